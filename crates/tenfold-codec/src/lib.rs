@@ -1,1 +1,65 @@
-//! stub
+//! Whole messages out of byte streams, and back.
+//!
+//! TCP delivers bytes; programs want messages. This crate finds the messages in the bytes, for
+//! nearly every framing in use: lengths in characters or binary, delimiters, byte stuffing. One
+//! line of text names the framing, [`Framing`] is that line understood, and from it come a
+//! [`Decoder`] and an [`Encoder`]. There is no I/O here and no clock; the caller owns both.
+//!
+//! ```
+//! use tenfold_codec::{Decoder, Encoder, Event, Framing};
+//!
+//! let framing: Framing = "u32be".parse()?;
+//! let mut wire = Vec::new();
+//! Encoder::new(framing.client()).encode(b"hello", &mut wire)?;
+//! assert_eq!(wire, b"\0\0\0\x05hello");
+//!
+//! let mut decoder = Decoder::new(framing.client());
+//! decoder.feed(&wire);
+//! assert_eq!(decoder.next_event()?, Some(Event::Message(b"hello")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Hostile input never panics, never makes the decoder allocate what is only announced, and never
+//! costs more than linear work. The bytes on the wire are defined in `docs/wire-format.md`.
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod body;
+mod buffer;
+mod chunk;
+mod content_length;
+mod decoder;
+mod encoder;
+mod error;
+mod event;
+mod fast;
+mod framing;
+mod head;
+mod looks_like;
+mod number;
+mod parse;
+mod presets;
+mod progress;
+mod stage;
+mod stuff;
+mod text;
+mod unstuff;
+
+pub use chunk::Chunk;
+pub use decoder::{DEFAULT_LIMIT, Decoder};
+pub use encoder::{EncodeError, Encoder, Frame};
+pub use error::{DecodeError, ErrorKind, Part};
+pub use event::{Event, Recovery, Skipped};
+pub use framing::{Framing, Side};
+pub use looks_like::LooksLike;
+pub use parse::FramingError;
+pub use presets::{PRESETS, Preset};

@@ -1,1 +1,44 @@
-//! stub
+//! The fan-out engine: one source of messages, any number of subscribers, no work per message.
+//!
+//! ```text
+//!   source --> Block Block Block Block Block          the tail: a bounded deque of blocks
+//!                ^           ^           ^   ^        cursors: one per subscriber
+//!             slow one       |           |   caught up, waits for the next block
+//!                            connections write from here, 512 KiB at a time
+//! ```
+//!
+//! All subscribers see the same bytes, so nothing is encoded, queued or locked per message or per
+//! subscriber: a [`Block`] is the bytes of many whole frames as they stand on the wire, the
+//! [`Tail`] keeps the newest blocks, a [`Cursor`] is a place in it, and a connection writes the
+//! blocks after its cursor in large vectored writes. The engine never looks into a block. It
+//! needs to know only that a block ends where a frame ends, so it works with any framing.
+//!
+//! - [`Block`], [`Tail`], [`Cursor`]: the memory tail, and [`WhenSlow`], what happens to a
+//!   subscriber whose place it can no longer keep;
+//! - [`Broadcast`]: a tail behind listening sockets ([`Listener`]), and its [`Options`];
+//! - [`Stats`], [`Event`]: what it is doing, for people;
+//! - [`raise_fd_limit`]: what a server with thousands of connections does first.
+
+#![forbid(unsafe_code)]
+
+mod block;
+mod broadcast;
+mod cursor;
+mod fd_limit;
+mod listener;
+mod socket;
+mod stats;
+mod subscriber;
+mod tail;
+mod when_slow;
+mod window;
+
+pub use block::Block;
+pub use broadcast::{Broadcast, Observer, Options};
+pub use cursor::{Cursor, Look, Start};
+pub use fd_limit::raise_fd_limit;
+pub use listener::{ListenError, Listener};
+pub use socket::Peer;
+pub use stats::{ClientReport, End, Event, Stats};
+pub use tail::{Closed, Tail};
+pub use when_slow::WhenSlow;

@@ -1,0 +1,162 @@
+//! A slice of the stream, decoded where it stands.
+
+use crate::body::Body;
+use crate::buffer::CHUNK;
+use crate::decoder::Decoder;
+use crate::error::DecodeError;
+use crate::event::Event;
+use crate::fast::{self, Batch};
+use crate::framing::{Shape, Step};
+use crate::head::head_size;
+use crate::stage::Stage;
+
+/// A slice of the stream, decoded without a copy of the messages that are complete in it. Made by
+/// [`Decoder::chunk`].
+///
+/// What is left of the slice when this is dropped (the start of an incomplete frame, messages that
+/// were not asked for) the decoder keeps, and gives later.
+#[derive(Debug)]
+pub struct Chunk<'a> {
+    decoder: &'a mut Decoder,
+    bytes: &'a [u8],
+    /// Bytes of the slice that the decoder has taken; the batch is of those behind it.
+    read: usize,
+    batch: Batch,
+    /// Where the frame behind the message given last begins, counted like the batch.
+    behind: usize,
+}
+
+impl<'a> Chunk<'a> {
+    pub(crate) fn new(decoder: &'a mut Decoder, bytes: &'a [u8]) -> Self {
+        Self {
+            decoder,
+            bytes,
+            read: 0,
+            batch: Batch::new(),
+            behind: 0,
+        }
+    }
+
+    /// The next thing in the stream, as [`Decoder::next_event`]. `None`: the slice is used up, and
+    /// the decoder holds what is left of it.
+    #[inline]
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
+        if let Some((start, len)) = self.batch.pop() {
+            self.behind = start + len;
+            let start = self.read + start;
+            return Ok(Some(Event::Message(&self.bytes[start..start + len])));
+        }
+        self.find_event()
+    }
+
+    fn find_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
+        self.end_batch();
+        loop {
+            if let Some((start, len)) = self.decoder.batch.pop() {
+                self.decoder.given = Some((start, len));
+                let window = self.decoder.buffer.window();
+                return Ok(Some(Event::Message(&window[start..start + len])));
+            }
+            // What the decoder holds comes first; then whole frames, from where they stand.
+            if let Some(found) = self.decoder.find()? {
+                return Ok(Some(self.decoder.event(found)));
+            }
+            let rest = &self.bytes[self.read..];
+            if rest.is_empty() {
+                return Ok(None);
+            }
+            if let Some((start, len)) = self.scan(rest) {
+                self.behind = start + len;
+                let start = self.read + start;
+                return Ok(Some(Event::Message(&self.bytes[start..start + len])));
+            }
+            let wanted = self.decoder.wanted_of(rest);
+            self.decoder.feed(&rest[..wanted]);
+            self.read += wanted;
+        }
+    }
+
+    /// Finds the complete frames at the start of `rest`, which is what the decoder lacks.
+    fn scan(&mut self, rest: &[u8]) -> Option<(usize, usize)> {
+        if self.decoder.buffer.len() > 0 {
+            return None;
+        }
+        let limit = self.decoder.fast_limit()?;
+        fast::scan(
+            self.decoder.side.step(self.decoder.step),
+            rest,
+            limit,
+            &mut self.batch,
+        );
+        let (count, bytes) = (self.batch.remaining(), self.batch.scanned);
+        self.decoder.passed(count, bytes);
+        self.decoder.base += bytes as u64;
+        self.batch.pop()
+    }
+
+    /// The batch is used up: goes on behind it.
+    fn end_batch(&mut self) {
+        self.read += self.batch.scanned;
+        self.batch.clear();
+        self.behind = 0;
+    }
+}
+
+impl Drop for Chunk<'_> {
+    fn drop(&mut self) {
+        let left = self.batch.remaining();
+        if left > 0 {
+            // The messages that were not given have not passed after all.
+            let step = self.decoder.side.step(self.decoder.step);
+            let behind = match self.behind {
+                0 => 0,
+                behind => behind + fast::trailer(step),
+            };
+            self.decoder.take_back(left, self.batch.scanned - behind);
+            self.read += behind;
+        } else {
+            self.end_batch();
+        }
+        if self.read < self.bytes.len() {
+            self.decoder.feed(&self.bytes[self.read..]);
+        }
+    }
+}
+
+impl Decoder {
+    /// Undoes what `passed` and a chunk counted.
+    fn take_back(&mut self, messages: usize, bytes: usize) {
+        self.index -= messages as u64;
+        self.step -= messages;
+        self.frame -= bytes as u64;
+        self.base -= bytes as u64;
+    }
+
+    /// How much of `rest` to copy: what completes the frame under way, where that is known, so
+    /// that the next can be found in the slice again.
+    fn wanted_of(&self, rest: &[u8]) -> usize {
+        let step = self.side.step(self.step);
+        let wanted = match &self.stage {
+            Stage::Head(head) if head.is_fresh() || !fast::covers(step) => CHUNK,
+            Stage::Head(head) => head_size(step).map_or(1, |size| size - head.read),
+            Stage::Body(body, _) => wanted_of_body(body, step, rest),
+        };
+        wanted.clamp(1, rest.len())
+    }
+}
+
+fn wanted_of_body(body: &Body, step: &Step, rest: &[u8]) -> usize {
+    if let Some(left) = body.left() {
+        return usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .saturating_add(step.close.len() - body.closed);
+    }
+    let last = match &step.shape {
+        Shape::Delim(delim) => delim.last(),
+        _ => None,
+    };
+    match last.and_then(|last| memchr::memchr(*last, rest)) {
+        Some(at) => at + 1,
+        None => CHUNK,
+    }
+}

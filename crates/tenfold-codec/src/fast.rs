@@ -1,0 +1,442 @@
+//! The fast path: all complete frames of a slice in one loop, as spans.
+//!
+//! A decoder that dispatched on the shape for every message, or kept its position in memory
+//! between two of them, would be several times slower. So one call of [`scan`] chooses the loop
+//! for the shape, and the loop fills a [`Batch`] of spans with the position in a register. It
+//! knows only frames that are complete and in order: at anything else it stops, and the decoder
+//! goes on byte by byte from the start of that frame. To change what is legal, change `number`
+//! and `head`; the tests compare the two.
+
+use crate::framing::{Shape, Step};
+use crate::number::{Base, Number, Pad};
+
+/// How many spans are found at once: enough to make the dispatch cheap, few enough to stay in
+/// the first-level cache and cost an idle connection little.
+const BATCH: usize = 64;
+
+/// Where messages stand in the scanned slice, oldest first.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    spans: [(u32, u32); BATCH],
+    next: usize,
+    len: usize,
+    /// Bytes of the scanned slice that the spans' frames take.
+    pub(crate) scanned: usize,
+}
+
+impl Batch {
+    pub(crate) const fn new() -> Self {
+        Self {
+            spans: [(0, 0); BATCH],
+            next: 0,
+            len: 0,
+            scanned: 0,
+        }
+    }
+
+    /// The next message, as start and length.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<(usize, usize)> {
+        if self.next >= self.len {
+            return None;
+        }
+        let (start, len) = self.spans[self.next % BATCH];
+        self.next += 1;
+        Some((start as usize, len as usize))
+    }
+
+    pub(crate) fn remaining(&self) -> usize {
+        self.len - self.next
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.next = 0;
+        self.len = 0;
+        self.scanned = 0;
+    }
+}
+
+/// Whether this step's frames can be found without changing a byte of them.
+pub(crate) fn covers(step: &Step) -> bool {
+    match &step.shape {
+        Shape::Number { number, at, .. } => *at == 0 && number.kept() == 0 && !step.chars,
+        Shape::Delim(_) | Shape::Fixed(_) => step.open.is_empty() && step.close.is_empty(),
+        Shape::ContentLength | Shape::Stuffed(_) => false,
+    }
+}
+
+/// The bytes of a frame behind its message, in a step with a fast path.
+pub(crate) fn trailer(step: &Step) -> usize {
+    match &step.shape {
+        Shape::Delim(delim) => delim.len(),
+        _ => step.close.len(),
+    }
+}
+
+/// Fills `batch` with the complete frames at the start of `bytes` whose messages have at most
+/// `limit` bytes.
+pub(crate) fn scan(step: &Step, bytes: &[u8], limit: u64, batch: &mut Batch) {
+    batch.clear();
+    // Spans are kept in 32 bits; a longer window is scanned in parts.
+    let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
+    let limit = usize::try_from(limit)
+        .unwrap_or(usize::MAX)
+        .min(u32::MAX as usize);
+    match &step.shape {
+        Shape::Number { number, add, .. } => scan_numbers(number, step, *add, bytes, limit, batch),
+        Shape::Delim(delim) => scan_delim(delim, bytes, limit, batch),
+        Shape::Fixed(size) => scan_fixed(*size, bytes, limit, batch),
+        Shape::ContentLength | Shape::Stuffed(_) => {}
+    }
+}
+
+fn scan_numbers(
+    number: &Number,
+    step: &Step,
+    add: i64,
+    bytes: &[u8],
+    limit: usize,
+    batch: &mut Batch,
+) {
+    let plain = step.open.is_empty() && step.close.is_empty() && add == 0;
+    macro_rules! run {
+        ($reader:expr) => {
+            if plain {
+                scan_with($reader, &[], &[], 0, bytes, limit, batch)
+            } else {
+                scan_with($reader, &step.open, &step.close, add, bytes, limit, batch)
+            }
+        };
+    }
+    match number {
+        Number::Bits { bits: 8, .. } => run!(fixed(|b: &[u8; 1]| u64::from(b[0]))),
+        Number::Bits {
+            bits: 16,
+            little: false,
+        } => run!(fixed(|b| u16::from_be_bytes(*b).into())),
+        Number::Bits {
+            bits: 16,
+            little: true,
+        } => run!(fixed(|b| u16::from_le_bytes(*b).into())),
+        Number::Bits {
+            bits: 24,
+            little: false,
+        } => {
+            run!(fixed(|b: &[u8; 3]| u32::from_be_bytes([
+                0, b[0], b[1], b[2]
+            ])
+            .into()));
+        }
+        Number::Bits {
+            bits: 24,
+            little: true,
+        } => {
+            run!(fixed(|b: &[u8; 3]| u32::from_le_bytes([
+                b[0], b[1], b[2], 0
+            ])
+            .into()));
+        }
+        Number::Bits {
+            bits: 32,
+            little: false,
+        } => run!(fixed(|b| u32::from_be_bytes(*b).into())),
+        Number::Bits {
+            bits: 32,
+            little: true,
+        } => run!(fixed(|b| u32::from_le_bytes(*b).into())),
+        Number::Bits {
+            bits: 64,
+            little: false,
+        } => run!(fixed(|b| u64::from_be_bytes(*b))),
+        Number::Bits {
+            bits: 64,
+            little: true,
+        } => run!(fixed(|b| u64::from_le_bytes(*b))),
+        Number::Bits { bits, little } => {
+            let size = usize::from(bits.div_ceil(8));
+            if *little {
+                run!(|b: &[u8]| Some((fold(b.get(..size)?.iter().rev()), size)));
+            } else {
+                run!(|b: &[u8]| Some((fold(b.get(..size)?.iter()), size)));
+            }
+        }
+        Number::Varint => run!(varint),
+        Number::Ber => run!(ber),
+        Number::Field {
+            base: Base::Decimal,
+            width: 10,
+            pad: Pad::Space,
+        } => {
+            run!(remembered(native));
+        }
+        Number::Field {
+            base: Base::Decimal,
+            width,
+            pad: Pad::Space,
+        } => {
+            let width = usize::from(*width);
+            run!(|b: &[u8]| Some((padded(b.get(..width)?)?, width)));
+        }
+        Number::Field {
+            base,
+            width,
+            pad: Pad::Zero,
+        } => {
+            let (base, width) = (*base, usize::from(*width));
+            run!(|b: &[u8]| Some((digits(base, b.get(..width)?)?, width)));
+        }
+        // Rare enough to be read byte by byte.
+        Number::Field { .. } => {}
+        Number::Ended { base, end } => {
+            let base = *base;
+            run!(|b: &[u8]| ended(base, end, b));
+        }
+    }
+}
+
+/// The loop of all length-prefixed shapes. `read` gives the number at the start of a slice and
+/// its size, or nothing where it is not plainly right.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "one copy per reader is the point of it"
+)]
+fn scan_with(
+    mut read: impl FnMut(&[u8]) -> Option<(u64, usize)>,
+    open: &[u8],
+    close: &[u8],
+    add: i64,
+    bytes: &[u8],
+    limit: usize,
+    batch: &mut Batch,
+) {
+    let mut rest = bytes;
+    for span in &mut batch.spans {
+        let Some(after_open) = rest.strip_prefix(open) else {
+            break;
+        };
+        let Some((number, size)) = read(after_open) else {
+            break;
+        };
+        let Some(length) = number.checked_add_signed(add) else {
+            break;
+        };
+        if length > limit as u64 {
+            break;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most the limit, a usize"
+        )]
+        let length = length as usize;
+        let body = &after_open[size..];
+        if body.len() < length {
+            break;
+        }
+        let Some(next) = body[length..].strip_prefix(close) else {
+            break;
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the slice was cut to 32 bits"
+        )]
+        {
+            *span = ((bytes.len() - body.len()) as u32, length as u32);
+        }
+        batch.len += 1;
+        rest = next;
+    }
+    batch.scanned = bytes.len() - rest.len();
+}
+
+/// A reader of numbers of N bytes.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is part of the loop")]
+fn fixed<const N: usize>(
+    value: impl Fn(&[u8; N]) -> u64,
+) -> impl FnMut(&[u8]) -> Option<(u64, usize)> {
+    move |bytes| Some((value(bytes.first_chunk()?), N))
+}
+
+fn fold<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
+    bytes.fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+/// Runs of equal headers cost one comparison each. It is not the parsing that is saved but the
+/// wait: a compared header is a guess that the processor goes on with, while a parsed one must
+/// be finished before the next header's place is known.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is part of the loop")]
+fn remembered<const N: usize>(
+    parse: impl Fn(&[u8; N]) -> Option<u64>,
+) -> impl FnMut(&[u8]) -> Option<(u64, usize)> {
+    let mut last = [0; N];
+    let mut value = 0;
+    move |bytes| {
+        let header: &[u8; N] = bytes.first_chunk()?;
+        if *header != last {
+            value = parse(header)?;
+            last = *header;
+        }
+        Some((value, N))
+    }
+}
+
+/// A native header of one to seven digits, eight bytes at a time.
+fn native(header: &[u8; 10]) -> Option<u64> {
+    const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
+    const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+    let word = u64::from_le_bytes(*header.first_chunk()?);
+    // A space lacks the bit that all digits have; the first byte is the lowest.
+    let digits = (!word & 0x1010_1010_1010_1010).trailing_zeros() / 8;
+    if digits == 0 || digits == 8 || header[8..] != *b"  " {
+        return padded(header);
+    }
+    let unused = 64 - 8 * digits;
+    if word >> (8 * digits) != SPACES >> (8 * digits) {
+        return None;
+    }
+    // The digits, moved to the high bytes, with zeros before them.
+    let text = word << unused | ZEROS & (u64::MAX >> (8 * digits));
+    let low = text.wrapping_sub(ZEROS);
+    if (low | text.wrapping_add(0x4646_4646_4646_4646)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    if header[0] == b'0' && digits > 1 {
+        return None;
+    }
+    // Eight digits to a number: neighbours to pairs, pairs to fours, fours to one.
+    let pairs = low.wrapping_mul(10).wrapping_add(low >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff)
+}
+
+/// Digits without a leading zero, then spaces to the end of the field.
+fn padded(field: &[u8]) -> Option<u64> {
+    let count = field.iter().position(|&b| b == b' ').unwrap_or(field.len());
+    let (number, pad) = field.split_at(count);
+    if pad.iter().any(|&b| b != b' ') {
+        return None;
+    }
+    canonical(Base::Decimal, number)
+}
+
+/// Digits and what ends them, and the size of both.
+#[inline]
+fn ended(base: Base, end: &[u8], bytes: &[u8]) -> Option<(u64, usize)> {
+    let first = *end.first()?;
+    // 20 digits are the most there can be.
+    let count = bytes.iter().take(21).position(|&b| b == first)?;
+    let rest = &bytes[count..];
+    rest.starts_with(end).then_some(())?;
+    Some((canonical(base, &bytes[..count])?, count + end.len()))
+}
+
+/// At least one digit, and no leading zero.
+#[inline]
+fn canonical(base: Base, number: &[u8]) -> Option<u64> {
+    match number {
+        [] | [b'0', _, ..] => None,
+        _ => digits(base, number),
+    }
+}
+
+/// Only digits; a value that could be over a u64 is left to the slow path.
+#[inline]
+fn digits(base: Base, number: &[u8]) -> Option<u64> {
+    let (radix, most) = match base {
+        Base::Decimal => (10, 19),
+        Base::Hex => (16, 16),
+    };
+    if number.len() > most {
+        return None;
+    }
+    let mut value = 0;
+    for &byte in number {
+        value = value * u64::from(radix) + u64::from(char::from(byte).to_digit(radix)?);
+    }
+    Some(value)
+}
+
+#[inline]
+fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    let first = *bytes.first()?;
+    if first < 0x80 {
+        return Some((first.into(), 1));
+    }
+    let mut value = u64::from(first & 0x7f);
+    for (at, &byte) in bytes.iter().enumerate().take(9).skip(1) {
+        value |= u64::from(byte & 0x7f) << (7 * at);
+        if byte < 0x80 {
+            return Some((value, at + 1));
+        }
+    }
+    None
+}
+
+#[inline]
+fn ber(bytes: &[u8]) -> Option<(u64, usize)> {
+    let (&first, rest) = bytes.split_first()?;
+    match first {
+        0..=0x7f => Some((first.into(), 1)),
+        0x81..=0x88 => {
+            let size = usize::from(first & 0x7f);
+            Some((fold(rest.get(..size)?.iter()), 1 + size))
+        }
+        _ => None,
+    }
+}
+
+fn scan_delim(delim: &[u8], bytes: &[u8], limit: usize, batch: &mut Batch) {
+    let mut start = 0;
+    let mut found = |at: usize, batch: &mut Batch| {
+        let length = at - start;
+        if length > limit {
+            return false;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the slice was cut to 32 bits"
+        )]
+        {
+            batch.spans[batch.len] = (start as u32, length as u32);
+        }
+        batch.len += 1;
+        start = at + delim.len();
+        batch.scanned = start;
+        batch.len < BATCH
+    };
+    if let [byte] = *delim {
+        for at in memchr::memchr_iter(byte, bytes) {
+            if !found(at, batch) {
+                break;
+            }
+        }
+    } else {
+        for at in memchr::memmem::find_iter(bytes, delim) {
+            if !found(at, batch) {
+                break;
+            }
+        }
+    }
+}
+
+fn scan_fixed(size: u64, bytes: &[u8], limit: usize, batch: &mut Batch) {
+    let Ok(size) = usize::try_from(size) else {
+        return;
+    };
+    if size > limit {
+        return;
+    }
+    for (n, message) in bytes.chunks_exact(size).take(BATCH).enumerate() {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the slice was cut to 32 bits"
+        )]
+        {
+            batch.spans[n] = ((n * size) as u32, message.len() as u32);
+        }
+        batch.len = n + 1;
+        batch.scanned = (n + 1) * size;
+    }
+}

@@ -1,0 +1,387 @@
+//! The decoder's way through a stream: the fast path as far as it goes, and the frame under way
+//! byte by byte.
+//!
+//! | stage        | meets                      | and then                                       |
+//! |--------------|----------------------------|------------------------------------------------|
+//! | between      | complete frames            | a batch of messages, between                   |
+//! | between/head | part of a head             | head; more bytes                               |
+//! | head         | its last byte              | body, or a mark and between                    |
+//! | head         | a byte that is not legal   | poisoned                                       |
+//! | head         | a message over the limit   | poisoned, or body that is left out             |
+//! | body         | part of a payload          | body; more bytes, or a piece                   |
+//! | body         | the frame's last byte      | the message (or what is left of it), between   |
+//! | body         | a broken stuffed frame     | poisoned, or body that is left out             |
+
+use crate::body::{Body, BodyTurn};
+use crate::decoder::{Decoder, Found};
+use crate::error::{DecodeError, ErrorKind, Part, Place};
+use crate::event::{Recovery, Skipped};
+use crate::fast;
+use crate::framing::Shape;
+use crate::head::{HeadTurn, head_size};
+use crate::stage::{Delivery, Stage};
+
+/// What one step through the frame under way came to.
+enum Outcome {
+    /// More bytes are needed.
+    More,
+    /// Nothing to tell; go on.
+    Again,
+    Found(Found),
+}
+
+impl Decoder {
+    /// The next event, when the batch is used up.
+    pub(crate) fn find(&mut self) -> Result<Option<Found>, DecodeError> {
+        self.settle();
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let found = self.walk();
+        if let Err(error) = &found {
+            self.failed = Some(error.clone());
+        }
+        found
+    }
+
+    fn walk(&mut self) -> Result<Option<Found>, DecodeError> {
+        loop {
+            if let Some((start, len)) = self.scan() {
+                self.given = Some((start, len));
+                return Ok(Some(Found::Message(start, len)));
+            }
+            let outcome = match &self.stage {
+                Stage::Head(_) => self.go_on_head()?,
+                Stage::Body(..) => self.go_on_body()?,
+            };
+            match outcome {
+                Outcome::Again => self.settle(),
+                Outcome::Found(found) => {
+                    if let Found::Message(start, len) = found {
+                        self.given = Some((start, len));
+                    }
+                    return Ok(Some(found));
+                }
+                Outcome::More => {
+                    self.settle();
+                    self.check_end()?;
+                    self.buffer.relax();
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Finds the complete messages at the start of the window, where the shape has a fast path,
+    /// and gives the first.
+    fn scan(&mut self) -> Option<(usize, usize)> {
+        let limit = self.fast_limit()?;
+        let step = self.side.step(self.step);
+        fast::scan(step, self.buffer.window(), limit, &mut self.batch);
+        self.spent = self.batch.scanned;
+        let (count, bytes) = (self.batch.remaining(), self.batch.scanned);
+        self.passed(count, bytes);
+        self.batch.pop()
+    }
+
+    /// Counts messages that were found, and the bytes of their frames.
+    pub(crate) fn passed(&mut self, messages: usize, bytes: usize) {
+        #[cfg(test)]
+        {
+            self.examined += bytes;
+        }
+        self.index += messages as u64;
+        self.step = self.step.saturating_add(messages);
+        self.frame += bytes as u64;
+    }
+
+    /// The largest message that the fast path may give; nothing where there is no such path, or
+    /// the frame under way was begun without it.
+    pub(crate) fn fast_limit(&self) -> Option<u64> {
+        let step = self.side.step(self.step);
+        let steady = self.step + 1 >= self.side.steps().len();
+        let fresh = matches!(&self.stage, Stage::Head(head) if head.is_fresh());
+        (steady && fresh && fast::covers(step))
+            .then(|| self.limit.min(self.pieces_above.unwrap_or(u64::MAX)))
+    }
+
+    fn go_on_head(&mut self) -> Result<Outcome, DecodeError> {
+        let window = self.buffer.window();
+        let Stage::Head(head) = &mut self.stage else {
+            return Ok(Outcome::Again);
+        };
+        if window.is_empty() {
+            return Ok(Outcome::More);
+        }
+        let step = self.side.step(self.step);
+        let before = head.read;
+        let turn = head.advance(step, window);
+        let read = head.read;
+        self.count_examined(read - before);
+        match turn {
+            HeadTurn::More => Ok(Outcome::More),
+            HeadTurn::Done(number) => self.begin(read, number),
+            HeadTurn::Bad => {
+                let at = self.frame + read as u64;
+                let shown = head_size(self.side.step(self.step))
+                    .unwrap_or(0)
+                    .max(read + 1);
+                Err(self.error(ErrorKind::BadHeader { at }, shown))
+            }
+        }
+    }
+
+    /// The head is complete, and `head` bytes long: decides what follows it.
+    fn begin(&mut self, head: usize, number: Option<u64>) -> Result<Outcome, DecodeError> {
+        let step = self.side.step(self.step);
+        // Bytes of the message that stand in the head, and those that follow.
+        let mut inside = 0;
+        let mut left = number;
+        if let Shape::Number {
+            number: kind,
+            add,
+            at,
+        } = &step.shape
+        {
+            if let Some(number) = number.filter(|n| i128::from(*n) + i128::from(*add) < 0) {
+                if !step.marks {
+                    let minimum = add.unsigned_abs();
+                    return Err(self.error(ErrorKind::TooSmall { number, minimum }, head));
+                }
+                self.next_frame(head);
+                return Ok(Outcome::Found(Found::Mark(number)));
+            }
+            inside = at + kind.kept();
+            left = number.and_then(|number| number.checked_add_signed(*add));
+        }
+        let total = left.and_then(|left| left.checked_add(inside as u64));
+        let length = total.filter(|_| step.announces_length());
+        let skip = if step.announces_length() || step.chars {
+            self.check_announced(head, total, length)?
+        } else {
+            None
+        };
+        let delivery = Delivery::new(length, skip, &self.buffer.window()[..head]);
+        self.join_head(head);
+        let step = self.side.step(self.step);
+        let start = head - inside;
+        let body = Body::new(step, start, head, left.unwrap_or(0), self.flagged);
+        self.spent = start;
+        self.stage = Stage::Body(body, delivery);
+        Ok(Outcome::Again)
+    }
+
+    /// Refuses an announced length over the limit, or gives the reason to leave the message out.
+    fn check_announced(
+        &self,
+        head: usize,
+        total: Option<u64>,
+        length: Option<u64>,
+    ) -> Result<Option<DecodeError>, DecodeError> {
+        let limit = match self.pieces_above {
+            // A whole message must fit into memory.
+            None => self.limit.min(isize::MAX.unsigned_abs() as u64),
+            Some(_) => self.limit,
+        };
+        if total.is_some_and(|total| total <= limit) {
+            return Ok(None);
+        }
+        let error = self.error(
+            ErrorKind::TooLarge {
+                declared: total,
+                limit,
+            },
+            head,
+        );
+        // What is skipped must have an end that is known.
+        if self.recovery == Recovery::Skip && length.is_some() {
+            Ok(Some(error))
+        } else {
+            Err(error)
+        }
+    }
+
+    /// Moves the message's bytes that stand before the number up against those behind it; a number
+    /// that stays in the message loses its length bits instead.
+    fn join_head(&mut self, head: usize) {
+        let step = self.side.step(self.step);
+        let Shape::Number { number, at, .. } = &step.shape else {
+            return;
+        };
+        let open = step.open.len();
+        let window = self.buffer.window_mut();
+        if number.kept() > 0 {
+            number.clear_length(&mut window[head - number.kept()..head]);
+        } else if *at > 0 {
+            window.copy_within(open..open + at, head - at);
+        }
+    }
+
+    fn go_on_body(&mut self) -> Result<Outcome, DecodeError> {
+        let Stage::Body(body, delivery) = &mut self.stage else {
+            return Ok(Outcome::Again);
+        };
+        let step = self.side.step(self.step);
+        let before = body.read;
+        let turn = body.advance(step, self.buffer.window_mut());
+        let read = body.read;
+        let at = self.base + read as u64;
+        let found = delivery.given + body.len() as u64;
+        let skipping = delivery.skip.is_some();
+        self.count_examined(read - before);
+        match turn {
+            BodyTurn::More | BodyTurn::Done => {}
+            BodyTurn::Nothing => {
+                self.flagged = true;
+                self.spent = read;
+                self.frame = at;
+                self.stage = Stage::default();
+                return Ok(Outcome::Again);
+            }
+            BodyTurn::BadUtf8 => return Err(self.error(ErrorKind::BadUtf8 { at }, 0)),
+            BodyTurn::BadClose => return Err(self.error(ErrorKind::BadClose { at }, 0)),
+            BodyTurn::Broken(problem) => {
+                self.leave_out(ErrorKind::BrokenFrame { problem })?;
+                return Ok(Outcome::Again);
+            }
+        }
+        if found > self.limit && !skipping {
+            let limit = self.limit;
+            self.leave_out(ErrorKind::TooLarge {
+                declared: None,
+                limit,
+            })?;
+        }
+        Ok(self.deliver(turn == BodyTurn::Done))
+    }
+
+    /// The message under way is left out, or that is the end.
+    fn leave_out(&mut self, kind: ErrorKind) -> Result<(), DecodeError> {
+        let error = self.error(kind, 0);
+        // What is counted in characters has no end but the last of them.
+        let has_end = !self.side.step(self.step).chars;
+        match &mut self.stage {
+            Stage::Body(_, delivery) if self.recovery == Recovery::Skip && has_end => {
+                delivery.skip = Some(error);
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Makes an event of what was found of the message under way.
+    fn deliver(&mut self, done: bool) -> Outcome {
+        let Stage::Body(body, delivery) = &mut self.stage else {
+            return Outcome::Again;
+        };
+        let (start, len, read) = (body.start, body.len(), body.read);
+        if let Some(error) = &delivery.skip {
+            let error = error.clone();
+            self.spent = body.give();
+            if !done {
+                return Outcome::More;
+            }
+            self.skipped = Some(Skipped(error));
+            self.end_message(read);
+            return Outcome::Found(Found::Skipped);
+        }
+        let length = delivery.length.unwrap_or(delivery.given + len as u64);
+        let in_pieces = self.pieces_above.is_some_and(|above| length > above);
+        if in_pieces && !delivery.begun {
+            delivery.begun = true;
+            return Outcome::Found(Found::Begin(delivery.length));
+        }
+        if in_pieces && len > 0 {
+            delivery.given += len as u64;
+            self.spent = body.give();
+            return Outcome::Found(Found::Data(start, len));
+        }
+        if !done {
+            return Outcome::More;
+        }
+        self.end_message(read);
+        Outcome::Found(if in_pieces {
+            Found::End
+        } else {
+            Found::Message(start, len)
+        })
+    }
+
+    /// The frame under way ended, and it was a message.
+    fn end_message(&mut self, read: usize) {
+        self.flagged = true;
+        self.index += 1;
+        self.next_frame(read);
+    }
+
+    /// The frame under way ended at `read` in the window.
+    fn next_frame(&mut self, read: usize) {
+        self.spent = read;
+        self.frame = self.base + read as u64;
+        self.step = self.step.saturating_add(1);
+        self.stage = Stage::default();
+    }
+
+    /// If the stream is at its end: may it end here?
+    fn check_end(&self) -> Result<(), DecodeError> {
+        if !self.finished || self.stage.is_between_frames() {
+            return Ok(());
+        }
+        let step = self.side.step(self.step);
+        let (part, have, missing) = match &self.stage {
+            Stage::Head(head) => {
+                let have = head.read as u64;
+                let missing = head_size(step).map(|size| size as u64 - have);
+                (Part::Header, have, missing)
+            }
+            Stage::Body(body, _) if body.is_complete() => {
+                let missing = step.close.len() - body.closed;
+                (Part::Close, body.closed as u64, Some(missing as u64))
+            }
+            Stage::Body(body, delivery) => {
+                let have = match (delivery.length, body.left()) {
+                    (Some(length), Some(left)) => length - left,
+                    _ => delivery.given + (self.buffer.len() - body.start) as u64,
+                };
+                (Part::Payload, have, body.left())
+            }
+        };
+        Err(self.error(
+            ErrorKind::Truncated {
+                part,
+                have,
+                missing,
+            },
+            0,
+        ))
+    }
+
+    /// An error at the frame under way, of whose first bytes `header` are its header.
+    fn error(&self, kind: ErrorKind, header: usize) -> DecodeError {
+        let place = Place {
+            offset: self.frame,
+            index: self.index,
+        };
+        match &self.stage {
+            Stage::Head(head) => {
+                DecodeError::new(kind, place, self.buffer.window(), header.max(head.read))
+            }
+            Stage::Body(_, delivery) => {
+                DecodeError::new(kind, place, delivery.head(), delivery.head().len())
+            }
+        }
+    }
+
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unused_self, reason = "counts in tests only")
+    )]
+    fn count_examined(&mut self, bytes: usize) {
+        #[cfg(test)]
+        {
+            self.examined += bytes;
+        }
+        #[cfg(not(test))]
+        let _ = bytes;
+    }
+}

@@ -1,0 +1,213 @@
+//! Byte stuffing, undone in place: what comes out is never longer than what went in.
+
+use crate::body::BodyTurn;
+use crate::framing::Stuffing;
+
+/// HDLC's flag and escape (RFC 1662, section 4).
+pub(crate) const FLAG: u8 = 0x7e;
+pub(crate) const ESCAPE: u8 = 0x7d;
+/// What an escaped octet is xored with.
+pub(crate) const FLIP: u8 = 0x20;
+/// SLIP's END and ESC, and what stands for them behind an ESC (RFC 1055).
+pub(crate) const END: u8 = 0xc0;
+pub(crate) const ESC: u8 = 0xdb;
+pub(crate) const ESC_END: u8 = 0xdc;
+pub(crate) const ESC_ESC: u8 = 0xdd;
+/// The bytes that a full COBS block has behind its code.
+pub(crate) const COBS_FULL: u8 = 254;
+
+/// Undoes the stuffing of one frame.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the frame"
+)]
+pub(crate) struct Unstuffer {
+    stuffing: Stuffing,
+    /// A byte of the frame was seen.
+    begun: bool,
+    /// The frame is broken, and only its end is looked for.
+    broken: bool,
+    /// HDLC: a flag was seen. Else always.
+    flagged: bool,
+    /// SLIP and HDLC: the byte before was an escape.
+    escaped: bool,
+    /// COBS: bytes left of the block.
+    left: u8,
+    /// COBS: a zero stands between this block and the next.
+    zero: bool,
+}
+
+impl Unstuffer {
+    pub(crate) fn new(stuffing: Stuffing, flagged: bool) -> Self {
+        Self {
+            stuffing,
+            begun: false,
+            broken: false,
+            flagged,
+            escaped: false,
+            left: 0,
+            zero: false,
+        }
+    }
+
+    pub(crate) fn is_untouched(&self) -> bool {
+        !self.begun
+    }
+
+    /// Goes on at `*read`, and puts what comes out at `*end`.
+    pub(crate) fn advance(
+        &mut self,
+        window: &mut [u8],
+        read: &mut usize,
+        end: &mut usize,
+    ) -> BodyTurn {
+        if self.broken {
+            return self.find_end(window, read);
+        }
+        let turn = match self.stuffing {
+            Stuffing::Cobs => self.cobs(window, read, end),
+            Stuffing::Slip => self.slip(window, read, end),
+            Stuffing::Hdlc => self.hdlc(window, read, end),
+        };
+        self.broken = matches!(turn, BodyTurn::Broken(_));
+        turn
+    }
+
+    /// Reads past the end of a broken frame.
+    fn find_end(&mut self, window: &[u8], read: &mut usize) -> BodyTurn {
+        let end = match self.stuffing {
+            Stuffing::Cobs => 0,
+            Stuffing::Slip => END,
+            Stuffing::Hdlc => FLAG,
+        };
+        if let Some(at) = memchr::memchr(end, &window[*read..]) {
+            *read += at + 1;
+            return BodyTurn::Done;
+        }
+        *read = window.len();
+        BodyTurn::More
+    }
+
+    fn cobs(&mut self, window: &mut [u8], read: &mut usize, end: &mut usize) -> BodyTurn {
+        while let Some(&code) = window.get(*read) {
+            if self.left > 0 {
+                let ready = window.len() - *read;
+                let n = ready.min(usize::from(self.left));
+                if memchr::memchr(0, &window[*read..*read + n]).is_some() {
+                    return BodyTurn::Broken("it ends inside a block");
+                }
+                window.copy_within(*read..*read + n, *end);
+                *read += n;
+                *end += n;
+                self.left -= u8::try_from(n).unwrap_or(self.left);
+                continue;
+            }
+            *read += 1;
+            if code == 0 {
+                return if self.begun {
+                    BodyTurn::Done
+                } else {
+                    BodyTurn::Nothing
+                };
+            }
+            if self.zero {
+                window[*end] = 0;
+                *end += 1;
+            }
+            self.begun = true;
+            self.left = code - 1;
+            self.zero = self.left < COBS_FULL;
+        }
+        BodyTurn::More
+    }
+
+    fn slip(&mut self, window: &mut [u8], read: &mut usize, end: &mut usize) -> BodyTurn {
+        while let Some(&byte) = window.get(*read) {
+            if self.escaped {
+                window[*end] = match byte {
+                    ESC_END => END,
+                    ESC_ESC => ESC,
+                    _ => {
+                        return BodyTurn::Broken(
+                            "an ESC is followed by neither ESC_END nor ESC_ESC",
+                        );
+                    }
+                };
+                self.escaped = false;
+                *read += 1;
+                *end += 1;
+                continue;
+            }
+            self.copy_until(END, ESC, window, read, end);
+            match window.get(*read) {
+                Some(&END) => {
+                    *read += 1;
+                    return if self.begun {
+                        BodyTurn::Done
+                    } else {
+                        BodyTurn::Nothing
+                    };
+                }
+                Some(_) => {
+                    *read += 1;
+                    self.begun = true;
+                    self.escaped = true;
+                }
+                None => {}
+            }
+        }
+        BodyTurn::More
+    }
+
+    fn hdlc(&mut self, window: &mut [u8], read: &mut usize, end: &mut usize) -> BodyTurn {
+        while let Some(&byte) = window.get(*read) {
+            if !self.flagged {
+                if byte != FLAG {
+                    self.begun = true;
+                    return BodyTurn::Broken("there are bytes before the first flag");
+                }
+                *read += 1;
+                self.flagged = true;
+                return BodyTurn::Nothing;
+            }
+            if self.escaped {
+                if byte == FLAG {
+                    return BodyTurn::Broken("it was aborted: an escape stands before the flag");
+                }
+                window[*end] = byte ^ FLIP;
+                self.escaped = false;
+                *read += 1;
+                *end += 1;
+                continue;
+            }
+            self.copy_until(FLAG, ESCAPE, window, read, end);
+            match window.get(*read) {
+                Some(&FLAG) => {
+                    *read += 1;
+                    return if self.begun {
+                        BodyTurn::Done
+                    } else {
+                        BodyTurn::Nothing
+                    };
+                }
+                Some(_) => {
+                    *read += 1;
+                    self.begun = true;
+                    self.escaped = true;
+                }
+                None => {}
+            }
+        }
+        BodyTurn::More
+    }
+
+    /// Copies ordinary bytes, up to one of two special ones.
+    fn copy_until(&mut self, a: u8, b: u8, window: &mut [u8], read: &mut usize, end: &mut usize) {
+        let n = memchr::memchr2(a, b, &window[*read..]).unwrap_or(window.len() - *read);
+        window.copy_within(*read..*read + n, *end);
+        self.begun |= n > 0;
+        *read += n;
+        *end += n;
+    }
+}

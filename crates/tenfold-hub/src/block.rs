@@ -1,0 +1,47 @@
+//! The unit of fan-out.
+
+use bytes::Bytes;
+
+/// Many whole frames as they stand on the wire, and how many messages they are.
+///
+/// A block must begin and end where a frame begins and ends: streams are ended only between
+/// blocks, and slow clients skip only whole blocks, which is how an engine that does not know the
+/// framing never tears a frame.
+///
+/// Cloning a block copies no bytes. The tail accounts the bytes, not the buffer they stand in:
+/// hand over buffers of about the size of their content, and [`bytes::Bytes::copy_from_slice`]
+/// what is only a small part of a larger one.
+#[derive(Clone, Debug)]
+pub struct Block {
+    bytes: Bytes,
+    messages: u64,
+}
+
+impl Block {
+    /// What a block costs beside its bytes: its entry in the tail, the header of the shared
+    /// buffer and the allocator's share. It is what bounds a tail of millions of tiny blocks.
+    pub(crate) const OVERHEAD: usize = 192;
+
+    /// A block of `messages` whole frames.
+    pub fn new(bytes: impl Into<Bytes>, messages: u64) -> Self {
+        Self {
+            bytes: bytes.into(),
+            messages,
+        }
+    }
+
+    /// The frames.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// How many messages the frames are.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// What the block takes from the tail's capacity, in bytes.
+    pub(crate) fn cost(&self) -> usize {
+        self.bytes.len().saturating_add(Self::OVERHEAD)
+    }
+}

@@ -1,0 +1,129 @@
+//! A subscriber's place in the tail.
+
+use crate::window::Place;
+use crate::{Block, Tail};
+
+/// Where a new cursor starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At the next message to be appended.
+    #[default]
+    Next,
+    /// At the first message that is kept.
+    First,
+}
+
+/// What a look at the tail has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Blocks to be sent.
+    Blocks,
+    /// Nothing yet: wait with [`Cursor::ready`].
+    CaughtUp,
+    /// Nothing ever: the tail is closed and everything was taken.
+    Ended,
+    /// Retention has passed this cursor: its next message is no longer kept.
+    Passed,
+}
+
+/// A place in a tail, between the blocks that a subscriber has begun to send and the next.
+///
+/// To drive it: [`peek`](Self::peek) to get the next blocks, send what the socket takes,
+/// [`advance`](Self::advance) by the blocks of which at least one byte was sent (the sender keeps
+/// the rest of the last one), and again; [`ready`](Self::ready) when caught up. The blocks that
+/// were not begun are dropped and got again later, so a subscriber that waits for its socket holds
+/// nothing but its cursor and at most one block, whose frames it must finish.
+#[derive(Debug)]
+pub struct Cursor {
+    tail: Tail,
+    place: Place,
+    skipped: u64,
+}
+
+impl Cursor {
+    /// The most that one peek gives: a vectored write that is large enough to make the cost of a
+    /// system call vanish, and small enough that one subscriber does not keep a thread for long.
+    const MAX_BYTES: usize = 512 * 1024;
+    /// The most blocks that one peek gives.
+    pub(crate) const MAX_BLOCKS: usize = 64;
+
+    pub(crate) fn new(tail: Tail, start: Start) -> Self {
+        let place = tail.with(|window| window.enter(start == Start::First));
+        Self {
+            tail,
+            place,
+            skipped: 0,
+        }
+    }
+
+    /// Puts the next blocks into `blocks` (which is cleared), without moving: at most 64, and no
+    /// further one once they are 512 KiB.
+    pub fn peek(&mut self, blocks: &mut Vec<Block>) -> Look {
+        blocks.clear();
+        let Self { tail, place, skipped } = self;
+        tail.with(|window| {
+            *skipped += window.skip(place);
+            if window.has_passed(*place) {
+                return Look::Passed;
+            }
+            let mut bytes = 0;
+            for block in window.blocks_from(*place).take(Self::MAX_BLOCKS) {
+                bytes += block.bytes().len();
+                blocks.push(block.clone());
+                if bytes >= Self::MAX_BYTES {
+                    break;
+                }
+            }
+            match (blocks.is_empty(), window.is_closed()) {
+                (false, _) => Look::Blocks,
+                (true, false) => Look::CaughtUp,
+                (true, true) => Look::Ended,
+            }
+        })
+    }
+
+    /// Moves on by blocks that the last [`peek`](Self::peek) gave, from its first on.
+    pub fn advance(&mut self, begun: &[Block]) {
+        if !begun.is_empty() {
+            let Self { tail, place, .. } = self;
+            tail.with(|window| window.advance(place, begun));
+        }
+    }
+
+    /// Waits until there is something new to see: a block, or the end.
+    pub async fn ready(&self) {
+        let place = self.place;
+        self.tail
+            .until_appended(|window| {
+                window.is_closed()
+                    || window.has_passed(place)
+                    || window.blocks_from(place).next().is_some()
+            })
+            .await;
+    }
+
+    /// Waits until this cursor has an end in sight: retention has passed it, or the tail is closed.
+    pub async fn ending(&self) {
+        let place = self.place;
+        self.tail
+            .until_ending(|window| window.is_closed() || window.has_passed(place))
+            .await;
+    }
+
+    /// The seq of the next message.
+    pub fn seq(&self) -> u64 {
+        self.place.seq
+    }
+
+    /// How many messages were dropped for this cursor, as far as it has looked.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        let place = self.place;
+        self.tail.with(|window| window.leave(place));
+    }
+}

@@ -1,0 +1,129 @@
+//! One connection's socket, TCP or unix, with what the two have in common.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{Interest, Ready};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Peer {
+    /// A TCP client.
+    Tcp(SocketAddr),
+    /// A client of a unix socket, and its process where the system tells.
+    Unix(Option<i32>),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(Some(process)) => write!(f, "unix:process {process}"),
+            Self::Unix(None) => f.write_str("unix"),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Does the same to either kind of stream.
+macro_rules! either {
+    ($socket:expr, $stream:ident => $body:expr) => {
+        match $socket {
+            Socket::Tcp($stream) => $body,
+            Socket::Unix($stream) => $body,
+        }
+    };
+}
+
+/// An idle connection is probed after this time, so that a peer that is gone is noticed although
+/// nothing is ever sent to it.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How long a TCP peer may leave data unacknowledged, or its window shut, before the system ends
+/// the connection. It ends a peer that has vanished, but also one that is only stopped, so it is
+/// much longer than any pause of a client worth keeping.
+const USER_TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Socket {
+    /// Sets the options of a connection. A failure means that the peer is gone already, which the
+    /// first write will say better.
+    pub(crate) fn prepare(&self, send_buffer: Option<usize>) {
+        let socket = self.raw();
+        if let Some(bytes) = send_buffer {
+            let _ = socket.set_send_buffer_size(bytes);
+        }
+        if let Self::Tcp(_) = self {
+            let keepalive = TcpKeepalive::new()
+                .with_time(KEEPALIVE_IDLE)
+                .with_interval(KEEPALIVE_INTERVAL);
+            let _ = socket.set_tcp_nodelay(true);
+            let _ = socket.set_tcp_keepalive(&keepalive);
+            let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+        }
+    }
+
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        either!(self, stream => stream.ready(interest).await)
+    }
+
+    pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        either!(self, stream => stream.try_write_vectored(slices))
+    }
+
+    /// Reads what has arrived and throws it away, but not more than `limit` (rounded up to a
+    /// buffer) at once.
+    pub(crate) fn discard(&self, limit: usize) -> io::Result<Discarded> {
+        let mut buffer = [0; 8 * 1024];
+        let mut total = 0;
+        while total < limit {
+            match either!(self, stream => stream.try_read(&mut buffer)) {
+                Ok(0) => return Ok(Discarded::End),
+                Ok(n) => total += n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(Discarded::Bytes(total))
+    }
+
+    pub(crate) fn shut_down_writing(&self) -> io::Result<()> {
+        self.raw().shutdown(Shutdown::Write)
+    }
+
+    /// Makes the coming close a reset where there is such a thing, so that the peer cannot take a
+    /// torn stream for one that has ended.
+    pub(crate) fn reset_on_close(&self) {
+        if let Self::Tcp(_) = self {
+            let _ = self.raw().set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// The error that the system has noted on the socket, if any.
+    pub(crate) fn noted_error(&self) -> Option<io::Error> {
+        self.raw().take_error().unwrap_or_else(Some)
+    }
+
+    fn raw(&self) -> SockRef<'_> {
+        either!(self, stream => SockRef::from(stream))
+    }
+}
+
+/// What [`Socket::discard`] has met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Discarded {
+    Bytes(usize),
+    /// The peer will send nothing more. It may well go on receiving.
+    End,
+}

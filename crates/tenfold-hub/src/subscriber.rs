@@ -1,0 +1,273 @@
+//! One client's connection: from the cursor to the socket.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::io::{Interest, Ready};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::cursor::{Cursor, Look};
+use crate::socket::{Discarded, Peer, Socket};
+use crate::stats::{ClientReport, Counters, End};
+use crate::Block;
+
+/// Writes the blocks after its cursor as fast as the socket takes them, until the tail ends, the
+/// cursor is passed, or the client goes away.
+///
+/// ```text
+///   state        waits for                                       then
+///   writing      nothing                                         caught up, blocked or done
+///   caught up    a block, the end of the tail; input             writing
+///   blocked      room in the socket, an end in sight; input      writing
+///   blocked at   room in the socket, the drain time              writing, or cut
+///     the end
+///   done         the client's end, for a moment                  closed
+/// ```
+///
+/// While it waits it holds the rest of one block at the most, whose frames it has to finish.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    socket: Socket,
+    cursor: Cursor,
+    /// What is left of the block that was begun, and its messages (none for the welcome).
+    rest: Block,
+    /// The peer has said that it will send nothing more.
+    half_closed: bool,
+    /// Set once an end is in sight: then the client has to keep taking something.
+    deadline: Option<Instant>,
+    drain: Duration,
+    counters: Arc<Counters>,
+    report: ClientReport,
+}
+
+/// What one attempt to write has led to.
+enum Step {
+    Wrote,
+    CaughtUp,
+    Blocked,
+    Done(End),
+}
+
+/// Input is thrown away in portions, so that a client that sends without end gets no more than
+/// its turn.
+const INPUT_PER_TURN: usize = 64 * 1024;
+/// What is read at most between our end and the peer's. To close with unread input would make the
+/// system send a reset, which destroys what is still on its way to the client.
+const INPUT_AT_CLOSE: usize = 1024 * 1024;
+const PEER_END: Duration = Duration::from_secs(1);
+
+impl Subscriber {
+    pub(crate) fn new(
+        (socket, peer): (Socket, Peer),
+        cursor: Cursor,
+        welcome: Bytes,
+        drain: Duration,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            socket,
+            cursor,
+            rest: Block::new(welcome, 0),
+            half_closed: false,
+            deadline: None,
+            drain,
+            counters,
+            report: ClientReport {
+                peer,
+                end: End::Complete,
+                messages: 0,
+                bytes: 0,
+                skipped: 0,
+                torn: false,
+            },
+        }
+    }
+
+    /// Serves the client to its end.
+    pub(crate) async fn run(mut self) -> ClientReport {
+        let end = self.deliver().await.unwrap_or_else(|e| End::Gone(e.kind()));
+        self.report.end = end;
+        self.report.torn = !self.rest.bytes().is_empty();
+        self.counters.ended(end);
+        let Self { socket, cursor, half_closed, report, .. } = self;
+        // Its place must not hold the source while the connection is being closed.
+        drop(cursor);
+        if report.torn {
+            socket.reset_on_close();
+        } else if !matches!(end, End::Gone(_)) {
+            close(&socket, half_closed).await;
+        }
+        report
+    }
+
+    async fn deliver(&mut self) -> io::Result<End> {
+        loop {
+            match self.step()? {
+                Step::Wrote => {
+                    // A client that takes everything at once must not keep the thread.
+                    tokio::task::consume_budget().await;
+                }
+                Step::CaughtUp => {
+                    tokio::select! {
+                        () = self.cursor.ready() => {}
+                        ready = self.socket.ready(self.input()) => self.listen(ready?).await?,
+                    }
+                }
+                Step::Blocked => {
+                    if let Some(end) = self.wait_for_room().await? {
+                        return Ok(end);
+                    }
+                }
+                Step::Done(end) => return Ok(end),
+            }
+        }
+    }
+
+    /// Waits until the socket may take something, and no longer than the drain time once the end
+    /// is in sight.
+    async fn wait_for_room(&mut self) -> io::Result<Option<End>> {
+        let interest = self.input() | Interest::WRITABLE;
+        let Some(deadline) = self.deadline else {
+            tokio::select! {
+                ready = self.socket.ready(interest) => self.listen(ready?).await?,
+                () = self.cursor.ending() => self.deadline = Some(Instant::now() + self.drain),
+            }
+            return Ok(None);
+        };
+        tokio::select! {
+            ready = self.socket.ready(interest) => self.listen(ready?).await?,
+            () = sleep_until(deadline) => {
+                return Ok(Some(if self.look().0 == Look::Passed { End::Slow } else { End::Stalled }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes once.
+    fn step(&mut self) -> io::Result<Step> {
+        let (look, blocks) = self.look();
+        if self.rest.bytes().is_empty() {
+            match look {
+                Look::Blocks => {}
+                Look::CaughtUp => return Ok(Step::CaughtUp),
+                Look::Ended => return Ok(Step::Done(End::Complete)),
+                Look::Passed => return Ok(Step::Done(End::Slow)),
+            }
+        }
+        let mut slices = [IoSlice::new(&[]); Cursor::MAX_BLOCKS + 1];
+        let mut used = 0;
+        for block in std::iter::once(&self.rest).chain(&blocks) {
+            if !block.bytes().is_empty() {
+                slices[used] = IoSlice::new(block.bytes());
+                used += 1;
+            }
+        }
+        match self.socket.try_write_vectored(&slices[..used]) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                self.wrote(written, &blocks);
+                Ok(Step::Wrote)
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Step::Blocked),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Step::Wrote),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn look(&mut self) -> (Look, Vec<Block>) {
+        let mut blocks = Vec::new();
+        let look = self.cursor.peek(&mut blocks);
+        let skipped = self.cursor.skipped();
+        self.counters.skipped(skipped - self.report.skipped);
+        self.report.skipped = skipped;
+        (look, blocks)
+    }
+
+    /// Notes how far a write got: through the rest of a block, and through some of `blocks`.
+    fn wrote(&mut self, written: usize, blocks: &[Block]) {
+        let mut left = written;
+        let mut messages = 0;
+        let mut begun = 0;
+        loop {
+            let (taken, done) = take(&mut self.rest, left);
+            left -= taken;
+            messages += done;
+            if left == 0 {
+                break;
+            }
+            self.rest = blocks[begun].clone();
+            begun += 1;
+        }
+        self.cursor.advance(&blocks[..begun]);
+        self.report.messages += messages;
+        self.report.bytes += written as u64;
+        self.counters.sent(messages, written as u64);
+        if self.deadline.is_some() {
+            self.deadline = Some(Instant::now() + self.drain);
+        }
+    }
+
+    /// What to wait for on the receiving side. After a half-close that side is always ready to
+    /// say so again; what can still come from there is an error.
+    fn input(&self) -> Interest {
+        if self.half_closed {
+            Interest::ERROR
+        } else {
+            Interest::READABLE
+        }
+    }
+
+    /// Throws away input, and notices a peer that has vanished. The end of its input may be a
+    /// half-close: a unix socket tells whether it still receives, of TCP the next write does.
+    async fn listen(&mut self, ready: Ready) -> io::Result<()> {
+        if ready.is_error() {
+            return self.socket.noted_error().map_or(Ok(()), Err);
+        }
+        if !self.half_closed && self.socket.discard(INPUT_PER_TURN)? == Discarded::End {
+            self.half_closed = true;
+            let both = Interest::READABLE | Interest::WRITABLE;
+            if self.socket.ready(both).await?.is_write_closed() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes up to `bytes` from the front of a block; returns how many, and its messages if that was
+/// all of it.
+fn take(rest: &mut Block, bytes: usize) -> (usize, u64) {
+    let mut left = rest.bytes().clone();
+    let taken = bytes.min(left.len());
+    left.advance(taken);
+    let (done, messages) = if left.is_empty() {
+        (rest.messages(), 0)
+    } else {
+        (0, rest.messages())
+    };
+    *rest = Block::new(left, messages);
+    (taken, done)
+}
+
+/// The polite close: everything was written, so shut down writing and wait for the peer to do the
+/// same, but neither for long nor for much.
+async fn close(socket: &Socket, half_closed: bool) {
+    if socket.shut_down_writing().is_err() || half_closed {
+        return;
+    }
+    let peer_end = async {
+        let mut total = 0;
+        while total < INPUT_AT_CLOSE {
+            socket.ready(Interest::READABLE).await?;
+            match socket.discard(INPUT_PER_TURN)? {
+                Discarded::Bytes(bytes) => total += bytes,
+                Discarded::End => break,
+            }
+        }
+        io::Result::Ok(())
+    };
+    // However it ends, the connection is closed now.
+    let _ = timeout(PEER_END, peer_end).await;
+}
