@@ -1,0 +1,71 @@
+"""Fixtures of the system tests: the release binary and the processes that a test starts."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import CLIENTS, ROOT, Running
+
+
+def pytest_configure(config):
+    # 2,000 clients in one process need more descriptors than the usual soft limit of 1,024.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.fixture(scope="session")
+def binary() -> Path:
+    """The `tenfold` under test: the release build, or what TENFOLD_BIN names."""
+    path = Path(os.environ.get("TENFOLD_BIN", ROOT / "target" / "release" / "tenfold"))
+    if not path.exists():
+        pytest.exit(f"{path} is missing: run `cargo build --release -p tenfold-cli`, or set TENFOLD_BIN", returncode=1)
+    return path
+
+
+@pytest.fixture
+def run():
+    """Starts any program; whatever still runs at the end of the test is ended by its own pid."""
+    started = []
+
+    def start(*command, **options) -> Running:
+        process = Running(command, **options)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.end()
+
+
+@pytest.fixture
+def tenfold(binary, run, tmp_path):
+    """Starts `tenfold`. With `listen=True` it listens on a free port of the loopback; see `Running.port`."""
+    count = 0
+
+    def start(command, *arguments, listen=False, **options) -> Running:
+        nonlocal count
+        count += 1
+        if listen:
+            options["port_file"] = tmp_path / f"ports-{count}"
+            arguments = ("--listen", "127.0.0.1:0", "--port-file", options["port_file"], *arguments)
+        return run(binary, command, *arguments, **options)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def lesson(tmp_path_factory):
+    """The example clients as commands, by file name: `lesson["recv.c"]`."""
+    built = tmp_path_factory.mktemp("clients")
+    commands = {path.name: [sys.executable, path] for path in [*CLIENTS.glob("*.py"), *CLIENTS.glob("broken/*.py")]}
+    commands |= {path.name: [shutil.which("bash"), path] for path in CLIENTS.glob("*.sh")}
+    for path in CLIENTS.glob("*.c"):
+        program = built / path.stem
+        subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-o", program, path], check=True, timeout=120)
+        commands[path.name] = [program]
+    return commands

@@ -1,0 +1,329 @@
+"""The command line: formats, addresses, exit codes, and what goes to which stream."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from support import accept, connect, frame, frames, listener, read_message, read_to_end, unframe, wait_until
+
+MESSAGES = [b"hello", b"", "café €".encode(), b"two\nlines", b"nul\0inside", b"\xff\xfe", b"tail\r"]
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "messages"
+    path.write_bytes(frames(MESSAGES))
+    return path
+
+
+# --out and --in
+
+
+@pytest.mark.parametrize(
+    "out, expected",
+    [
+        ("lines", b"".join(m + b"\n" for m in MESSAGES)),
+        ("frames", frames(MESSAGES)),
+        ("nul", b"".join(m + b"\0" for m in MESSAGES)),
+        ("hex", "".join(m.hex() + "\n" for m in MESSAGES).encode()),
+        ("raw", b"".join(MESSAGES)),
+    ],
+)
+def test_recv_writes_each_format(tenfold, file, out, expected):
+    client = tenfold("recv", file, "--out", out)
+    assert client.wait() == 0, client.err
+    assert client.out == expected
+    assert client.err == ""
+
+
+def test_recv_writes_json_with_text_or_base64(tenfold, file):
+    client = tenfold("recv", file, "--out", "json")
+    assert client.wait() == 0, client.err
+    objects = [json.loads(line) for line in client.out.splitlines()]
+    assert objects == [{"base64": "//4="} if m == b"\xff\xfe" else {"text": m.decode()} for m in MESSAGES]
+
+
+@pytest.mark.parametrize(
+    "form, source, expected",
+    [
+        ("lines", b"a\n\nb\r\nlast", [b"a", b"", b"b\r", b"last"]),
+        ("lines", b"", []),
+        ("frames", frames(MESSAGES), MESSAGES),
+        ("nul", b"a\0\0b\nc\0last", [b"a", b"", b"b\nc", b"last"]),
+        ("whole", b"all\nof\0it", [b"all\nof\0it"]),
+        ("whole", b"", [b""]),
+        ("hex", b"00ff\n\n6162\n", [b"\x00\xff", b"", b"ab"]),
+        ("json", b'{"text": "caf\\u00e9"}\n{"base64": "//4="}\n', ["café".encode(), b"\xff\xfe"]),
+    ],
+)
+def test_send_reads_each_format(tenfold, form, source, expected):
+    server, address = listener()
+    with server:
+        client = tenfold("send", address, "--in", form, stdin=source)
+        with accept(server) as peer:
+            assert unframe(read_to_end(peer)) == expected
+    assert client.wait() == 0, client.err
+    assert client.out == b""
+
+
+@pytest.mark.parametrize("form", ["frames", "nul", "hex", "json"])
+def test_recv_and_send_are_inverses_in_every_format_that_keeps_boundaries(tenfold, file, form):
+    text = tenfold("recv", file, "--out", form)
+    assert text.wait() == 0, text.err
+    if form == "nul":  # a message with a NUL inside cannot come back whole
+        text = tenfold("recv", "-", "--out", form, stdin=frames(m for m in MESSAGES if b"\0" not in m))
+        assert text.wait() == 0, text.err
+    receiver = tenfold("recv", "--out", "frames", listen=True)
+    sender = tenfold("send", receiver.address, "--in", form, stdin=text.out)
+    assert sender.wait() == 0, sender.err
+    assert receiver.wait() == 0, receiver.err
+    assert unframe(receiver.out) == [m for m in MESSAGES if form != "nul" or b"\0" not in m]
+
+
+@pytest.mark.parametrize("form, source", [("hex", b"0g\n"), ("hex", b"abc\n"), ("json", b"{\n"), ("json", b'{"base64": "*"}\n'), ("frames", b"x")])
+def test_send_refuses_bad_input_and_says_where(tenfold, form, source):
+    server, address = listener()
+    with server:
+        client = tenfold("send", address, "--in", form, stdin=source)
+        with accept(server) as peer:
+            assert read_to_end(peer) == b""
+    assert client.wait() in (1, 4), client.err
+    assert client.err != ""
+
+
+def test_recv_reads_standard_input(tenfold):
+    client = tenfold("recv", "-", stdin=frames([b"a", b"b"]))
+    assert client.wait() == 0, client.err
+    assert client.out == b"a\nb\n"
+
+
+def test_arguments_are_messages(tenfold):
+    server, address = listener()
+    with server:
+        client = tenfold("send", address, "one", "", "two words")
+        with accept(server) as peer:
+            assert unframe(read_to_end(peer)) == [b"one", b"", b"two words"]
+    assert client.wait() == 0, client.err
+
+
+def test_a_message_in_another_framing(tenfold):
+    server, address = listener()
+    with server:
+        client = tenfold("send", address, "--framing", "netstring", "hello", "")
+        with accept(server) as peer:
+            assert read_to_end(peer) == b"5:hello,0:,"
+    assert client.wait() == 0, client.err
+
+
+# Addresses
+
+
+def test_the_address_is_said_and_written(tenfold):
+    server = tenfold("broadcast", listen=True, stdin="open")
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", server.address)
+    wait_until(lambda: f"listening {server.address}\n" in server.err, what="the address on stderr")
+
+
+def test_several_listeners_of_both_kinds(tenfold, tmp_path):
+    path = tmp_path / "socket"
+    server = tenfold("broadcast", "--listen", f"unix:{path}", "--listen", "127.0.0.1:0", "--wait-clients", "3", listen=True, stdin=b"hello\n")
+    assert len(server.addresses) == 3
+    assert server.addresses[1] == f"unix:{path}"
+    clients = [tenfold("recv", address) for address in server.addresses]
+    for client in clients:
+        assert client.wait() == 0, client.err
+        assert client.out == b"hello\n"
+    assert server.wait() == 0, server.err
+
+
+@pytest.mark.parametrize("spelling", ["127.0.0.1:{}", "localhost:{}", ":{}", "tcp://127.0.0.1:{}"])
+def test_spellings_of_an_address(tenfold, spelling):
+    server = tenfold("broadcast", "--wait-clients", "1", listen=True, stdin=b"hello\n")
+    client = tenfold("recv", spelling.format(server.port))
+    assert client.wait() == 0, client.err
+    assert client.out == b"hello\n"
+
+
+# broadcast
+
+
+def test_every_fires_at_once_and_then_every_period(tenfold):
+    server = tenfold("broadcast", "--every", "50ms", "--message", "The time is {time}", listen=True)
+    with connect(server.port) as client:
+        for _ in range(3):
+            assert re.fullmatch(rb"The time is \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([+-]\d\d:\d\d|Z)", read_message(client))
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0, server.err
+
+
+def test_the_welcome_is_each_clients_first_message(tenfold):
+    server = tenfold("broadcast", "--welcome", "hi", "--wait-clients", "2", listen=True, stdin=b"news\n")
+    clients = [tenfold("recv", server.address) for _ in range(2)]
+    for client in clients:
+        assert client.wait() == 0, client.err
+        assert client.out == b"hi\nnews\n"
+
+
+def test_broadcast_reads_a_file(tenfold, tmp_path):
+    (tmp_path / "lines").write_bytes(b"one\ntwo\nlast")
+    server = tenfold("broadcast", "--wait-clients", "1", tmp_path / "lines", listen=True)
+    with connect(server.port) as client:
+        assert unframe(read_to_end(client)) == [b"one", b"two", b"last"]
+    assert server.wait() == 0, server.err
+
+
+# Exit codes
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["recv"],
+        ["recv", "--no-such-option", "-"],
+        ["recv", "-", "--framing", "fixed:0"],
+        ["recv", "-", "--framing", "websocket"],
+        ["recv", "-", "--out", "nonsense"],
+        ["recv", "-", "--timeout", "soon"],
+        ["nonsense"],
+    ],
+)
+def test_2_usage(tenfold, arguments):
+    client = tenfold(*arguments)
+    assert client.wait() == 2
+    assert client.err != "" and client.out == b""
+
+
+@pytest.fixture
+def closed_port():
+    """A port that nobody else can take and that refuses connections: bound, but not listening."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock
+
+
+@pytest.mark.parametrize("command", [["recv"], ["send"]])
+def test_3_could_not_connect(tenfold, closed_port, command):
+    client = tenfold(*command, "127.0.0.1:%d" % closed_port.getsockname()[1], stdin=b"")
+    assert client.wait() == 3, client.err
+    assert client.err != ""
+
+
+def test_retry_waits_for_the_server(tenfold, closed_port):
+    client = tenfold("recv", "127.0.0.1:%d" % closed_port.getsockname()[1], "--retry")
+    time.sleep(0.3)  # room for some refusals; the outcome is the same without them
+    closed_port.listen()
+    closed_port.settimeout(60)
+    with accept(closed_port) as peer:
+        peer.sendall(frame(b"at last"))
+    assert client.wait() == 0, client.err
+    assert client.out == b"at last\n"
+
+
+@pytest.mark.parametrize("cut", range(len(frames([b"abc", b"de"])) + 1))
+def test_4_framing_error_unless_the_cut_is_between_frames(tenfold, cut):
+    stream = frames([b"abc", b"de"])
+    client = tenfold("recv", "-", stdin=stream[:cut])
+    assert client.wait() == (0 if cut in (0, 13, 25) else 4), client.err
+    assert client.out == (b"abc\nde\n" if cut == 25 else b"abc\n" if cut >= 13 else b"")
+    assert (client.err == "") == (cut in (0, 13, 25))
+
+
+def test_5_time_out(tenfold):
+    server, address = listener()
+    with server:
+        client = tenfold("recv", address, "--timeout", "200ms")
+        with accept(server) as peer:
+            peer.sendall(frame(b"one") + b"5")
+            assert client.wait() == 5, client.err
+    assert client.out == b"one\n"
+
+
+def test_1_count_not_reached(tenfold, file):
+    client = tenfold("recv", file, "--count", "100", "--out", "frames")
+    assert client.wait() == 1
+    assert client.out == frames(MESSAGES)
+
+
+def test_count_stops_after_so_many(tenfold):
+    server, address = listener()
+    with server:
+        client = tenfold("recv", address, "--count", "2")
+        with accept(server) as peer:
+            peer.sendall(frames([b"a", b"b", b"c"]))
+            assert client.wait() == 0, client.err
+    assert client.out == b"a\nb\n"
+
+
+def test_0_when_stdout_is_closed(tenfold):
+    server, address = listener()
+    with server:
+        client = tenfold("recv", address, sink="held")
+        with accept(server) as peer:
+            peer.sendall(frame(b"one"))
+            assert client.process.stdout.read(4) == b"one\n"
+            client.process.stdout.close()
+            peer.sendall(frame(b"two") * 10)
+            assert client.process.wait(60) == 0
+    assert "panic" not in client.err
+
+
+def test_130_when_interrupted(tenfold):
+    server, address = listener()
+    with server:
+        client = tenfold("recv", address)
+        with accept(server) as peer:
+            peer.sendall(frame(b"one"))
+            wait_until(lambda: client.out == b"one\n", what="the first message")
+            client.signal(signal.SIGINT)
+            assert client.wait() == 130, client.err
+
+
+def test_max_message(tenfold):
+    stream = frames([b"x" * 1024, b"x" * 1025])
+    client = tenfold("recv", "-", "--max-message", "1KiB", "--out", "frames", stdin=stream)
+    assert client.wait() == 4
+    assert client.out == frame(b"x" * 1024)
+    assert "1025" in client.err and "1024" in client.err
+
+
+def test_an_unterminated_last_line_is_read_as_a_line(tenfold):
+    client = tenfold("recv", "-", "--framing", "line", stdin=b"a\nb")
+    assert client.wait() == 0, client.err
+    assert client.out == b"a\nb\n"
+
+
+# For people
+
+
+def test_demo_shows_messages_streaming(tenfold):
+    demo = tenfold("demo")
+    wait_until(lambda: (demo.out.decode(errors="replace") + demo.err).count("\n") >= 6 or demo.process.poll() is not None, what="output")
+    demo.signal(signal.SIGINT)
+    assert demo.wait() in (0, 130), demo.err
+    assert re.search(r"\d{1,2} {8,9}", demo.out.decode(errors="replace") + demo.err)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions(binary, shell):
+    script = subprocess.run([binary, "completions", shell], check=True, capture_output=True, timeout=60).stdout
+    assert b"broadcast" in script
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script, check=True, timeout=60)
+
+
+def test_the_manual_page(binary, tmp_path):
+    page = subprocess.run([binary, "man"], check=True, capture_output=True, timeout=60, env=dict(os.environ)).stdout
+    assert b".TH" in page and b"broadcast" in page
+
+
+@pytest.mark.parametrize("command", [[], ["broadcast"], ["recv"], ["send"], ["demo"], ["completions"], ["man"]])
+def test_help_goes_to_stdout(binary, command):
+    done = subprocess.run([binary, *command, "--help"], capture_output=True, timeout=60)
+    assert done.returncode == 0
+    assert b"Usage" in done.stdout and done.stderr == b""
