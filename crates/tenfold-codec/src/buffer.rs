@@ -86,18 +86,19 @@ impl Buffer {
     }
 
     /// Appends a copy.
-    pub(crate) fn extend(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let room = self.space(bytes.len());
-            let n = room.len().min(bytes.len());
-            room[..n].copy_from_slice(&bytes[..n]);
-            self.advance(n);
-            self.pressed = false;
-            #[cfg(test)]
-            {
-                self.moved += n;
-            }
-            bytes = &bytes[n..];
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        if self.end + bytes.len() > self.bytes.capacity() {
+            self.compact();
+        }
+        self.bytes.truncate(self.end);
+        self.bytes.extend_from_slice(bytes);
+        self.end += bytes.len();
+        self.lent = 0;
+        self.burst = self.burst.saturating_add(bytes.len());
+        self.pressed = false;
+        #[cfg(test)]
+        {
+            self.moved += bytes.len();
         }
     }
 

@@ -22,8 +22,6 @@ pub struct Chunk<'a> {
     /// Bytes of the slice that the decoder has taken; the batch is of those behind it.
     read: usize,
     batch: Batch,
-    /// Where the frame behind the message given last begins, counted like the batch.
-    behind: usize,
 }
 
 impl<'a> Chunk<'a> {
@@ -33,7 +31,6 @@ impl<'a> Chunk<'a> {
             bytes,
             read: 0,
             batch: Batch::new(),
-            behind: 0,
         }
     }
 
@@ -42,7 +39,6 @@ impl<'a> Chunk<'a> {
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
         if let Some((start, len)) = self.batch.pop() {
-            self.behind = start + len;
             let start = self.read + start;
             return Ok(Some(Event::Message(&self.bytes[start..start + len])));
         }
@@ -53,7 +49,6 @@ impl<'a> Chunk<'a> {
         self.end_batch();
         loop {
             if let Some((start, len)) = self.decoder.batch.pop() {
-                self.decoder.given = Some((start, len));
                 let window = self.decoder.buffer.window();
                 return Ok(Some(Event::Message(&window[start..start + len])));
             }
@@ -66,7 +61,6 @@ impl<'a> Chunk<'a> {
                 return Ok(None);
             }
             if let Some((start, len)) = self.scan(rest) {
-                self.behind = start + len;
                 let start = self.read + start;
                 return Ok(Some(Event::Message(&self.bytes[start..start + len])));
             }
@@ -98,7 +92,6 @@ impl<'a> Chunk<'a> {
     fn end_batch(&mut self) {
         self.read += self.batch.scanned;
         self.batch.clear();
-        self.behind = 0;
     }
 }
 
@@ -108,10 +101,9 @@ impl Drop for Chunk<'_> {
         if left > 0 {
             // The messages that were not given have not passed after all.
             let step = self.decoder.side.step(self.decoder.step);
-            let behind = match self.behind {
-                0 => 0,
-                behind => behind + fast::trailer(step),
-            };
+            let trailer = fast::trailer(step);
+            let last = self.batch.last();
+            let behind = last.map_or(0, |(start, len)| start + len + trailer);
             self.decoder.take_back(left, self.batch.scanned - behind);
             self.read += behind;
         } else {

@@ -53,7 +53,7 @@ pub struct Decoder {
     pub(crate) batch: Batch,
     /// Bytes at the start of the window that the events given so far were the last to need.
     pub(crate) spent: usize,
-    /// The part of the window that the last event was a message in.
+    /// Where in the window the last event was a message, if that was in no batch.
     pub(crate) given: Option<(usize, usize)>,
     /// The frame under way, which begins behind the batch.
     pub(crate) stage: Stage,
@@ -168,7 +168,6 @@ impl Decoder {
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
         if let Some((start, len)) = self.batch.pop() {
-            self.given = Some((start, len));
             return Ok(Some(Event::Message(
                 &self.buffer.window()[start..start + len],
             )));
@@ -178,9 +177,11 @@ impl Decoder {
     }
 
     /// The message that [`next_event`](Self::next_event) gave last, owned; without a copy if it is
-    /// a large one. Empty if the last event was no whole message, or other calls came between.
+    /// a large one. To be called once, and before anything else is: it is empty if the last event
+    /// was no whole message.
     pub fn take_message(&mut self) -> Vec<u8> {
-        let Some((start, len)) = self.given.take() else {
+        let given = self.given.take();
+        let Some((start, len)) = self.batch.last().or(given) else {
             return Vec::new();
         };
         if start == 0 && self.batch.remaining() == 0 && self.buffer.is_filled_by(len, self.spent) {
@@ -234,7 +235,9 @@ impl Decoder {
     /// the batch.
     fn behind_given(&self) -> usize {
         let trailer = crate::fast::trailer(self.side.step(self.step));
-        self.given.map_or(0, |(start, len)| start + len + trailer)
+        self.batch
+            .last()
+            .map_or(0, |(start, len)| start + len + trailer)
     }
 
     /// Memory held for the stream's bytes.

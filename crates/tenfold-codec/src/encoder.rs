@@ -32,8 +32,9 @@ pub struct Encoder {
     step: usize,
     /// The step's frames are a number and the message.
     plain: bool,
-    /// The number of the last plain frame, and the length it stands for.
-    last: Option<(usize, NumberBytes)>,
+    /// The length of the last plain message, if there was one, and its number.
+    last: Option<usize>,
+    header: NumberBytes,
     piece: Option<Piece>,
 }
 
@@ -159,6 +160,7 @@ impl Encoder {
             step: 0,
             plain: false,
             last: None,
+            header: NumberBytes::default(),
             piece: None,
         };
         encoder.enter_step();
@@ -337,29 +339,29 @@ impl Encoder {
 
     #[inline]
     fn encode_plain(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let header = match &self.last {
-            Some((length, header)) if *length == message.len() => header,
-            _ => self.plain_header(message.len())?,
-        };
-        out.reserve(header.as_slice().len() + message.len());
-        out.extend_from_slice(header.as_slice());
+        if self.last != Some(message.len()) {
+            self.write_header(message.len())?;
+        }
+        let header = self.header.as_slice();
+        out.reserve(header.len() + message.len());
+        out.extend_from_slice(header);
         out.extend_from_slice(message);
         Ok(())
     }
 
-    fn plain_header(&mut self, length: usize) -> Result<&NumberBytes, EncodeError> {
+    fn write_header(&mut self, length: usize) -> Result<(), EncodeError> {
         let step = self.side.step(self.step);
         let Shape::Number { number, .. } = &step.shape else {
             return Err(EncodeError::LengthUnknown);
         };
-        let too_long = EncodeError::TooLong {
-            length: length as u64,
-        };
-        let bytes = number
-            .write(step.value_for(length as u64)?)
-            .ok_or(too_long)?;
-        let (_, header) = self.last.insert((length, bytes));
-        Ok(header)
+        self.last = None;
+        let value = step.value_for(length as u64)?;
+        if number.write_into(value, &mut self.header).is_none() {
+            let length = length as u64;
+            return Err(EncodeError::TooLong { length });
+        }
+        self.last = Some(length);
+        Ok(())
     }
 
     fn stuff(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {

@@ -8,7 +8,7 @@
 //! and `head`; the tests compare the two.
 
 use crate::framing::{Shape, Step};
-use crate::number::{Base, Number, Pad};
+use crate::number::{Base, MAX_WIDTH, Number, Pad};
 
 /// How many spans are found at once: enough to make the dispatch cheap, few enough to stay in
 /// the first-level cache and cost an idle connection little.
@@ -32,6 +32,12 @@ impl Batch {
             len: 0,
             scanned: 0,
         }
+    }
+
+    /// The message given last, while there are more.
+    pub(crate) fn last(&self) -> Option<(usize, usize)> {
+        let (start, len) = self.spans[self.next.checked_sub(1)? % BATCH];
+        Some((start as usize, len as usize))
     }
 
     /// The next message, as start and length.
@@ -174,16 +180,19 @@ fn scan_numbers(
             width,
             pad: Pad::Space,
         } => {
-            let width = usize::from(*width);
-            run!(|b: &[u8]| Some((padded(b.get(..width)?)?, width)));
+            run!(remembered_field(usize::from(*width), padded));
         }
         Number::Field {
             base,
             width,
             pad: Pad::Zero,
         } => {
-            let (base, width) = (*base, usize::from(*width));
-            run!(|b: &[u8]| Some((digits(base, b.get(..width)?)?, width)));
+            let base = *base;
+            match *width {
+                4 => run!(remembered(|field: &[u8; 4]| digits(base, field))),
+                8 => run!(remembered(|field: &[u8; 8]| digits(base, field))),
+                width => run!(remembered_field(width.into(), |field| digits(base, field))),
+            }
         }
         // Rare enough to be read byte by byte.
         Number::Field { .. } => {}
@@ -212,7 +221,7 @@ fn scan_with(
 ) {
     let mut rest = bytes;
     for span in &mut batch.spans {
-        let Some(after_open) = rest.strip_prefix(open) else {
+        let Some(after_open) = strip(rest, open) else {
             break;
         };
         let Some((number, size)) = read(after_open) else {
@@ -233,7 +242,7 @@ fn scan_with(
         if body.len() < length {
             break;
         }
-        let Some(next) = body[length..].strip_prefix(close) else {
+        let Some(next) = strip(&body[length..], close) else {
             break;
         };
         #[expect(
@@ -247,6 +256,21 @@ fn scan_with(
         rest = next;
     }
     batch.scanned = bytes.len() - rest.len();
+}
+
+/// `bytes` behind a constant, if they begin with it. Constants are a byte or two long, or none at
+/// all, where a call of `memcmp` would cost more than the rest of the loop.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is part of the loop")]
+fn strip<'a>(bytes: &'a [u8], constant: &[u8]) -> Option<&'a [u8]> {
+    if constant.is_empty() {
+        return Some(bytes);
+    }
+    let (head, rest) = bytes.split_at_checked(constant.len())?;
+    head.iter()
+        .zip(constant)
+        .all(|(a, b)| a == b)
+        .then_some(rest)
 }
 
 /// A reader of numbers of N bytes.
@@ -282,6 +306,26 @@ fn remembered<const N: usize>(
     }
 }
 
+/// The same for fields of any width.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is part of the loop")]
+fn remembered_field(
+    width: usize,
+    parse: impl Fn(&[u8]) -> Option<u64>,
+) -> impl FnMut(&[u8]) -> Option<(u64, usize)> {
+    let mut last = [0; MAX_WIDTH];
+    let mut value = 0;
+    move |bytes| {
+        let field = bytes.get(..width)?;
+        let last = &mut last[..width];
+        if *field != *last {
+            value = parse(field)?;
+            last.copy_from_slice(field);
+        }
+        Some((value, width))
+    }
+}
+
 /// A native header of one to seven digits, eight bytes at a time.
 fn native(header: &[u8; 10]) -> Option<u64> {
     const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
@@ -296,6 +340,9 @@ fn native(header: &[u8; 10]) -> Option<u64> {
     if word >> (8 * digits) != SPACES >> (8 * digits) {
         return None;
     }
+    if digits <= 4 {
+        return native_short(header, digits);
+    }
     // The digits, moved to the high bytes, with zeros before them.
     let text = word << unused | ZEROS & (u64::MAX >> (8 * digits));
     let low = text.wrapping_sub(ZEROS);
@@ -309,6 +356,24 @@ fn native(header: &[u8; 10]) -> Option<u64> {
     let pairs = low.wrapping_mul(10).wrapping_add(low >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
     Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff)
+}
+
+/// The same for up to four digits, and a step shorter: most messages are, and every cycle here
+/// is one that the next header waits for.
+#[inline]
+fn native_short(header: &[u8; 10], digits: u32) -> Option<u64> {
+    const ZEROS: u32 = u32::from_ne_bytes([b'0'; 4]);
+    let word = u32::from_le_bytes(*header.first_chunk()?);
+    let text = word << (32 - 8 * digits) | ZEROS.checked_shr(8 * digits).unwrap_or(0);
+    let low = text.wrapping_sub(ZEROS);
+    if (low | text.wrapping_add(0x4646_4646)) & 0x8080_8080 != 0 || header[0] == b'0' && digits > 1
+    {
+        return None;
+    }
+    let pairs = low.wrapping_mul(10).wrapping_add(low >> 8) & 0x00ff_00ff;
+    Some(u64::from(
+        pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0xffff,
+    ))
 }
 
 /// Digits without a leading zero, then spaces to the end of the field.
@@ -327,8 +392,7 @@ fn ended(base: Base, end: &[u8], bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *end.first()?;
     // 20 digits are the most there can be.
     let count = bytes.iter().take(21).position(|&b| b == first)?;
-    let rest = &bytes[count..];
-    rest.starts_with(end).then_some(())?;
+    strip(&bytes[count..], end)?;
     Some((canonical(base, &bytes[..count])?, count + end.len()))
 }
 

@@ -350,11 +350,6 @@ impl NumberBytes {
         &mut self.bytes[..usize::from(self.len)]
     }
 
-    const EMPTY: Self = Self {
-        bytes: [0; MAX_WIDTH],
-        len: 0,
-    };
-
     fn push(&mut self, byte: u8) {
         self.bytes[usize::from(self.len)] = byte;
         self.len += 1;
@@ -363,42 +358,50 @@ impl NumberBytes {
 
 impl Default for NumberBytes {
     fn default() -> Self {
-        Self::EMPTY
+        Self {
+            bytes: [0; MAX_WIDTH],
+            len: 0,
+        }
     }
 }
 
 impl Number {
     /// Writes `value` in its one minimal, canonical form; `None` if it does not fit.
     pub(crate) fn write(&self, value: u64) -> Option<NumberBytes> {
-        let mut out = NumberBytes::EMPTY;
+        let mut out = NumberBytes::default();
+        self.write_into(value, &mut out)?;
+        Some(out)
+    }
+
+    /// The same, over a number written before.
+    pub(crate) fn write_into(&self, value: u64, out: &mut NumberBytes) -> Option<()> {
+        out.len = 0;
         match self {
-            Self::Bits { bits, little } => write_bits(&mut out, *bits, *little, value)?,
-            Self::Varint => write_varint(&mut out, value),
-            Self::Ber => write_ber(&mut out, value),
+            Self::Bits { bits, little } => write_bits(out, *bits, *little, value)?,
+            Self::Varint => write_varint(out, value),
+            Self::Ber => write_ber(out, value),
             Self::Field { base, width, pad } => {
-                let (digits, used) = digits(*base, value);
-                let used = &digits[MAX_DIGITS as usize - used..];
-                let fill = usize::from(*width).checked_sub(used.len())?;
+                let count = base.count(value);
+                let fill = usize::from(*width).checked_sub(count)?;
                 out.len = *width;
-                let field = &mut out.bytes[..usize::from(*width)];
                 match pad {
                     Pad::Space | Pad::LaxSpace => {
-                        field.fill(b' ');
-                        field[..used.len()].copy_from_slice(used);
+                        out.bytes = [b' '; MAX_WIDTH];
+                        base.write(value, &mut out.bytes[..count]);
                     }
                     Pad::Zero | Pad::LaxZero => {
-                        field.fill(b'0');
-                        field[fill..].copy_from_slice(used);
+                        out.bytes = [b'0'; MAX_WIDTH];
+                        base.write(value, &mut out.bytes[fill..fill + count]);
                     }
                 }
             }
             Self::Ended { base, .. } => {
-                let (digits, used) = digits(*base, value);
-                out.len = u8::try_from(used).ok()?;
-                out.bytes[..used].copy_from_slice(&digits[MAX_DIGITS as usize - used..]);
+                let count = base.count(value);
+                out.len = u8::try_from(count).ok()?;
+                base.write(value, &mut out.bytes[..count]);
             }
         }
-        Some(out)
+        Some(())
     }
 }
 
@@ -438,21 +441,29 @@ fn write_ber(out: &mut NumberBytes, value: u64) {
     }
 }
 
-/// The digits of a value, right-aligned, and how many there are.
-fn digits(base: Base, mut value: u64) -> ([u8; MAX_DIGITS as usize], usize) {
-    let radix = match base {
-        Base::Decimal => 10,
-        Base::Hex => 16,
-    };
-    let mut out = [b'0'; MAX_DIGITS as usize];
-    let mut used = 0;
-    loop {
-        used += 1;
-        let digit = usize::try_from(value % radix).unwrap_or(0);
-        out[MAX_DIGITS as usize - used] = b"0123456789abcdef"[digit];
-        value /= radix;
-        if value == 0 {
-            return (out, used);
+impl Base {
+    /// How many digits a value has.
+    fn count(self, value: u64) -> usize {
+        let log = match self {
+            Self::Decimal => value.checked_ilog10(),
+            Self::Hex => value.checked_ilog2().map(|bits| bits / 4),
+        };
+        log.unwrap_or(0) as usize + 1
+    }
+
+    /// Fills `field` with the last digits of a value.
+    fn write(self, value: u64, field: &mut [u8]) {
+        match self {
+            Self::Decimal => write_digits::<10>(value, field),
+            Self::Hex => write_digits::<16>(value, field),
         }
+    }
+}
+
+fn write_digits<const RADIX: u64>(mut value: u64, field: &mut [u8]) {
+    for byte in field.iter_mut().rev() {
+        let digit = usize::try_from(value % RADIX).unwrap_or(0);
+        *byte = b"0123456789abcdef"[digit];
+        value /= RADIX;
     }
 }

@@ -47,7 +47,6 @@ impl Decoder {
     fn walk(&mut self) -> Result<Option<Found>, DecodeError> {
         loop {
             if let Some((start, len)) = self.scan() {
-                self.given = Some((start, len));
                 return Ok(Some(Found::Message(start, len)));
             }
             let outcome = match &self.stage {
