@@ -5,7 +5,7 @@ use crate::buffer::CHUNK;
 use crate::decoder::Decoder;
 use crate::error::DecodeError;
 use crate::event::Event;
-use crate::fast::{self, Batch};
+use crate::fast::{self, Batch, Reach};
 use crate::framing::{Shape, Step};
 use crate::head::head_size;
 use crate::stage::Stage;
@@ -48,7 +48,7 @@ impl<'a> Chunk<'a> {
     fn find_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
         self.end_batch();
         loop {
-            if let Some((start, len)) = self.decoder.batch.pop() {
+            if let Some((start, len)) = self.decoder.pop() {
                 let window = self.decoder.buffer.window();
                 return Ok(Some(Event::Message(&window[start..start + len])));
             }
@@ -58,6 +58,7 @@ impl<'a> Chunk<'a> {
             }
             let rest = &self.bytes[self.read..];
             if rest.is_empty() {
+                self.decoder.buffer.relax();
                 return Ok(None);
             }
             if let Some((start, len)) = self.scan(rest) {
@@ -75,7 +76,7 @@ impl<'a> Chunk<'a> {
         if self.decoder.buffer.len() > 0 {
             return None;
         }
-        let limit = self.decoder.fast_limit()?;
+        let limit = self.decoder.fast_limit(Reach::Slice)?;
         fast::scan(
             self.decoder.side.step(self.decoder.step),
             rest,
@@ -129,7 +130,7 @@ impl Decoder {
     fn wanted_of(&self, rest: &[u8]) -> usize {
         let step = self.side.step(self.step);
         let wanted = match &self.stage {
-            Stage::Head(head) if head.is_fresh() || !fast::covers(step) => CHUNK,
+            Stage::Head(head) if head.is_fresh() || fast::reach(step) != Reach::Slice => CHUNK,
             Stage::Head(head) => head_size(step).map_or(1, |size| size - head.read),
             Stage::Body(body, _) => wanted_of_body(body, step, rest),
         };

@@ -6,7 +6,7 @@ use crate::buffer::{Buffer, CHUNK};
 use crate::chunk::Chunk;
 use crate::error::DecodeError;
 use crate::event::{Event, Recovery, Skipped};
-use crate::fast::Batch;
+use crate::fast::{self, Batch};
 use crate::framing::Side;
 use crate::stage::Stage;
 
@@ -51,10 +51,12 @@ pub struct Decoder {
     pub(crate) buffer: Buffer,
     /// Complete messages found in the window and not yet given.
     pub(crate) batch: Batch,
+    /// The batch's messages must yet be put together, each when it is given.
+    pub(crate) joins: bool,
     /// Bytes at the start of the window that the events given so far were the last to need.
     pub(crate) spent: usize,
-    /// Where in the window the last event was a message, if that was in no batch.
-    pub(crate) given: Option<(usize, usize)>,
+    /// The last event, if it was in no batch.
+    pub(crate) given: Option<Found>,
     /// The frame under way, which begins behind the batch.
     pub(crate) stage: Stage,
     /// Offset in the stream of the window's start.
@@ -97,6 +99,7 @@ impl Decoder {
             recovery: Recovery::Poison,
             buffer: Buffer::default(),
             batch: Batch::new(),
+            joins: false,
             spent: 0,
             given: None,
             stage: Stage::default(),
@@ -164,23 +167,41 @@ impl Decoder {
     }
 
     /// The next thing in the stream. `None` is *not enough yet*, and after
-    /// [`finish`](Self::finish) a clean end. An error stays: the decoder is poisoned.
+    /// [`finish`](Self::finish) a clean end. An error stays: the decoder is poisoned, and bytes that
+    /// it gets after a bad header only make the description better.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
-        if let Some((start, len)) = self.batch.pop() {
+        if let Some((start, len)) = self.pop() {
             return Ok(Some(Event::Message(
                 &self.buffer.window()[start..start + len],
             )));
         }
         let found = self.find()?;
+        if found.is_none() {
+            self.buffer.relax();
+        }
         Ok(found.map(|found| self.event(found)))
+    }
+
+    /// The event that [`next_event`](Self::next_event) gave last, once more, until anything else is
+    /// asked of the decoder. (A reader that reads until there is an event cannot lend the one it
+    /// has seen in its loop.)
+    #[inline]
+    pub fn last_event(&self) -> Option<Event<'_>> {
+        match self.batch.last() {
+            Some((start, len)) => Some(self.event(Found::Message(start, len))),
+            None => self.given.map(|found| self.event(found)),
+        }
     }
 
     /// The message that [`next_event`](Self::next_event) gave last, owned; without a copy if it is
     /// a large one. To be called once, and before anything else is: it is empty if the last event
     /// was no whole message.
     pub fn take_message(&mut self) -> Vec<u8> {
-        let given = self.given.take();
+        let given = match self.given.take() {
+            Some(Found::Message(start, len)) => Some((start, len)),
+            _ => None,
+        };
         let Some((start, len)) = self.batch.last().or(given) else {
             return Vec::new();
         };
@@ -234,7 +255,7 @@ impl Decoder {
     /// Where the frame behind the message given last begins in the window, while there are more in
     /// the batch.
     fn behind_given(&self) -> usize {
-        let trailer = crate::fast::trailer(self.side.step(self.step));
+        let trailer = fast::trailer(self.side.step(self.step));
         self.batch
             .last()
             .map_or(0, |(start, len)| start + len + trailer)
@@ -258,6 +279,23 @@ impl Decoder {
             .missing_of_whole(self.pieces_above)
             .filter(|missing| *missing > CHUNK / 2)
             .unwrap_or(CHUNK)
+    }
+
+    /// The batch's next message, as a place in the window.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<(usize, usize)> {
+        if self.joins {
+            return self.pop_joined();
+        }
+        self.batch.pop()
+    }
+
+    fn pop_joined(&mut self) -> Option<(usize, usize)> {
+        let frame = self.behind_given();
+        let (start, len) = self.batch.pop()?;
+        let step = self.side.step(self.step);
+        fast::join(step, self.buffer.window_mut(), frame, start);
+        Some((start, len))
     }
 
     /// Lets go of the bytes that the last event borrowed.

@@ -140,6 +140,11 @@ impl DecodeError {
         &self.0.evidence[..self.0.header.min(self.0.evidence.len())]
     }
 
+    /// The stream's bytes from the start of the frame, as far as they were described.
+    pub(crate) fn evidence(&self) -> &[u8] {
+        &self.0.evidence
+    }
+
     /// What the bytes look like, if they look like anything known.
     pub fn looks_like(&self) -> Option<LooksLike> {
         self.0.looks_like

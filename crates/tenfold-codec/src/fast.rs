@@ -62,12 +62,41 @@ impl Batch {
     }
 }
 
-/// Whether this step's frames can be found without changing a byte of them.
-pub(crate) fn covers(step: &Step) -> bool {
+/// How far the fast path goes with a step's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// Not at all.
+    Nowhere,
+    /// It finds them, but the message must be put together: [`join`].
+    Window,
+    /// The message stands in the frame as it is.
+    Slice,
+}
+
+/// How far the fast path goes with a step's frames.
+pub(crate) fn reach(step: &Step) -> Reach {
     match &step.shape {
-        Shape::Number { number, at, .. } => *at == 0 && number.kept() == 0 && !step.chars,
-        Shape::Delim(_) | Shape::Fixed(_) => step.open.is_empty() && step.close.is_empty(),
-        Shape::ContentLength | Shape::Stuffed(_) => false,
+        _ if step.chars => Reach::Nowhere,
+        Shape::Number { number, at, .. } if *at > 0 || number.kept() > 0 => Reach::Window,
+        Shape::Number { .. } => Reach::Slice,
+        Shape::Delim(_) | Shape::Fixed(_) if step.open.is_empty() && step.close.is_empty() => {
+            Reach::Slice
+        }
+        _ => Reach::Nowhere,
+    }
+}
+
+/// Puts a message together that [`scan`] found at `start`, in the frame that begins at `frame`:
+/// its bytes before the number move up against those behind it, and a number that stays in it
+/// loses its length.
+pub(crate) fn join(step: &Step, window: &mut [u8], frame: usize, start: usize) {
+    let Shape::Number { number, at, .. } = &step.shape else {
+        return;
+    };
+    let open = step.open.len();
+    match number.kept() {
+        0 => window.copy_within(frame + open..frame + open + at, start),
+        kept => number.clear_length(&mut window[start + at..start + at + kept]),
     }
 }
 
@@ -89,28 +118,42 @@ pub(crate) fn scan(step: &Step, bytes: &[u8], limit: u64, batch: &mut Batch) {
         .unwrap_or(usize::MAX)
         .min(u32::MAX as usize);
     match &step.shape {
-        Shape::Number { number, add, .. } => scan_numbers(number, step, *add, bytes, limit, batch),
+        Shape::Number { number, add, at } => {
+            scan_numbers(number, step, *add, *at, bytes, limit, batch);
+        }
         Shape::Delim(delim) => scan_delim(delim, bytes, limit, batch),
         Shape::Fixed(size) => scan_fixed(*size, bytes, limit, batch),
         Shape::ContentLength | Shape::Stuffed(_) => {}
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: one line for each reader")]
 fn scan_numbers(
     number: &Number,
     step: &Step,
     add: i64,
+    at: usize,
     bytes: &[u8],
     limit: usize,
     batch: &mut Batch,
 ) {
-    let plain = step.open.is_empty() && step.close.is_empty() && add == 0;
+    let bare = step.open.is_empty() && step.close.is_empty();
+    let plain = bare && add == 0 && at == 0 && number.kept() == 0;
+    let inside = at + number.kept();
     macro_rules! run {
         ($reader:expr) => {
             if plain {
-                scan_with($reader, &[], &[], 0, bytes, limit, batch)
+                scan_with($reader, (&[], &[]), 0, (0, 0), bytes, limit, batch)
             } else {
-                scan_with($reader, &step.open, &step.close, add, bytes, limit, batch)
+                scan_with(
+                    $reader,
+                    (&step.open, &step.close),
+                    add,
+                    (at, inside),
+                    bytes,
+                    limit,
+                    batch,
+                )
             }
         };
     }
@@ -159,11 +202,11 @@ fn scan_numbers(
             little: true,
         } => run!(fixed(|b| u64::from_le_bytes(*b))),
         Number::Bits { bits, little } => {
-            let size = usize::from(bits.div_ceil(8));
+            let (size, mask) = (usize::from(bits.div_ceil(8)), u64::MAX >> (64 - bits));
             if *little {
-                run!(|b: &[u8]| Some((fold(b.get(..size)?.iter().rev()), size)));
+                run!(|b: &[u8]| Some((fold(b.get(..size)?.iter().rev()) & mask, size)));
             } else {
-                run!(|b: &[u8]| Some((fold(b.get(..size)?.iter()), size)));
+                run!(|b: &[u8]| Some((fold(b.get(..size)?.iter()) & mask, size)));
             }
         }
         Number::Varint => run!(varint),
@@ -187,24 +230,25 @@ fn scan_numbers(
             width,
             pad: Pad::Zero,
         } => {
-            let base = *base;
+            let radix = *base;
             match *width {
-                4 => run!(remembered(|field: &[u8; 4]| digits(base, field))),
-                8 => run!(remembered(|field: &[u8; 8]| digits(base, field))),
-                width => run!(remembered_field(width.into(), |field| digits(base, field))),
+                4 => run!(remembered(|field: &[u8; 4]| digits(radix, field))),
+                8 => run!(remembered(|field: &[u8; 8]| digits(radix, field))),
+                width => run!(remembered_field(width.into(), |field| digits(radix, field))),
             }
         }
         // Rare enough to be read byte by byte.
         Number::Field { .. } => {}
         Number::Ended { base, end } => {
-            let base = *base;
-            run!(|b: &[u8]| ended(base, end, b));
+            let radix = *base;
+            run!(|b: &[u8]| ended(radix, end, b));
         }
     }
 }
 
 /// The loop of all length-prefixed shapes. `read` gives the number at the start of a slice and
-/// its size, or nothing where it is not plainly right.
+/// its size, or nothing where it is not plainly right; `inside` is the bytes of the message before
+/// the number, and those before its end.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -212,37 +256,37 @@ fn scan_numbers(
 )]
 fn scan_with(
     mut read: impl FnMut(&[u8]) -> Option<(u64, usize)>,
-    open: &[u8],
-    close: &[u8],
+    (open, close): (&[u8], &[u8]),
     add: i64,
+    (at, inside): (usize, usize),
     bytes: &[u8],
     limit: usize,
     batch: &mut Batch,
 ) {
     let mut rest = bytes;
     for span in &mut batch.spans {
-        let Some(after_open) = strip(rest, open) else {
+        let Some(number_on) = strip(rest, open).and_then(|rest| rest.get(at..)) else {
             break;
         };
-        let Some((number, size)) = read(after_open) else {
+        let Some((number, size)) = read(number_on) else {
             break;
         };
-        let Some(length) = number.checked_add_signed(add) else {
+        let Some(follow) = number.checked_add_signed(add) else {
             break;
         };
-        if length > limit as u64 {
+        if follow > limit as u64 {
             break;
         }
         #[expect(
             clippy::cast_possible_truncation,
             reason = "at most the limit, a usize"
         )]
-        let length = length as usize;
-        let body = &after_open[size..];
-        if body.len() < length {
+        let follow = follow as usize;
+        let body = &number_on[size..];
+        if body.len() < follow || follow + inside > limit {
             break;
         }
-        let Some(next) = strip(&body[length..], close) else {
+        let Some(next) = strip(&body[follow..], close) else {
             break;
         };
         #[expect(
@@ -250,7 +294,10 @@ fn scan_with(
             reason = "the slice was cut to 32 bits"
         )]
         {
-            *span = ((bytes.len() - body.len()) as u32, length as u32);
+            *span = (
+                (bytes.len() - body.len() - inside) as u32,
+                (follow + inside) as u32,
+            );
         }
         batch.len += 1;
         rest = next;

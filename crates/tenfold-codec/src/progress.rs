@@ -16,7 +16,7 @@ use crate::body::{Body, BodyTurn};
 use crate::decoder::{Decoder, Found};
 use crate::error::{DecodeError, ErrorKind, Part, Place};
 use crate::event::{Recovery, Skipped};
-use crate::fast;
+use crate::fast::{self, Reach};
 use crate::framing::Shape;
 use crate::head::{HeadTurn, head_size};
 use crate::stage::{Delivery, Stage};
@@ -34,14 +34,24 @@ impl Decoder {
     /// The next event, when the batch is used up.
     pub(crate) fn find(&mut self) -> Result<Option<Found>, DecodeError> {
         self.settle();
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
-        }
-        let found = self.walk();
-        if let Err(error) = &found {
-            self.failed = Some(error.clone());
+        let found = match self.failed.take() {
+            Some(error) => Err(self.described(error)),
+            None => self.walk(),
+        };
+        match &found {
+            Ok(found) => self.given = *found,
+            Err(error) => self.failed = Some(error.clone()),
         }
         found
+    }
+
+    /// A bad header is described again, with the bytes that came since.
+    fn described(&self, error: DecodeError) -> DecodeError {
+        let window = self.buffer.window();
+        match window.get(error.evidence().len()..) {
+            Some(more) if matches!(self.stage, Stage::Head(_)) => error.with_evidence(more),
+            _ => error,
+        }
     }
 
     fn walk(&mut self) -> Result<Option<Found>, DecodeError> {
@@ -55,16 +65,10 @@ impl Decoder {
             };
             match outcome {
                 Outcome::Again => self.settle(),
-                Outcome::Found(found) => {
-                    if let Found::Message(start, len) = found {
-                        self.given = Some((start, len));
-                    }
-                    return Ok(Some(found));
-                }
+                Outcome::Found(found) => return Ok(Some(found)),
                 Outcome::More => {
                     self.settle();
                     self.check_end()?;
-                    self.buffer.relax();
                     return Ok(None);
                 }
             }
@@ -74,13 +78,14 @@ impl Decoder {
     /// Finds the complete messages at the start of the window, where the shape has a fast path,
     /// and gives the first.
     fn scan(&mut self) -> Option<(usize, usize)> {
-        let limit = self.fast_limit()?;
+        let limit = self.fast_limit(Reach::Window)?;
         let step = self.side.step(self.step);
         fast::scan(step, self.buffer.window(), limit, &mut self.batch);
         self.spent = self.batch.scanned;
         let (count, bytes) = (self.batch.remaining(), self.batch.scanned);
         self.passed(count, bytes);
-        self.batch.pop()
+        self.joins = fast::reach(self.side.step(self.step)) == Reach::Window;
+        self.pop()
     }
 
     /// Counts messages that were found, and the bytes of their frames.
@@ -94,13 +99,13 @@ impl Decoder {
         self.frame += bytes as u64;
     }
 
-    /// The largest message that the fast path may give; nothing where there is no such path, or
-    /// the frame under way was begun without it.
-    pub(crate) fn fast_limit(&self) -> Option<u64> {
+    /// The largest message that the fast path may give; nothing where that has not this
+    /// reach, or the frame under way was begun without it.
+    pub(crate) fn fast_limit(&self, reach: Reach) -> Option<u64> {
         let step = self.side.step(self.step);
         let steady = self.step + 1 >= self.side.steps().len();
         let fresh = matches!(&self.stage, Stage::Head(head) if head.is_fresh());
-        (steady && fresh && fast::covers(step))
+        (steady && fresh && fast::reach(step) >= reach)
             .then(|| self.limit.min(self.pieces_above.unwrap_or(u64::MAX)))
     }
 

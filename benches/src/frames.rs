@@ -1,0 +1,89 @@
+//! Frames of `decimal:10`: making a stream of equal ones, and cutting one into blocks.
+
+use std::io::{self, Read, Write};
+
+/// The size of a block, and of a publisher's batch.
+pub const BLOCK: usize = 64 * 1024;
+
+/// One frame around a payload of this size.
+pub fn frame(size: usize) -> Vec<u8> {
+    let mut frame = format!("{size:<10}").into_bytes();
+    frame.resize(frame.len() + size, b'x');
+    frame
+}
+
+/// As many whole copies of a message as make a block, and at least one. Returns how many.
+pub fn batch(message: &[u8]) -> (Vec<u8>, usize) {
+    let count = (BLOCK / message.len()).max(1);
+    (message.repeat(count), count)
+}
+
+/// Writes equal frames until they are `bytes` or a little more; returns how many messages.
+pub fn write_file(mut out: impl Write, size: usize, bytes: usize) -> io::Result<usize> {
+    let (batch, count) = batch(&frame(size));
+    let batches = bytes.div_ceil(batch.len());
+    for _ in 0..batches {
+        out.write_all(&batch)?;
+    }
+    out.flush()?;
+    Ok(batches * count)
+}
+
+/// Reads a stream as blocks of whole frames.
+pub struct Blocks<R> {
+    source: R,
+    carried: Vec<u8>,
+}
+
+impl<R: Read> Blocks<R> {
+    pub fn new(source: R) -> Self {
+        Self { source, carried: Vec::new() }
+    }
+
+    /// The next block and how many messages it is, or `None` at the end of the stream.
+    pub fn next_block(&mut self) -> io::Result<Option<(Vec<u8>, u64)>> {
+        let mut block = Vec::with_capacity(BLOCK.max(self.carried.len() * 2));
+        block.append(&mut self.carried);
+        loop {
+            let filled = block.len();
+            block.resize(block.capacity(), 0);
+            let read = self.source.read(&mut block[filled..])?;
+            block.truncate(filled + read);
+            if read == 0 {
+                return if filled == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+            }
+            let (end, messages) = whole_frames(&block)?;
+            if messages > 0 {
+                self.carried.extend_from_slice(&block[end..]);
+                block.truncate(end);
+                return Ok(Some((block, messages)));
+            }
+            if block.len() == block.capacity() {
+                block.reserve(block.len());
+            }
+        }
+    }
+}
+
+/// Where the last whole frame ends, and how many there are.
+fn whole_frames(bytes: &[u8]) -> io::Result<(usize, u64)> {
+    let mut end = 0;
+    let mut messages = 0;
+    while let Some(header) = bytes.get(end..end + 10) {
+        let length = length(header).ok_or(io::ErrorKind::InvalidData)?;
+        if bytes.len() - end - 10 < length {
+            break;
+        }
+        end += 10 + length;
+        messages += 1;
+    }
+    Ok((end, messages))
+}
+
+fn length(header: &[u8]) -> Option<usize> {
+    let digits = header.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, spaces) = header.split_at(digits);
+    let canonical = !digits.is_empty() && (digits[0] != b'0' || digits.len() == 1);
+    let value = digits.iter().fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
+    (canonical && spaces.iter().all(|byte| *byte == b' ')).then_some(value)
+}
