@@ -42,12 +42,11 @@ pub(crate) struct BlockReader {
     /// The name so far could be `Content-Length`, or `Transfer-Encoding`.
     is_length: bool,
     is_transfer: bool,
-    /// Digits of this line's value, and the value; `None` is over a u64.
+    /// Digits of this line's value, and the value: 20 digits can be over a u64.
     digits: u8,
-    value: Option<u64>,
-    /// The block has a length, and which.
-    has_length: bool,
-    length: Option<u64>,
+    value: u128,
+    /// The block's length, once it has one.
+    length: Option<u128>,
 }
 
 impl BlockReader {
@@ -57,7 +56,7 @@ impl BlockReader {
             return BlockTurn::Bad;
         }
         match self.next(byte) {
-            Some(State::BlockEnd) if self.state == State::BlockEnd => BlockTurn::Done(self.length),
+            Some(State::BlockEnd) if self.state == State::BlockEnd => self.done(),
             Some(state) => {
                 self.state = state;
                 BlockTurn::More
@@ -70,7 +69,7 @@ impl BlockReader {
     fn next(&mut self, byte: u8) -> Option<State> {
         match (self.state, byte) {
             // A block without a length is refused at its last byte but one: it can't be mended.
-            (State::LineStart, b'\r') => self.has_length.then_some(State::BlockEnd),
+            (State::LineStart, b'\r') => self.length.map(|_| State::BlockEnd),
             (State::BlockEnd, b'\n') => Some(State::BlockEnd),
             (State::LineEnd, b'\n') => Some(State::LineStart),
             (State::LineStart, _) => {
@@ -105,7 +104,7 @@ impl BlockReader {
         }
         if self.is_length && self.name == LENGTH.len() {
             self.digits = 0;
-            self.value = Some(0);
+            self.value = 0;
             return Some(State::Blanks);
         }
         Some(State::Value)
@@ -113,21 +112,20 @@ impl BlockReader {
 
     fn push_digit(&mut self, byte: u8) -> Option<State> {
         // No leading zero, and no more digits than a u64 has.
-        if self.digits > 0 && self.value == Some(0) || self.digits == 20 {
+        if self.digits > 0 && self.value == 0 || self.digits == 20 {
             return None;
         }
         self.digits += 1;
-        let digit = u64::from(byte - b'0');
-        self.value = self
-            .value
-            .and_then(|value| value.checked_mul(10)?.checked_add(digit));
+        self.value = self.value * 10 + u128::from(byte - b'0');
         Some(State::Digits)
     }
 
     fn end_length(&mut self) -> Option<State> {
-        let differs = self.has_length && self.length != self.value;
-        self.has_length = true;
-        self.length = self.value;
-        (!differs).then_some(State::LineEnd)
+        let length = *self.length.get_or_insert(self.value);
+        (length == self.value).then_some(State::LineEnd)
+    }
+
+    fn done(&self) -> BlockTurn {
+        BlockTurn::Done(self.length.and_then(|length| u64::try_from(length).ok()))
     }
 }

@@ -153,15 +153,18 @@ impl Decoder {
     /// If that is more than was lent.
     pub fn advance(&mut self, n: usize) {
         self.buffer.advance(n);
+        self.finished &= n == 0;
     }
 
     /// Takes a copy of the stream's next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.settle();
         self.buffer.extend(bytes);
+        self.finished &= bytes.is_empty();
     }
 
-    /// Says that the stream ended behind the bytes it was given.
+    /// Says that the stream ended behind the bytes it was given. More bytes (of a file that grows)
+    /// take that back.
     pub fn finish(&mut self) {
         self.finished = true;
     }

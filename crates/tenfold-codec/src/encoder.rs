@@ -47,6 +47,8 @@ struct Piece {
     number: Option<u64>,
     /// Bytes held back: those before the number, or those that could be part of a delimiter.
     held: Vec<u8>,
+    /// Bytes of a delimited message that were written before those.
+    written: u64,
     stuffer: Option<Stuffer>,
 }
 
@@ -236,6 +238,7 @@ impl Encoder {
             left: length,
             number: None,
             held: Vec::new(),
+            written: 0,
             stuffer: None,
         };
         if step.chars {
@@ -322,7 +325,7 @@ impl Encoder {
             stuffer.end(out)?;
         }
         if let Shape::Delim(delim) = &step.shape {
-            check_delimiter(&piece.held, delim)?;
+            check_delimiter(&piece.held, delim, piece.written)?;
             out.extend_from_slice(&piece.held);
             out.extend_from_slice(delim);
         }
@@ -403,12 +406,14 @@ impl Piece {
     ) -> Result<(), EncodeError> {
         self.held.extend_from_slice(bytes);
         if let Some(at) = memchr::memmem::find(&self.held, delim) {
-            return Err(EncodeError::Delimiter { at: at as u64 });
+            let at = self.written + at as u64;
+            return Err(EncodeError::Delimiter { at });
         }
         let keep = self.held.len().min(delim.len() - 1);
         let ready = self.held.len() - keep;
         out.extend_from_slice(&self.held[..ready]);
         self.held.drain(..ready);
+        self.written += ready as u64;
         Ok(())
     }
 }
@@ -460,12 +465,12 @@ impl Step {
 
 /// The number's bytes, with the bits that the message keeps in them.
 fn number_with(number: &Number, value: u64, kept: &[u8]) -> Result<NumberBytes, EncodeError> {
-    if !number.length_is_clear(kept) {
-        return Err(EncodeError::LengthBits);
-    }
     let mut bytes = number
         .write(value)
         .ok_or(EncodeError::TooLong { length: value })?;
+    if !number.length_is_clear(kept) {
+        return Err(EncodeError::LengthBits);
+    }
     for (byte, kept) in bytes.as_mut_slice().iter_mut().zip(kept) {
         *byte |= kept;
     }
@@ -502,7 +507,7 @@ fn make_frame<'a>(step: &'a Step, message: &'a [u8]) -> Result<Frame<'a>, Encode
             frame.message = rest;
         }
         Shape::Delim(delim) => {
-            check_delimiter(message, delim)?;
+            check_delimiter(message, delim, 0)?;
             // The delimiter stands where a number's end would, but behind the message.
             frame.before = message;
             frame.message = &[];
@@ -524,7 +529,8 @@ fn make_frame<'a>(step: &'a Step, message: &'a [u8]) -> Result<Frame<'a>, Encode
 }
 
 /// Refuses a message in which, once the delimiter stands behind it, that is found too early.
-fn check_delimiter(message: &[u8], delim: &[u8]) -> Result<(), EncodeError> {
+/// `before` bytes of it are not at hand, nor is the delimiter in them.
+fn check_delimiter(message: &[u8], delim: &[u8], before: u64) -> Result<(), EncodeError> {
     let inside = match delim {
         [byte] => memchr::memchr(*byte, message),
         _ => memchr::memmem::find(message, delim),
@@ -537,7 +543,9 @@ fn check_delimiter(message: &[u8], delim: &[u8]) -> Result<(), EncodeError> {
         })
     };
     match inside.or_else(across) {
-        Some(at) => Err(EncodeError::Delimiter { at: at as u64 }),
+        Some(at) => Err(EncodeError::Delimiter {
+            at: before + at as u64,
+        }),
         None => Ok(()),
     }
 }

@@ -216,14 +216,14 @@ fn scan_numbers(
             width: 10,
             pad: Pad::Space,
         } => {
-            run!(remembered(native));
+            run!(remembered(padded_zero(), native));
         }
         Number::Field {
             base: Base::Decimal,
             width,
             pad: Pad::Space,
         } => {
-            run!(remembered_field(usize::from(*width), padded));
+            run!(remembered_field(usize::from(*width), padded_zero(), padded));
         }
         Number::Field {
             base,
@@ -232,9 +232,14 @@ fn scan_numbers(
         } => {
             let radix = *base;
             match *width {
-                4 => run!(remembered(|field: &[u8; 4]| digits(radix, field))),
-                8 => run!(remembered(|field: &[u8; 8]| digits(radix, field))),
-                width => run!(remembered_field(width.into(), |field| digits(radix, field))),
+                4 => run!(remembered([b'0'; 4], |field| digits(radix, field))),
+                8 => run!(remembered([b'0'; 8], |field| digits(radix, field))),
+                width => {
+                    let zero = [b'0'; MAX_WIDTH];
+                    run!(remembered_field(width.into(), zero, |field| digits(
+                        radix, field
+                    )));
+                }
             }
         }
         // Rare enough to be read byte by byte.
@@ -339,9 +344,11 @@ fn fold<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it is part of the loop")]
 fn remembered<const N: usize>(
+    zero: [u8; N],
     parse: impl Fn(&[u8; N]) -> Option<u64>,
 ) -> impl FnMut(&[u8]) -> Option<(u64, usize)> {
-    let mut last = [0; N];
+    // What is remembered must be legal from the start.
+    let mut last = zero;
     let mut value = 0;
     move |bytes| {
         let header: &[u8; N] = bytes.first_chunk()?;
@@ -353,14 +360,24 @@ fn remembered<const N: usize>(
     }
 }
 
-/// The same for fields of any width.
+/// The field of the number 0, padded with spaces.
+fn padded_zero<const N: usize>() -> [u8; N] {
+    let mut field = [b' '; N];
+    if let Some(first) = field.first_mut() {
+        *first = b'0';
+    }
+    field
+}
+
+/// The same as `remembered` for fields of any width.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it is part of the loop")]
 fn remembered_field(
     width: usize,
+    zero: [u8; MAX_WIDTH],
     parse: impl Fn(&[u8]) -> Option<u64>,
 ) -> impl FnMut(&[u8]) -> Option<(u64, usize)> {
-    let mut last = [0; MAX_WIDTH];
+    let mut last = zero;
     let mut value = 0;
     move |bytes| {
         let field = bytes.get(..width)?;

@@ -17,7 +17,7 @@ use crate::decoder::{Decoder, Found};
 use crate::error::{DecodeError, ErrorKind, Part, Place};
 use crate::event::{Recovery, Skipped};
 use crate::fast::{self, Reach};
-use crate::framing::Shape;
+use crate::framing::{Shape, Step, Stuffing};
 use crate::head::{HeadTurn, head_size};
 use crate::stage::{Delivery, Stage};
 
@@ -182,10 +182,13 @@ impl Decoder {
         total: Option<u64>,
         length: Option<u64>,
     ) -> Result<Option<DecodeError>, DecodeError> {
-        let limit = match self.pieces_above {
-            // A whole message must fit into memory.
-            None => self.limit.min(isize::MAX.unsigned_abs() as u64),
-            Some(_) => self.limit,
+        let is_whole =
+            total.is_some_and(|total| self.pieces_above.is_none_or(|above| total <= above));
+        let limit = if is_whole {
+            // It must fit into memory.
+            self.limit.min(isize::MAX.unsigned_abs() as u64)
+        } else {
+            self.limit
         };
         if total.is_some_and(|total| total <= limit) {
             return Ok(None);
@@ -233,10 +236,18 @@ impl Decoder {
         let found = delivery.given + body.len() as u64;
         let skipping = delivery.skip.is_some();
         self.count_examined(read - before);
+        // The limit is reached before what comes behind it is looked at, however the stream is cut.
+        if found > self.limit && !skipping {
+            let limit = self.limit;
+            self.leave_out(ErrorKind::TooLarge {
+                declared: None,
+                limit,
+            })?;
+        }
         match turn {
             BodyTurn::More | BodyTurn::Done => {}
             BodyTurn::Nothing => {
-                self.flagged = true;
+                self.flagged = is_hdlc(self.side.step(self.step));
                 self.spent = read;
                 self.frame = at;
                 self.stage = Stage::default();
@@ -249,13 +260,6 @@ impl Decoder {
                 return Ok(Outcome::Again);
             }
         }
-        if found > self.limit && !skipping {
-            let limit = self.limit;
-            self.leave_out(ErrorKind::TooLarge {
-                declared: None,
-                limit,
-            })?;
-        }
         Ok(self.deliver(turn == BodyTurn::Done))
     }
 
@@ -266,7 +270,7 @@ impl Decoder {
         let has_end = !self.side.step(self.step).chars;
         match &mut self.stage {
             Stage::Body(_, delivery) if self.recovery == Recovery::Skip && has_end => {
-                delivery.skip = Some(error);
+                delivery.skip.get_or_insert(error);
                 Ok(())
             }
             _ => Err(error),
@@ -313,7 +317,7 @@ impl Decoder {
 
     /// The frame under way ended, and it was a message.
     fn end_message(&mut self, read: usize) {
-        self.flagged = true;
+        self.flagged = is_hdlc(self.side.step(self.step));
         self.index += 1;
         self.next_frame(read);
     }
@@ -345,7 +349,10 @@ impl Decoder {
             Stage::Body(body, delivery) => {
                 let have = match (delivery.length, body.left()) {
                     (Some(length), Some(left)) => length - left,
-                    _ => delivery.given + (self.buffer.len() - body.start) as u64,
+                    // A number of characters is known, but not how many bytes they are.
+                    _ if step.chars => delivery.given + body.len() as u64,
+                    // All that came behind `open`, as it stands on the wire.
+                    _ => self.base + self.buffer.len() as u64 - self.frame - step.open.len() as u64,
                 };
                 (Part::Payload, have, body.left())
             }
@@ -388,4 +395,9 @@ impl Decoder {
         #[cfg(not(test))]
         let _ = bytes;
     }
+}
+
+/// Whether this step's frames end with a flag that can begin the next one.
+fn is_hdlc(step: &Step) -> bool {
+    matches!(step.shape, Shape::Stuffed(Stuffing::Hdlc))
 }

@@ -94,12 +94,14 @@ impl Unstuffer {
             if self.left > 0 {
                 let ready = window.len() - *read;
                 let n = ready.min(usize::from(self.left));
-                if memchr::memchr(0, &window[*read..*read + n]).is_some() {
-                    return BodyTurn::Broken("it ends inside a block");
-                }
+                let zero = memchr::memchr(0, &window[*read..*read + n]);
+                let n = zero.unwrap_or(n);
                 window.copy_within(*read..*read + n, *end);
                 *read += n;
                 *end += n;
+                if zero.is_some() {
+                    return BodyTurn::Broken("it ends inside a block");
+                }
                 self.left -= u8::try_from(n).unwrap_or(self.left);
                 continue;
             }

@@ -30,5 +30,9 @@ fn the_documented_table_is_the_table_of_presets() {
         std::fs::write(&path, page).unwrap();
         return;
     }
-    assert_eq!(&page[start..end], table(), "run this test with UPDATE_DOCS=1");
+    assert_eq!(
+        &page[start..end],
+        table(),
+        "run this test with UPDATE_DOCS=1"
+    );
 }
