@@ -40,11 +40,23 @@ pub struct Options {
     pub observer: Observer,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// What is kept where the source waits for the slowest: no more than the processor's cache
+    /// holds. A larger tail gains nothing, because the source ends up waiting anyway, and is half
+    /// as fast, because each client then reads it from main memory.
+    pub const CAPACITY_WAIT: usize = 1024 * 1024;
+
+    /// What is kept where a slow client loses its place: several seconds of a fast stream.
+    pub const CAPACITY: usize = 64 * 1024 * 1024;
+
+    /// The usual treatment under a policy.
+    pub fn new(when_slow: WhenSlow) -> Self {
         Self {
-            capacity: 64 * 1024 * 1024,
-            when_slow: WhenSlow::default(),
+            capacity: match when_slow {
+                WhenSlow::Wait(_) => Self::CAPACITY_WAIT,
+                WhenSlow::Close | WhenSlow::Skip => Self::CAPACITY,
+            },
+            when_slow,
             start: Start::default(),
             welcome: Bytes::new(),
             drain: Duration::from_secs(5),
@@ -52,6 +64,12 @@ impl Default for Options {
             send_buffer: None,
             observer: Observer::default(),
         }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new(WhenSlow::default())
     }
 }
 

@@ -60,7 +60,11 @@ impl Cursor {
     /// further one once they are 512 KiB.
     pub fn peek(&mut self, blocks: &mut Vec<Block>) -> Look {
         blocks.clear();
-        let Self { tail, place, skipped } = self;
+        let Self {
+            tail,
+            place,
+            skipped,
+        } = self;
         tail.with(|window| {
             *skipped += window.skip(place);
             if window.has_passed(*place) {

@@ -163,8 +163,8 @@ impl Drop for SocketFile {
             return;
         };
         // Another server may have put its own socket there in the meantime.
-        let still_ours = fs::symlink_metadata(path)
-            .is_ok_and(|now| (now.dev(), now.ino()) == (*device, *inode));
+        let still_ours =
+            fs::symlink_metadata(path).is_ok_and(|now| (now.dev(), now.ino()) == (*device, *inode));
         if still_ours {
             let _ = fs::remove_file(path);
         }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
@@ -113,6 +115,15 @@ impl Socket {
     /// The error that the system has noted on the socket, if any.
     pub(crate) fn noted_error(&self) -> Option<io::Error> {
         self.raw().take_error().unwrap_or_else(Some)
+    }
+
+    /// Whether neither side can receive any more. The system is asked directly: the runtime knows
+    /// only what it was told so far.
+    pub(crate) fn is_hung_up(&self) -> bool {
+        let socket = either!(self, stream => stream.as_fd());
+        let mut asked = [PollFd::new(&socket, PollFlags::empty())];
+        poll(&mut asked, Some(&Timespec::default())).is_ok()
+            && asked[0].revents().contains(PollFlags::HUP)
     }
 
     fn raw(&self) -> SockRef<'_> {

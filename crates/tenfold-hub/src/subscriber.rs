@@ -8,10 +8,10 @@ use bytes::{Buf, Bytes};
 use tokio::io::{Interest, Ready};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::Block;
 use crate::cursor::{Cursor, Look};
 use crate::socket::{Discarded, Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
-use crate::Block;
 
 /// Writes the blocks after its cursor as fast as the socket takes them, until the tail ends, the
 /// cursor is passed, or the client goes away.
@@ -91,7 +91,13 @@ impl Subscriber {
         self.report.end = end;
         self.report.torn = !self.rest.bytes().is_empty();
         self.counters.ended(end);
-        let Self { socket, cursor, half_closed, report, .. } = self;
+        let Self {
+            socket,
+            cursor,
+            half_closed,
+            report,
+            ..
+        } = self;
         // Its place must not hold the source while the connection is being closed.
         drop(cursor);
         if report.torn {
@@ -112,7 +118,7 @@ impl Subscriber {
                 Step::CaughtUp => {
                     tokio::select! {
                         () = self.cursor.ready() => {}
-                        ready = self.socket.ready(self.input()) => self.listen(ready?).await?,
+                        ready = self.socket.ready(self.input()) => self.listen(ready?)?,
                     }
                 }
                 Step::Blocked => {
@@ -131,13 +137,13 @@ impl Subscriber {
         let interest = self.input() | Interest::WRITABLE;
         let Some(deadline) = self.deadline else {
             tokio::select! {
-                ready = self.socket.ready(interest) => self.listen(ready?).await?,
+                ready = self.socket.ready(interest) => self.listen(ready?)?,
                 () = self.cursor.ending() => self.deadline = Some(Instant::now() + self.drain),
             }
             return Ok(None);
         };
         tokio::select! {
-            ready = self.socket.ready(interest) => self.listen(ready?).await?,
+            ready = self.socket.ready(interest) => self.listen(ready?)?,
             () = sleep_until(deadline) => {
                 return Ok(Some(if self.look().0 == Look::Passed { End::Slow } else { End::Stalled }));
             }
@@ -221,14 +227,13 @@ impl Subscriber {
 
     /// Throws away input, and notices a peer that has vanished. The end of its input may be a
     /// half-close: a unix socket tells whether it still receives, of TCP the next write does.
-    async fn listen(&mut self, ready: Ready) -> io::Result<()> {
+    fn listen(&mut self, ready: Ready) -> io::Result<()> {
         if ready.is_error() {
             return self.socket.noted_error().map_or(Ok(()), Err);
         }
         if !self.half_closed && self.socket.discard(INPUT_PER_TURN)? == Discarded::End {
             self.half_closed = true;
-            let both = Interest::READABLE | Interest::WRITABLE;
-            if self.socket.ready(both).await?.is_write_closed() {
+            if self.socket.is_hung_up() {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
         }

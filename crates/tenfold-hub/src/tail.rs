@@ -33,7 +33,7 @@ struct Shared {
 }
 
 /// The tail was closed: nothing can be appended any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed;
 

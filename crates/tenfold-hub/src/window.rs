@@ -128,7 +128,11 @@ impl Window {
     /// a small window stays in the processor's cache. A tail that keeps blocks for replay differs
     /// from this one in this function only.
     fn free_read(&mut self) {
-        while self.entries.front().is_some_and(|entry| entry.standing == 0) {
+        while self
+            .entries
+            .front()
+            .is_some_and(|entry| entry.standing == 0)
+        {
             self.pop_front();
         }
     }
@@ -170,8 +174,8 @@ impl Window {
         self.free_read();
     }
 
-    /// Moves a cursor on by the blocks it has begun to send, which it may have got before
-    /// retention passed them: then it has caught up in time and has lost nothing.
+    /// Moves a cursor on by the blocks it has begun to send. It may have got them before retention
+    /// passed it: if the next block is still kept, it has lost nothing.
     pub(crate) fn advance(&mut self, place: &mut Place, begun: &[Block]) {
         if let Some(count) = self.standing_at(place.index) {
             *count -= 1;
@@ -212,7 +216,8 @@ impl Window {
     /// The kept blocks from a place on.
     pub(crate) fn blocks_from(&self, place: Place) -> impl Iterator<Item = &Block> {
         let offset = place.index.saturating_sub(self.first);
-        let offset = usize::try_from(offset).map_or(self.entries.len(), |n| n.min(self.entries.len()));
+        let offset =
+            usize::try_from(offset).map_or(self.entries.len(), |n| n.min(self.entries.len()));
         self.entries.range(offset..).map(|entry| &entry.block)
     }
 

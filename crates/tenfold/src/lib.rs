@@ -1,1 +1,56 @@
-//! stub
+//! Whole messages over plain sockets.
+//!
+//! TCP delivers bytes; programs want messages. This crate puts the framings of [`tenfold_codec`]
+//! (all of which it re-exports) on transports:
+//!
+//! - [`blocking`]: readers and writers over [`std::io::Read`] and [`std::io::Write`];
+//! - [`tokio`] (a default feature): the same over `AsyncRead` and `AsyncWrite`, cancel-safe;
+//! - `codec_traits` (feature `tokio-util`): the same as codecs of `tokio_util::codec::Framed`;
+//! - [`Address`], [`Stream`], [`Listener`]: TCP and unix sockets under one name;
+//! - [`closing`]: an end that does not destroy what is still on its way.
+//!
+//! ```
+//! use std::net::{TcpListener, TcpStream};
+//! use tenfold::{Framing, blocking};
+//!
+//! let framing = Framing::default(); // ten characters of length, then the message
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let mut writer = blocking::Writer::new(
+//!     TcpStream::connect(listener.local_addr()?)?,
+//!     framing.client(),
+//! );
+//! writer.write(b"hello")?;
+//! writer.write(b"")?;
+//! writer.flush()?;
+//! drop(writer);
+//!
+//! let mut reader = blocking::Reader::new(listener.accept()?.0, framing.client());
+//! assert_eq!(reader.message()?, Some(&b"hello"[..]));
+//! assert_eq!(reader.message()?, Some(&b""[..]));
+//! assert_eq!(reader.message()?, None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod address;
+pub mod blocking;
+pub mod closing;
+#[cfg(feature = "tokio-util")]
+pub mod codec_traits;
+mod error;
+mod inbox;
+mod listener;
+mod outbox;
+mod pending;
+mod stream;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+pub use address::{Address, AddressError};
+pub use error::{ReadError, WriteError};
+pub use inbox::PATIENCE;
+pub use listener::{Listener, SocketFile};
+pub use outbox::HIGH_WATER;
+pub use stream::Stream;
+pub use tenfold_codec::*;

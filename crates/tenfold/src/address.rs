@@ -1,0 +1,176 @@
+//! Where to connect or to listen, as people write it.
+
+use std::borrow::Cow;
+use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use crate::listener::Listener;
+use crate::stream::Stream;
+
+/// The address of a socket.
+///
+/// | written | is |
+/// |---|---|
+/// | `host:port` | TCP; the host is a name or an IPv4 address |
+/// | `[::1]:port` | TCP over IPv6 |
+/// | `:port` | TCP at 127.0.0.1, to connect and to listen: nobody listens to a network by omission |
+/// | `tcp://` and one of these | the same |
+/// | `unix:/path` | a unix socket |
+///
+/// Everything else is no address. Port 0 listens where the system likes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// A host by name or number (an IPv6 address without its brackets), and a port.
+    Tcp {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+/// Why a text is no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressError {
+    text: String,
+    problem: Cow<'static, str>,
+}
+
+impl Address {
+    /// Understands an address; see the table above.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let fail = |problem| AddressError {
+            text: text.to_owned(),
+            problem,
+        };
+        if let Some(path) = text.strip_prefix("unix:") {
+            if path.is_empty() {
+                return Err(fail("the path of the unix socket is missing".into()));
+            }
+            return Ok(Self::Unix(path.into()));
+        }
+        let (host, port) = text
+            .strip_prefix("tcp://")
+            .unwrap_or(text)
+            .rsplit_once(':')
+            .ok_or_else(|| fail("it has no port: host:port, :port or unix:/path is one".into()))?;
+        let port = parse_port(port)
+            .ok_or_else(|| fail(format!("\"{port}\" is no port (0 to 65535)").into()))?;
+        let host = parse_host(host).map_err(|problem| fail(problem.into()))?;
+        Ok(Self::Tcp {
+            host: host.to_owned(),
+            port,
+        })
+    }
+
+    /// Connects, within `time_out` where one is given. Where a name has several addresses, they are
+    /// tried in turn.
+    pub fn connect_blocking(&self, time_out: Option<Duration>) -> io::Result<Stream> {
+        let deadline = time_out.map(|time_out| Instant::now() + time_out);
+        match self {
+            Self::Tcp { .. } => {
+                let mut failed = None;
+                for address in self.resolve()? {
+                    match Stream::connect_tcp(address, deadline) {
+                        Ok(stream) => return Ok(stream),
+                        Err(error) => failed = Some(error),
+                    }
+                }
+                Err(failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
+            }
+            Self::Unix(path) => Stream::connect_unix(path, deadline),
+        }
+    }
+
+    /// Listens.
+    pub fn listen(&self) -> io::Result<Listener> {
+        match self {
+            Self::Tcp { .. } => Listener::tcp(&self.resolve()?),
+            Self::Unix(path) => Listener::unix(path),
+        }
+    }
+
+    /// The numeric addresses of a TCP address; none of a unix one.
+    fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => {
+                let address = format!("[{host}]:{port}")
+                    .parse()
+                    .map_err(io::Error::other)?;
+                Ok(vec![address])
+            }
+            Self::Tcp { host, port } => Ok((host.as_str(), *port).to_socket_addrs()?.collect()),
+            Self::Unix(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Digits and nothing else.
+fn parse_port(text: &str) -> Option<u16> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
+}
+
+fn parse_host(text: &str) -> Result<&str, &'static str> {
+    if text.is_empty() {
+        return Ok("127.0.0.1");
+    }
+    if let Some(inside) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+        let is_ipv6 = SocketAddrV6::from_str(&format!("{text}:0")).is_ok();
+        return is_ipv6
+            .then_some(inside)
+            .ok_or("what stands in the brackets is no IPv6 address");
+    }
+    if text.contains(':') {
+        return Err("an IPv6 address stands in brackets: [::1]:port");
+    }
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if text.bytes().all(is_name) {
+        Ok(text)
+    } else {
+        Err("the host is neither a name nor an IP address")
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        Self::parse(text)
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        let port = address.port();
+        let host = match address {
+            SocketAddr::V4(address) => address.ip().to_string(),
+            SocketAddr::V6(address) if address.scope_id() == 0 => address.ip().to_string(),
+            SocketAddr::V6(address) => format!("{}%{}", address.ip(), address.scope_id()),
+        };
+        Self::Tcp { host, port }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" is not an address: {}", self.text, self.problem)
+    }
+}
+
+impl std::error::Error for AddressError {}

@@ -1,0 +1,137 @@
+//! Where peers connect.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use crate::address::Address;
+use crate::stream::Stream;
+
+/// How many connections may wait to be accepted. When a server is restarted its clients come all
+/// at once, and those over the usual 128 would have to try again after a second.
+const BACKLOG: i32 = 4096;
+
+/// A listening socket, made by [`Address::listen`].
+#[derive(Debug)]
+pub enum Listener {
+    /// On TCP.
+    Tcp(TcpListener),
+    /// On a unix socket.
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a unix socket, which outlives its listener unless somebody removes it: this does,
+/// when it is dropped.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: another server may have put its own socket there in the meantime.
+    identity: (u64, u64),
+}
+
+impl Listener {
+    /// On the first address that can be had. A port can be used again at once after its last
+    /// connections (`SO_REUSEADDR`, which the standard library sets).
+    pub(crate) fn tcp(addresses: &[SocketAddr]) -> io::Result<Self> {
+        let listener = TcpListener::bind(addresses)?;
+        SockRef::from(&listener).listen(BACKLOG)?;
+        Ok(Self::Tcp(listener))
+    }
+
+    /// On a path. A socket file that a dead process left is replaced; one behind which somebody
+    /// listens is not, nor is any other file.
+    pub(crate) fn unix(path: &Path) -> io::Result<Self> {
+        let listener = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                refuse_unless_stale(path)?;
+                fs::remove_file(path)?;
+                UnixListener::bind(path)?
+            }
+            bound => bound?,
+        };
+        let file = SocketFile::new(path)?;
+        SockRef::from(&listener).listen(BACKLOG)?;
+        Ok(Self::Unix(listener, file))
+    }
+
+    /// Waits for a peer.
+    pub fn accept(&self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(listener) => listener.accept()?.0.into(),
+            Self::Unix(listener, _) => listener.accept()?.0.into(),
+        })
+    }
+
+    /// Where it listens, with the port that the system has chosen in place of port 0.
+    pub fn local_address(&self) -> io::Result<Address> {
+        Ok(match self {
+            Self::Tcp(listener) => listener.local_addr()?.into(),
+            Self::Unix(_, file) => Address::Unix(file.path.clone()),
+        })
+    }
+
+    /// Makes [`accept`](Self::accept) say `WouldBlock` instead of waiting.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.set_nonblocking(nonblocking),
+            Self::Unix(listener, _) => listener.set_nonblocking(nonblocking),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+fn refuse_unless_stale(path: &Path) -> io::Result<()> {
+    let in_use = |words| Err(io::Error::new(io::ErrorKind::AddrInUse, words));
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return in_use(format!("{} exists and is not a socket", path.display()));
+    }
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Somebody with a full backlog also listens: that is `WouldBlock`, and must not block.
+    probe.set_nonblocking(true)?;
+    match probe.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => in_use(format!("somebody listens at {}", path.display())),
+    }
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> io::Result<Self> {
+        let identity = identity(path)?;
+        // The program may change its directory before it ends.
+        let path = std::path::absolute(path)?;
+        Ok(Self { path, identity })
+    }
+
+    /// Leaves the file where it is: somebody else will remove it.
+    pub fn keep(mut self) {
+        self.path = PathBuf::new();
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}

@@ -1,0 +1,59 @@
+//! Bytes that were promised to the peer and are not yet written.
+
+/// Invariant: `written <= bytes.len()`, and they are equal only when both are 0. The bytes behind
+/// `written` wait.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    bytes: Vec<u8>,
+    written: usize,
+    /// How many there were at most before the memory was given back: so many are expected again.
+    expected: usize,
+}
+
+/// An empty buffer that is larger was needed for a large message, and is given back.
+const KEPT: usize = 256 * 1024;
+
+impl Pending {
+    pub(crate) fn waiting(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    /// Where to append to.
+    #[inline]
+    pub(crate) fn end(&mut self) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(self.expected);
+        }
+        &mut self.bytes
+    }
+
+    /// The first `n` bytes that waited are written.
+    pub(crate) fn wrote(&mut self, n: usize) {
+        self.written += n;
+        let left = self.len();
+        if left == 0 {
+            self.expected = self.bytes.len().min(KEPT);
+            self.bytes.clear();
+            self.written = 0;
+            if self.bytes.capacity() > KEPT {
+                self.release();
+            }
+        } else if self.written >= left {
+            // A transport that is never quite ready must not make the buffer grow. What is moved
+            // is no more than what was written.
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
+    /// Gives the memory of an empty buffer back.
+    pub(crate) fn release(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A connected socket, TCP or unix.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+
+/// An idle connection is probed after this time, so that a peer that is gone is noticed although
+/// nothing is ever sent to it.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// A connection over TCP or a unix socket, for blocking readers and writers. A reader and a writer
+/// share one with [`try_clone`](Self::try_clone), or by reference: `&Stream` reads and writes, too.
+///
+/// TCP connections send without delay (the writers make the batches) and are kept alive.
+#[derive(Debug)]
+pub enum Stream {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a unix socket.
+    Unix(UnixStream),
+}
+
+/// Does the same to either kind.
+macro_rules! either {
+    ($stream:expr, $inner:ident => $body:expr) => {
+        match $stream {
+            Stream::Tcp($inner) => $body,
+            Stream::Unix($inner) => $body,
+        }
+    };
+}
+
+impl Stream {
+    pub(crate) fn connect_tcp(address: SocketAddr, deadline: Option<Instant>) -> io::Result<Self> {
+        let stream = match deadline {
+            Some(deadline) => TcpStream::connect_timeout(&address, left_until(deadline)?)?,
+            None => TcpStream::connect(address)?,
+        };
+        Ok(stream.into())
+    }
+
+    pub(crate) fn connect_unix(path: &Path, deadline: Option<Instant>) -> io::Result<Self> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        // A listener with a full backlog makes a connection wait; the time-out of writes bounds it.
+        if let Some(deadline) = deadline {
+            socket.set_write_timeout(Some(left_until(deadline)?))?;
+        }
+        match socket.connect(&SockAddr::unix(path)?) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            connected => connected?,
+        }
+        socket.set_write_timeout(None)?;
+        Ok(Self::Unix(socket.into()))
+    }
+
+    /// The same connection, for another owner.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
+            Self::Unix(stream) => Self::Unix(stream.try_clone()?),
+        })
+    }
+
+    /// Bounds the time that a read waits; nothing waits for ever with `None`.
+    pub fn set_read_timeout(&self, time: Option<Duration>) -> io::Result<()> {
+        either!(self, stream => stream.set_read_timeout(time))
+    }
+
+    /// Bounds the time that a write waits.
+    pub fn set_write_timeout(&self, time: Option<Duration>) -> io::Result<()> {
+        either!(self, stream => stream.set_write_timeout(time))
+    }
+
+    /// Makes reads and writes say `WouldBlock` instead of waiting.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        either!(self, stream => stream.set_nonblocking(nonblocking))
+    }
+
+    /// Ends one direction, or both.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        either!(self, stream => stream.shutdown(how))
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, stream => (&*stream).read(buffer))
+    }
+
+    /// Without SIGPIPE, which the standard library suppresses for single writes only: a peer that
+    /// vanished must not kill a program that has not chosen to ignore the signal.
+    fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let socket = either!(self, stream => SockRef::from(stream));
+        socket.send_vectored_with_flags(slices, libc::MSG_NOSIGNAL)
+    }
+}
+
+fn left_until(deadline: Instant) -> io::Result<Duration> {
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(left),
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        let socket = SockRef::from(&stream);
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE_IDLE)
+            .with_interval(KEEPALIVE_INTERVAL);
+        // A failure means that the peer is gone already, which the first read says better.
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_keepalive(&keepalive);
+        Self::Tcp(stream)
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self::Unix(stream)
+    }
+}
+
+impl Read for &Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer)
+    }
+}
+
+impl Write for &Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        either!(self, stream => stream.as_fd())
+    }
+}
