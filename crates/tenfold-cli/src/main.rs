@@ -1,1 +1,45 @@
-fn main() {}
+//! `tenfold`: stream whole messages through pipes and sockets.
+//!
+//! Each command is a [source](source::Source) of messages, a [sink](pump::Sink), and the
+//! [pump](pump::pump) between them. stdout carries payload only; words for people go to stderr,
+//! through [`words`].
+
+mod broadcast;
+mod cli;
+mod connect;
+mod failure;
+mod format;
+mod input;
+mod keep;
+mod options;
+mod output;
+mod port_file;
+mod pump;
+mod recv;
+mod send;
+mod signals;
+mod source;
+mod units;
+mod words;
+
+use std::process::ExitCode;
+
+use crate::cli::Cli;
+use crate::words::Words;
+
+fn main() -> ExitCode {
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let words = Words::new(cli.level(), cli.color);
+    match cli.command.run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.is_silent() {
+                words.error(&failure);
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What a broadcast says to people.
+
+use std::time::{Duration, Instant};
+
+use bytesize::ByteSize;
+use serde_json::json;
+use tenfold_hub::{ClientReport, End, Event, Stats};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::failure::Failure;
+use crate::words::Words;
+
+/// How often the line of progress changes: often enough to live, seldom enough to be read.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// The line of progress.
+pub(super) struct Progress {
+    interval: Interval,
+    last: (Instant, Stats),
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        let mut interval = interval(EVERY);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            interval,
+            last: (Instant::now(), Stats::default()),
+        }
+    }
+
+    /// Waits until it is time for the next.
+    pub(super) async fn due(&mut self) {
+        self.interval.tick().await;
+    }
+
+    pub(super) fn line(&mut self, stats: &Stats) -> String {
+        let now = Instant::now();
+        let (then, before) = std::mem::replace(&mut self.last, (now, *stats));
+        let per_second = |more: u64| {
+            let millis = now.duration_since(then).as_millis().max(1);
+            u64::try_from(u128::from(more) * 1000 / millis).unwrap_or(u64::MAX)
+        };
+        let bytes = per_second(stats.bytes - before.bytes);
+        format!(
+            "{}, {}; {} messages/s, {}/s to all",
+            clients(stats.clients as u64),
+            messages(stats.messages),
+            grouped(per_second(stats.delivered - before.delivered)),
+            ByteSize::b(bytes),
+        )
+    }
+}
+
+/// Tells of one client.
+pub(super) fn on_event(event: &Event, words: &Words) {
+    match event {
+        Event::Connected(peer) => words.detail(format_args!("{peer} connected")),
+        Event::Ended(report) => on_end(report, words),
+        Event::AcceptFailed(error) => {
+            words.warning(format_args!("cannot accept a client: {error}; trying again"));
+        }
+        _ => {}
+    }
+}
+
+fn on_end(report: &ClientReport, words: &Words) {
+    let ClientReport { peer, messages: taken, skipped, .. } = *report;
+    if skipped > 0 {
+        words.warning(format_args!("{peer} was too slow: {} left out for it", messages(skipped)));
+    }
+    let taken = messages(taken);
+    match report.end {
+        End::Complete => words.detail(format_args!("{peer} was sent {taken}, all there were")),
+        End::Slow => words.warning(format_args!("{peer} was too slow, and closed after {taken}")),
+        End::Stalled => {
+            words.warning(format_args!("{peer} stopped reading, and was closed after {taken}"));
+        }
+        End::Gone(kind) => words.detail(format_args!("{peer} went away after {taken}: {kind}")),
+        _ => {}
+    }
+}
+
+/// The last words: for a program that asked for them, or for a person who has seen progress.
+pub(super) fn at_end(stats: &Stats, result: &Result<(), Failure>, json: bool, words: &Words) {
+    if json {
+        words.object(&json!({
+            "messages": stats.messages,
+            "clients": stats.clients_total,
+            "delivered": stats.delivered,
+            "bytes": stats.bytes,
+            "skipped": stats.skipped,
+            "closed_slow": stats.closed_slow,
+            "stalled": stats.stalled,
+            "error": result.as_ref().err().map(ToString::to_string),
+        }));
+        return;
+    }
+    let line = format!(
+        "{} sent to {}: {} and {} delivered",
+        messages(stats.messages),
+        clients(stats.clients_total),
+        messages(stats.delivered),
+        ByteSize::b(stats.bytes),
+    );
+    if words.shows_progress() {
+        words.note(line);
+    } else {
+        words.detail(line);
+    }
+}
+
+pub(super) fn clients(number: u64) -> String {
+    counted(number, "client")
+}
+
+fn messages(number: u64) -> String {
+    counted(number, "message")
+}
+
+fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1000), "1,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(clients(1), "1 client");
+        assert_eq!(messages(0), "0 messages");
+    }
+}

@@ -1,0 +1,95 @@
+//! The command line as a whole.
+
+use std::error::Error as _;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{ArgAction, Parser, Subcommand};
+use tenfold::FramingError;
+
+use crate::broadcast::Broadcast;
+use crate::failure::Failure;
+use crate::recv::Recv;
+use crate::send::Send;
+use crate::words::{Color, Level, Words};
+
+/// Stream whole messages through pipes and sockets
+///
+/// TCP delivers bytes; programs want messages. On the wire a message is ten characters of decimal
+/// length, left-aligned and padded with spaces, and then that many bytes. Other framings are one
+/// line of text: see `tenfold framings`.
+#[derive(Debug, Parser)]
+#[command(name = "tenfold", version, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Say errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Say what happens to each connection
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) color: Color,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Broadcast(Broadcast),
+    Recv(Recv),
+    Send(Send),
+}
+
+impl Command {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        match self {
+            Self::Broadcast(broadcast) => broadcast.run(words),
+            Self::Recv(recv) => recv.run(words),
+            Self::Send(send) => send.run(words),
+        }
+    }
+}
+
+impl Cli {
+    /// Reads the arguments. Help, and what is wrong with them, is said here.
+    pub(crate) fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            if let Some(words) = bad_framing(&error) {
+                // The options that say how much to say are not there yet; errors are always said.
+                Words::new(Level::Quiet, Color::Auto).error(words);
+                return ExitCode::from(Failure::Usage(String::new()).code());
+            }
+            // A closed stdout or stderr leaves nobody to be told.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+        })
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        match (self.quiet, self.verbose) {
+            (true, _) => Level::Quiet,
+            (false, 0) => Level::Normal,
+            (false, _) => Level::Detailed,
+        }
+    }
+}
+
+/// A framing that is none, with a finger on the character.
+fn bad_framing(error: &clap::Error) -> Option<String> {
+    let framing = error.source()?.downcast_ref::<FramingError>()?;
+    let Some(ContextValue::String(line)) = error.get(ContextKind::InvalidValue) else {
+        return Some(framing.to_string());
+    };
+    let before = line.get(..framing.at()).unwrap_or(line);
+    let column = before.escape_debug().count();
+    Some(format!(
+        "{framing}\n  {}\n  {:column$}^\n`tenfold framings` lists the presets and explains the grammar",
+        line.escape_debug(),
+        ""
+    ))
+}

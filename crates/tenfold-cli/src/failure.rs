@@ -1,0 +1,68 @@
+//! Why a command did not succeed, and the exit code that says so.
+
+use std::fmt;
+
+/// What ended a command early. The words fit after `tenfold: error: `.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The arguments contradict each other.
+    Usage(String),
+    /// There is nobody at the address.
+    Connect(String),
+    /// The data does not follow the framing, or a message cannot be framed.
+    Framing(String),
+    /// Nothing came for as long as `--timeout` says.
+    TimedOut(String),
+    /// The person at the terminal has had enough.
+    Interrupted,
+    /// Whoever read stdout went away. That is no mistake of anybody's: `recv | head`.
+    OutputClosed,
+    /// Everything else: the machine's fault, or a goal that was not reached.
+    Other(String),
+}
+
+/// The exit codes, as the manual lists them.
+pub(crate) const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "success; also when the reader of stdout went away, and after SIGTERM when everything was handed over"),
+    (1, "failure; also when --count was not reached"),
+    (2, "wrong usage"),
+    (3, "could not connect"),
+    (4, "the data does not follow the framing, or a message does not fit it"),
+    (5, "time-out"),
+    (6, "not authorised"),
+    (130, "interrupted"),
+];
+
+impl Failure {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::OutputClosed => 0,
+            Self::Other(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Connect(_) => 3,
+            Self::Framing(_) => 4,
+            Self::TimedOut(_) => 5,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Whether a person has to be told.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self, Self::OutputClosed | Self::Interrupted)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(words)
+            | Self::Connect(words)
+            | Self::Framing(words)
+            | Self::TimedOut(words)
+            | Self::Other(words) => f.write_str(words),
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::OutputClosed => f.write_str("the reader of stdout went away"),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Where bytes come from: a socket, a file or stdin.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tenfold::Stream;
+
+use crate::failure::Failure;
+
+/// Bytes to be read, with the patience of `--timeout`.
+#[derive(Debug)]
+pub(crate) struct Input {
+    from: From,
+    name: String,
+    timeout: Option<Duration>,
+    /// Go on at the end of the file when it grows.
+    follow: bool,
+}
+
+#[derive(Debug)]
+enum From {
+    Stream(Stream),
+    File(File),
+}
+
+/// How often a file that is followed is looked at: soon enough for people, and no load.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+
+impl Input {
+    pub(crate) fn stream(stream: Stream, name: String) -> Self {
+        Self::new(From::Stream(stream), name)
+    }
+
+    pub(crate) fn stdin() -> Result<Self, Failure> {
+        let file = io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|error| Failure::Other(format!("cannot read stdin: {error}")))?;
+        Ok(Self::new(From::File(file.into()), "stdin".to_owned()))
+    }
+
+    pub(crate) fn file(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let file = File::open(path)
+            .map_err(|error| Failure::Other(format!("cannot open {name}: {error}")))?;
+        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(Failure::Other(format!("cannot read {name}: it is a directory")));
+        }
+        Ok(Self::new(From::File(file), name))
+    }
+
+    fn new(from: From, name: String) -> Self {
+        Self {
+            from,
+            name,
+            timeout: None,
+            follow: false,
+        }
+    }
+
+    pub(crate) fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    pub(crate) fn with_follow(mut self, follow: bool) -> Self {
+        self.follow = follow;
+        self
+    }
+
+    /// Reads some bytes; 0 is the end.
+    pub(crate) fn read(&mut self, space: &mut [u8]) -> Result<usize, Failure> {
+        loop {
+            if let Some(timeout) = self.timeout
+                && !self.is_ready_within(timeout)?
+            {
+                return Err(Failure::TimedOut(format!(
+                    "nothing came from {} for {timeout:?} (--timeout)",
+                    self.name
+                )));
+            }
+            match self.read_once(space) {
+                Ok(0) if self.follow => std::thread::sleep(FOLLOW_EVERY),
+                Ok(n) => return Ok(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(Failure::Other(format!("cannot read from {}: {error}", self.name)));
+                }
+            }
+        }
+    }
+
+    /// Up to `wanted` bytes, as far as they come within `patience`.
+    pub(crate) fn read_within(&mut self, wanted: usize, patience: Duration) -> Vec<u8> {
+        let end = Instant::now() + patience;
+        let mut bytes = vec![0; wanted];
+        let mut have = 0;
+        while have < wanted {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.is_ready_within(left) {
+                Ok(true) => {}
+                _ => break,
+            }
+            match self.read_once(&mut bytes[have..]) {
+                Ok(n) if n > 0 => have += n,
+                _ => break,
+            }
+        }
+        bytes.truncate(have);
+        bytes
+    }
+
+
+    fn read_once(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        match &mut self.from {
+            From::Stream(stream) => stream.read(space),
+            From::File(file) => file.read(space),
+        }
+    }
+
+    fn is_ready_within(&self, patience: Duration) -> Result<bool, Failure> {
+        is_ready_within(self.from.as_fd(), patience)
+            .map_err(|error| Failure::Other(format!("cannot wait for {}: {error}", self.name)))
+    }
+}
+
+impl AsFd for From {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Stream(stream) => stream.as_fd(),
+            Self::File(file) => file.as_fd(),
+        }
+    }
+}
+
+/// Waits until there is something to read (or to accept), or an end or an error to be seen.
+pub(crate) fn is_ready_within(fd: BorrowedFd<'_>, patience: Duration) -> io::Result<bool> {
+    let end = Instant::now() + patience;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).unwrap_or(Timespec {
+            tv_sec: i64::MAX,
+            tv_nsec: 0,
+        });
+        match poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&left)) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `tenfold recv`: print each message.
+
+use clap::Args;
+use tenfold::{Address, Listener, Side};
+
+use crate::connect;
+use crate::failure::Failure;
+use crate::format::{Format, Out};
+use crate::input::Input;
+use crate::keep::Senders;
+use crate::options::{FramingOptions, PeerOptions, SideName};
+use crate::output::Stdout;
+use crate::pump::{Sink, pump};
+use crate::signals;
+use crate::source::{Decoded, Limits};
+use crate::words::Words;
+
+/// Print each message that comes from ADDR, a file, or stdin
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Marks of framings that have them (git, ...) are not printed, but for --out json and --out frames.
+A message over 16 MiB, where --max-message allows it, is printed piece by piece as it comes
+(not with --out json or --keep, nor with --out frames where the framing announces no length).
+
+Examples:
+  tenfold recv 127.0.0.1:10010
+  tenfold recv --listen :5140 --framing syslog --keep
+  tenfold recv capture.bin --framing u32be --out hex")]
+pub(crate) struct Recv {
+    /// host:port, :port, tcp://host:port, unix:/path; `-` for stdin; anything else is a file
+    #[arg(value_name = "ADDR|FILE|-", required_unless_present = "listen", conflicts_with = "listen")]
+    from: Option<String>,
+
+    #[command(flatten)]
+    peer: PeerOptions,
+
+    /// Go on after the first sender, and take any number of them at once
+    #[arg(long, requires = "listen")]
+    keep: bool,
+
+    #[command(flatten)]
+    framing: FramingOptions,
+
+    /// How to print messages
+    #[arg(long, short = 'o', value_enum, default_value_t)]
+    out: Out,
+
+    /// The same as --out json
+    #[arg(long, conflicts_with = "out")]
+    json: bool,
+
+    /// Stop after N messages; it is a failure if there are fewer
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// Leave out messages that are too large or broken, where the next one can be found, and say so
+    #[arg(long)]
+    skip_bad: bool,
+}
+
+/// The frames' origin, opened.
+enum Origin {
+    One(Input),
+    Many(Listener),
+}
+
+impl Recv {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        let stdout = Stdout::open()?;
+        signals::end_between_writes()?;
+        let (origin, side) = self.open(words)?;
+        let out = if self.json { Out::Json } else { self.out };
+        let format = Format::new(out, side, stdout.is_terminal());
+        let limits = self.limits(&format, side);
+        let input = match origin {
+            Origin::One(input) => input,
+            Origin::Many(listener) => {
+                let senders = Senders {
+                    side: side.clone(),
+                    limits: Limits { pieces: false, ..limits },
+                    out,
+                    stdout,
+                    timeout: self.peer.timeout,
+                    count: self.count,
+                    words: words.clone(),
+                };
+                return senders.serve(listener);
+            }
+        };
+        let mut source = Decoded::frames(input, side, limits);
+        let mut sink = Sink::new(format, stdout);
+        pump(&mut source, &mut sink, &mut self.count.clone(), words)?;
+        words.detail(format_args!("{} messages", sink.messages()));
+        reached(self.count, sink.messages())
+    }
+
+    fn open(&self, words: &Words) -> Result<(Origin, &Side), Failure> {
+        let timeout = self.peer.timeout;
+        if let Some(address) = &self.peer.listen {
+            let side = self.framing.side_of_connection(SideName::Client)?;
+            let listener = connect::listen(address, self.peer.listening.port_file.as_deref(), words)?;
+            if self.keep {
+                return Ok((Origin::Many(listener), side));
+            }
+            let (stream, name) = connect::accept(&listener, timeout, words)?;
+            let input = Input::stream(stream, name).with_timeout(timeout);
+            return Ok((Origin::One(input), side));
+        }
+        let from = self.from.as_deref().unwrap_or("-");
+        let (input, side) = if from == "-" {
+            (Input::stdin()?, self.framing.side_of_file()?)
+        } else if let Ok(address) = Address::parse(from) {
+            let side = self.framing.side_of_connection(SideName::Server)?;
+            let stream = connect::connect(&address, &self.peer, words)?;
+            (Input::stream(stream, address.to_string()), side)
+        } else {
+            (Input::file(from.as_ref())?, self.framing.side_of_file()?)
+        };
+        Ok((Origin::One(input.with_timeout(timeout)), side))
+    }
+
+    fn limits(&self, format: &Format, side: &Side) -> Limits {
+        let same_frames = matches!(format, Format::Frames(_)) && side.announces_length();
+        Limits {
+            pieces: format.takes_pieces() || same_frames,
+            skip_bad: self.skip_bad,
+            ..self.framing.limits()
+        }
+    }
+}
+
+/// `--count` is a goal, and to miss it is a failure.
+pub(crate) fn reached(count: Option<u64>, messages: u64) -> Result<(), Failure> {
+    match count {
+        Some(count) if messages < count => Err(Failure::Other(format!(
+            "the stream ended after {messages} messages, and --count asked for {count}"
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,82 @@
+//! SIGINT and SIGTERM: finish what is being written, then end.
+
+use std::process;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+
+use crate::failure::Failure;
+
+/// A signal that asks to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// SIGINT: somebody pressed ctrl-c.
+    Interrupt,
+    /// SIGTERM: a supervisor wants an orderly end.
+    Terminate,
+}
+
+/// Held while something is written that must not be torn.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// How long a signal waits for a write that does not end, because nobody takes its bytes.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Calls `then` with the first signal, on a thread of its own. The second one ends the process
+/// at once.
+pub(crate) fn on_first(then: impl FnOnce(Signal) + Send + 'static) -> Result<(), Failure> {
+    let failed = |error| Failure::Other(format!("cannot watch for signals: {error}"));
+    let second = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second))
+            .map_err(failed)?;
+        flag::register(signal, Arc::clone(&second)).map_err(failed)?;
+    }
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+    thread::spawn(move || match signals.forever().next() {
+        Some(SIGINT) => then(Signal::Interrupt),
+        Some(_) => then(Signal::Terminate),
+        None => {}
+    });
+    Ok(())
+}
+
+/// From now on a signal ends the process between two writes: with 130 if interrupted, with 0 if
+/// terminated and nothing is left unwritten.
+pub(crate) fn end_between_writes() -> Result<(), Failure> {
+    on_first(|signal| {
+        let free = wait_for_writes();
+        process::exit(match (signal, free) {
+            (Signal::Interrupt, _) => i32::from(Failure::Interrupted.code()),
+            (Signal::Terminate, true) => 0,
+            (Signal::Terminate, false) => 1,
+        })
+    })
+}
+
+/// No signal ends the process while this is held.
+pub(crate) fn hold() -> MutexGuard<'static, ()> {
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until nothing is being written, and makes sure that nothing more will be.
+fn wait_for_writes() -> bool {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match WRITING.try_lock() {
+            Ok(guard) => {
+                // Never released: the process ends now.
+                std::mem::forget(guard);
+                return true;
+            }
+            Err(TryLockError::Poisoned(_)) => return true,
+            Err(TryLockError::WouldBlock) if Instant::now() >= end => return false,
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `--every`: messages by the clock.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::ZonedDateTime as Zoned;
+use tenfold::Event;
+
+use super::Source;
+use crate::failure::Failure;
+
+/// Gives its messages in turn, one at once and then one every period. In a message, `{time}` is
+/// the local time to the second.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    texts: Vec<String>,
+    every: Duration,
+    due: Option<Instant>,
+    is_due: bool,
+    ticks: usize,
+    message: String,
+}
+
+impl Ticker {
+    /// `texts` must not be empty.
+    pub(crate) fn new(texts: Vec<String>, every: Duration) -> Self {
+        Self {
+            texts,
+            every,
+            due: None,
+            is_due: false,
+            ticks: 0,
+            message: String::new(),
+        }
+    }
+}
+
+impl Source for Ticker {
+    fn next(&mut self) -> Result<Option<Event<'_>>, Failure> {
+        if !std::mem::take(&mut self.is_due) {
+            return Ok(None);
+        }
+        let text = &self.texts[self.ticks % self.texts.len()];
+        self.ticks += 1;
+        self.message = fill_in(text, &Zoned::now());
+        Ok(Some(Event::Message(self.message.as_bytes())))
+    }
+
+    fn wait(&mut self) -> Result<bool, Failure> {
+        let now = Instant::now();
+        match self.due {
+            None => self.due = Some(now + self.every),
+            Some(due) => {
+                thread::sleep(due.saturating_duration_since(now));
+                // Counted from the plan, so that it does not drift; after a long pause it starts
+                // anew and does not make up for what was missed.
+                self.due = Some((due + self.every).max(Instant::now()));
+            }
+        }
+        self.is_due = true;
+        Ok(true)
+    }
+}
+
+fn fill_in(text: &str, now: &Zoned) -> String {
+    if !text.contains("{time}") {
+        return text.to_owned();
+    }
+    text.replace("{time}", &now.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_rfc_3339_to_the_second() {
+        let now: Zoned = "2026-11-23T14:05:06.25+01:00[Europe/Berlin]".parse().unwrap();
+        assert_eq!(fill_in("at {time}.", &now), "at 2026-11-23T14:05:06+01:00.");
+        assert_eq!(fill_in("{} {times}", &now), "{} {times}");
+    }
+
+    #[test]
+    fn it_fires_at_once_and_in_turn() {
+        let mut ticker = Ticker::new(vec!["a".into(), "b".into()], Duration::from_millis(1));
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            assert!(ticker.next().unwrap().is_none());
+            assert!(ticker.wait().unwrap());
+            if let Some(Event::Message(message)) = ticker.next().unwrap() {
+                seen.push(message.to_vec());
+            }
+        }
+        assert_eq!(seen, [b"a", b"b", b"a"]);
+    }
+}

@@ -1,0 +1,54 @@
+//! Sizes and times as people write them.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+
+/// Reads `64MiB`, `10kB` or `1000`.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let size: ByteSize = text
+        .parse()
+        .map_err(|_| "write a number of bytes, or a number with a unit: 65536, 64KiB, 1.5MB".to_owned())?;
+    match size.as_u64() {
+        0 => Err("0 is never \"unlimited\" here: write the size that you mean".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
+/// Reads `3s`, `1.5s`, `200ms` or `2m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number with a unit: 200ms, 1.5s, 3s, 2m".to_owned();
+    let duration: SignedDuration = text.parse().map_err(|_| wrong())?;
+    let duration = Duration::try_from(duration).map_err(|_| wrong())?;
+    if duration.is_zero() {
+        return Err("0 is no time to wait".to_owned());
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("1000"), Ok(1000));
+        assert_eq!(size("64MiB"), Ok(64 << 20));
+        assert_eq!(size("1KiB"), Ok(1024));
+        assert_eq!(size("1.5kB"), Ok(1500));
+        assert!(size("0").is_err());
+        assert!(size("-1").is_err());
+        assert!(size("much").is_err());
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        assert!(duration("3").is_err());
+        assert!(duration("-3s").is_err());
+        assert!(duration("soon").is_err());
+    }
+}

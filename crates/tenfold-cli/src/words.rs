@@ -1,0 +1,141 @@
+//! Words for people: everything that goes to stderr goes through here.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::ValueEnum;
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Whether to colour what goes to a stream.
+    pub(crate) fn applies_to(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Self::Auto => {
+                let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                stream.is_terminal() && !no_color
+            }
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// How much to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// Errors only.
+    Quiet,
+    /// Addresses, warnings, progress.
+    Normal,
+    /// What happens to each connection as well.
+    Detailed,
+}
+
+/// Says things on stderr. Clones speak with the same voice: a line of progress gives way to a
+/// line of words.
+#[derive(Clone, Debug)]
+pub(crate) struct Words(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    level: Level,
+    color: bool,
+    terminal: bool,
+    /// A line of progress stands on the terminal.
+    progress: Mutex<bool>,
+}
+
+impl Words {
+    pub(crate) fn new(level: Level, color: Color) -> Self {
+        Self(Arc::new(Inner {
+            level,
+            color: color.applies_to(&io::stderr()),
+            terminal: io::stderr().is_terminal(),
+            progress: Mutex::new(false),
+        }))
+    }
+
+    /// What a person has to know.
+    pub(crate) fn error(&self, words: impl Display) {
+        self.line(&format!("{}{words}", self.label("error", "31")));
+    }
+
+    /// What went wrong, and the command goes on.
+    pub(crate) fn warning(&self, words: impl Display) {
+        if self.0.level >= Level::Normal {
+            self.line(&format!("{}{words}", self.label("warning", "33")));
+        }
+    }
+
+    /// What a person wants to know.
+    pub(crate) fn note(&self, words: impl Display) {
+        if self.0.level >= Level::Normal {
+            self.line(&words.to_string());
+        }
+    }
+
+    /// What a person wants to know who asked with `-v`.
+    pub(crate) fn detail(&self, words: impl Display) {
+        if self.0.level >= Level::Detailed {
+            self.line(&words.to_string());
+        }
+    }
+
+    /// What a program asked for with `--json`.
+    pub(crate) fn object(&self, object: &serde_json::Value) {
+        self.line(&object.to_string());
+    }
+
+    /// Whether a line of progress would be seen.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.0.terminal && self.0.level >= Level::Normal
+    }
+
+    /// Shows how things stand, in place of the last such line.
+    pub(crate) fn progress(&self, words: impl Display) {
+        if self.shows_progress() {
+            *self.shown() = true;
+            write_stderr(&format!("\r\x1b[K{words}"));
+        }
+    }
+
+    fn label(&self, name: &str, color: &str) -> String {
+        if self.0.color {
+            format!("tenfold: \x1b[1;{color}m{name}:\x1b[0m ")
+        } else {
+            format!("tenfold: {name}: ")
+        }
+    }
+
+    fn line(&self, line: &str) {
+        let mut progress = self.shown();
+        let clear = if *progress { "\r\x1b[K" } else { "" };
+        *progress = false;
+        write_stderr(&format!("{clear}{line}\n"));
+    }
+
+    fn shown(&self) -> std::sync::MutexGuard<'_, bool> {
+        self.0
+            .progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// In one write, so that lines of several processes do not mix. If stderr is gone, nobody can be
+/// told so.
+fn write_stderr(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
