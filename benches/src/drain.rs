@@ -44,16 +44,26 @@ impl Drain {
         socket.set_nonblocking(true)?;
         let data = epoll::EventData::new_u64(self.subscribers.len() as u64);
         epoll::add(&self.poll, socket.as_fd(), data, epoll::EventFlags::IN)?;
-        self.subscribers.push(Subscriber { socket, received: 0 });
+        self.subscribers.push(Subscriber {
+            socket,
+            received: 0,
+        });
         self.open += 1;
         Ok(())
     }
 
     /// Takes what has arrived, waiting for it at most this long.
     pub fn turn(&mut self, wait: Duration) -> io::Result<()> {
-        let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
+        let wait = Timespec {
+            tv_sec: wait.as_secs() as i64,
+            tv_nsec: wait.subsec_nanos().into(),
+        };
         self.events.clear();
-        epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut self.events), Some(&wait))?;
+        epoll::wait(
+            &self.poll,
+            rustix::buffer::spare_capacity(&mut self.events),
+            Some(&wait),
+        )?;
         for event in &self.events {
             let subscriber = &mut self.subscribers[event.data.u64() as usize];
             match recv(&subscriber.socket, &mut *self.nowhere, RecvFlags::TRUNC) {
@@ -79,7 +89,11 @@ impl Drain {
 
     /// Bytes received by the slowest.
     pub fn least(&self) -> u64 {
-        self.subscribers.iter().map(|subscriber| subscriber.received).min().unwrap_or(0)
+        self.subscribers
+            .iter()
+            .map(|subscriber| subscriber.received)
+            .min()
+            .unwrap_or(0)
     }
 
     /// Subscribers that have not met their end of stream.

@@ -37,7 +37,10 @@ pub struct Blocks<R> {
 
 impl<R: Read> Blocks<R> {
     pub fn new(source: R) -> Self {
-        Self { source, carried: Vec::new() }
+        Self {
+            source,
+            carried: Vec::new(),
+        }
     }
 
     /// The next block and how many messages it is, or `None` at the end of the stream.
@@ -50,7 +53,11 @@ impl<R: Read> Blocks<R> {
             let read = self.source.read(&mut block[filled..])?;
             block.truncate(filled + read);
             if read == 0 {
-                return if filled == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+                return if filled == 0 {
+                    Ok(None)
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                };
             }
             let (end, messages) = whole_frames(&block)?;
             if messages > 0 {
@@ -81,9 +88,14 @@ fn whole_frames(bytes: &[u8]) -> io::Result<(usize, u64)> {
 }
 
 fn length(header: &[u8]) -> Option<usize> {
-    let digits = header.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = header
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     let (digits, spaces) = header.split_at(digits);
     let canonical = !digits.is_empty() && (digits[0] != b'0' || digits.len() == 1);
-    let value = digits.iter().fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
+    let value = digits
+        .iter()
+        .fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
     (canonical && spaces.iter().all(|byte| *byte == b' ')).then_some(value)
 }

@@ -20,7 +20,10 @@ impl Server {
     }
 
     /// Starts a server that tells its addresses in a port file.
-    pub fn start_with_port_file(command: &mut Command, file: &Path) -> io::Result<(Self, Vec<SocketAddr>)> {
+    pub fn start_with_port_file(
+        command: &mut Command,
+        file: &Path,
+    ) -> io::Result<(Self, Vec<SocketAddr>)> {
         let mut server = Self::start(command.arg("--port-file").arg(file))?;
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -39,14 +42,23 @@ impl Server {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name in parentheses may hold anything; fields are counted after it.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|n| n.parse::<u64>().ok())
+            .sum();
         Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
     }
 
     /// Resident memory, in bytes.
     pub fn resident(&self) -> io::Result<usize> {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()))?;
-        let pages: usize = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+        let pages: usize = statm
+            .split_whitespace()
+            .nth(1)
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0);
         Ok(pages * rustix::param::page_size())
     }
 }

@@ -18,10 +18,21 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher of a batch of `count` messages, each of which arrives as so many bytes.
-    pub fn new(socket: TcpStream, batch: Vec<u8>, count: usize, message_arrives: usize) -> io::Result<Self> {
+    pub fn new(
+        socket: TcpStream,
+        batch: Vec<u8>,
+        count: usize,
+        message_arrives: usize,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, batch, arrives: (count * message_arrives) as u64, sent: 0, batches: 0 })
+        Ok(Self {
+            socket,
+            batch,
+            arrives: (count * message_arrives) as u64,
+            sent: 0,
+            batches: 0,
+        })
     }
 
     /// Sends what may be sent now, given what the slowest subscriber has received.

@@ -54,7 +54,12 @@ impl ServerArgs {
             fs::write(&temporary, lines)?;
             fs::rename(&temporary, &path)?;
         }
-        Ok(Self { listener, wait_clients, source, rest })
+        Ok(Self {
+            listener,
+            wait_clients,
+            source,
+            rest,
+        })
     }
 
     pub fn value(&self, name: &str) -> Option<&str> {
@@ -69,11 +74,22 @@ impl ServerArgs {
 
 /// A whole number, where a bad one is an error of the command line.
 pub fn number(text: &str) -> io::Result<usize> {
-    text.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("not a number: {text:?}")))
+    text.parse().map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("not a number: {text:?}"),
+        )
+    })
 }
 
 /// The addresses in a port file, once it is there.
 pub fn read_port_file(path: &std::path::Path) -> io::Result<Vec<SocketAddr>> {
     let text = fs::read_to_string(path)?;
-    text.lines().map(|line| line.trim_start_matches("tcp://").parse().map_err(io::Error::other)).collect()
+    text.lines()
+        .map(|line| {
+            line.trim_start_matches("tcp://")
+                .parse()
+                .map_err(io::Error::other)
+        })
+        .collect()
 }

@@ -23,13 +23,19 @@ impl Row {
 /// Rates as medians, with their range, and as ratios to each row.
 pub fn print(title: &str, rows: &[Row]) {
     println!("\n{title}\n");
-    let to = rows.iter().map(|row| format!(" to {} |", row.name)).collect::<String>();
+    let to = rows
+        .iter()
+        .map(|row| format!(" to {} |", row.name))
+        .collect::<String>();
     println!("| server | delivered/s | lowest - highest | CPU s per million |{to}");
     println!("|---|---|---|---|{}", "---|".repeat(rows.len()));
     for row in rows {
         let rates = || row.rounds.iter().map(|round| round.rate);
         let cpu = median(row.rounds.iter().map(|round| round.cpu));
-        let ratios = rows.iter().map(|other| format!(" {:.2} |", row.rate() / other.rate())).collect::<String>();
+        let ratios = rows
+            .iter()
+            .map(|other| format!(" {:.2} |", row.rate() / other.rate()))
+            .collect::<String>();
         println!(
             "| {} | {} | {} - {} | {cpu:.4} |{ratios}",
             row.name,
@@ -47,5 +53,9 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 fn human(rate: f64) -> String {
-    if rate >= 1e6 { format!("{:.1} M", rate / 1e6) } else { format!("{:.0} k", rate / 1e3) }
+    if rate >= 1e6 {
+        format!("{:.1} M", rate / 1e6)
+    } else {
+        format!("{:.0} k", rate / 1e3)
+    }
 }

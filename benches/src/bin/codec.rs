@@ -105,7 +105,10 @@ fn decoding(rounds: usize, total: usize, only: Option<&str>) {
         if only.is_some_and(|only| only != framing) {
             continue;
         }
-        println!("| {framing} | Tenfold, slices | Tenfold, lent space | {} | hand loop, bytes | hand loop, words |", peer.unwrap_or("LengthDelimitedCodec (u32be)"));
+        println!(
+            "| {framing} | Tenfold, slices | Tenfold, lent space | {} | hand loop, bytes | hand loop, words |",
+            peer.unwrap_or("LengthDelimitedCodec (u32be)")
+        );
         println!("|---|---|---|---|---|---|");
         for size in ["16", "128", "1024", "16384", "mixed 1-300"] {
             if argument("--size").is_some_and(|only| only != size) {
@@ -129,9 +132,14 @@ fn decoding(rounds: usize, total: usize, only: Option<&str>) {
                     runs.push(("words", Box::new(|| by_hand(&wire, 10, header_by_words))));
                 }
                 "u32be" => {
-                    runs.push(("bytes", Box::new(|| {
-                        by_hand(&wire, 4, |h| Some(u32::from_be_bytes(*h.first_chunk()?) as usize))
-                    })));
+                    runs.push((
+                        "bytes",
+                        Box::new(|| {
+                            by_hand(&wire, 4, |h| {
+                                Some(u32::from_be_bytes(*h.first_chunk()?) as usize)
+                            })
+                        }),
+                    ));
                 }
                 "line" => runs.push(("bytes", Box::new(|| lines_by_hand(&wire)))),
                 _ => {}
@@ -190,7 +198,9 @@ fn tenfold_space(framing: &str, wire: &[u8]) -> usize {
 }
 
 fn length_delimited(wire: &[u8]) -> usize {
-    let mut codec = LengthDelimitedCodec::builder().max_frame_length(1 << 30).new_codec();
+    let mut codec = LengthDelimitedCodec::builder()
+        .max_frame_length(1 << 30)
+        .new_codec();
     let mut buffer = BytesMut::with_capacity(2 * CHUNK);
     let mut count = 0;
     for chunk in wire.chunks(CHUNK) {
@@ -288,7 +298,10 @@ fn header_by_words(bytes: &[u8]) -> Option<usize> {
     let text = word << (64 - 8 * digits) | zeros & (u64::MAX >> (8 * digits));
     let low = text.wrapping_sub(zeros);
     let bad = (low | text.wrapping_add(0x4646_4646_4646_4646)) & 0x8080_8080_8080_8080;
-    if bad != 0 || word >> (8 * digits) != spaces >> (8 * digits) || (header[0] == b'0' && digits > 1) {
+    if bad != 0
+        || word >> (8 * digits) != spaces >> (8 * digits)
+        || (header[0] == b'0' && digits > 1)
+    {
         return None;
     }
     let pairs = low.wrapping_mul(10).wrapping_add(low >> 8) & 0x00ff_00ff_00ff_00ff;
@@ -318,7 +331,9 @@ fn lines_by_hand(wire: &[u8]) -> usize {
 
 fn encoding(rounds: usize, total: usize) {
     println!("Encode in batches of 64 KiB, million messages/s (and Tenfold's ratio to each)\n");
-    println!("| size | Tenfold decimal:10 | Tenfold u32be | LengthDelimitedCodec | by hand, decimal:10 |");
+    println!(
+        "| size | Tenfold decimal:10 | Tenfold u32be | LengthDelimitedCodec | by hand, decimal:10 |"
+    );
     println!("|---|---|---|---|---|");
     for size in ["16", "128", "1024", "16384", "mixed 1-300"] {
         let sizes = sizes(size, total);
@@ -347,7 +362,9 @@ fn encode_tenfold(framing: &str, sizes: &[usize]) -> usize {
     let message = vec![b'x'; 1 << 16];
     let mut out = Vec::with_capacity(2 * CHUNK);
     for &size in sizes {
-        encoder.encode(black_box(&message[..size]), &mut out).unwrap();
+        encoder
+            .encode(black_box(&message[..size]), &mut out)
+            .unwrap();
         if out.len() >= CHUNK {
             black_box(&out);
             out.clear();
@@ -361,7 +378,9 @@ fn encode_length_delimited(sizes: &[usize]) -> usize {
     let message = bytes::Bytes::from(vec![b'x'; 1 << 16]);
     let mut out = BytesMut::with_capacity(2 * CHUNK);
     for &size in sizes {
-        codec.encode(black_box(message.slice(..size)), &mut out).unwrap();
+        codec
+            .encode(black_box(message.slice(..size)), &mut out)
+            .unwrap();
         if out.len() >= CHUNK {
             black_box(&out);
             out.clear();

@@ -13,7 +13,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args = ServerArgs::parse()?;
     raise_fd_limit()?;
     let threads = args.number("--threads")?.unwrap_or(2);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()?;
     let _inside = runtime.enter();
     let mut options = Options::default();
     options.send_buffer = args.number("--send-buffer")?;

@@ -45,8 +45,14 @@ fn main() -> Result<()> {
     let place = tempfile::tempdir()?;
     let file = place.path().join("frames");
     let messages = write_file(File::create(&file)?, plan.size, plan.file_mib << 20)?;
-    let mut rows: Vec<Row> =
-        plan.servers.iter().map(|name| Row { name: name.clone(), rounds: Vec::new() }).collect();
+    let mut rows: Vec<Row> = plan
+        .servers
+        .iter()
+        .map(|name| Row {
+            name: name.clone(),
+            rounds: Vec::new(),
+        })
+        .collect();
     for round in 0..plan.rounds {
         for row in &mut rows {
             let result = match row.name.as_str() {
@@ -54,7 +60,12 @@ fn main() -> Result<()> {
                 name if plan.publish => plan.publish(name, place.path())?,
                 name => plan.file(name, place.path(), &file, messages)?,
             };
-            eprintln!("round {round} {}: {:.2} M/s, {:.4} CPU s per million", row.name, result.rate / 1e6, result.cpu);
+            eprintln!(
+                "round {round} {}: {:.2} M/s, {:.4} CPU s per million",
+                row.name,
+                result.rate / 1e6,
+                result.cpu
+            );
             row.rounds.push(result);
         }
     }
@@ -64,7 +75,11 @@ fn main() -> Result<()> {
             "{} subscribers, {} bytes, source: {}, congestion control: {}, medians of {} rounds",
             plan.clients,
             plan.size,
-            if plan.publish { "a publisher" } else { "a file (nats: a publisher)" },
+            if plan.publish {
+                "a publisher"
+            } else {
+                "a file (nats: a publisher)"
+            },
             congestion.trim(),
             plan.rounds
         ),
@@ -100,7 +115,12 @@ impl Plan {
                 "--tenfold-bin" => plan.tenfold = value.into(),
                 _ => match name.strip_prefix("--args-") {
                     Some(server) => plan.args.push((server.to_owned(), value)),
-                    None => return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("what is {name}?"))),
+                    None => {
+                        return Err(io::Error::new(
+                            io::ErrorKind::InvalidInput,
+                            format!("what is {name}?"),
+                        ));
+                    }
                 },
             }
         }
@@ -118,7 +138,9 @@ impl Plan {
         } else {
             Command::new(std::env::current_exe()?.with_file_name(program))
         };
-        command.args(["--listen", "127.0.0.1:0", "--wait-clients"]).arg(self.clients.to_string());
+        command
+            .args(["--listen", "127.0.0.1:0", "--wait-clients"])
+            .arg(self.clients.to_string());
         for (_, args) in self.args.iter().filter(|(server, _)| server == name) {
             command.args(args.split_whitespace());
         }
@@ -157,7 +179,12 @@ impl Plan {
         }
         let message = frame(self.size);
         let (batch, count) = batch(&message);
-        let publisher = Publisher::new(TcpStream::connect(addresses[1])?, batch, count, message.len())?;
+        let publisher = Publisher::new(
+            TcpStream::connect(addresses[1])?,
+            batch,
+            count,
+            message.len(),
+        )?;
         self.count(&server, drain, publisher, message.len())
     }
 
@@ -184,7 +211,13 @@ impl Plan {
     }
 
     /// Publishes and receives for a while, and counts after the first second.
-    fn count(&self, server: &Server, mut drain: Drain, mut publisher: Publisher, message: usize) -> Result<Round> {
+    fn count(
+        &self,
+        server: &Server,
+        mut drain: Drain,
+        mut publisher: Publisher,
+        message: usize,
+    ) -> Result<Round> {
         let mut run = |time: Duration| -> Result<(u64, Duration)> {
             let (start, before) = (Instant::now(), drain.total());
             while start.elapsed() < time {
@@ -199,7 +232,11 @@ impl Plan {
         run(Duration::from_secs(1))?;
         let cpu = server.cpu()?;
         let (bytes, time) = run(Duration::from_secs(self.seconds as u64))?;
-        Ok(round(bytes as f64 / message as f64, time, server.cpu()? - cpu))
+        Ok(round(
+            bytes as f64 / message as f64,
+            time,
+            server.cpu()? - cpu,
+        ))
     }
 }
 
@@ -210,7 +247,10 @@ fn start(command: &mut Command, place: &Path) -> Result<(Server, Vec<SocketAddr>
 }
 
 fn round(messages: f64, time: Duration, cpu: f64) -> Round {
-    Round { rate: messages / time.as_secs_f64(), cpu: cpu / messages * 1e6 }
+    Round {
+        rate: messages / time.as_secs_f64(),
+        cpu: cpu / messages * 1e6,
+    }
 }
 
 fn free_address() -> io::Result<SocketAddr> {
@@ -229,7 +269,10 @@ fn nats_connect(address: SocketAddr) -> Result<TcpStream> {
     };
     let mut info = String::new();
     BufReader::with_capacity(1, socket.try_clone()?).read_line(&mut info)?;
-    nats_command(&mut socket, "CONNECT {\"verbose\":false,\"pedantic\":false}\r\n")?;
+    nats_command(
+        &mut socket,
+        "CONNECT {\"verbose\":false,\"pedantic\":false}\r\n",
+    )?;
     Ok(socket)
 }
 
@@ -239,5 +282,9 @@ fn nats_command(socket: &mut TcpStream, command: &str) -> Result<()> {
     socket.write_all(b"PING\r\n")?;
     let mut answer = String::new();
     BufReader::with_capacity(1, socket.try_clone()?).read_line(&mut answer)?;
-    if answer == "PONG\r\n" { Ok(()) } else { Err(format!("nats answered {answer:?}").into()) }
+    if answer == "PONG\r\n" {
+        Ok(())
+    } else {
+        Err(format!("nats answered {answer:?}").into())
+    }
 }

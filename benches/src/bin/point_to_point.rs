@@ -66,15 +66,33 @@ const CONTESTANTS: [Contestant; 7] = [
         send: |stream, load| on_runtime(tenfold_tokio_send(stream, load, "u32be")),
         receive: |stream| on_runtime(tenfold_tokio_receive(stream, "u32be")),
     },
-    Contestant { name: "tenfold::blocking", send: tenfold_blocking_send, receive: tenfold_blocking_receive },
+    Contestant {
+        name: "tenfold::blocking",
+        send: tenfold_blocking_send,
+        receive: tenfold_blocking_receive,
+    },
     Contestant {
         name: "Framed, LengthDelimitedCodec",
-        send: |stream, load| on_runtime(framed_send(stream, load, LengthDelimitedCodec::new(), DEFAULT)),
+        send: |stream, load| {
+            on_runtime(framed_send(
+                stream,
+                load,
+                LengthDelimitedCodec::new(),
+                DEFAULT,
+            ))
+        },
         receive: |stream| on_runtime(framed_receive(stream, LengthDelimitedCodec::new(), DEFAULT)),
     },
     Contestant {
         name: "Framed, LengthDelimitedCodec, 64 KiB",
-        send: |stream, load| on_runtime(framed_send(stream, load, LengthDelimitedCodec::new(), KIB_64)),
+        send: |stream, load| {
+            on_runtime(framed_send(
+                stream,
+                load,
+                LengthDelimitedCodec::new(),
+                KIB_64,
+            ))
+        },
         receive: |stream| on_runtime(framed_receive(stream, LengthDelimitedCodec::new(), KIB_64)),
     },
     Contestant {
@@ -95,7 +113,10 @@ const BASELINES: [usize; 2] = [3, 4];
 fn main() -> Result<(), Failure> {
     let rounds = env::args().nth(1).map_or(Ok(7), |rounds| rounds.parse())?;
     for (size, count) in [(16, 16_000_000), (128, 8_000_000), (16 * 1024, 100_000)] {
-        let load = Load { count, bytes: count * size };
+        let load = Load {
+            count,
+            bytes: count * size,
+        };
         let mut rates = [const { Vec::new() }; CONTESTANTS.len()];
         for round in 0..rounds {
             for turn in 0..CONTESTANTS.len() {
@@ -127,26 +148,46 @@ fn carry(contestant: &Contestant, load: Load) -> Result<f64, Failure> {
 }
 
 fn print(size: usize, count: usize, rates: &mut [Vec<f64>]) {
-    let medians: Vec<f64> = rates.iter_mut().map(|rates| {
-        rates.sort_by(f64::total_cmp);
-        rates[rates.len() / 2]
-    }).collect();
-    let to = BASELINES.map(|who| format!(" to {} |", CONTESTANTS[who].name)).concat();
-    println!("\n{count} messages of {size} B, medians of {} rounds\n", rates[0].len());
+    let medians: Vec<f64> = rates
+        .iter_mut()
+        .map(|rates| {
+            rates.sort_by(f64::total_cmp);
+            rates[rates.len() / 2]
+        })
+        .collect();
+    let to = BASELINES
+        .map(|who| format!(" to {} |", CONTESTANTS[who].name))
+        .concat();
+    println!(
+        "\n{count} messages of {size} B, medians of {} rounds\n",
+        rates[0].len()
+    );
     println!("| | messages/s | lowest - highest |{to}\n|---|---|---|---|---|");
     for (who, rates) in rates.iter().enumerate() {
-        let ratios = BASELINES.map(|other| format!(" {:.2} |", medians[who] / medians[other])).concat();
+        let ratios = BASELINES
+            .map(|other| format!(" {:.2} |", medians[who] / medians[other]))
+            .concat();
         let [middle, lowest, highest] = [medians[who], rates[0], rates[rates.len() - 1]].map(human);
-        println!("| {} | {middle} | {lowest} - {highest} |{ratios}", CONTESTANTS[who].name);
+        println!(
+            "| {} | {middle} | {lowest} - {highest} |{ratios}",
+            CONTESTANTS[who].name
+        );
     }
 }
 
 fn human(rate: f64) -> String {
-    if rate >= 1e6 { format!("{:.1} M", rate / 1e6) } else { format!("{:.0} k", rate / 1e3) }
+    if rate >= 1e6 {
+        format!("{:.1} M", rate / 1e6)
+    } else {
+        format!("{:.0} k", rate / 1e3)
+    }
 }
 
 fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    Builder::new_current_thread().enable_io().build()?.block_on(work)
+    Builder::new_current_thread()
+        .enable_io()
+        .build()?
+        .block_on(work)
 }
 
 fn into_tokio(stream: TcpStream) -> Result<tokio::net::TcpStream, Failure> {
@@ -196,7 +237,12 @@ fn codec() -> FramedCodec {
     FramedCodec::new(Framing::default().client())
 }
 
-async fn framed_send<C>(stream: TcpStream, load: Load, codec: C, boundary: usize) -> Result<(), Failure>
+async fn framed_send<C>(
+    stream: TcpStream,
+    load: Load,
+    codec: C,
+    boundary: usize,
+) -> Result<(), Failure>
 where
     C: Encoder<Bytes>,
     Failure: From<C::Error>,

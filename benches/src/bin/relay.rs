@@ -49,8 +49,18 @@ fn main() -> io::Result<()> {
         let (socket, _) = args.listener.accept()?;
         socket.set_nonblocking(true)?;
         let flags = epoll::EventFlags::OUT | epoll::EventFlags::ET;
-        epoll::add(&poll, socket.as_fd(), epoll::EventData::new_u64(index as u64), flags)?;
-        subscribers.push(Subscriber { socket, block: 0, sent: 0, writable: true });
+        epoll::add(
+            &poll,
+            socket.as_fd(),
+            epoll::EventData::new_u64(index as u64),
+            flags,
+        )?;
+        subscribers.push(Subscriber {
+            socket,
+            block: 0,
+            sent: 0,
+            writable: true,
+        });
     }
     let source = match &args.source {
         Source::File(path) => Input::File(File::open(path)?),
@@ -58,12 +68,26 @@ fn main() -> io::Result<()> {
             let (socket, _) = listener.accept()?;
             socket.set_nonblocking(true)?;
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-            epoll::add(&poll, socket.as_fd(), epoll::EventData::new_u64(SOURCE), flags)?;
+            epoll::add(
+                &poll,
+                socket.as_fd(),
+                epoll::EventData::new_u64(SOURCE),
+                flags,
+            )?;
             Input::Publisher(socket)
         }
     };
     let window = args.number("--window")?.unwrap_or(WINDOW);
-    Relay { poll, source, blocks: VecDeque::new(), first: 0, window, subscribers, ended: false }.run()
+    Relay {
+        poll,
+        source,
+        blocks: VecDeque::new(),
+        first: 0,
+        window,
+        subscribers,
+        ended: false,
+    }
+    .run()
 }
 
 impl Relay {
@@ -83,7 +107,11 @@ impl Relay {
                 return self.end();
             }
             events.clear();
-            epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut events), None)?;
+            epoll::wait(
+                &self.poll,
+                rustix::buffer::spare_capacity(&mut events),
+                None,
+            )?;
             for event in &events {
                 let index = event.data.u64();
                 if index != SOURCE {
@@ -124,7 +152,11 @@ impl Relay {
                 subscriber.write(self.first, &self.blocks)?;
             }
         }
-        let slowest = self.subscribers.iter().map(|subscriber| subscriber.block).min();
+        let slowest = self
+            .subscribers
+            .iter()
+            .map(|subscriber| subscriber.block)
+            .min();
         for _ in self.first..slowest.unwrap_or(end) {
             self.blocks.pop_front();
             self.first += 1;

@@ -55,9 +55,10 @@ pub fn start(options: Options) -> (Broadcast, SocketAddr) {
 }
 
 /// Options under which kernel buffers are small, so that a client that does not read is slow at
-/// once.
+/// once, and the tail is not.
 pub fn small_buffers() -> Options {
     let mut options = Options::default();
+    options.capacity = Options::CAPACITY;
     options.send_buffer = Some(16 * 1024);
     options
 }
