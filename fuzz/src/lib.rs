@@ -6,6 +6,21 @@ mod naive;
 #[path = "../../crates/tenfold-codec/tests/properties/mod.rs"]
 mod properties;
 
-pub use properties::fuzzed::{
-    content_length, delimited, differential, encode, framing, prefixed, stuffed,
-};
+macro_rules! properties {
+    ($($name:ident: $what:literal)*) => {$(
+        #[doc = $what]
+        pub fn $name(data: &[u8]) {
+            properties::fuzzed::$name(data);
+        }
+    )*};
+}
+
+properties! {
+    prefixed: "Framings that begin with a number."
+    delimited: "Framings that end at a delimiter."
+    content_length: "Header blocks."
+    stuffed: "Byte stuffing."
+    framing: "The parser of framings."
+    differential: "Any framing, any stream, cut anyhow."
+    encode: "Any framing, any messages."
+}

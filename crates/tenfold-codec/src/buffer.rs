@@ -62,12 +62,16 @@ impl Buffer {
             .max(self.hint)
             .clamp(SMALL, CHUNK)
             .next_power_of_two();
-        if self.end + wanted.min(usual) > self.bytes.len() {
+        let room = self.bytes.len() - self.end;
+        if room < wanted.min(usual) && (self.frees_half() || room < wanted.min(usual / 4)) {
             self.compact();
             let target = (self.end + wanted)
                 .min((2 * self.end).max(usual))
                 .max(self.end + 1);
-            if target > self.bytes.len() {
+            if self.bytes.is_empty() {
+                // The allocator often has zeros at hand.
+                self.bytes = alloc::vec![0; target];
+            } else if target > self.bytes.len() {
                 self.bytes.reserve_exact(target - self.bytes.len());
                 self.bytes.resize(target, 0);
             }
@@ -87,10 +91,15 @@ impl Buffer {
 
     /// Appends a copy.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        if self.end + bytes.len() > self.bytes.capacity() {
-            self.compact();
-        }
         self.bytes.truncate(self.end);
+        if self.end + bytes.len() > self.bytes.capacity() {
+            if !self.frees_half() {
+                // Else the next few bytes would have all of it moved again.
+                self.bytes.reserve(bytes.len().max(self.bytes.capacity()));
+            }
+            self.compact();
+            self.bytes.truncate(self.end);
+        }
         self.bytes.extend_from_slice(bytes);
         self.end += bytes.len();
         self.lent = 0;
@@ -141,6 +150,12 @@ impl Buffer {
         self.start = 0;
         self.end = 0;
         bytes
+    }
+
+    /// Whether at least as many bytes are free at the start as would have to be moved there. Who
+    /// moves bytes only then, or while the buffer grows, moves each a few times at most.
+    fn frees_half(&self) -> bool {
+        self.start >= self.len()
     }
 
     fn compact(&mut self) {

@@ -77,12 +77,12 @@ impl<'a> Chunk<'a> {
             return None;
         }
         let limit = self.decoder.fast_limit(Reach::Slice)?;
-        fast::scan(
-            self.decoder.side.step(self.decoder.step),
-            rest,
-            limit,
-            &mut self.batch,
-        );
+        let step = self.decoder.side.step(self.decoder.step);
+        fast::scan(step, rest, limit, &mut self.batch);
+        #[cfg(test)]
+        {
+            self.decoder.examined += self.batch.in_vain;
+        }
         let (count, bytes) = (self.batch.remaining(), self.batch.scanned);
         self.decoder.passed(count, bytes);
         self.decoder.base += bytes as u64;

@@ -192,7 +192,7 @@ impl Decoder {
     #[inline]
     pub fn last_event(&self) -> Option<Event<'_>> {
         match self.batch.last() {
-            Some((start, len)) => Some(self.event(Found::Message(start, len))),
+            Some((start, len)) => Some(Event::Message(&self.buffer.window()[start..start + len])),
             None => self.given.map(|found| self.event(found)),
         }
     }

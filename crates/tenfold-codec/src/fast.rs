@@ -22,6 +22,9 @@ pub(crate) struct Batch {
     len: usize,
     /// Bytes of the scanned slice that the spans' frames take.
     pub(crate) scanned: usize,
+    /// Bytes behind those that were searched in vain, for the test that counts the work.
+    #[cfg(test)]
+    pub(crate) in_vain: usize,
 }
 
 impl Batch {
@@ -31,6 +34,8 @@ impl Batch {
             next: 0,
             len: 0,
             scanned: 0,
+            #[cfg(test)]
+            in_vain: 0,
         }
     }
 
@@ -59,6 +64,10 @@ impl Batch {
         self.next = 0;
         self.len = 0;
         self.scanned = 0;
+        #[cfg(test)]
+        {
+            self.in_vain = 0;
+        }
     }
 }
 
@@ -520,6 +529,10 @@ fn scan_delim(delim: &[u8], bytes: &[u8], limit: usize, batch: &mut Batch) {
     let mut found = |at: usize, batch: &mut Batch| {
         let length = at - start;
         if length > limit {
+            #[cfg(test)]
+            {
+                batch.in_vain = length;
+            }
             return false;
         }
         #[expect(
@@ -537,15 +550,19 @@ fn scan_delim(delim: &[u8], bytes: &[u8], limit: usize, batch: &mut Batch) {
     if let [byte] = *delim {
         for at in memchr::memchr_iter(byte, bytes) {
             if !found(at, batch) {
-                break;
+                return;
             }
         }
     } else {
         for at in memchr::memmem::find_iter(bytes, delim) {
             if !found(at, batch) {
-                break;
+                return;
             }
         }
+    }
+    #[cfg(test)]
+    {
+        batch.in_vain = bytes.len() - batch.scanned;
     }
 }
 

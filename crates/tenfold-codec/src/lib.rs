@@ -53,6 +53,8 @@ mod stage;
 mod stuff;
 mod text;
 mod unstuff;
+#[cfg(test)]
+mod work_tests;
 
 pub use chunk::Chunk;
 pub use decoder::{DEFAULT_LIMIT, Decoder};

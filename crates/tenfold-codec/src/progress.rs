@@ -81,6 +81,10 @@ impl Decoder {
         let limit = self.fast_limit(Reach::Window)?;
         let step = self.side.step(self.step);
         fast::scan(step, self.buffer.window(), limit, &mut self.batch);
+        #[cfg(test)]
+        {
+            self.examined += self.batch.in_vain;
+        }
         self.spent = self.batch.scanned;
         let (count, bytes) = (self.batch.remaining(), self.batch.scanned);
         self.passed(count, bytes);
@@ -235,7 +239,12 @@ impl Decoder {
         let at = self.base + read as u64;
         let found = delivery.given + body.len() as u64;
         let skipping = delivery.skip.is_some();
-        self.count_examined(read - before);
+        // A search that found nothing looked to the window's end.
+        let looked_to = match turn {
+            BodyTurn::More => self.buffer.len(),
+            _ => read,
+        };
+        self.count_examined(looked_to - before);
         // The limit is reached before what comes behind it is looked at, however the stream is cut.
         if found > self.limit && !skipping {
             let limit = self.limit;

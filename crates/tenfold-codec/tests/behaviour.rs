@@ -4,3 +4,4 @@
 mod generated;
 mod naive;
 mod properties;
+mod vectors;

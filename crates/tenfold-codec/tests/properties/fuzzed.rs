@@ -76,38 +76,38 @@ const STUFFED: &[&str] = &[
     "u8/hdlc",
 ];
 
-pub fn prefixed(data: &[u8]) {
+pub(crate) fn prefixed(data: &[u8]) {
     of_family(PREFIXED, data);
 }
 
-pub fn delimited(data: &[u8]) {
+pub(crate) fn delimited(data: &[u8]) {
     of_family(DELIMITED, data);
 }
 
-pub fn content_length(data: &[u8]) {
+pub(crate) fn content_length(data: &[u8]) {
     of_family(&["content-length", "content-length/u8"], data);
 }
 
-pub fn stuffed(data: &[u8]) {
+pub(crate) fn stuffed(data: &[u8]) {
     of_family(STUFFED, data);
 }
 
 /// Any text as a line.
-pub fn framing(data: &[u8]) {
+pub(crate) fn framing(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         line::parses_or_is_refused(text);
     }
 }
 
 /// A line, and behind it settings, a plan and a stream.
-pub fn differential(data: &[u8]) {
+pub(crate) fn differential(data: &[u8]) {
     if let Some((steps, data)) = line_and_rest(data) {
         decode(&steps, data);
     }
 }
 
 /// A line, and behind it a plan and messages.
-pub fn encode(data: &[u8]) {
+pub(crate) fn encode(data: &[u8]) {
     let Some((steps, data)) = line_and_rest(data) else {
         return;
     };

@@ -5,3 +5,5 @@ pub(crate) mod decoding;
 pub(crate) mod encoding;
 pub(crate) mod fuzzed;
 pub(crate) mod line;
+#[cfg(test)]
+mod replayed;

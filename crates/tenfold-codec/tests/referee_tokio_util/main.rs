@@ -95,7 +95,7 @@ proptest! {
     fn any_bytes_are_cut_alike_with_a_limit(
         width in 1..=3usize,
         little in any::<bool>(),
-        limit in 0..400usize,
+        limit in prop_oneof![0..8usize, 0..400usize],
         bytes in vec(prop_oneof![3 => Just(0), 2 => 0..6u8, 1 => any::<u8>()], 0..600),
         cuts in cuts(),
     ) {

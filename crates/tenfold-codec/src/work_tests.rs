@@ -1,0 +1,117 @@
+//! Work is linear in the bytes, counted: bytes examined and bytes moved, over streams that come
+//! a byte at a time and otherwise, for every shape.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use std::println;
+
+use crate::{Decoder, Encoder, Framing};
+
+/// A line, with messages that are awkward for it.
+fn workloads() -> Vec<(&'static str, Vec<Vec<u8>>)> {
+    let mixed = |size: usize| vec![vec![b'a'; size], Vec::new(), vec![b'b'; 3], vec![0; 200]];
+    let lines = [
+        "decimal:10",
+        "decimal:064",
+        "decimal:8,lax",
+        r"decimal,end=:,close=\x2c",
+        r"hex,end=\r\n,close=\r\n",
+        "hex:8",
+        "u32be",
+        "u64le,open=abcd,close=abcd",
+        "varint",
+        "ber",
+        r"delim:\n",
+        "delim:aab",
+        "delim:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+        r"delim:\x1c\r,open=\x0b",
+        "content-length",
+        "cobs",
+        "slip",
+        "hdlc",
+        "decimal:10,chars",
+        "u16be/u32be",
+    ];
+    let mut workloads: Vec<_> = lines.map(|line| (line, mixed(40_000))).into();
+    workloads.push(("u32be@3", vec![vec![b'a'; 40_000], vec![0; 3]]));
+    workloads.push(("u32be@4096", vec![vec![b'a'; 5000]]));
+    workloads.push(("u31be", vec![vec![0; 4], vec![0; 40_000]]));
+    workloads.push(("fixed:7", vec![vec![b'a'; 7]; 30]));
+    workloads.push(("fixed:40000,open=x", vec![vec![b'a'; 40_000]]));
+    workloads.push(("slip", vec![vec![0xc0; 20_000]]));
+    workloads.push(("cobs", vec![vec![0; 20_000]]));
+    workloads
+}
+
+fn stream(line: &str, messages: &[Vec<u8>], size: usize) -> Vec<u8> {
+    let framing: Framing = line.parse().unwrap();
+    let mut encoder = Encoder::new(framing.client());
+    let mut stream = Vec::new();
+    while stream.len() < size {
+        let before = stream.len();
+        for message in messages {
+            // What a framing cannot carry is no work for its decoder.
+            let _ = encoder.encode(message, &mut stream);
+        }
+        assert!(stream.len() > before, "{line} carries none of the messages");
+    }
+    stream
+}
+
+/// Bytes examined and moved for each byte of the stream.
+fn work(decoder: &mut Decoder, stream: &[u8], chunk: usize, in_slices: bool) -> f64 {
+    for bytes in stream.chunks(chunk) {
+        if in_slices {
+            let mut chunk = decoder.chunk(bytes);
+            while chunk.next_event().unwrap().is_some() {}
+        } else {
+            decoder.feed(bytes);
+            while decoder.next_event().unwrap().is_some() {}
+        }
+    }
+    assert!(decoder.is_idle());
+    #[expect(clippy::cast_precision_loss, reason = "a ratio of small numbers")]
+    let ratio = (decoder.examined + decoder.buffer.moved) as f64 / stream.len() as f64;
+    ratio
+}
+
+/// Three looks or moves a byte. A delimiter costs more: its length, because the last bytes of a read
+/// could be its start and are looked at again with the next; and in large reads one look, because
+/// the fast path may search a message twice before it leaves it to the slow one.
+fn allowed(line: &str, chunk: usize) -> f64 {
+    let many = if chunk == 1 { 3.0 } else { 4.0 };
+    match line {
+        "delim:aab" => 4.0,
+        "delim:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" => 33.0,
+        _ if line.starts_with("delim:") => many,
+        _ => 3.0,
+    }
+}
+
+#[test]
+fn examined_and_moved_bytes_are_a_few_times_those_of_the_stream_for_any_chunks() {
+    let mut worst: (f64, String) = (0.0, String::new());
+    for (line, messages) in workloads() {
+        let stream = stream(line, &messages, 100_000);
+        let framing: Framing = line.parse().unwrap();
+        for chunk in [1, 2, 7, 1000, 65_536] {
+            for in_slices in [false, true] {
+                for above in [None, Some(0), Some(10_000)] {
+                    let mut decoder = Decoder::new(framing.client());
+                    decoder.pieces_above = above;
+                    let ratio = work(&mut decoder, &stream, chunk, in_slices);
+                    let case = std::format!(
+                        "{line} in chunks of {chunk}, slices: {in_slices}, pieces: {above:?}"
+                    );
+                    assert!(ratio <= allowed(line, chunk), "{ratio:.2} for {case}");
+                    if ratio > worst.0 {
+                        worst = (ratio, case);
+                    }
+                }
+            }
+        }
+    }
+    println!("{:.2} for {}", worst.0, worst.1);
+    assert!(worst.0 >= 1.0, "nothing was counted");
+}
