@@ -6,6 +6,7 @@ tests/referees has the programs that are not Python.
 
 import asyncio
 import base64
+import contextlib
 import email.message
 import email.policy
 import http.client
@@ -16,6 +17,7 @@ import os
 import pickle
 import random
 import re
+import shlex
 import socket
 import struct
 import subprocess
@@ -215,20 +217,18 @@ def test_erlang_and_tenfold_cut_a_stream_of_odd_headers_alike(erlang, received, 
     assert received(PACKETS[name].framing, stream) == list(map(bytes.fromhex, messages))
 
 
-@pytest.mark.parametrize("name, bad", [("tpkt", "03 00 00 03"), ("asn1", "30 80 02 01 01 00 00")])
-def test_erlang_and_tenfold_refuse_the_same_headers(erlang, tenfold, name, bad):
-    body = b"before"
-    stream = PACKETS[name].delivered(body) + bytes.fromhex(bad)
-    referee = erlang("recv", name, "listen")
-    receiver = tenfold("recv", "--framing", PACKETS[name].framing, "--out", "hex", listen=True)
+def test_erlang_and_tenfold_refuse_a_tpkt_length_that_is_too_small(erlang, tenfold):
+    good = PACKETS["tpkt"].delivered(b"before")
+    referee = erlang("recv", "tpkt", "listen")
+    receiver = tenfold("recv", "--framing", "tpkt", "--out", "hex", listen=True)
     # The connections stay open until both have ended: it is the header that ends them.
     with connect(erlang_port(referee)) as one, connect(receiver.port) as other:
-        one.sendall(stream)
-        other.sendall(stream)
-        assert referee.wait() != 0
+        for sock in [one, other]:
+            sock.sendall(good + bytes.fromhex("03 00 00 03"))
+        assert referee.wait() == 1, referee.err
         assert receiver.wait() == 4, receiver.err
-    assert packets_of(referee) == [PACKETS[name].delivered(body)]
-    assert from_hex(receiver.out) == [PACKETS[name].message(body)]
+    assert packets_of(referee) == [good]
+    assert from_hex(receiver.out) == [PACKETS["tpkt"].message(b"before")]
 
 
 # git: a real clone, with git's own record of its packets.
@@ -247,6 +247,7 @@ def session(monkeypatch, run, tmp_path) -> Session:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     for role in ["AUTHOR", "COMMITTER"]:
         monkeypatch.setenv(f"GIT_{role}_NAME", "Tenfold")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "tenfold@example.org")
@@ -272,10 +273,10 @@ def session(monkeypatch, run, tmp_path) -> Session:
         target = tmp_path / "clone"
         git(
             *("-c", f"protocol.version={version}", "clone", "--quiet", "--progress"),
-            *("--upload-pack", REFEREES / "upload-pack.sh", repository.as_uri(), target),
+            *("--upload-pack", shlex.join(["sh", str(REFEREES / "upload-pack.sh")]), repository.as_uri(), target),
             env={
                 "TAP": str(tap),
-                "THROUGH": " ".join(map(str, through)),
+                "THROUGH": shlex.join(map(str, through)),
                 "GIT_TRACE_PACKET": str(tap / "packets"),
                 "GIT_TRACE_PACKFILE": str(tap / "packfile"),
             },
@@ -290,9 +291,11 @@ def session(monkeypatch, run, tmp_path) -> Session:
 def traced(tap: Path, direction: str) -> list[str]:
     """The packets that git's client read (`<`) or wrote (`>`), as its trace shows them."""
     # The server writes into the same file, under its own name.
-    pattern = re.compile(r"packet: +(?:clone|fetch|sideband)" + direction + r" (.*)")
+    pattern = re.compile(rf"packet: +(?:clone|sideband){direction} (.*)")
     lines = (tap / "packets").read_text().splitlines()
-    return [match[1] for match in map(pattern.search, lines) if match]
+    packets = [match[1] for match in map(pattern.search, lines) if match]
+    # Some versions of git print a byte above 127 as the octal digits of a negative number of 32 bits.
+    return [re.sub(r"\\(37\d{9})", lambda match: "\\%o" % (int(match[1], 8) & 0xFF), packet) for packet in packets]
 
 
 def objects(lines: bytes) -> list[dict]:
@@ -319,7 +322,7 @@ def is_start_of_pack(item: dict) -> bool:
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
-def test_tenfold_sees_the_packets_that_git_sees(session, convert, version):
+def test_tenfold_sees_the_packets_that_git_sees(session, tenfold, convert, version):
     session.clone(version, ["cat"])
     to_server = (session.tap / "to-server").read_bytes()
     from_server = (session.tap / "from-server").read_bytes()
@@ -335,13 +338,16 @@ def test_tenfold_sees_the_packets_that_git_sees(session, convert, version):
     # And back.
     assert convert("json", "git", convert("git", "json", from_server)) == from_server
     assert convert("git", "git", to_server) == to_server
-    assert from_hex(convert("git", "hex", from_server)) == [payload(item) for item in answered if "mark" not in item]
+    # As messages alone: the marks are none.
+    receiver = tenfold("recv", session.tap / "from-server", "--framing", "git", "--out", "hex")
+    assert receiver.wait() == 0, receiver.err
+    assert from_hex(receiver.out) == [payload(item) for item in answered if "mark" not in item]
 
 
 @pytest.mark.parametrize("version", [0, 2])
 def test_a_git_clone_works_through_tenfold(session, binary, version):
     session.clone(version, [binary, "convert", "git", "git"])
-    assert as_git_shows([{"mark": 0}])[0] in traced(session.tap, "<")
+    assert "0000" in traced(session.tap, "<")
 
 
 LS_REFS = [
@@ -361,7 +367,8 @@ def refs_of(answer: list[dict]) -> list[str]:
 
 def references(run, repository: Path) -> list[str]:
     """The same, as git itself lists them."""
-    process = run("git", "-C", repository, "for-each-ref", "--format=%(objectname) %(refname)%(if)%(*objectname)%(then) peeled:%(*objectname)%(end)")
+    form = "%(objectname) %(refname)%(if)%(*objectname)%(then) peeled:%(*objectname)%(end)"
+    process = run("git", "-C", repository, "for-each-ref", "--format=" + form)
     assert process.wait() == 0, process.err
     lines = process.out.decode().splitlines(keepends=True)
     head = next(line.split()[0] for line in lines if line.endswith(" refs/heads/main\n"))
@@ -572,7 +579,7 @@ def test_varints_of_eleven_bytes_or_over_64_bits_are_refused(tenfold, header):
 
 # HTTP, from the standard library: chunks, and blocks of headers.
 
-# The head of a request or an answer is one message up to the empty line; then each chunk is one, and an empty one ends the body.
+# The head of a request or an answer is one message, up to the empty line. Then each chunk is one; an empty one ends the body.
 HTTP = r"delim:\r\n\r\n/hex,end=\r\n,close=\r\n"
 
 
@@ -662,17 +669,21 @@ def test_asyncio_finds_the_delimiters_that_tenfold_sends(sent, received, delimit
 
 
 async def read_until(stream: bytes, delimiter: bytes) -> list[bytes]:
+    """The messages that end with the delimiter."""
     reader, messages = asyncio.StreamReader(), []
     reader.feed_data(stream)
     reader.feed_eof()
-    while not reader.at_eof():
-        messages.append((await reader.readuntil(delimiter)).removesuffix(delimiter))
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        while True:
+            messages.append((await reader.readuntil(delimiter)).removesuffix(delimiter))
     return messages
 
 
-@pytest.mark.parametrize("delimiter, message", [(b"\n", b"a\nb"), (b"\n\n", b"a\n"), (b"aa", b"xa"), (b"abab", b"xab")], ids=ascii)
+@pytest.mark.parametrize(
+    "delimiter, message", [(b"\n", b"a\nb"), (b"\n\n", b"a\n"), (b"aa", b"xa"), (b"abab", b"xab")], ids=ascii
+)
 def test_a_message_that_asyncio_would_cut_is_refused(tenfold, delimiter, message):
-    assert asyncio.run(read_until(message + delimiter + delimiter, delimiter))[0] != message
+    assert asyncio.run(read_until(message + delimiter, delimiter))[0] != message
     framing = "delim:" + "".join(f"\\x{byte:02x}" for byte in delimiter)
     process = tenfold("convert", "hex", framing, stdin=hex_lines([b"good", message, b"never"]))
     assert process.wait() != 0

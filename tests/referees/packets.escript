@@ -11,37 +11,39 @@
 %% For 1, 2 and 4 gen_tcp writes the header and takes it off again. The others it only reads, and it leaves the header
 %% where it is; so `frame/2` has to write them, in the way of their protocols.
 
-main(["recv", Packet, Place]) ->
-    receive_all(open(Place, options(Packet)));
-main(["send", Packet, Place, File]) ->
-    {ok, Text} = file:read_file(File),
-    Messages = [binary:decode_hex(Line) || Line <- lines(Text)],
-    Socket = open(Place, options(Packet)),
-    [ok = gen_tcp:send(Socket, frame(Packet, Message)) || Message <- Messages],
-    ok = gen_tcp:shutdown(Socket, write),
-    %% The other end closes when it has seen everything.
-    {error, closed} = gen_tcp:recv(Socket, 0).
-
 %% Large enough for every line here: gen_tcp would cut a longer one.
 -define(BUFFER, 1 bsl 20).
 -define(BOUND, 60_000).
 
-options(Packet) ->
-    [binary, {active, false}, {buffer, ?BUFFER} | packet(Packet)].
+main(["recv", Packet, Place]) ->
+    receive_all(open(Place, Packet));
+main(["send", Packet, Place, File]) ->
+    {ok, Text} = file:read_file(File),
+    Messages = [binary:decode_hex(Line) || Line <- lines(Text)],
+    Socket = open(Place, Packet),
+    [ok = gen_tcp:send(Socket, frame(Packet, Message)) || Message <- Messages],
+    ok = gen_tcp:shutdown(Socket, write),
+    %% The other end closes when it has seen everything.
+    {error, closed} = gen_tcp:recv(Socket, 0, ?BOUND).
 
-packet("line/" ++ Byte) -> [{packet, line}, {line_delimiter, list_to_integer(Byte)}];
-packet([Digit]) -> [{packet, Digit - $0}];
-packet(Name) -> [{packet, list_to_atom(Name)}].
+open(Place, Packet) ->
+    Socket = connection(Place, [binary, {active, false}]),
+    ok = inet:setopts(Socket, [{buffer, ?BUFFER} | packet(Packet)]),
+    Socket.
 
-open("listen", Options) ->
+connection("listen", Options) ->
     {ok, Listener} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}} | Options]),
     {ok, Port} = inet:port(Listener),
     io:format("port ~b~n", [Port]),
     {ok, Socket} = gen_tcp:accept(Listener, ?BOUND),
     Socket;
-open(Port, Options) ->
+connection(Port, Options) ->
     {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, list_to_integer(Port), Options, ?BOUND),
     Socket.
+
+packet("line/" ++ Byte) -> [{packet, line}, {line_delimiter, list_to_integer(Byte)}];
+packet([Digit]) -> [{packet, Digit - $0}];
+packet(Name) -> [{packet, list_to_atom(Name)}].
 
 receive_all(Socket) ->
     case gen_tcp:recv(Socket, 0, ?BOUND) of

@@ -4,11 +4,15 @@ use std::error::Error as _;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tenfold::FramingError;
 
 use crate::broadcast::Broadcast;
-use crate::failure::Failure;
+use crate::convert::Convert;
+use crate::demo::Demo;
+use crate::failure::{EXIT_CODES, Failure};
+use crate::framings::Framings;
+use crate::manual::{Completions, Man};
 use crate::recv::Recv;
 use crate::send::Send;
 use crate::words::{Color, Level, Words};
@@ -19,7 +23,12 @@ use crate::words::{Color, Level, Words};
 /// length, left-aligned and padded with spaces, and then that many bytes. Other framings are one
 /// line of text: see `tenfold framings`.
 #[derive(Debug, Parser)]
-#[command(name = "tenfold", version, max_term_width = 100, propagate_version = true)]
+#[command(
+    name = "tenfold",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
 pub(crate) struct Cli {
     /// Say errors only
     #[arg(long, short, global = true, conflicts_with = "verbose")]
@@ -40,17 +49,27 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(Demo),
     Broadcast(Broadcast),
     Recv(Recv),
     Send(Send),
+    Convert(Convert),
+    Framings(Framings),
+    Completions(Completions),
+    Man(Man),
 }
 
 impl Command {
-    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+    pub(crate) fn run(&self, words: &Words, color: Color) -> Result<(), Failure> {
         match self {
+            Self::Demo(demo) => demo.run(color),
             Self::Broadcast(broadcast) => broadcast.run(words),
             Self::Recv(recv) => recv.run(words),
             Self::Send(send) => send.run(words),
+            Self::Convert(convert) => convert.run(words),
+            Self::Framings(framings) => framings.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(words),
         }
     }
 }
@@ -58,16 +77,19 @@ impl Command {
 impl Cli {
     /// Reads the arguments. Help, and what is wrong with them, is said here.
     pub(crate) fn read() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|error| {
-            if let Some(words) = bad_framing(&error) {
-                // The options that say how much to say are not there yet; errors are always said.
-                Words::new(Level::Quiet, Color::Auto).error(words);
-                return ExitCode::from(Failure::Usage(String::new()).code());
-            }
-            // A closed stdout or stderr leaves nobody to be told.
-            let _ = error.print();
-            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
-        })
+        let matches = command().try_get_matches();
+        matches
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .map_err(|error| {
+                if let Some(words) = bad_framing(&error) {
+                    // The options that say how much to say are not there yet; errors are always said.
+                    Words::new(Level::Quiet, Color::Auto).error(words);
+                    return ExitCode::from(Failure::Usage(String::new()).code());
+                }
+                // A closed stdout or stderr leaves nobody to be told.
+                let _ = error.print();
+                u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+            })
     }
 
     pub(crate) fn level(&self) -> Level {
@@ -77,6 +99,15 @@ impl Cli {
             (false, _) => Level::Detailed,
         }
     }
+}
+
+/// The description of the command line, with what cannot be said in attributes.
+pub(crate) fn command() -> clap::Command {
+    let codes = EXIT_CODES
+        .iter()
+        .map(|(code, meaning)| format!("  {code:3}  {meaning}\n"));
+    let codes: String = codes.collect();
+    Cli::command().after_help(format!("Exit codes:\n{codes}"))
 }
 
 /// A framing that is none, with a finger on the character.

@@ -49,10 +49,14 @@ pub(crate) fn connect(
             } else {
                 ""
             };
-            return Err(Failure::Connect(format!("cannot connect to {address}: {error}{hint}")));
+            return Err(Failure::Connect(format!(
+                "cannot connect to {address}: {error}{hint}"
+            )));
         }
         if !told {
-            words.note(format_args!("cannot connect to {address}: {error}; trying again"));
+            words.note(format_args!(
+                "cannot connect to {address}: {error}; trying again"
+            ));
             told = true;
         }
         thread::sleep(pause.min(left));
@@ -93,7 +97,9 @@ pub(crate) fn accept(
     if let Some(timeout) = timeout
         && !is_ready_within(listener.as_fd(), timeout).map_err(failed)?
     {
-        return Err(Failure::TimedOut(format!("nobody connected for {timeout:?} (--timeout)")));
+        return Err(Failure::TimedOut(format!(
+            "nobody connected for {timeout:?} (--timeout)"
+        )));
     }
     let stream = listener.accept().map_err(failed)?;
     let peer = peer_name(&stream);
@@ -129,7 +135,9 @@ impl Receiver {
         name: String,
         timeout: Option<Duration>,
     ) -> Result<Self, Failure> {
-        let failed = |error: io::Error| Failure::Other(format!("cannot use the connection to {name}: {error}"));
+        let failed = |error: io::Error| {
+            Failure::Other(format!("cannot use the connection to {name}: {error}"))
+        };
         stream.set_write_timeout(timeout).map_err(failed)?;
         let mut input = stream.try_clone().map_err(failed)?;
         let (alive, ended) = mpsc::channel();
@@ -162,13 +170,18 @@ impl Receiver {
 
     fn failure(&self, error: &io::Error) -> Failure {
         match (error.kind(), self.timeout) {
-            (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, Some(timeout)) => Failure::TimedOut(
-                format!("{} took nothing for {timeout:?} (--timeout)", self.name),
-            ),
-            (io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset, _) => Failure::Other(format!(
-                "{} went away before everything was sent: {error}",
-                self.name
-            )),
+            (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, Some(timeout)) => {
+                Failure::TimedOut(format!(
+                    "{} took nothing for {timeout:?} (--timeout)",
+                    self.name
+                ))
+            }
+            (io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset, _) => {
+                Failure::Other(format!(
+                    "{} went away before everything was sent: {error}",
+                    self.name
+                ))
+            }
             _ => Failure::Other(format!("cannot send to {}: {error}", self.name)),
         }
     }

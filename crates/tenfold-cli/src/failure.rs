@@ -23,11 +23,17 @@ pub(crate) enum Failure {
 
 /// The exit codes, as the manual lists them.
 pub(crate) const EXIT_CODES: &[(u8, &str)] = &[
-    (0, "success; also when the reader of stdout went away, and after SIGTERM when everything was handed over"),
+    (
+        0,
+        "success; also when stdout was closed, and after SIGTERM when all was delivered",
+    ),
     (1, "failure; also when --count was not reached"),
     (2, "wrong usage"),
     (3, "could not connect"),
-    (4, "the data does not follow the framing, or a message does not fit it"),
+    (
+        4,
+        "the data does not follow the framing, or a message does not fit it",
+    ),
     (5, "time-out"),
     (6, "not authorised"),
     (130, "interrupted"),

@@ -30,7 +30,7 @@ pub(crate) enum Out {
 #[derive(Debug)]
 pub(crate) enum Format {
     Lines { escape: bool },
-    Frames(Encoder),
+    Frames(Box<Encoder>),
     Nul,
     Hex,
     Raw,
@@ -50,7 +50,7 @@ impl Format {
     }
 
     pub(crate) fn frames(side: &Side) -> Self {
-        Self::Frames(Encoder::new(side))
+        Self::Frames(Box::new(Encoder::new(side)))
     }
 
     /// Whether a large message can be given in pieces, although a failure in its middle could not
@@ -194,8 +194,15 @@ mod tests {
 
     #[test]
     fn json_has_text_base64_and_marks() {
-        let events = [Event::Message("é\"\n".as_bytes()), Event::Message(b"\xff\xfe"), Event::Mark(0)];
+        let events = [
+            Event::Message("é\"\n".as_bytes()),
+            Event::Message(b"\xff\xfe"),
+            Event::Mark(0),
+        ];
         let lines = "{\"text\":\"é\\\"\\n\"}\n{\"base64\":\"//4=\"}\n{\"mark\":0}\n";
-        assert_eq!(String::from_utf8(all(Out::Json, true, &events)).unwrap(), lines);
+        assert_eq!(
+            String::from_utf8(all(Out::Json, true, &events)).unwrap(),
+            lines
+        );
     }
 }

@@ -43,12 +43,22 @@ impl Input {
         Ok(Self::new(From::File(file.into()), "stdin".to_owned()))
     }
 
+    /// A file, or stdin for `-`.
+    pub(crate) fn file_or_stdin(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str() == "-" {
+            return Self::stdin();
+        }
+        Self::file(path)
+    }
+
     pub(crate) fn file(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let file = File::open(path)
             .map_err(|error| Failure::Other(format!("cannot open {name}: {error}")))?;
         if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-            return Err(Failure::Other(format!("cannot read {name}: it is a directory")));
+            return Err(Failure::Other(format!(
+                "cannot read {name}: it is a directory"
+            )));
         }
         Ok(Self::new(From::File(file), name))
     }
@@ -88,7 +98,10 @@ impl Input {
                 Ok(n) => return Ok(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return Err(Failure::Other(format!("cannot read from {}: {error}", self.name)));
+                    return Err(Failure::Other(format!(
+                        "cannot read from {}: {error}",
+                        self.name
+                    )));
                 }
             }
         }
@@ -113,7 +126,6 @@ impl Input {
         bytes.truncate(have);
         bytes
     }
-
 
     fn read_once(&mut self, space: &mut [u8]) -> io::Result<usize> {
         match &mut self.from {

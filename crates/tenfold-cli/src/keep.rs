@@ -55,7 +55,9 @@ impl Senders {
             match report {
                 Report::CountReached => break,
                 Report::Ended(_, Err(Failure::OutputClosed)) => return Err(Failure::OutputClosed),
-                Report::Ended(peer, Err(failure)) => words.warning(format_args!("{peer}: {failure}")),
+                Report::Ended(peer, Err(failure)) => {
+                    words.warning(format_args!("{peer}: {failure}"));
+                }
                 Report::Ended(peer, Ok(())) => words.detail(format_args!("{peer} ended")),
             }
         }
@@ -81,7 +83,8 @@ impl Senders {
                     });
                 }
                 Err(error) => {
-                    self.words.warning(format_args!("cannot accept a connection: {error}"));
+                    self.words
+                        .warning(format_args!("cannot accept a connection: {error}"));
                     thread::sleep(ACCEPT_PAUSE);
                 }
             }

@@ -7,10 +7,14 @@
 mod broadcast;
 mod cli;
 mod connect;
+mod convert;
+mod demo;
 mod failure;
 mod format;
+mod framings;
 mod input;
 mod keep;
+mod manual;
 mod options;
 mod output;
 mod port_file;
@@ -33,7 +37,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let words = Words::new(cli.level(), cli.color);
-    match cli.command.run(&words) {
+    match cli.command.run(&words, cli.color) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {

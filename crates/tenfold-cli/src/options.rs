@@ -14,7 +14,12 @@ use crate::units;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct FramingOptions {
     /// The framing, as one line: a preset or a rule (see `tenfold framings`)
-    #[arg(long, short = 'f', value_name = "FRAMING", default_value = "decimal:10")]
+    #[arg(
+        long,
+        short = 'f',
+        value_name = "FRAMING",
+        default_value = "decimal:10"
+    )]
     pub(crate) framing: Framing,
 
     /// The largest message to accept

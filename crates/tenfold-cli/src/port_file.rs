@@ -12,12 +12,16 @@ use crate::failure::Failure;
 /// name and then renamed.
 pub(crate) fn write(path: &Path, addresses: &[Address]) -> Result<(), Failure> {
     let temporary = beside(path);
-    let text: String = addresses.iter().map(|address| format!("{address}\n")).collect();
+    let lines: Vec<String> = addresses.iter().map(Address::to_string).collect();
+    let text = lines.join("\n") + "\n";
     fs::write(&temporary, text)
         .and_then(|()| fs::rename(&temporary, path))
         .map_err(|error| {
             let _ = fs::remove_file(&temporary);
-            Failure::Other(format!("cannot write the port file {}: {error}", path.display()))
+            Failure::Other(format!(
+                "cannot write the port file {}: {error}",
+                path.display()
+            ))
         })
 }
 

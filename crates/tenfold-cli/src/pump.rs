@@ -62,9 +62,9 @@ impl<O: Output> Sink<O> {
     }
 
     fn put(&mut self, event: Event<'_>) -> Result<(), Failure> {
-        self.format
-            .put(event, &mut self.batch)
-            .map_err(|error| Failure::Framing(format!("cannot frame message {}: {error}", self.messages)))?;
+        self.format.put(event, &mut self.batch).map_err(|error| {
+            Failure::Framing(format!("cannot frame message {}: {error}", self.messages))
+        })?;
         self.inside = matches!(event, Event::Begin { .. } | Event::Data(_));
         if matches!(event, Event::Message(_) | Event::End) {
             self.messages += 1;
@@ -146,7 +146,9 @@ fn carry_ready<O: Output>(
             break;
         };
         match event {
-            Event::Skipped(skipped) => words.warning(format_args!("left out: {}", skipped.reason())),
+            Event::Skipped(skipped) => {
+                words.warning(format_args!("left out: {}", skipped.reason()));
+            }
             Event::Message(_) | Event::Begin { .. } if !count.one_more() => break,
             event => sink.put(event)?,
         }

@@ -27,15 +27,19 @@ Examples:
   tenfold recv --listen :5140 --framing syslog --keep
   tenfold recv capture.bin --framing u32be --out hex")]
 pub(crate) struct Recv {
-    /// host:port, :port, tcp://host:port, unix:/path; `-` for stdin; anything else is a file
-    #[arg(value_name = "ADDR|FILE|-", required_unless_present = "listen", conflicts_with = "listen")]
+    /// An address as `host:port`, `:port` or `unix:/path`; `-` for stdin; anything else is a file
+    #[arg(
+        value_name = "ADDR|FILE|-",
+        required_unless_present = "listen",
+        conflicts_with = "listen"
+    )]
     from: Option<String>,
 
     #[command(flatten)]
     peer: PeerOptions,
 
     /// Go on after the first sender, and take any number of them at once
-    #[arg(long, requires = "listen")]
+    #[arg(long)]
     keep: bool,
 
     #[command(flatten)]
@@ -66,6 +70,9 @@ enum Origin {
 
 impl Recv {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        if self.keep && self.peer.listen.is_none() {
+            return Err(Failure::Usage("--keep needs --listen".to_owned()));
+        }
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
         let (origin, side) = self.open(words)?;
@@ -77,7 +84,10 @@ impl Recv {
             Origin::Many(listener) => {
                 let senders = Senders {
                     side: side.clone(),
-                    limits: Limits { pieces: false, ..limits },
+                    limits: Limits {
+                        pieces: false,
+                        ..limits
+                    },
                     out,
                     stdout,
                     timeout: self.peer.timeout,
@@ -98,7 +108,8 @@ impl Recv {
         let timeout = self.peer.timeout;
         if let Some(address) = &self.peer.listen {
             let side = self.framing.side_of_connection(SideName::Client)?;
-            let listener = connect::listen(address, self.peer.listening.port_file.as_deref(), words)?;
+            let listener =
+                connect::listen(address, self.peer.listening.port_file.as_deref(), words)?;
             if self.keep {
                 return Ok((Origin::Many(listener), side));
             }

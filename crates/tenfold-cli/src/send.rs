@@ -77,7 +77,9 @@ impl Send {
         let (messages, bytes) = (sink.messages(), sink.bytes());
         // Also after a failure, so that what was sent before arrives.
         let closed = sink.into_output().close();
-        let result = sent.and(closed).and_then(|()| reached(self.count, messages));
+        let result = sent
+            .and(closed)
+            .and_then(|()| reached(self.count, messages));
         if self.json {
             words.object(&json!({
                 "messages": messages,
@@ -105,13 +107,19 @@ impl Send {
     fn source(&self, messages: &[OsString], side: SideName) -> Result<Box<dyn Source>, Failure> {
         let from_stdin = messages.is_empty() || *messages == ["-"];
         if !from_stdin && self.format.is_some() {
-            return Err(Failure::Usage("--in is for stdin, and the messages are given".to_owned()));
+            return Err(Failure::Usage(
+                "--in is for stdin, and the messages are given".to_owned(),
+            ));
         }
         if let Some(every) = self.every {
             if from_stdin {
-                return Err(Failure::Usage("--every needs the messages to send".to_owned()));
+                return Err(Failure::Usage(
+                    "--every needs the messages to send".to_owned(),
+                ));
             }
-            let texts = messages.iter().map(|message| message.to_string_lossy().into_owned());
+            let texts = messages
+                .iter()
+                .map(|message| message.to_string_lossy().into_owned());
             return Ok(Box::new(Ticker::new(texts.collect(), every)));
         }
         if !from_stdin {
@@ -124,7 +132,10 @@ impl Send {
             pieces: read.announces_length() && written.announces_length(),
             ..self.framing.limits()
         };
-        Ok(self.format.unwrap_or_default().open(Input::stdin()?, read, limits))
+        Ok(self
+            .format
+            .unwrap_or_default()
+            .open(Input::stdin()?, read, limits))
     }
 
     fn receiver(&self, address: Option<Address>, words: &Words) -> Result<Receiver, Failure> {

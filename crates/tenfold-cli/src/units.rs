@@ -7,9 +7,9 @@ use jiff::SignedDuration;
 
 /// Reads `64MiB`, `10kB` or `1000`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let size: ByteSize = text
-        .parse()
-        .map_err(|_| "write a number of bytes, or a number with a unit: 65536, 64KiB, 1.5MB".to_owned())?;
+    let size: ByteSize = text.parse().map_err(|_| {
+        "write a number of bytes, or a number with a unit: 65536, 64KiB, 1.5MB".to_owned()
+    })?;
     match size.as_u64() {
         0 => Err("0 is never \"unlimited\" here: write the size that you mean".to_owned()),
         bytes => Ok(bytes),

@@ -4,7 +4,7 @@
 //! (all of which it re-exports) on transports:
 //!
 //! - [`blocking`]: readers and writers over [`std::io::Read`] and [`std::io::Write`];
-//! - [`tokio`] (a default feature): the same over `AsyncRead` and `AsyncWrite`, cancel-safe;
+//! - `tokio` (a default feature): the same over `AsyncRead` and `AsyncWrite`, cancel-safe;
 //! - `codec_traits` (feature `tokio-util`): the same as codecs of `tokio_util::codec::Framed`;
 //! - [`Address`], [`Stream`], [`Listener`]: TCP and unix sockets under one name;
 //! - [`closing`]: an end that does not destroy what is still on its way.

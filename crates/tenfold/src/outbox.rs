@@ -16,9 +16,9 @@ use crate::pending::Pending;
 /// where a larger batch makes no write cheaper.
 pub const HIGH_WATER: usize = 64 * 1024;
 
-/// A message from this size is written from where it stands, with what waits before it: here a
-/// copy begins to cost more than a write of its own.
-const LARGE: usize = 16 * 1024;
+/// A message of half a batch is written from where it stands, with what waits before it: from here
+/// on a copy costs more than the writes that it saves.
+const LARGE: usize = HIGH_WATER / 2;
 
 /// The half of a writer that does no I/O of its own.
 #[derive(Debug)]
@@ -38,29 +38,39 @@ impl Outbox {
         }
     }
 
-    /// Accepts a message.
+    /// Whether a message joins the batch, and nothing needs to be written before.
     #[inline]
+    pub(crate) fn batches(&self, message: &[u8]) -> bool {
+        message.len() < LARGE && self.has_room()
+    }
+
+    /// Accepts a message that [`batches`](Self::batches).
+    #[inline]
+    pub(crate) fn batch(&mut self, message: &[u8]) -> Result<(), WriteError> {
+        Ok(self.encoder.encode(message, self.pending.end())?)
+    }
+
+    /// Accepts any message.
     pub(crate) fn message(
         &mut self,
         message: &[u8],
-        write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> Result<(), WriteError> {
-        if message.len() >= LARGE {
-            return self.large(message, write);
+        self.make_room(&mut write)?;
+        if message.len() < LARGE {
+            self.batch(message)
+        } else {
+            self.large(message, write)
         }
-        self.append(write, |encoder, out| encoder.encode(message, out))
     }
 
     /// Accepts what is appended to the batch.
-    #[inline]
     pub(crate) fn append(
         &mut self,
         write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
         encode: impl FnOnce(&mut Encoder, &mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<(), WriteError> {
-        if self.failed.is_some() || self.pending.len() >= HIGH_WATER {
-            self.make_room(write)?;
-        }
+        self.make_room(write)?;
         Ok(encode(&mut self.encoder, self.pending.end())?)
     }
 
@@ -107,20 +117,24 @@ impl Outbox {
         &mut self,
         write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> Result<(), WriteError> {
+        if self.has_room() {
+            return Ok(());
+        }
         match self.drain(write) {
-            Err(error) if error.is_time_out() && self.pending.len() < HIGH_WATER => Ok(()),
+            Err(error) if error.is_time_out() && self.has_room() => Ok(()),
             result => result,
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.failed.is_none() && self.pending.len() < HIGH_WATER
     }
 
     fn large(
         &mut self,
         message: &[u8],
-        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+        write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> Result<(), WriteError> {
-        if self.failed.is_some() || self.pending.len() >= HIGH_WATER {
-            self.make_room(&mut write)?;
-        }
         let Some(frame) = self.encoder.frame(message)? else {
             return Ok(self.encoder.encode(message, self.pending.end())?);
         };

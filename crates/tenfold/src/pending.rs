@@ -57,3 +57,43 @@ impl Pending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transport_that_is_never_quite_ready_does_not_make_the_buffer_grow() {
+        let mut pending = Pending::default();
+        pending.end().extend_from_slice(&[0; 1000]);
+        for n in 0..10_000_u16 {
+            let part = n.to_le_bytes();
+            pending.end().extend_from_slice(&part);
+            assert_eq!(pending.len(), 1002);
+            pending.wrote(2);
+            assert!(pending.waiting().ends_with(&part));
+            assert!(pending.bytes.len() <= 2 * 1002);
+        }
+    }
+
+    #[test]
+    fn an_empty_buffer_can_be_given_back() {
+        let mut pending = Pending::default();
+        pending.end().extend_from_slice(b"part");
+        pending.wrote(3);
+        pending.release();
+        assert_eq!(pending.waiting(), b"t");
+        pending.wrote(1);
+        pending.release();
+        assert_eq!(pending.bytes.capacity(), 0);
+        assert!(pending.end().capacity() >= 4, "so much is expected again");
+    }
+
+    #[test]
+    fn the_memory_for_a_large_message_is_given_back() {
+        let mut pending = Pending::default();
+        pending.end().extend_from_slice(&vec![0; 2 * KEPT]);
+        pending.wrote(2 * KEPT);
+        assert_eq!(pending.bytes.capacity(), 0);
+    }
+}

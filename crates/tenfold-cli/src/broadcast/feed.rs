@@ -16,14 +16,14 @@ use crate::words::Words;
 /// The source of a broadcast.
 pub(super) enum Feed {
     /// Frames that are passed on as they stand.
-    Relay(Relay),
+    Relay(Box<Relay>),
     /// Messages that are put into frames.
-    Messages(Box<dyn Source + Send>, Format),
+    Messages(Box<dyn Source + Send>, Box<Format>),
 }
 
 impl Feed {
     pub(super) fn messages(source: Box<dyn Source + Send>, side: &Side) -> Self {
-        Self::Messages(source, Format::frames(side))
+        Self::Messages(source, Box::new(Format::frames(side)))
     }
 
     /// Fills the tail until the source ends. Blocks the thread.
@@ -31,7 +31,7 @@ impl Feed {
         match self {
             Self::Relay(relay) => relay.run(tail, count),
             Self::Messages(mut source, format) => {
-                let mut sink = Sink::new(format, Blocks(tail.clone()));
+                let mut sink = Sink::new(*format, Blocks(tail.clone()));
                 pump(&mut *source, &mut sink, &mut count.clone(), words)?;
                 reached(count, sink.messages())
             }

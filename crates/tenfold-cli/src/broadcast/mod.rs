@@ -44,7 +44,12 @@ pub(crate) struct Broadcast {
     file: PathBuf,
 
     /// Where clients connect; may be given several times
-    #[arg(long, short = 'l', value_name = "ADDR", default_value = "127.0.0.1:10010")]
+    #[arg(
+        long,
+        short = 'l',
+        value_name = "ADDR",
+        default_value = "127.0.0.1:10010"
+    )]
     listen: Vec<Address>,
 
     #[command(flatten)]
@@ -54,7 +59,13 @@ pub(crate) struct Broadcast {
     framing: FramingOptions,
 
     /// How messages stand in the source
-    #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(
+        long = "in",
+        short = 'i',
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t
+    )]
     format: In,
 
     /// Send --message at once, and then every T
@@ -73,7 +84,7 @@ pub(crate) struct Broadcast {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     wait_clients: usize,
 
-    /// What to do about a client that is 64 MiB behind: hold the source, close the client, or leave
+    /// What to do about a client that is too far behind: hold the source, close the client, or leave
     /// out messages for it. `wait=T` closes it after T [default: wait=30s; with --every and
     /// --follow: close]
     #[arg(long, value_name = "wait[=T]|close|skip", value_parser = when_slow)]
@@ -126,8 +137,8 @@ impl Broadcast {
         // Thousands of clients are more than the usual limit allows. With less it works as well.
         let _ = raise_fd_limit();
         let listeners = self.listen(words)?;
-        let runtime = Runtime::new()
-            .map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
+        let runtime =
+            Runtime::new().map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
         let (outcome, stats) = runtime.block_on(async {
             let engine = Engine::start(listeners, options)
                 .map_err(|error| Failure::Other(format!("cannot listen: {error}")))?;
@@ -149,11 +160,11 @@ impl Broadcast {
         words: &Words,
     ) -> Outcome {
         let (done, mut ended) = oneshot::channel();
-        let (tail, count, words_) = (engine.tail().clone(), self.count, words.clone());
+        let (tail, count, speaker) = (engine.tail().clone(), self.count, words.clone());
         let mut start = Some(move || {
             // A thread of its own, for it waits: for input, for the clock, for slow clients.
             thread::spawn(move || {
-                let _ = done.send(feed.run(&tail, count, &words_));
+                let _ = done.send(feed.run(&tail, count, &speaker));
             });
         });
         let mut progress = report::Progress::new();
@@ -189,10 +200,10 @@ impl Broadcast {
 
     fn options(&self, words: &Words) -> Result<Options, Failure> {
         let lasting = self.every.is_some() || self.follow;
-        let mut options = Options::default();
-        options.when_slow = self.when_slow.unwrap_or(match lasting {
-            true => WhenSlow::Close,
-            false => WhenSlow::default(),
+        let mut options = Options::new(match self.when_slow {
+            Some(chosen) => chosen,
+            None if lasting => WhenSlow::Close,
+            None => WhenSlow::default(),
         });
         options.drain = self.drain;
         options.welcome = self.welcome()?;
@@ -226,17 +237,10 @@ impl Broadcast {
             let ticker = Ticker::new(vec![message.clone()], every);
             return Ok(Feed::messages(Box::new(ticker), to));
         }
-        let input = if self.file.as_os_str() == "-" {
-            if self.follow {
-                return Err(Failure::Usage("--follow needs a file".to_owned()));
-            }
-            Input::stdin()?
-        } else {
-            Input::file(&self.file)?.with_follow(self.follow)
-        };
+        let input = Input::file_or_stdin(&self.file)?.with_follow(self.follow);
         let from = self.framing.side.unwrap_or(SideName::Server).of(framing);
         Ok(match self.format {
-            In::Frames if from == to => Feed::Relay(Relay::new(input, to, limits)),
+            In::Frames if from == to => Feed::Relay(Box::new(Relay::new(input, to, limits))),
             format => Feed::messages(format.open(input, from, limits), to),
         })
     }

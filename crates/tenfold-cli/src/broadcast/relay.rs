@@ -25,7 +25,7 @@ pub(super) struct Relay {
 
 /// How much to read at once, and so how large a block is: enough to make the cost of a system call
 /// and of a wake-up vanish.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 impl Relay {
     pub(super) fn new(input: Input, side: &Side, limits: Limits) -> Self {

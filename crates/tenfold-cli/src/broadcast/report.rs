@@ -43,9 +43,9 @@ impl Progress {
         };
         let bytes = per_second(stats.bytes - before.bytes);
         format!(
-            "{}, {}; {} messages/s, {}/s to all",
-            clients(stats.clients as u64),
+            "{}, {}; delivering {} messages/s, {}/s",
             messages(stats.messages),
+            clients(stats.clients as u64),
             grouped(per_second(stats.delivered - before.delivered)),
             ByteSize::b(bytes),
         )
@@ -58,23 +58,37 @@ pub(super) fn on_event(event: &Event, words: &Words) {
         Event::Connected(peer) => words.detail(format_args!("{peer} connected")),
         Event::Ended(report) => on_end(report, words),
         Event::AcceptFailed(error) => {
-            words.warning(format_args!("cannot accept a client: {error}; trying again"));
+            words.warning(format_args!(
+                "cannot accept a client: {error}; trying again"
+            ));
         }
         _ => {}
     }
 }
 
 fn on_end(report: &ClientReport, words: &Words) {
-    let ClientReport { peer, messages: taken, skipped, .. } = *report;
+    let ClientReport {
+        peer,
+        messages: taken,
+        skipped,
+        ..
+    } = *report;
     if skipped > 0 {
-        words.warning(format_args!("{peer} was too slow: {} left out for it", messages(skipped)));
+        words.warning(format_args!(
+            "{peer} was too slow: {} left out for it",
+            messages(skipped)
+        ));
     }
     let taken = messages(taken);
     match report.end {
         End::Complete => words.detail(format_args!("{peer} was sent {taken}, all there were")),
-        End::Slow => words.warning(format_args!("{peer} was too slow, and closed after {taken}")),
+        End::Slow => words.warning(format_args!(
+            "{peer} was too slow, and closed after {taken}"
+        )),
         End::Stalled => {
-            words.warning(format_args!("{peer} stopped reading, and was closed after {taken}"));
+            words.warning(format_args!(
+                "{peer} stopped reading, and was closed after {taken}"
+            ));
         }
         End::Gone(kind) => words.detail(format_args!("{peer} went away after {taken}: {kind}")),
         _ => {}

@@ -90,7 +90,6 @@ impl Decoded {
         self.end = end;
         event
     }
-
 }
 
 impl Source for Decoded {

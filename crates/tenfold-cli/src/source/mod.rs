@@ -12,7 +12,7 @@ use tenfold::{Event, Side};
 pub(crate) use decoded::{Decoded, describe};
 pub(crate) use given::Given;
 use text::Text;
-pub(crate) use ticker::Ticker;
+pub(crate) use ticker::{Ticker, fill_in};
 use whole::Whole;
 
 use crate::failure::Failure;

@@ -162,11 +162,23 @@ mod tests {
             Ok(Meaning::Message(message)) => Some(message),
             _ => None,
         };
-        assert_eq!(bytes(br#"{"text": "caf\u00e9"}"#).unwrap(), "café".as_bytes());
+        assert_eq!(
+            bytes(br#"{"text": "caf\u00e9"}"#).unwrap(),
+            "café".as_bytes()
+        );
         assert_eq!(bytes(br#"{"base64": "//4="}"#).unwrap(), b"\xff\xfe");
         assert!(matches!(json(br#"{"mark": 1}"#), Ok(Meaning::Mark(1))));
-        for wrong in [&b"{"[..], b"", b"[]", b"{}", br#"{"text": 1}"#, br#"{"base64": "*"}"#,
-            br#"{"text": "a", "base64": ""}"#, br#"{"mark": -1}"#, br#"{"words": "a"}"#] {
+        for wrong in [
+            &b"{"[..],
+            b"",
+            b"[]",
+            b"{}",
+            br#"{"text": 1}"#,
+            br#"{"base64": "*"}"#,
+            br#"{"text": "a", "base64": ""}"#,
+            br#"{"mark": -1}"#,
+            br#"{"words": "a"}"#,
+        ] {
             assert!(json(wrong).is_err(), "{}", wrong.escape_ascii());
         }
     }

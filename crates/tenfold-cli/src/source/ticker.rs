@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jiff::ZonedDateTime as Zoned;
+use jiff::ZonedDateTime;
 use tenfold::Event;
 
 use super::Source;
@@ -42,7 +42,7 @@ impl Source for Ticker {
         }
         let text = &self.texts[self.ticks % self.texts.len()];
         self.ticks += 1;
-        self.message = fill_in(text, &Zoned::now());
+        self.message = fill_in(text);
         Ok(Some(Event::Message(self.message.as_bytes())))
     }
 
@@ -62,7 +62,12 @@ impl Source for Ticker {
     }
 }
 
-fn fill_in(text: &str, now: &Zoned) -> String {
+/// The text with the local time in place of `{time}`.
+pub(crate) fn fill_in(text: &str) -> String {
+    fill_in_at(text, &ZonedDateTime::now())
+}
+
+fn fill_in_at(text: &str, now: &ZonedDateTime) -> String {
     if !text.contains("{time}") {
         return text.to_owned();
     }
@@ -75,9 +80,14 @@ mod tests {
 
     #[test]
     fn the_time_is_rfc_3339_to_the_second() {
-        let now: Zoned = "2026-11-23T14:05:06.25+01:00[Europe/Berlin]".parse().unwrap();
-        assert_eq!(fill_in("at {time}.", &now), "at 2026-11-23T14:05:06+01:00.");
-        assert_eq!(fill_in("{} {times}", &now), "{} {times}");
+        let now: ZonedDateTime = "2026-11-23T14:05:06.25+01:00[Europe/Berlin]"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            fill_in_at("at {time}.", &now),
+            "at 2026-11-23T14:05:06+01:00."
+        );
+        assert_eq!(fill_in_at("{} {times}", &now), "{} {times}");
     }
 
     #[test]

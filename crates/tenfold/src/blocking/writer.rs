@@ -53,6 +53,9 @@ impl<W: Write> Writer<W> {
     /// Sends a message, soon.
     #[inline]
     pub fn write(&mut self, message: &[u8]) -> Result<(), WriteError> {
+        if self.outbox.batches(message) {
+            return self.outbox.batch(message);
+        }
         self.outbox.message(message, to(&mut self.inner))
     }
 
@@ -122,5 +125,9 @@ impl<W: Write> Writer<W> {
 }
 
 fn to<W: Write>(inner: &mut W) -> impl FnMut(&[IoSlice<'_>]) -> io::Result<usize> {
-    |slices| inner.write_vectored(slices)
+    |slices| match slices {
+        // A plain write of a socket does not raise SIGPIPE, and a vectored one does.
+        [slice] => inner.write(slice),
+        _ => inner.write_vectored(slices),
+    }
 }

@@ -59,6 +59,9 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     /// Sends a message, soon.
     #[inline]
     pub async fn write(&mut self, message: &[u8]) -> Result<(), WriteError> {
+        if self.outbox.batches(message) {
+            return self.outbox.batch(message);
+        }
         poll_fn(|cx| when_ready(self.outbox.message(message, to(&mut self.inner, cx)))).await
     }
 
@@ -140,13 +143,21 @@ fn to<W: AsyncWrite + Unpin>(
     inner: &mut W,
     cx: &mut Context<'_>,
 ) -> impl FnMut(&[IoSlice<'_>]) -> io::Result<usize> {
-    |slices| match Pin::new(&mut *inner).poll_write_vectored(cx, slices) {
-        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        // Nobody would be woken.
-        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(io::Error::other(error))
+    |slices| {
+        let inner = Pin::new(&mut *inner);
+        let polled = match slices {
+            // A plain write of a socket does not raise SIGPIPE, and a vectored one does.
+            [slice] => inner.poll_write(cx, slice),
+            _ => inner.poll_write_vectored(cx, slices),
+        };
+        match polled {
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            // Nobody would be woken.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(io::Error::other(error))
+            }
+            Poll::Ready(result) => result,
         }
-        Poll::Ready(result) => result,
     }
 }
 

@@ -1,0 +1,73 @@
+//! `tenfold man` and `tenfold completions`: made from the same description as the arguments, so
+//! that they cannot differ from them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap_complete::Shell;
+use clap_mangen::Man as Page;
+
+use crate::cli;
+use crate::failure::Failure;
+use crate::output::Stdout;
+use crate::words::Words;
+
+/// Print the manual page
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// Write the pages of all commands into this directory instead
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Print completions for a shell
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tenfold completions bash > ~/.local/share/bash-completion/completions/tenfold
+  tenfold completions fish > ~/.config/fish/completions/tenfold.fish")]
+pub(crate) struct Completions {
+    shell: Shell,
+}
+
+impl Man {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        let Some(dir) = &self.dir else {
+            let mut page = Vec::new();
+            render(cli::command(), &mut page)?;
+            return Stdout::open()?.write(&page);
+        };
+        write_pages(dir).map_err(|error| cannot_write(dir, &error))?;
+        words.detail(format_args!("wrote the manual pages to {}", dir.display()));
+        Ok(())
+    }
+}
+
+fn render(command: clap::Command, page: &mut Vec<u8>) -> Result<(), Failure> {
+    Page::new(command)
+        .render(page)
+        .map_err(|error| Failure::Other(format!("cannot make the manual page: {error}")))
+}
+
+/// A page for the whole, and one for each command.
+fn write_pages(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    clap_mangen::generate_to(cli::command(), dir)
+}
+
+fn cannot_write(dir: &Path, error: &io::Error) -> Failure {
+    Failure::Other(format!(
+        "cannot write the manual pages to {}: {error}",
+        dir.display()
+    ))
+}
+
+impl Completions {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut cli::command(), "tenfold", &mut script);
+        Stdout::open()?.write(&script)
+    }
+}

@@ -1,0 +1,51 @@
+//! An end that arrives.
+
+use std::io::{Read, Write};
+use std::thread;
+
+use tenfold::{Framing, blocking, closing};
+
+use crate::script::bytes;
+use crate::wires::{Wire, pair};
+
+#[test]
+fn what_was_sent_arrives_although_input_was_not_read() {
+    let framing = Framing::default();
+    for wire in [Wire::Tcp, Wire::Unix] {
+        let (near, mut far) = pair(wire);
+        far.write_all(&bytes(100_000)).unwrap();
+        let closing = thread::spawn(move || {
+            let mut writer = blocking::Writer::new(&near, Framing::default().server());
+            writer.write(&bytes(2_000_000)).unwrap();
+            writer.flush().unwrap();
+            closing::finish(&near).unwrap();
+        });
+        let mut reader = blocking::Reader::new(far, framing.server());
+        assert!(reader.message().unwrap() == Some(&bytes(2_000_000)));
+        assert!(reader.message().unwrap().is_none());
+        drop(reader);
+        closing.join().unwrap();
+    }
+}
+
+#[test]
+fn a_peer_that_goes_on_sending_is_left_in_the_end() {
+    let (near, far) = pair(Wire::Tcp);
+    let sending = thread::spawn(move || {
+        let mut far = far;
+        while far.write_all(&[0; 10_000]).is_ok() {}
+    });
+    assert!(!closing::finish(&near).unwrap());
+    drop(near);
+    sending.join().unwrap();
+}
+
+#[test]
+fn a_peer_that_is_gone_is_no_failure() {
+    for wire in [Wire::Tcp, Wire::Unix] {
+        let (near, far) = pair(wire);
+        drop(far);
+        assert!(closing::finish(&near).unwrap());
+        assert_eq!((&near).read(&mut [0]).unwrap(), 0);
+    }
+}
