@@ -83,8 +83,12 @@ pub(crate) fn listen(
     Ok(listener)
 }
 
-pub(crate) fn cannot_listen(address: &Address, error: &dyn std::fmt::Display) -> Failure {
-    Failure::Other(format!("cannot listen on {address}: {error}"))
+pub(crate) fn cannot_listen(address: &Address, error: &io::Error) -> Failure {
+    let hint = match (address, error.kind()) {
+        (Address::Tcp { .. }, io::ErrorKind::AddrInUse) => " (port 0 takes a free one)",
+        _ => "",
+    };
+    Failure::Other(format!("cannot listen on {address}: {error}{hint}"))
 }
 
 /// Waits for one connection, with the patience of `--timeout`.

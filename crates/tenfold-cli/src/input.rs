@@ -1,7 +1,7 @@
 //! Where bytes come from: a socket, a file or stdin.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -125,6 +125,16 @@ impl Input {
         }
         bytes.truncate(have);
         bytes
+    }
+
+    /// Bytes from here to the end, where that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        let From::File(file) = &self.from else {
+            return None;
+        };
+        let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+        let here = (&*file).stream_position().ok()?;
+        metadata.len().checked_sub(here)
     }
 
     fn read_once(&mut self, space: &mut [u8]) -> io::Result<usize> {

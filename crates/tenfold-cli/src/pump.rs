@@ -32,7 +32,7 @@ pub(crate) struct Sink<O> {
 }
 
 /// A batch is handed over when it has grown to this, or when nothing more is ready.
-const BATCH: usize = 64 * 1024;
+pub(crate) const BATCH: usize = 64 * 1024;
 
 impl<O: Output> Sink<O> {
     pub(crate) fn new(format: Format, output: O) -> Self {

@@ -1,5 +1,7 @@
 //! `tenfold recv`: print each message.
 
+use std::ffi::{OsStr, OsString};
+
 use clap::Args;
 use tenfold::{Address, Listener, Side};
 
@@ -33,7 +35,7 @@ pub(crate) struct Recv {
         required_unless_present = "listen",
         conflicts_with = "listen"
     )]
-    from: Option<String>,
+    from: Option<OsString>,
 
     #[command(flatten)]
     peer: PeerOptions,
@@ -117,15 +119,15 @@ impl Recv {
             let input = Input::stream(stream, name).with_timeout(timeout);
             return Ok((Origin::One(input), side));
         }
-        let from = self.from.as_deref().unwrap_or("-");
-        let (input, side) = if from == "-" {
-            (Input::stdin()?, self.framing.side_of_file()?)
-        } else if let Ok(address) = Address::parse(from) {
+        let from = self.from.as_deref().unwrap_or(OsStr::new("-"));
+        let address = from.to_str().and_then(|text| Address::parse(text).ok());
+        let (input, side) = if let Some(address) = address {
             let side = self.framing.side_of_connection(SideName::Server)?;
             let stream = connect::connect(&address, &self.peer, words)?;
             (Input::stream(stream, address.to_string()), side)
         } else {
-            (Input::file(from.as_ref())?, self.framing.side_of_file()?)
+            let side = self.framing.side_of_file()?;
+            (Input::file_or_stdin(from.as_ref())?, side)
         };
         Ok((Origin::One(input.with_timeout(timeout)), side))
     }

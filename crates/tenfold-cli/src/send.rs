@@ -117,10 +117,7 @@ impl Send {
                     "--every needs the messages to send".to_owned(),
                 ));
             }
-            let texts = messages
-                .iter()
-                .map(|message| message.to_string_lossy().into_owned());
-            return Ok(Box::new(Ticker::new(texts.collect(), every)));
+            return Ok(Box::new(Ticker::new(texts(messages)?, every)));
         }
         if !from_stdin {
             let messages = messages.iter().map(|message| message.clone().into_vec());
@@ -128,14 +125,16 @@ impl Send {
         }
         let written = side.of(&self.framing.framing);
         let read = self.framing.side.unwrap_or(side).of(&self.framing.framing);
+        let format = self.format.unwrap_or_default();
         let limits = Limits {
-            pieces: read.announces_length() && written.announces_length(),
+            pieces: match format {
+                // The length of a file is known as well.
+                In::Whole => written.announces_length(),
+                _ => read.announces_length() && written.announces_length(),
+            },
             ..self.framing.limits()
         };
-        Ok(self
-            .format
-            .unwrap_or_default()
-            .open(Input::stdin()?, read, limits))
+        Ok(format.open(Input::stdin()?, read, limits))
     }
 
     fn receiver(&self, address: Option<Address>, words: &Words) -> Result<Receiver, Failure> {
@@ -154,4 +153,16 @@ impl Send {
         };
         Receiver::new(stream, name, timeout)
     }
+}
+
+/// Messages in which a time can be filled in.
+fn texts(messages: &[OsString]) -> Result<Vec<String>, Failure> {
+    let text = |message: &OsString| message.clone().into_string();
+    messages
+        .iter()
+        .map(text)
+        .collect::<Result<_, _>>()
+        .map_err(|message| {
+            Failure::Usage(format!("--every needs messages in UTF-8, not {message:?}"))
+        })
 }

@@ -52,6 +52,30 @@ fn stdin_is_read_in_each_format() {
 }
 
 #[test]
+fn a_large_file_is_one_message_in_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let large = vec![b'x'; 20 << 20];
+    let path = file(&dir, &large);
+    let recv = listen(&["recv", "--out", "frames", "--max-message", "1GiB"]);
+    let send = std::process::Command::new(env!("CARGO_BIN_EXE_tenfold"))
+        .args([
+            "send",
+            &recv.address(),
+            "--in",
+            "whole",
+            "--max-message",
+            "1GiB",
+        ])
+        .stdin(std::fs::File::open(path).unwrap())
+        .status()
+        .unwrap();
+    assert!(send.success());
+    let ended = recv.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out == frame(&large));
+}
+
+#[test]
 fn recv_and_send_are_inverses() {
     for format in ["frames", "json", "hex"] {
         let recv = listen(&["recv", "--out", "frames"]);

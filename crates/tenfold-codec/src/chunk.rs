@@ -132,24 +132,27 @@ impl Decoder {
         let wanted = match &self.stage {
             Stage::Head(head) if head.is_fresh() || fast::reach(step) != Reach::Slice => CHUNK,
             Stage::Head(head) => head_size(step).map_or(1, |size| size - head.read),
-            Stage::Body(body, _) => wanted_of_body(body, step, rest),
+            Stage::Body(body, _) => match self.stage.missing_of_whole(self.pieces_above) {
+                Some(missing) => missing.saturating_add(step.close.len() - body.closed),
+                None => wanted_of_body(body, step, rest),
+            },
         };
         wanted.clamp(1, rest.len())
     }
 }
 
+/// As much as may be held of a message that is not collected, or whose end is not known.
 fn wanted_of_body(body: &Body, step: &Step, rest: &[u8]) -> usize {
-    if let Some(left) = body.left() {
-        return usize::try_from(left)
+    let near = &rest[..rest.len().min(CHUNK)];
+    match (&step.shape, body.left()) {
+        (_, Some(left)) => usize::try_from(left)
             .unwrap_or(usize::MAX)
-            .saturating_add(step.close.len() - body.closed);
-    }
-    let last = match &step.shape {
-        Shape::Delim(delim) => delim.last(),
-        _ => None,
-    };
-    match last.and_then(|last| memchr::memchr(*last, rest)) {
-        Some(at) => at + 1,
-        None => CHUNK,
+            .saturating_add(step.close.len() - body.closed)
+            .min(CHUNK),
+        (Shape::Delim(delim), None) => delim
+            .last()
+            .and_then(|last| memchr::memchr(*last, near))
+            .map_or(CHUNK, |at| at + 1),
+        _ => CHUNK,
     }
 }

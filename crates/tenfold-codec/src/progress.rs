@@ -239,12 +239,13 @@ impl Decoder {
         let at = self.base + read as u64;
         let found = delivery.given + body.len() as u64;
         let skipping = delivery.skip.is_some();
-        // A search that found nothing looked to the window's end.
-        let looked_to = match turn {
-            BodyTurn::More => self.buffer.len(),
-            _ => read,
+        let looked = match (turn, &step.shape) {
+            // What is shorter than the delimiter is not searched for it.
+            (BodyTurn::More, Shape::Delim(delim)) if self.buffer.len() - before < delim.len() => 0,
+            (BodyTurn::More, _) => self.buffer.len() - before,
+            _ => read - before,
         };
-        self.count_examined(looked_to - before);
+        self.count_examined(looked);
         // The limit is reached before what comes behind it is looked at, however the stream is cut.
         if found > self.limit && !skipping {
             let limit = self.limit;

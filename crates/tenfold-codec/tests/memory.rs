@@ -13,7 +13,10 @@ thread_local! {
     static HELD: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
-#[expect(unsafe_code, reason = "an allocator cannot be counted in any other way")]
+#[expect(
+    unsafe_code,
+    reason = "an allocator cannot be counted in any other way"
+)]
 // SAFETY: all calls go to the system's allocator as they came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -81,7 +84,10 @@ fn declarations() -> Vec<(&'static str, Vec<u8>)> {
         ("decimal,end=:,chars", b"9999999999:".to_vec()),
         ("hex:10", b"02540be3ff".to_vec()),
         ("u64be", length.to_be_bytes().to_vec()),
-        ("u40le@3", [&b"abc"[..], &length.to_le_bytes()[..5]].concat()),
+        (
+            "u40le@3",
+            [&b"abc"[..], &length.to_le_bytes()[..5]].concat(),
+        ),
         ("varint", vec![0xff, 0xc7, 0xaf, 0xa0, 0x25]),
         ("ber", vec![0x85, 0x02, 0x54, 0x0b, 0xe3, 0xff]),
         ("u39be", length.to_be_bytes()[3..].to_vec()),
@@ -241,12 +247,16 @@ fn a_message_of_gigabytes_in_pieces_passes_through_a_buffer_of_one_read() {
         let mut head = Vec::new();
         encoder.begin(Some(length), &mut head).unwrap();
         encoder.data(&[0, 0], &mut head).unwrap();
-        let mut decoder = decoder(line).with_limit(u64::MAX).with_pieces_above(1 << 20);
+        let mut decoder = decoder(line)
+            .with_limit(u64::MAX)
+            .with_pieces_above(1 << 20);
         let mut events = (0, 0, 0);
         let mut take = |decoder: &mut Decoder| {
             while let Some(event) = decoder.next_event().unwrap() {
                 match event {
-                    Event::Begin { length: Some(found) } if found == length => events.0 += 1,
+                    Event::Begin {
+                        length: Some(found),
+                    } if found == length => events.0 += 1,
                     Event::Data(data) => events.1 += data.len() as u64,
                     Event::End => events.2 += 1,
                     event => panic!("{event:?}"),
@@ -266,6 +276,27 @@ fn a_message_of_gigabytes_in_pieces_passes_through_a_buffer_of_one_read() {
         assert_eq!(events, (1, length, 1), "{line}");
         assert!(held <= 2 * READ + CHANGE, "{line}: {held} bytes");
         assert!(decoder.is_idle());
+    }
+}
+
+#[test]
+fn a_large_slice_of_a_message_that_is_not_collected_is_not_copied_whole() {
+    let slice = vec![b'x'; 8 << 20];
+    for line in ["decimal:10", "delim:\\n", "delim:\\r\\n", "cobs", "slip"] {
+        for skips in [false, true] {
+            let mut decoder = decoder(line).with_pieces_above(1000);
+            if skips {
+                decoder = decoder.with_limit(2000).with_recovery(Recovery::Skip);
+            }
+            if line == "decimal:10" {
+                decoder.feed(b"16777216  ");
+            }
+            let held = most_held(|| {
+                let mut chunk = decoder.chunk(&slice);
+                while chunk.next_event().unwrap().is_some() {}
+            });
+            assert!(held <= 4 * READ, "{line}: {held} bytes");
+        }
     }
 }
 

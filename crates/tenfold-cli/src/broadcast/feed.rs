@@ -8,7 +8,7 @@ use super::relay::Relay;
 use crate::failure::Failure;
 use crate::format::Format;
 use crate::output::Output;
-use crate::pump::{Sink, pump};
+use crate::pump::{BATCH, Sink, pump};
 use crate::recv::reached;
 use crate::source::Source;
 use crate::words::Words;
@@ -46,7 +46,8 @@ impl Output for Blocks {
     fn take(&mut self, bytes: &mut Vec<u8>, messages: u64) -> Result<(), Failure> {
         // The tail counts what is in a block, so a small batch must not keep a large buffer.
         let block = if bytes.len() >= bytes.capacity() / 2 {
-            Bytes::from(std::mem::take(bytes))
+            let room = bytes.len().min(BATCH);
+            Bytes::from(std::mem::replace(bytes, Vec::with_capacity(room)))
         } else {
             let block = Bytes::copy_from_slice(bytes);
             bytes.clear();

@@ -187,17 +187,23 @@ fn decoded_whole(
 fn spelled(model: &Model, choose: &mut dyn FnMut() -> u8) -> String {
     let mut sides = Vec::new();
     for steps in [&model.client, &model.server] {
-        let mut lines: Vec<String> = steps.iter().map(|step| spelled_step(step, choose)).collect();
-        if lines.len() < 16 && choose() % 2 == 0 {
+        let mut lines: Vec<String> = steps
+            .iter()
+            .map(|step| spelled_step(step, choose))
+            .collect();
+        if lines.len() < 16 && choose().is_multiple_of(2) {
             lines.extend(steps.last().map(|step| spelled_step(step, choose)));
         }
         sides.push(lines.join("/"));
     }
-    if model.client == model.server && choose() % 2 == 0 {
+    if model.client == model.server && choose().is_multiple_of(2) {
         return sides.swap_remove(0);
     }
     let spaces = ["", " ", "   "];
-    let (left, right) = (spaces[usize::from(choose() % 3)], spaces[usize::from(choose() % 3)]);
+    let (left, right) = (
+        spaces[usize::from(choose() % 3)],
+        spaces[usize::from(choose() % 3)],
+    );
     format!("{}{left}//{right}{}", sides[0], sides[1])
 }
 
@@ -207,25 +213,39 @@ fn spelled_step(step: &crate::naive::model::Step, choose: &mut dyn FnMut() -> u8
     if let Shape::Number { number, add, at } = &step.shape {
         if let Number::Bits { bits: ..=8, .. } = number {
             let rest = line.split_off(line.find(['+', '-', '@']).unwrap_or(line.len()));
-            let bits = line.trim_start_matches('u').trim_end_matches("be").to_owned();
-            line = format!("u{bits}{}{rest}", if choose() % 2 == 0 { "be" } else { "le" });
+            let bits = line
+                .trim_start_matches('u')
+                .trim_end_matches("be")
+                .to_owned();
+            line = format!(
+                "u{bits}{}{rest}",
+                if choose().is_multiple_of(2) {
+                    "be"
+                } else {
+                    "le"
+                }
+            );
         }
         if *at == 0 {
-            line += if *add == 0 { ["", "+0", "-0"][usize::from(choose() % 3)] } else { "" };
+            line += if *add == 0 {
+                ["", "+0", "-0"][usize::from(choose() % 3)]
+            } else {
+                ""
+            };
             line += ["", "@0"][usize::from(choose() % 2)];
         }
     }
     let how = choose();
     let escaped = move |bytes: &[u8]| match how % 3 {
         0 => escape(bytes),
-        1 => bytes.iter().map(|byte| format!("\\x{byte:02X}")).collect(),
-        _ => bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect(),
+        1 => escaped_all(bytes).to_uppercase().replace('X', "x"),
+        _ => escaped_all(bytes),
     };
     let mut options = step.print_options(&escaped);
     if !options.is_empty() {
         let turn = usize::from(choose()) % options.len();
         options.rotate_left(turn);
-        if choose() % 2 == 0 {
+        if choose().is_multiple_of(2) {
             options.reverse();
         }
     }
@@ -234,4 +254,10 @@ fn spelled_step(step: &crate::naive::model::Step, choose: &mut dyn FnMut() -> u8
         line += &option;
     }
     line
+}
+
+/// Every byte in its longest escape.
+fn escaped_all(bytes: &[u8]) -> String {
+    let escapes: Vec<String> = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    escapes.concat()
 }

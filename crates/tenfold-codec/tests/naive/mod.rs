@@ -87,6 +87,9 @@ pub(crate) enum Part {
     Close,
 }
 
+/// A part of a frame, how many bytes of it are there, and how many are missing.
+type Missing = (Part, usize, Option<u64>);
+
 /// What stands at the start of some bytes. Places count from there.
 enum Frame {
     /// Nothing at all, so that a stream could end here.
@@ -98,7 +101,7 @@ enum Frame {
     /// Bytes that are neither message nor error.
     Filling(usize),
     /// A message that can be left out, and where it ends if that is known yet.
-    LeaveOut(Kind, Result<usize, (Part, usize, Option<u64>)>),
+    LeaveOut(Kind, Result<usize, Missing>),
     Fatal(Kind),
 }
 
@@ -325,7 +328,7 @@ fn look_at_counted(
 
 /// The closing constant at the start of `bytes`: its size, or which part is missing; or where it
 /// differs.
-fn close(step: &Step, bytes: &[u8]) -> Result<Result<usize, (Part, usize, Option<u64>)>, usize> {
+fn close(step: &Step, bytes: &[u8]) -> Result<Result<usize, Missing>, usize> {
     let size = step.close.len();
     if let Some(at) = first_difference(&step.close, bytes) {
         return Err(at);
@@ -420,7 +423,7 @@ fn look_for_delim(
 ) -> Frame {
     let found = rest.windows(delim.len()).position(|w| w == delim);
     // Without the delimiter, the last bytes could be the first of it.
-    let known = found.unwrap_or((rest.len() + 1).saturating_sub(delim.len()));
+    let known = found.unwrap_or_else(|| (rest.len() + 1).saturating_sub(delim.len()));
     let too_large = known as u64 > settings.limit;
     let end = match found {
         None => Err((Part::Payload, rest.len(), None)),

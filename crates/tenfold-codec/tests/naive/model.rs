@@ -23,11 +23,7 @@ pub(crate) struct Step {
 /// Where the end of a frame comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    Number {
-        number: Number,
-        add: i64,
-        at: usize,
-    },
+    Number { number: Number, add: i64, at: usize },
     Delim(Vec<u8>),
     Fixed(u64),
     ContentLength,
@@ -122,7 +118,11 @@ impl Step {
             } => &end[..],
             _ => &[],
         };
-        for (name, bytes) in [("open", &self.open[..]), ("end", end), ("close", &self.close)] {
+        for (name, bytes) in [
+            ("open", &self.open[..]),
+            ("end", end),
+            ("close", &self.close),
+        ] {
             if !bytes.is_empty() {
                 options.push(format!("{name}={}", escape(bytes)));
             }
@@ -303,9 +303,9 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
             b'\t' => text += "\\t",
             0 => text += "\\0",
             b'\\' => text += "\\\\",
-            b',' | b'/' | b' ' => text += &format!("\\x{byte:02x}"),
+            b',' | b'/' | b' ' => write!(text, "\\x{byte:02x}").unwrap(),
             _ if byte.is_ascii_graphic() => text.push(byte.into()),
-            _ => text += &format!("\\x{byte:02x}"),
+            _ => write!(text, "\\x{byte:02x}").unwrap(),
         }
     }
     text

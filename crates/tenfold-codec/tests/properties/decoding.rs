@@ -155,7 +155,10 @@ impl Run<'_> {
     /// Place and count fit the events given so far.
     fn check_state(&self) {
         let given = self.found.events.len();
-        assert!(given <= self.expected.events.len(), "more events than there are");
+        assert!(
+            given <= self.expected.events.len(),
+            "more events than there are"
+        );
         let end = match given {
             0 => 0,
             given => self.expected.events[given - 1].1,
@@ -250,6 +253,7 @@ pub(crate) struct Found<'a> {
     under_way: Option<(Option<u64>, Vec<u8>)>,
     pub(crate) verdict: Option<Verdict>,
     has_skipped: bool,
+    marks: usize,
 }
 
 impl<'a> Found<'a> {

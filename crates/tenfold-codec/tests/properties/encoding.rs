@@ -48,10 +48,7 @@ pub(crate) fn agrees_with_the_naive_encoder(steps: &[Step], events: &[Event], pl
             Event::Mark(number) => {
                 let before = out.len();
                 let result = encoder.mark(*number, &mut out);
-                (
-                    mark(step, *number),
-                    result.map(|()| out[before..].to_vec()),
-                )
+                (mark(step, *number), result.map(|()| out[before..].to_vec()))
             }
             Event::Skipped(_) => continue,
         };
@@ -123,8 +120,8 @@ fn in_pieces(
         let mut encoder = encoder.clone();
         let mut out = Vec::new();
         let result = write_pieces(&mut encoder, message, told, plan, &mut out);
-        let must_be_told =
-            step.chars || step.announces() && !matches!(step.shape, crate::naive::model::Shape::Fixed(_));
+        let must_be_told = step.chars
+            || step.announces() && !matches!(step.shape, crate::naive::model::Shape::Fixed(_));
         if step.chars || told.is_none() && must_be_told {
             assert_eq!(result, Err(EncodeError::LengthUnknown));
             assert!(out.is_empty());

@@ -11,8 +11,9 @@ fn replay(target: &str, property: fn(&[u8])) {
     files.sort();
     assert!(!files.is_empty(), "{directory} is empty");
     for file in files {
-        println!("{}", file.display());
-        property(&std::fs::read(&file).unwrap());
+        let data = std::fs::read(&file).unwrap();
+        let held = std::panic::catch_unwind(|| property(&data));
+        assert!(held.is_ok(), "{} does not hold", file.display());
     }
 }
 

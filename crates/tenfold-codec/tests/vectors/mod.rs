@@ -130,4 +130,12 @@ fn cuts(length: usize, frame_ends: &[usize]) -> Vec<usize> {
 
 /// Ways to hand a stream over that a cut in two is not: in small chunks, with events asked for
 /// late. See the property.
-const PLANS: &[&[u8]] = &[&[], &[0], &[1], &[2], &[0x0a, 0x17, 0x25], &[0x5c, 0x06], &[0xf6]];
+const PLANS: &[&[u8]] = &[
+    &[],
+    &[0],
+    &[1],
+    &[2],
+    &[0x0a, 0x17, 0x25],
+    &[0x5c, 0x06],
+    &[0xf6],
+];

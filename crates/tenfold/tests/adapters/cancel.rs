@@ -41,26 +41,22 @@ fn a_write_that_was_dropped_has_sent_nothing() {
                 };
                 // Of a message in pieces each piece is repeated until it is accepted; any other
                 // message is given up once it was not.
-                let in_pieces = !matches!(step, Step::Message(_));
-                loop {
-                    match poll_at_most(polls, call(&mut writer)) {
-                        Some(result) => {
-                            result.unwrap();
-                            accepted.push(step.clone());
-                            break;
-                        }
-                        None if in_pieces => {}
-                        None => {
-                            dropped += 1;
-                            break;
-                        }
+                let result = match step {
+                    Step::Message(_) => poll_at_most(polls, call(&mut writer)),
+                    _ => Some(insist(|| poll_at_most(polls, call(&mut writer)))),
+                };
+                match result {
+                    None => dropped += 1,
+                    Some(result) => {
+                        result.unwrap();
+                        accepted.push(step);
                     }
                 }
                 if n % 7 == 0 {
                     let _ = poll_at_most(polls, writer.flush());
                 }
             }
-            while poll_at_most(polls, writer.flush()).is_none() {}
+            insist(|| poll_at_most(polls, writer.flush()));
             if matches!(cut, Cut::OneByte) {
                 assert!(dropped > 0, "something was dropped with {polls} polls");
             }
@@ -69,6 +65,11 @@ fn a_write_that_was_dropped_has_sent_nothing() {
             assert!(seen == joined(accepted), "{cut:?}, {polls} polls");
         }
     }
+}
+
+/// Calls again and again, but not for ever.
+fn insist<T>(mut call: impl FnMut() -> Option<T>) -> T {
+    (0..10_000_000).find_map(|_| call()).expect("it ends")
 }
 
 /// Messages in pieces as whole ones.
@@ -146,7 +147,11 @@ async fn writes_that_lose_a_race_are_repeated_without_doubles() {
     let mut random = Random(6);
     let sent: Vec<Vec<u8>> = (0..200).map(|_| bytes(random.below(3_000))).collect();
     for message in &sent {
-        while race(writer.write(message), random.below(3)).await.is_none() {}
+        let mut attempts = 0;
+        while race(writer.write(message), random.below(3)).await.is_none() {
+            attempts += 1;
+            assert!(attempts < 10_000, "it is accepted some time");
+        }
     }
     writer.shutdown().await.unwrap();
     assert!(reading.await.unwrap() == sent);
