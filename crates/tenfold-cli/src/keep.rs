@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use tenfold::{Listener, Side, Stream};
+use tenfold_hub::raise_fd_limit;
 
 use crate::connect;
 use crate::failure::Failure;
@@ -48,6 +49,8 @@ impl Senders {
     /// Serves everybody who connects. Each sender's messages are handed over in batches of whole
     /// ones, so those of different senders stand behind each other and never inside.
     pub(crate) fn serve(self, listener: Listener) -> Result<(), Failure> {
+        // Hundreds of senders are more than the usual limit may allow. With less it works as well.
+        let _ = raise_fd_limit();
         let words = self.words.clone();
         let (report, reports) = mpsc::channel();
         thread::spawn(move || self.accept(&listener, &report));

@@ -119,7 +119,7 @@ impl Recv {
             let input = Input::stream(stream, name).with_timeout(timeout);
             return Ok((Origin::One(input), side));
         }
-        let from = self.from.as_deref().unwrap_or(OsStr::new("-"));
+        let from = self.from.as_deref().unwrap_or_else(|| OsStr::new("-"));
         let address = from.to_str().and_then(|text| Address::parse(text).ok());
         let (input, side) = if let Some(address) = address {
             let side = self.framing.side_of_connection(SideName::Server)?;

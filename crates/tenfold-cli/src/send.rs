@@ -163,6 +163,9 @@ fn texts(messages: &[OsString]) -> Result<Vec<String>, Failure> {
         .map(text)
         .collect::<Result<_, _>>()
         .map_err(|message| {
-            Failure::Usage(format!("--every needs messages in UTF-8, not {message:?}"))
+            Failure::Usage(format!(
+                "--every needs messages in UTF-8, not {}",
+                message.display()
+            ))
         })
 }

@@ -244,9 +244,9 @@ fn a_message_of_gigabytes_in_pieces_passes_through_a_buffer_of_one_read() {
     for line in ["decimal:10", "u64be-8@2", "content-length"] {
         let length = giant();
         let mut encoder = tenfold_codec::Encoder::new(&side(line));
-        let mut head = Vec::new();
-        encoder.begin(Some(length), &mut head).unwrap();
-        encoder.data(&[0, 0], &mut head).unwrap();
+        let mut start = Vec::new();
+        encoder.begin(Some(length), &mut start).unwrap();
+        encoder.data(&[0, 0], &mut start).unwrap();
         let mut decoder = decoder(line)
             .with_limit(u64::MAX)
             .with_pieces_above(1 << 20);
@@ -264,7 +264,7 @@ fn a_message_of_gigabytes_in_pieces_passes_through_a_buffer_of_one_read() {
             }
         };
         let held = most_held(|| {
-            decoder.feed(&head);
+            decoder.feed(&start);
             take(&mut decoder);
             let mut left = length - 2;
             while left > 0 {

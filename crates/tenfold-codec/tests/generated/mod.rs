@@ -152,6 +152,21 @@ proptest! {
 proptest! {
     #![proptest_config(cases(30))]
 
+    #[test]
+    fn a_stream_with_large_messages_is_read_alike_however_it_is_cut(
+        steps in steps(),
+        sizes in vec(0_usize..200_000, 1..4),
+        settings in settings(),
+        plan in plan(),
+    ) {
+        let messages = sizes.into_iter().map(|size| Event::Message(vec![b'a'; size])).collect();
+        let stream = stream_of(&steps, &fitting(&steps, messages));
+        // Small chunks would be compared too often.
+        let plan: Vec<u8> = plan.into_iter().map(|how| how | 0xf0).collect();
+        let settings = Settings { limit: settings.limit.max(150_000), ..settings };
+        agrees_with_the_naive_decoder(&steps, settings, &stream, &plan);
+    }
+
     // Long enough that the decoder's batches, and its first buffer, are full several times.
     #[test]
     fn a_long_stream_is_read_alike_however_it_is_cut(

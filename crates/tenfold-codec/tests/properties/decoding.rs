@@ -271,7 +271,24 @@ impl<'a> Found<'a> {
 
     /// Takes one event, or says that there is none, by now or for ever.
     pub(crate) fn take_from(&mut self, decoder: &mut Decoder) -> bool {
-        self.take(decoder.next_event())
+        let before = self.events.len();
+        if self.take(decoder.next_event()) {
+            assert_eq!(decoder.last_event(), None);
+            return true;
+        }
+        match (decoder.last_event(), self.events.last()) {
+            (Some(Event::Message(message)), Some(naive::Event::Message(taken))) => {
+                assert_eq!(message, taken);
+                // Not each of them, so that one is also followed by the next without that.
+                if before % 3 == 0 {
+                    let owned = decoder.take_message();
+                    assert_eq!(owned, *taken);
+                }
+            }
+            (Some(Event::Message(_)) | None, _) => panic!("the last event is another"),
+            (Some(_), _) => assert_eq!(decoder.take_message(), b""),
+        }
+        false
     }
 
     /// Takes at most so many events of a chunk and drops it; says whether it was used up, or

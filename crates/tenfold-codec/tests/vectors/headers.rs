@@ -58,7 +58,7 @@ fn hold(file: &str) {
 }
 
 fn holds(steps: &[Step], vectors: &Value, case: &Value) {
-    let limit = case["limit"].as_u64().or(vectors["limit"].as_u64());
+    let limit = case["limit"].as_u64().or_else(|| vectors["limit"].as_u64());
     let header = unhex(case["hex"].as_str().unwrap());
     let verdict = case["verdict"].as_str().unwrap();
     let limit = limit.unwrap();
