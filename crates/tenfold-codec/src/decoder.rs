@@ -244,8 +244,9 @@ impl Decoder {
     }
 
     /// The bytes that were received and are in no event given so far: what to hand over when the
-    /// stream changes its framing, or a last line without its end. (Of a message that has begun to
-    /// come in pieces, or that is being unstuffed, what is left of it.)
+    /// stream changes its framing, or a last line without its end. (Inside a frame, once its header
+    /// was read: what is there of the message, without the header; of one that comes in pieces or is
+    /// being unstuffed, what is left of it.)
     pub fn rest(&self) -> &[u8] {
         let window = self.buffer.window();
         match (&self.stage, self.batch.remaining()) {

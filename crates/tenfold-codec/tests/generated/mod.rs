@@ -15,10 +15,10 @@ use strategies::{
     event, fitting, model, mutation, noise, plan, settings, steps, steps_and_stream, stream_of,
 };
 
-/// How many cases a property gets; the long tier has a hundred times as many.
+/// How many cases a property gets; the long tier has twenty times as many.
 fn cases(quick: u32) -> ProptestConfig {
     let full = std::env::var("TENFOLD_FULL").is_ok_and(|full| full == "1");
-    ProptestConfig::with_cases(if full { 100 * quick } else { quick })
+    ProptestConfig::with_cases(if full { 20 * quick } else { quick })
 }
 
 const UNLIMITED: Settings = Settings {

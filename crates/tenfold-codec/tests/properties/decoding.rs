@@ -280,7 +280,7 @@ impl<'a> Found<'a> {
             (Some(Event::Message(message)), Some(naive::Event::Message(taken))) => {
                 assert_eq!(message, taken);
                 // Not each of them, so that one is also followed by the next without that.
-                if before % 3 == 0 {
+                if before.is_multiple_of(3) {
                     let owned = decoder.take_message();
                     assert_eq!(owned, *taken);
                 }

@@ -1,0 +1,149 @@
+//! How a decoder is driven, apart from what is in the stream.
+
+use tenfold_codec::{Decoder, Event, Framing};
+
+fn decoder() -> Decoder {
+    Decoder::new(Framing::default().client())
+}
+
+#[test]
+#[should_panic(expected = "more bytes were filled than were lent")]
+fn bytes_that_were_never_lent_cannot_have_been_read() {
+    let mut decoder = decoder();
+    let lent = decoder.space().len();
+    decoder.advance(lent + 1);
+}
+
+#[test]
+#[should_panic(expected = "more bytes were filled than were lent")]
+fn space_is_lent_for_one_read() {
+    let mut decoder = decoder();
+    decoder.space();
+    decoder.advance(1);
+    decoder.advance(1);
+}
+
+#[test]
+fn a_read_of_nothing_changes_nothing() {
+    let mut decoder = decoder();
+    decoder.feed(b"3         ab");
+    assert_eq!(decoder.next_event(), Ok(None));
+    decoder.space();
+    decoder.advance(0);
+    decoder.feed(b"");
+    assert_eq!(decoder.chunk(b"").next_event(), Ok(None));
+    decoder.feed(b"c");
+    assert_eq!(decoder.next_event(), Ok(Some(Event::Message(b"abc"))));
+}
+
+#[test]
+fn release_keeps_what_is_needed_and_frees_what_is_not() {
+    let mut decoder = decoder();
+    decoder.feed(b"3         abc3         ab");
+    assert_eq!(decoder.next_event(), Ok(Some(Event::Message(b"abc"))));
+    decoder.release();
+    assert!(decoder.capacity() > 0);
+    decoder.feed(b"c");
+    assert_eq!(decoder.next_event(), Ok(Some(Event::Message(b"abc"))));
+    decoder.release();
+    assert_eq!(decoder.capacity(), 0);
+    assert!(decoder.is_idle());
+}
+
+#[test]
+fn a_message_is_taken_once() {
+    let mut decoder = decoder();
+    assert_eq!(decoder.take_message(), b"");
+    decoder.feed(b"3         abc");
+    assert_eq!(decoder.next_event(), Ok(Some(Event::Message(b"abc"))));
+    assert_eq!(decoder.take_message(), b"abc");
+    assert_eq!(decoder.next_event(), Ok(None));
+    assert_eq!(decoder.take_message(), b"");
+}
+
+#[test]
+fn what_a_dropped_slice_still_held_comes_later() {
+    for line in ["decimal:10", "delim:\\n", "u8@1", "cobs"] {
+        let framing: Framing = line.parse().unwrap();
+        let mut stream = Vec::new();
+        let mut encoder = tenfold_codec::Encoder::new(framing.client());
+        let messages: [&[u8]; 5] = [b"1", b"2", b"22", b"3", b"4"];
+        for message in messages {
+            encoder.encode(message, &mut stream).unwrap();
+        }
+        for taken in 0..=messages.len() {
+            let mut decoder = Decoder::new(framing.client());
+            let mut chunk = decoder.chunk(&stream);
+            for message in &messages[..taken] {
+                assert_eq!(chunk.next_event(), Ok(Some(Event::Message(message))));
+            }
+            drop(chunk);
+            assert_eq!(decoder.index(), taken as u64, "{line}");
+            assert!(stream.ends_with(decoder.rest()));
+            for message in &messages[taken..] {
+                assert_eq!(decoder.next_event(), Ok(Some(Event::Message(message))));
+            }
+            assert_eq!(decoder.next_event(), Ok(None));
+            assert!(decoder.is_idle());
+        }
+    }
+}
+
+// The fast path once gave an empty message back to the decoder, which then gave it again.
+#[test]
+fn an_empty_first_message_of_a_dropped_slice_does_not_come_twice() {
+    let framing: Framing = "line".parse().unwrap();
+    let mut decoder = Decoder::new(framing.client());
+    let mut chunk = decoder.chunk(b"\n\nabc\n");
+    assert_eq!(chunk.next_event(), Ok(Some(Event::Message(b""))));
+    drop(chunk);
+    assert_eq!((decoder.offset(), decoder.index()), (1, 1));
+    assert_eq!(decoder.next_event(), Ok(Some(Event::Message(b""))));
+    assert_eq!(decoder.next_event(), Ok(Some(Event::Message(b"abc"))));
+    assert_eq!(decoder.next_event(), Ok(None));
+}
+
+// The memory of the last header was once zeros before there was one, so that a header of zero
+// bytes equalled it.
+#[test]
+fn a_header_of_zero_bytes_is_not_the_one_before_the_first() {
+    for line in [
+        "decimal:10",
+        "decimal:8",
+        "decimal:08",
+        "hex:4",
+        "hex:8",
+        "hex:5",
+    ] {
+        let framing: Framing = line.parse().unwrap();
+        for stream in [&[0; 10][..], &[b' '; 10]] {
+            let mut fed = Decoder::new(framing.client());
+            fed.feed(stream);
+            assert!(fed.next_event().is_err(), "{line}");
+            let mut sliced = Decoder::new(framing.client());
+            assert!(sliced.chunk(stream).next_event().is_err(), "{line}");
+        }
+    }
+}
+
+// A length of 2^64 - 1 under a limit as high once overflowed where the next read is sized.
+#[test]
+fn the_highest_limit_there_is_refuses_what_cannot_be_held() {
+    for pieces_above in [None, Some(u64::MAX), Some(u64::MAX - 1)] {
+        let framing: Framing = "u64be".parse().unwrap();
+        let mut decoder = Decoder::new(framing.client()).with_limit(u64::MAX);
+        if let Some(above) = pieces_above {
+            decoder = decoder.with_pieces_above(above);
+        }
+        decoder.feed(&[0xff; 9]);
+        match decoder.next_event() {
+            Ok(Some(Event::Begin { length })) => {
+                assert_eq!(length, Some(u64::MAX));
+                assert_eq!(pieces_above, Some(u64::MAX - 1));
+            }
+            Ok(event) => panic!("{event:?}"),
+            Err(_) => assert_ne!(pieces_above, Some(u64::MAX - 1)),
+        }
+        assert!(!decoder.space().is_empty());
+    }
+}
