@@ -104,6 +104,8 @@ pub(crate) fn join(step: &Step, window: &mut [u8], frame: usize, start: usize) {
     };
     let open = step.open.len();
     match number.kept() {
+        // A type byte is what stands there most often, and not worth a call.
+        0 if *at == 1 => window[start] = window[frame + open],
         0 => window.copy_within(frame + open..frame + open + at, start),
         kept => number.clear_length(&mut window[start + at..start + at + kept]),
     }

@@ -54,3 +54,8 @@ pub use listener::{Listener, SocketFile};
 pub use outbox::HIGH_WATER;
 pub use stream::Stream;
 pub use tenfold_codec::*;
+
+/// The README's programs are compiled and run with the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
