@@ -7,7 +7,8 @@ use std::io::Read;
 
 use tenfold_benches::frames::Blocks;
 use tenfold_benches::server_args::{ServerArgs, Source};
-use tenfold_hub::{Block, Broadcast, Listener, Options, Tail, raise_fd_limit};
+use tenfold::Listener;
+use tenfold_hub::{Block, Broadcast, Options, Tail, raise_fd_limit};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = ServerArgs::parse()?;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tenfold::Listener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::acceptor::Acceptor;
 use crate::cursor::Start;
-use crate::listener::{Acceptor, ListenError, Listener};
 use crate::socket::{Peer, Socket};
 use crate::stats::{Counters, Event, Stats};
 use crate::subscriber::Subscriber;
@@ -126,7 +127,7 @@ impl Broadcast {
     pub fn start(
         listeners: impl IntoIterator<Item = Listener>,
         options: Options,
-    ) -> Result<Self, ListenError> {
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             tail: Tail::new(options.capacity, options.when_slow),
             counters: Arc::default(),
@@ -136,7 +137,7 @@ impl Broadcast {
         });
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            accepting.spawn(accept(listener.into_tokio()?, Arc::clone(&shared)));
+            accepting.spawn(accept(Acceptor::new(listener)?, Arc::clone(&shared)));
         }
         Ok(Self { shared, accepting })
     }

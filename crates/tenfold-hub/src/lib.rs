@@ -15,17 +15,17 @@
 //!
 //! - [`Block`], [`Tail`], [`Cursor`]: the memory tail, and [`WhenSlow`], what happens to a
 //!   subscriber whose place it can no longer keep;
-//! - [`Broadcast`]: a tail behind listening sockets ([`Listener`]), and its [`Options`];
+//! - [`Broadcast`]: a tail behind listening sockets, and its [`Options`];
 //! - [`Stats`], [`Event`]: what it is doing, for people;
 //! - [`raise_fd_limit`]: what a server with thousands of connections does first.
 
 #![forbid(unsafe_code)]
 
+mod acceptor;
 mod block;
 mod broadcast;
 mod cursor;
 mod fd_limit;
-mod listener;
 mod socket;
 mod stats;
 mod subscriber;
@@ -37,7 +37,6 @@ pub use block::Block;
 pub use broadcast::{Broadcast, Observer, Options};
 pub use cursor::{Cursor, Look, Start};
 pub use fd_limit::raise_fd_limit;
-pub use listener::{ListenError, Listener};
 pub use socket::Peer;
 pub use stats::{ClientReport, End, Event, Stats};
 pub use tail::{Closed, Tail};

@@ -1,13 +1,18 @@
-//! Listeners: TCP and unix, and what is left behind in the file system.
+//! Listeners, TCP and unix, under one broadcast.
 
 mod common;
 
-use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 
 use common::*;
-use tenfold_hub::{Broadcast, ListenError, Listener, Options};
+use tenfold::{Address, Listener};
+use tenfold_hub::{Broadcast, Options};
 use tokio::net::UnixStream;
+
+fn unix(path: &Path) -> Listener {
+    Address::Unix(path.to_owned()).listen().unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tcp_and_unix_clients_get_the_same() {
@@ -15,7 +20,7 @@ async fn tcp_and_unix_clients_get_the_same() {
     let path = place.path().join("socket");
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp.local_addr().unwrap();
-    let listeners = [Listener::from(tcp), Listener::unix(&path).unwrap()];
+    let listeners = [Listener::from(tcp), unix(&path)];
     let broadcast = Broadcast::start(listeners, Options::default()).unwrap();
     let tcp = tokio::spawn(read_numbers(connect(address).await));
     let unix = tokio::spawn(read_numbers(UnixStream::connect(&path).await.unwrap()));
@@ -37,54 +42,11 @@ async fn tcp_and_unix_clients_get_the_same() {
 async fn an_idle_unix_client_that_closes_is_freed() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("socket");
-    let broadcast = Broadcast::start([Listener::unix(&path).unwrap()], Options::default()).unwrap();
+    let broadcast = Broadcast::start([unix(&path)], Options::default()).unwrap();
     let client = UnixStream::connect(&path).await.unwrap();
     broadcast.wait_clients(1).await;
     drop(client);
     until(&broadcast, |stats| stats.clients == 0).await;
-}
-
-#[test]
-fn the_socket_file_of_a_dead_server_is_replaced() {
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("socket");
-    // The standard library's listener leaves its file behind.
-    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    assert!(path.exists());
-    drop(Listener::unix(&path).unwrap());
-    assert!(!path.exists());
-}
-
-#[test]
-fn a_socket_that_somebody_listens_on_is_left_alone() {
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("socket");
-    let _first = Listener::unix(&path).unwrap();
-    assert!(matches!(Listener::unix(&path), Err(ListenError::InUse(_))));
-    assert!(path.exists());
-}
-
-#[test]
-fn a_file_that_is_no_socket_is_left_alone() {
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("notes.txt");
-    fs::write(&path, "precious").unwrap();
-    assert!(matches!(
-        Listener::unix(&path),
-        Err(ListenError::NotASocket(_))
-    ));
-    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
-}
-
-#[test]
-fn a_socket_file_that_another_server_has_put_there_is_not_removed() {
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("socket");
-    let first = Listener::unix(&path).unwrap();
-    fs::rename(&path, place.path().join("moved")).unwrap();
-    let _second = Listener::unix(&path).unwrap();
-    drop(first);
-    assert!(path.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,6 +85,12 @@ impl Listener {
     }
 }
 
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
@@ -115,11 +121,6 @@ impl SocketFile {
         // The program may change its directory before it ends.
         let path = std::path::absolute(path)?;
         Ok(Self { path, identity })
-    }
-
-    /// Leaves the file where it is: somebody else will remove it.
-    pub fn keep(mut self) {
-        self.path = PathBuf::new();
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
-use tenfold::{Address, Listener};
+use tenfold::Address;
 
 const PATIENT: Option<Duration> = Some(Duration::from_secs(30));
 
@@ -179,17 +179,6 @@ fn a_socket_file_of_somebody_else_is_not_removed() {
     drop(listener);
     assert!(path.exists());
     drop(other);
-}
-
-#[test]
-fn a_socket_file_that_is_kept_stays() {
-    let directory = tempfile::tempdir().unwrap();
-    let Listener::Unix(listener, file) = unix(directory.path()).listen().unwrap() else {
-        unreachable!();
-    };
-    file.keep();
-    drop(listener);
-    assert!(directory.path().join("socket").exists());
 }
 
 #[test]

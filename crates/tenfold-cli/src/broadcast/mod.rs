@@ -245,21 +245,14 @@ impl Broadcast {
         })
     }
 
-    fn listen(&self, words: &Words) -> Result<Vec<tenfold_hub::Listener>, Failure> {
+    fn listen(&self, words: &Words) -> Result<Vec<Listener>, Failure> {
         let mut listeners = Vec::new();
         let mut places = Vec::new();
         for address in &self.listen {
             let failed = |error| cannot_listen(address, &error);
             let listener = address.listen().map_err(failed)?;
             places.push(listener.local_address().map_err(failed)?);
-            listeners.push(match listener {
-                Listener::Tcp(listener) => listener.into(),
-                Listener::Unix(listener, file) => {
-                    // The engine removes the file.
-                    file.keep();
-                    listener.into()
-                }
-            });
+            listeners.push(listener);
         }
         for place in &places {
             words.note(format_args!("listening {place}"));

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tenfold_hub::{Block, Broadcast, Listener, Options, Stats};
+use tenfold::Listener;
+use tenfold_hub::{Block, Broadcast, Options, Stats};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpSocket, TcpStream};
 

@@ -1,0 +1,42 @@
+//! A listener inside the runtime.
+
+use std::io;
+
+use tenfold::{Listener, SocketFile};
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::socket::{Peer, Socket};
+
+#[derive(Debug)]
+pub(crate) enum Acceptor {
+    Tcp(TcpListener),
+    Unix(
+        UnixListener,
+        #[expect(dead_code, reason = "held for its drop")] SocketFile,
+    ),
+}
+
+impl Acceptor {
+    /// To be called inside a runtime with I/O.
+    pub(crate) fn new(listener: Listener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(match listener {
+            Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Listener::Unix(listener, file) => Self::Unix(UnixListener::from_std(listener)?, file),
+        })
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok((Socket::Tcp(stream), Peer::Tcp(address)))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
+                Ok((Socket::Unix(stream), Peer::Unix(process)))
+            }
+        }
+    }
+}
