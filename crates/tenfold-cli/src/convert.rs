@@ -70,9 +70,9 @@ impl FromStr for Notation {
 
 impl Convert {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        signals::end_between_writes()?;
         let mut source = self.source()?;
         let mut sink = Sink::new(self.format()?, Stdout::open()?);
-        signals::end_between_writes()?;
         pump(&mut *source, &mut sink, &mut None, words)?;
         words.detail(format_args!("{} messages", sink.messages()));
         Ok(())
@@ -86,16 +86,14 @@ impl Convert {
             skip_bad: false,
         };
         let native = Framing::default();
-        Ok(match &self.from {
+        let source = match &self.from {
             Notation::Hex => In::Hex.open(input, native.server(), limits),
             Notation::Json => In::Json.open(input, native.server(), limits),
-            Notation::Frames(framing) => {
-                let frames = In::Frames.open(input, self.side(framing)?, limits);
-                match self.to {
-                    Notation::Hex => Box::new(Unmarked(frames)),
-                    _ => frames,
-                }
-            }
+            Notation::Frames(framing) => In::Frames.open(input, self.side(framing)?, limits),
+        };
+        Ok(match self.to {
+            Notation::Hex => Box::new(Unmarked(source)),
+            _ => source,
         })
     }
 

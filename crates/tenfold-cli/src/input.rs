@@ -1,12 +1,14 @@
 //! Where bytes come from: a socket, a file or stdin.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, fcntl_setfl};
 use tenfold::Stream;
 
 use crate::failure::Failure;
@@ -19,6 +21,8 @@ pub(crate) struct Input {
     timeout: Option<Duration>,
     /// Go on at the end of the file when it grows.
     follow: bool,
+    /// A FIFO that nobody may have opened for writing yet.
+    awaits_writer: bool,
 }
 
 #[derive(Debug)]
@@ -53,8 +57,11 @@ impl Input {
 
     pub(crate) fn file(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        let file = File::open(path)
-            .map_err(|error| Failure::Other(format!("cannot open {name}: {error}")))?;
+        let cannot = |error: io::Error| Failure::Other(format!("cannot open {name}: {error}"));
+        if fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+            return Self::fifo(path).map_err(cannot);
+        }
+        let file = File::open(path).map_err(cannot)?;
         if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
             return Err(Failure::Other(format!(
                 "cannot read {name}: it is a directory"
@@ -63,8 +70,19 @@ impl Input {
         Ok(Self::new(From::File(file), name))
     }
 
+    /// To open a FIFO waits for its writer; here the first read does.
+    fn fifo(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fifo = rustix::fs::open(path, flags, Mode::empty())?;
+        fcntl_setfl(&fifo, OFlags::empty())?;
+        let mut input = Self::new(From::File(fifo.into()), path.display().to_string());
+        input.awaits_writer = true;
+        Ok(input)
+    }
+
     fn new(from: From, name: String) -> Self {
         Self {
+            awaits_writer: false,
             from,
             name,
             timeout: None,
@@ -94,7 +112,10 @@ impl Input {
                 )));
             }
             match self.read_once(space) {
-                Ok(0) if self.follow => std::thread::sleep(FOLLOW_EVERY),
+                Ok(0) if self.follow => {
+                    self.check_not_truncated()?;
+                    std::thread::sleep(FOLLOW_EVERY);
+                }
                 Ok(n) => return Ok(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -127,6 +148,22 @@ impl Input {
         bytes
     }
 
+    /// A file that became shorter is another stream: what follows in it could be the middle of a
+    /// message.
+    fn check_not_truncated(&self) -> Result<(), Failure> {
+        let From::File(file) = &self.from else {
+            return Ok(());
+        };
+        let length = file.metadata().map(|metadata| metadata.len());
+        match (length, (&*file).stream_position()) {
+            (Ok(length), Ok(read)) if length < read => Err(Failure::Other(format!(
+                "{} was truncated: {read} bytes of it were sent, and now it has {length}; start again to send it from its beginning",
+                self.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Bytes from here to the end, where that is known.
     pub(crate) fn length(&self) -> Option<u64> {
         let From::File(file) = &self.from else {
@@ -138,6 +175,10 @@ impl Input {
     }
 
     fn read_once(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        if self.awaits_writer {
+            poll(&mut [PollFd::new(&self.from, PollFlags::IN)], None)?;
+            self.awaits_writer = false;
+        }
         match &mut self.from {
             From::Stream(stream) => stream.read(space),
             From::File(file) => file.read(space),

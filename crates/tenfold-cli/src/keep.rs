@@ -15,6 +15,7 @@ use crate::format::{Format, Out};
 use crate::input::Input;
 use crate::output::{Output, Stdout};
 use crate::pump::{Count, Sink, pump};
+use crate::signals;
 use crate::source::{Decoded, Limits};
 use crate::words::Words;
 
@@ -51,6 +52,9 @@ impl Senders {
     pub(crate) fn serve(self, listener: Listener) -> Result<(), Failure> {
         // Hundreds of senders are more than the usual limit may allow. With less it works as well.
         let _ = raise_fd_limit();
+        if let Listener::Unix(_, file) = &listener {
+            signals::remove_at_end(file.clone());
+        }
         let words = self.words.clone();
         let (report, reports) = mpsc::channel();
         thread::spawn(move || self.accept(&listener, &report));
@@ -79,7 +83,7 @@ impl Senders {
                     let (senders, tally) = (self.clone(), Arc::clone(&tally));
                     let report = report.clone();
                     thread::spawn(move || {
-                        let ended = senders.receive(stream, &peer, tally, &report);
+                        let ended = senders.receive(stream, tally, &report);
                         // Nobody listens any more when the count is reached.
                         let _ = report.send(Report::Ended(peer, ended));
                         drop(place);
@@ -97,11 +101,10 @@ impl Senders {
     fn receive(
         &self,
         stream: Stream,
-        peer: &str,
         tally: Arc<Tally>,
         report: &Sender<Report>,
     ) -> Result<(), Failure> {
-        let input = Input::stream(stream, peer.to_owned()).with_timeout(self.timeout);
+        let input = Input::stream(stream, "the sender".to_owned()).with_timeout(self.timeout);
         let mut source = Decoded::frames(input, &self.side, self.limits);
         let format = Format::new(self.out, &self.side, self.stdout.is_terminal());
         let mut quota = Quota(Arc::clone(&tally));

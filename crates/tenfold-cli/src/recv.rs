@@ -1,6 +1,7 @@
 //! `tenfold recv`: print each message.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use clap::Args;
 use tenfold::{Address, Listener, Side};
@@ -40,7 +41,8 @@ pub(crate) struct Recv {
     #[command(flatten)]
     peer: PeerOptions,
 
-    /// Go on after the first sender, and take any number of them at once
+    /// Go on after the first sender, and take any number of them at once; each can hold one
+    /// message of --max-message in memory, and --timeout ends that sender only
     #[arg(long)]
     keep: bool,
 
@@ -120,14 +122,13 @@ impl Recv {
             return Ok((Origin::One(input), side));
         }
         let from = self.from.as_deref().unwrap_or_else(|| OsStr::new("-"));
-        let address = from.to_str().and_then(|text| Address::parse(text).ok());
-        let (input, side) = if let Some(address) = address {
+        let (input, side) = if let Some(address) = address_in(from)? {
             let side = self.framing.side_of_connection(SideName::Server)?;
             let stream = connect::connect(&address, &self.peer, words)?;
             (Input::stream(stream, address.to_string()), side)
         } else {
             let side = self.framing.side_of_file()?;
-            (Input::file_or_stdin(from.as_ref())?, side)
+            (open_file(from)?, side)
         };
         Ok((Origin::One(input.with_timeout(timeout)), side))
     }
@@ -146,8 +147,32 @@ impl Recv {
 pub(crate) fn reached(count: Option<u64>, messages: u64) -> Result<(), Failure> {
     match count {
         Some(count) if messages < count => Err(Failure::Other(format!(
-            "the stream ended after {messages} messages, and --count asked for {count}"
+            "the stream ended after {messages} of the {count} messages that --count asked for"
         ))),
         _ => Ok(()),
     }
+}
+
+/// The address, where it is one; what says that it is one must be.
+fn address_in(from: &OsStr) -> Result<Option<Address>, Failure> {
+    let Some(text) = from.to_str() else {
+        return Ok(None);
+    };
+    match Address::parse(text) {
+        Ok(address) => Ok(Some(address)),
+        Err(error) if text.starts_with("tcp:") || text.starts_with("unix:") => {
+            Err(Failure::Usage(error.to_string()))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// A file. If there is none, perhaps an address was meant.
+fn open_file(from: &OsStr) -> Result<Input, Failure> {
+    Input::file_or_stdin(from.as_ref()).map_err(|failure| match from.to_str().map(Address::parse) {
+        Some(Err(error)) if !Path::new(from).exists() => {
+            Failure::Other(format!("{failure}; nor is it an address: {error}"))
+        }
+        _ => failure,
+    })
 }

@@ -26,7 +26,8 @@ use crate::words::Words;
     override_usage = "tenfold send [OPTIONS] ADDR [MESSAGE]...\n       tenfold send [OPTIONS] --listen ADDR [MESSAGE]...",
     after_help = "\
 Without MESSAGE, or with the one MESSAGE `-`, messages are read from stdin, whether it is a
-terminal or not. Ends when the receiver has had everything.
+terminal or not. Ends when everything is sent and the
+receiver has closed, or has not within a second.
 
 Examples:
   tenfold send 127.0.0.1:10010 'hello, world' 'second message'

@@ -10,6 +10,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
+use tenfold::SocketFile;
+
 use crate::failure::Failure;
 
 /// A signal that asks to end.
@@ -23,6 +25,9 @@ pub(crate) enum Signal {
 
 /// Held while something is written that must not be torn.
 static WRITING: Mutex<()> = Mutex::new(());
+
+/// What a process that ends without dropping anything would leave behind.
+static LEFT_BEHIND: Mutex<Vec<SocketFile>> = Mutex::new(Vec::new());
 
 /// How long a signal waits for a write that does not end, because nobody takes its bytes.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -51,12 +56,24 @@ pub(crate) fn on_first(then: impl FnOnce(Signal) + Send + 'static) -> Result<(),
 pub(crate) fn end_between_writes() -> Result<(), Failure> {
     on_first(|signal| {
         let free = wait_for_writes();
+        LEFT_BEHIND
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         process::exit(match (signal, free) {
             (Signal::Interrupt, _) => i32::from(Failure::Interrupted.code()),
             (Signal::Terminate, true) => 0,
             (Signal::Terminate, false) => 1,
         })
     })
+}
+
+/// Has the file of a socket that listens to the end removed by the signal that ends the process.
+pub(crate) fn remove_at_end(file: SocketFile) {
+    LEFT_BEHIND
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(file);
 }
 
 /// No signal ends the process while this is held.

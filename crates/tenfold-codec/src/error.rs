@@ -234,10 +234,11 @@ impl fmt::Display for DecodeError {
                 };
                 write!(
                     f,
-                    "the stream ended inside the {part} of the frame at {place}: {have} bytes were there, "
+                    "the stream ended inside the {part} of the frame at {place}: {} there, ",
+                    Counted(*have)
                 )?;
                 match missing {
-                    Some(missing) => write!(f, "{missing} were missing")?,
+                    Some(missing) => write!(f, "{} missing", Counted(*missing))?,
                     None => f.write_str("its end was missing")?,
                 }
             }
@@ -245,6 +246,18 @@ impl fmt::Display for DecodeError {
         match self.0.looks_like {
             Some(guess) => write!(f, "; {guess}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// "1 byte was" or "2 bytes were".
+struct Counted(u64);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 byte was"),
+            count => write!(f, "{count} bytes were"),
         }
     }
 }

@@ -130,5 +130,5 @@ fn the_end_inside_a_frame_says_what_was_there_and_what_was_missing() {
     assert_eq!(error.looks_like(), None);
     let text = error.to_string();
     assert!(text.contains("5 bytes were there"), "{text}");
-    assert!(text.contains("7 were missing"), "{text}");
+    assert!(text.contains("7 bytes were missing"), "{text}");
 }

@@ -27,8 +27,8 @@ pub enum Listener {
 }
 
 /// The file of a unix socket, which outlives its listener unless somebody removes it: this does,
-/// when it is dropped.
-#[derive(Debug)]
+/// when it is dropped. (A clone is for who ends the process without dropping anything.)
+#[derive(Clone, Debug)]
 pub struct SocketFile {
     path: PathBuf,
     /// Device and inode: another server may have put its own socket there in the meantime.

@@ -94,8 +94,8 @@ pub(crate) struct Broadcast {
     #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
     drain: Duration,
 
-    /// Wait for more at the end of FILE, as `tail -f` does
-    #[arg(long, requires = "file")]
+    /// Wait for more at the end of FILE, as `tail -f` does; a FILE that becomes shorter is an error
+    #[arg(long, requires = "file", conflicts_with = "every")]
     follow: bool,
 
     /// Stop after N messages; it is a failure if there are fewer

@@ -122,7 +122,14 @@ fn hex(line: &[u8]) -> Result<Vec<u8>, String> {
 
 fn json(line: &[u8]) -> Result<Meaning, String> {
     const FORMS: &str = r#"is not {"text": ...}, {"base64": ...} or {"mark": ...}"#;
-    let value = serde_json::from_slice(line).map_err(|error| format!("is no JSON: {error}"))?;
+    let value = serde_json::from_slice(line).map_err(|error| {
+        // It is one line, and its number was said.
+        let error = error.to_string();
+        format!(
+            "is no JSON: {}",
+            error.replace(" at line 1 column", " at character")
+        )
+    })?;
     let Value::Object(object) = value else {
         return Err(FORMS.to_owned());
     };
