@@ -31,7 +31,11 @@ fn stdout_that_is_closed_is_a_success() {
 fn a_count_that_is_not_reached_is_a_failure() {
     let ended = run(&["recv", "-", "--count", "3"], &frames(&[b"a", b"b"]));
     assert_eq!((ended.code, ended.out), (Some(1), b"a\nb\n".to_vec()));
-    assert!(ended.err.contains("after 2 of the 3 messages"), "{}", ended.err);
+    assert!(
+        ended.err.contains("after 2 of the 3 messages"),
+        "{}",
+        ended.err
+    );
     assert_eq!(
         run(&["recv", "-", "--count", "2"], &frames(&[b"a", b"b", b"c"])).code,
         Some(0)
