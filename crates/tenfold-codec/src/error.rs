@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::looks_like::LooksLike;
+use crate::looks_like::{Expected, LooksLike};
 
 /// Bytes of a bad frame that are kept to describe it.
 pub(crate) const EVIDENCE: usize = 64;
@@ -25,6 +25,7 @@ struct Detail {
     evidence: Vec<u8>,
     /// Whether the evidence is of the peer's bytes where a header should be.
     describable: bool,
+    expected: Expected,
     looks_like: Option<LooksLike>,
 }
 
@@ -101,7 +102,13 @@ pub(crate) struct Place {
 impl DecodeError {
     /// `seen` are the stream's bytes from the start of the frame, as far as they are at hand, and
     /// the first `header` of them its header.
-    pub(crate) fn new(kind: ErrorKind, place: Place, seen: &[u8], header: usize) -> Self {
+    pub(crate) fn new(
+        kind: ErrorKind,
+        place: Place,
+        seen: &[u8],
+        header: usize,
+        expected: Expected,
+    ) -> Self {
         let evidence = seen[..seen.len().min(EVIDENCE)].to_vec();
         let describable = matches!(
             kind,
@@ -114,6 +121,7 @@ impl DecodeError {
             header: header.min(EVIDENCE),
             evidence,
             describable,
+            expected,
             looks_like: None,
         }));
         error.describe();
@@ -176,7 +184,7 @@ impl DecodeError {
 
     fn describe(&mut self) {
         if self.0.describable {
-            self.0.looks_like = LooksLike::guess(&self.0.evidence, self.0.index);
+            self.0.looks_like = LooksLike::guess(&self.0.evidence, self.0.index, self.0.expected);
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use crate::framing::{Shape, Step};
+use crate::number::{Base, Number, Pad};
+
 /// A guess at what a peer sends instead of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,14 +58,47 @@ pub enum LooksLike {
 /// The largest number that is taken for a binary length.
 const PLAUSIBLE: u32 = 1 << 26;
 
+/// What the framing itself has where its length stands: to guess that again would help nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// A native header, or something else that no guess speaks of.
+    Other,
+    /// A decimal number in another form than the native one.
+    Decimal,
+    /// A binary number.
+    Binary,
+    /// A header block.
+    Block,
+}
+
+impl Expected {
+    pub(crate) fn of(step: &Step) -> Self {
+        match &step.shape {
+            Shape::ContentLength => Self::Block,
+            Shape::Number { number, .. } => match number {
+                Number::Bits { .. } | Number::Varint | Number::Ber => Self::Binary,
+                Number::Field {
+                    pad: Pad::Space, ..
+                } => Self::Other,
+                Number::Field { base, .. } | Number::Ended { base, .. } => match base {
+                    Base::Decimal => Self::Decimal,
+                    Base::Hex => Self::Other,
+                },
+            },
+            _ => Self::Other,
+        }
+    }
+}
+
 impl LooksLike {
     /// Guesses from the first bytes of the bad frame, which is the message of this index.
-    pub(crate) fn guess(bytes: &[u8], index: u64) -> Option<Self> {
+    pub(crate) fn guess(bytes: &[u8], index: u64, expected: Expected) -> Option<Self> {
         Self::by_beginning(bytes)
+            .filter(|guess| (*guess, expected) != (Self::ContentLength, Expected::Block))
             .or_else(|| Self::by_characters(bytes, index))
-            .or_else(|| Self::by_decimal(bytes))
-            .or_else(|| Self::by_binary(bytes))
-            .or_else(|| Self::by_text(bytes))
+            .or_else(|| Self::by_decimal(bytes).filter(|_| expected != Expected::Decimal))
+            .or_else(|| Self::by_binary(bytes).filter(|_| expected != Expected::Binary))
+            .or_else(|| Self::by_text(bytes).filter(|_| expected != Expected::Block))
     }
 
     fn by_beginning(bytes: &[u8]) -> Option<Self> {

@@ -19,6 +19,7 @@ use crate::event::{Recovery, Skipped};
 use crate::fast::{self, Reach};
 use crate::framing::{Shape, Step, Stuffing};
 use crate::head::{HeadTurn, head_size};
+use crate::looks_like::Expected;
 use crate::stage::{Delivery, Stage};
 
 /// What one step through the frame under way came to.
@@ -383,14 +384,12 @@ impl Decoder {
             offset: self.frame,
             index: self.index,
         };
-        match &self.stage {
-            Stage::Head(head) => {
-                DecodeError::new(kind, place, self.buffer.window(), header.max(head.read))
-            }
-            Stage::Body(_, delivery) => {
-                DecodeError::new(kind, place, delivery.head(), delivery.head().len())
-            }
-        }
+        let (seen, header) = match &self.stage {
+            Stage::Head(head) => (self.buffer.window(), header.max(head.read)),
+            Stage::Body(_, delivery) => (delivery.head(), delivery.head().len()),
+        };
+        let expected = Expected::of(self.side.step(self.step));
+        DecodeError::new(kind, place, seen, header, expected)
     }
 
     #[cfg_attr(

@@ -132,3 +132,21 @@ fn the_end_inside_a_frame_says_what_was_there_and_what_was_missing() {
     assert!(text.contains("5 bytes were there"), "{text}");
     assert!(text.contains("7 bytes were missing"), "{text}");
 }
+
+#[test]
+fn a_framing_is_not_recommended_to_itself() {
+    for (framing, stream) in [
+        (r"decimal,end=\x20", &b"99999999999999999999999 abc"[..]),
+        ("decimal:08", b"0000000x"),
+        ("u32be-4", b"\0\0\0\x02ab"),
+        ("content-length", b"Content-Length : 2\r\n\r\n{}"),
+    ] {
+        let framing: Framing = framing.parse().unwrap();
+        let mut decoder = Decoder::new(framing.client());
+        decoder.feed(stream);
+        assert_eq!(failure(&mut decoder).looks_like(), None, "{framing}");
+    }
+    let mut decoder = Decoder::new("u32be".parse::<Framing>().unwrap().client());
+    decoder.feed(b"GET / HTTP/1.1\r\n");
+    assert_eq!(failure(&mut decoder).looks_like(), Some(LooksLike::Http));
+}
