@@ -105,11 +105,17 @@ fn decoding(rounds: usize, total: usize, only: Option<&str>) {
         if only.is_some_and(|only| only != framing) {
             continue;
         }
+        let hand = match framing {
+            "decimal:10" => " hand loop, bytes | hand loop, words |",
+            "u32be" | "line" => " hand loop |",
+            _ => "",
+        };
+        let peer = peer.unwrap_or("LengthDelimitedCodec (u32be)");
+        println!("| {framing} | Tenfold, slices | Tenfold, lent space | {peer} |{hand}");
         println!(
-            "| {framing} | Tenfold, slices | Tenfold, lent space | {} | hand loop, bytes | hand loop, words |",
-            peer.unwrap_or("LengthDelimitedCodec (u32be)")
+            "|---|---|---|---|{}",
+            "---|".repeat(hand.matches('|').count())
         );
-        println!("|---|---|---|---|---|---|");
         for size in ["16", "128", "1024", "16384", "mixed 1-300"] {
             if argument("--size").is_some_and(|only| only != size) {
                 continue;

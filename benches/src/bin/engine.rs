@@ -5,9 +5,9 @@ use std::error::Error;
 use std::fs::File;
 use std::io::Read;
 
+use tenfold::Listener;
 use tenfold_benches::frames::Blocks;
 use tenfold_benches::server_args::{ServerArgs, Source};
-use tenfold::Listener;
 use tenfold_hub::{Block, Broadcast, Options, Tail, raise_fd_limit};
 
 fn main() -> Result<(), Box<dyn Error>> {
