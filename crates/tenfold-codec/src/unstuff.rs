@@ -125,67 +125,58 @@ impl Unstuffer {
     }
 
     fn slip(&mut self, window: &mut [u8], read: &mut usize, end: &mut usize) -> BodyTurn {
+        self.escaping((END, ESC), window, read, end, |byte| match byte {
+            ESC_END => Ok(END),
+            ESC_ESC => Ok(ESC),
+            _ => Err("an ESC is followed by neither ESC_END nor ESC_ESC"),
+        })
+    }
+
+    fn hdlc(&mut self, window: &mut [u8], read: &mut usize, end: &mut usize) -> BodyTurn {
+        if !self.flagged {
+            match window.get(*read) {
+                None => return BodyTurn::More,
+                Some(&FLAG) => {
+                    *read += 1;
+                    self.flagged = true;
+                    return BodyTurn::Nothing;
+                }
+                Some(_) => {
+                    self.begun = true;
+                    return BodyTurn::Broken("there are bytes before the first flag");
+                }
+            }
+        }
+        self.escaping((FLAG, ESCAPE), window, read, end, |byte| match byte {
+            FLAG => Err("it was aborted: an escape stands before the flag"),
+            _ => Ok(byte ^ FLIP),
+        })
+    }
+
+    /// A frame that ends at one special byte, and in which the other changes the byte behind it as
+    /// `original` says.
+    fn escaping(
+        &mut self,
+        (stop, escape): (u8, u8),
+        window: &mut [u8],
+        read: &mut usize,
+        end: &mut usize,
+        original: impl Fn(u8) -> Result<u8, &'static str>,
+    ) -> BodyTurn {
         while let Some(&byte) = window.get(*read) {
             if self.escaped {
-                window[*end] = match byte {
-                    ESC_END => END,
-                    ESC_ESC => ESC,
-                    _ => {
-                        return BodyTurn::Broken(
-                            "an ESC is followed by neither ESC_END nor ESC_ESC",
-                        );
-                    }
+                window[*end] = match original(byte) {
+                    Ok(byte) => byte,
+                    Err(problem) => return BodyTurn::Broken(problem),
                 };
                 self.escaped = false;
                 *read += 1;
                 *end += 1;
                 continue;
             }
-            self.copy_until(END, ESC, window, read, end);
+            self.copy_until(stop, escape, window, read, end);
             match window.get(*read) {
-                Some(&END) => {
-                    *read += 1;
-                    return if self.begun {
-                        BodyTurn::Done
-                    } else {
-                        BodyTurn::Nothing
-                    };
-                }
-                Some(_) => {
-                    *read += 1;
-                    self.begun = true;
-                    self.escaped = true;
-                }
-                None => {}
-            }
-        }
-        BodyTurn::More
-    }
-
-    fn hdlc(&mut self, window: &mut [u8], read: &mut usize, end: &mut usize) -> BodyTurn {
-        while let Some(&byte) = window.get(*read) {
-            if !self.flagged {
-                if byte != FLAG {
-                    self.begun = true;
-                    return BodyTurn::Broken("there are bytes before the first flag");
-                }
-                *read += 1;
-                self.flagged = true;
-                return BodyTurn::Nothing;
-            }
-            if self.escaped {
-                if byte == FLAG {
-                    return BodyTurn::Broken("it was aborted: an escape stands before the flag");
-                }
-                window[*end] = byte ^ FLIP;
-                self.escaped = false;
-                *read += 1;
-                *end += 1;
-                continue;
-            }
-            self.copy_until(FLAG, ESCAPE, window, read, end);
-            match window.get(*read) {
-                Some(&FLAG) => {
+                Some(&special) if special == stop => {
                     *read += 1;
                     return if self.begun {
                         BodyTurn::Done
