@@ -7,6 +7,7 @@
 //! - `tokio` (a default feature): the same over `AsyncRead` and `AsyncWrite`, cancel-safe;
 //! - `codec_traits` (feature `tokio-util`): the same as codecs of `tokio_util::codec::Framed`;
 //! - [`Address`], [`Stream`], [`Listener`]: TCP and unix sockets under one name;
+//! - [`protocol`]: what a hub and its clients say to each other;
 //! - [`closing`]: an end that does not destroy what is still on its way.
 //!
 //! ```
@@ -43,6 +44,7 @@ mod inbox;
 mod listener;
 mod outbox;
 mod pending;
+pub mod protocol;
 mod stream;
 #[cfg(feature = "tokio")]
 pub mod tokio;

@@ -1,0 +1,22 @@
+//! What a hub and its clients say to each other, as values: `docs/hub-protocol.md` in types.
+//!
+//! Each of these is the payload of one frame, one line of printable ASCII. [`Request`] is the
+//! client's first frame, [`Answer`] the hub's: [`Subscribed`], [`Publishing`] or a [`Refusal`].
+//! Nothing here knows a socket or a clock, and hub and clients share it.
+
+mod answer;
+mod name;
+mod position;
+mod request;
+
+pub use answer::{Answer, BadAnswer, Code, Keys, Publishing, Refusal, Subscribed, ack, read_ack};
+pub use name::{BadName, ChannelName, Epoch, ProducerId};
+pub use position::{BadPosition, Position};
+pub use request::{Acks, BadAcks, BadRequest, MAX_REQUEST, Request};
+
+/// A canonical decimal number: digits without a leading zero, at most 2^64-1.
+fn number(text: &str) -> Option<u64> {
+    let canonical = text == "0" || !text.starts_with('0');
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (canonical && digits).then(|| text.parse().ok()).flatten()
+}

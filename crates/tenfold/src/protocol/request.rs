@@ -1,0 +1,339 @@
+//! The client's first frame.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{ChannelName, Epoch, Position, ProducerId};
+
+/// The largest request, in bytes of payload.
+pub const MAX_REQUEST: usize = 4096;
+
+/// What a client asks of a hub. Displays as the line that stands on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Messages of a channel, from a position on.
+    Subscribe {
+        /// The channel.
+        channel: ChannelName,
+        /// Where to start.
+        from: Position,
+        /// The history that the position is in, where the client knows it.
+        epoch: Option<Epoch>,
+    },
+    /// Leave to append messages to a channel.
+    Publish {
+        /// The channel.
+        channel: ChannelName,
+        /// Who publishes, if each message is to be stored exactly once.
+        producer: Option<ProducerId>,
+        /// What an acknowledgement is to mean; the channel's default if not given.
+        acks: Option<Acks>,
+    },
+    /// What channels there are.
+    Channels,
+    /// How the hub is.
+    Health,
+}
+
+/// `acks=`: what an acknowledgement means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Acks {
+    /// The message is on disk.
+    Durable,
+    /// The message is accepted and ordered.
+    Memory,
+    /// Nothing is acknowledged before the end.
+    None,
+}
+
+/// Why a line is no request: which field, and what was expected there. Displays the latter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadRequest {
+    /// The number of the field, from 1.
+    pub field: usize,
+    /// Its key, where it has a known one.
+    pub key: Option<&'static str>,
+    expected: &'static str,
+}
+
+impl Request {
+    /// Reads the payload of a client's first frame.
+    pub fn parse(line: &[u8]) -> Result<Self, BadRequest> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let printable = |byte: &u8| (0x20..0x7f).contains(byte);
+        let legal = line.iter().position(|byte| !printable(byte));
+        // What follows an illegal byte is not looked at; what is before it is ASCII.
+        let text = str::from_utf8(&line[..legal.unwrap_or(line.len())]).unwrap_or_default();
+        let mut fields = Fields::new(text);
+        if legal.is_some() {
+            fields.number = text.split(' ').count();
+            return Err(fields.bad(None, "printable ASCII only"));
+        }
+        let request = match fields.next().unwrap_or_default() {
+            "SUBSCRIBE" => Self::subscribe(&mut fields)?,
+            "PUBLISH" => Self::publish(&mut fields)?,
+            "CHANNELS" => Self::Channels,
+            "HEALTH" => Self::Health,
+            _ => return Err(fields.bad(None, "SUBSCRIBE, PUBLISH, CHANNELS or HEALTH")),
+        };
+        match fields.next() {
+            None => Ok(request),
+            Some(_) => Err(fields.bad(None, "nothing more")),
+        }
+    }
+
+    fn subscribe(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
+        let channel = fields.channel()?;
+        let (mut from, mut epoch) = (None, None);
+        while let Some(field) = fields.next() {
+            match field.split_once('=') {
+                Some(("from", value)) => fields.read(&mut from, value, "from", Position::RULE)?,
+                Some(("epoch", value)) => fields.read(&mut epoch, value, "epoch", Epoch::RULE)?,
+                _ => return Err(fields.bad(None, "from= or epoch=")),
+            }
+        }
+        Ok(Self::Subscribe {
+            channel,
+            from: from.unwrap_or_default(),
+            epoch,
+        })
+    }
+
+    fn publish(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
+        let channel = fields.channel()?;
+        let (mut producer, mut acks) = (None, None);
+        while let Some(field) = fields.next() {
+            match field.split_once('=') {
+                Some(("producer", value)) => {
+                    fields.read(&mut producer, value, "producer", ProducerId::RULE)?;
+                }
+                Some(("acks", value)) => fields.read(&mut acks, value, "acks", Acks::RULE)?,
+                _ => return Err(fields.bad(None, "producer= or acks=")),
+            }
+        }
+        Ok(Self::Publish {
+            channel,
+            producer,
+            acks,
+        })
+    }
+}
+
+/// The fields of a line, one after the other, and how many there were.
+struct Fields<'a> {
+    rest: std::str::Split<'a, char>,
+    number: usize,
+}
+
+impl<'a> Fields<'a> {
+    fn new(line: &'a str) -> Self {
+        Self {
+            rest: line.split(' '),
+            number: 0,
+        }
+    }
+
+    fn next(&mut self) -> Option<&'a str> {
+        let field = self.rest.next()?;
+        self.number += 1;
+        Some(field)
+    }
+
+    /// What is wrong with the last field.
+    fn bad(&self, key: Option<&'static str>, expected: &'static str) -> BadRequest {
+        BadRequest {
+            field: self.number,
+            key,
+            expected,
+        }
+    }
+
+    fn channel(&mut self) -> Result<ChannelName, BadRequest> {
+        let Some(name) = self.next() else {
+            self.number += 1;
+            return Err(self.bad(None, ChannelName::RULE));
+        };
+        name.parse().map_err(|_| self.bad(None, ChannelName::RULE))
+    }
+
+    /// Reads the value of a key that may stand once.
+    fn read<T: FromStr>(
+        &self,
+        into: &mut Option<T>,
+        value: &str,
+        key: &'static str,
+        rule: &'static str,
+    ) -> Result<(), BadRequest> {
+        if into.is_some() {
+            return Err(self.bad(Some(key), "each key once"));
+        }
+        let value = value.parse().map_err(|_| self.bad(Some(key), rule))?;
+        *into = Some(value);
+        Ok(())
+    }
+}
+
+impl Acks {
+    const RULE: &str = "durable, memory or none";
+
+    /// As it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::Memory => "memory",
+            Self::None => "none",
+        }
+    }
+}
+
+impl FromStr for Acks {
+    type Err = BadAcks;
+
+    fn from_str(text: &str) -> Result<Self, BadAcks> {
+        [Self::Durable, Self::Memory, Self::None]
+            .into_iter()
+            .find(|acks| acks.as_str() == text)
+            .ok_or(BadAcks)
+    }
+}
+
+/// A text that is no `acks`. Displays what one is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BadAcks;
+
+impl fmt::Display for BadAcks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}", Acks::RULE)
+    }
+}
+
+impl std::error::Error for BadAcks {}
+
+impl fmt::Display for Acks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subscribe {
+                channel,
+                from,
+                epoch,
+            } => {
+                write!(f, "SUBSCRIBE {channel} from={from}")?;
+                epoch.map_or(Ok(()), |epoch| write!(f, " epoch={epoch}"))
+            }
+            Self::Publish {
+                channel,
+                producer,
+                acks,
+            } => {
+                write!(f, "PUBLISH {channel}")?;
+                if let Some(producer) = producer {
+                    write!(f, " producer={producer}")?;
+                }
+                acks.map_or(Ok(()), |acks| write!(f, " acks={acks}"))
+            }
+            Self::Channels => f.write_str("CHANNELS"),
+            Self::Health => f.write_str("HEALTH"),
+        }
+    }
+}
+
+impl fmt::Display for BadRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}", self.expected)
+    }
+}
+
+impl std::error::Error for BadRequest {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_written_as_it_is_read() {
+        for line in [
+            "SUBSCRIBE ticks from=next",
+            "SUBSCRIBE a.b_c-9 from=17 epoch=00000000000000ff",
+            "PUBLISH ticks",
+            "PUBLISH ticks producer=Meter.7_x-y acks=durable",
+            "PUBLISH ticks acks=none",
+            "CHANNELS",
+            "HEALTH",
+        ] {
+            assert_eq!(Request::parse(line.as_bytes()).unwrap().to_string(), line);
+            let with_lf = format!("{line}\n");
+            assert_eq!(
+                Request::parse(with_lf.as_bytes()),
+                Request::parse(line.as_bytes())
+            );
+        }
+        assert_eq!(
+            Request::parse(b"SUBSCRIBE x epoch=0000000000000001 from=-5"),
+            Request::parse(b"SUBSCRIBE x from=-5 epoch=0000000000000001")
+        );
+        assert_eq!(
+            Request::parse(b"SUBSCRIBE x"),
+            Request::parse(b"SUBSCRIBE x from=next")
+        );
+    }
+
+    #[test]
+    fn the_first_wrong_field_is_named() {
+        let cases: &[(&[u8], usize, Option<&str>)] = &[
+            (b"", 1, None),
+            (b"subscribe x", 1, None),
+            (b" SUBSCRIBE x", 1, None),
+            (b"SUBSCRIBE", 2, None),
+            (b"SUBSCRIBE ", 2, None),
+            (b"SUBSCRIBE  x", 2, None),
+            (b"SUBSCRIBE X", 2, None),
+            (b"SUBSCRIBE .x", 2, None),
+            (b"SUBSCRIBE x ", 3, None),
+            (b"SUBSCRIBE x from", 3, None),
+            (b"SUBSCRIBE x from=", 3, Some("from")),
+            (b"SUBSCRIBE x from=01 colour=red", 3, Some("from")),
+            (b"SUBSCRIBE x colour=red from=01", 3, None),
+            (b"SUBSCRIBE x from=1 from=1", 4, Some("from")),
+            (b"SUBSCRIBE x epoch=1", 3, Some("epoch")),
+            (b"SUBSCRIBE x epoch=00000000000000FF", 3, Some("epoch")),
+            (b"SUBSCRIBE x producer=a", 3, None),
+            (b"SUBSCRIBE x\n\n", 2, None),
+            (b"SUBSCRIBE x\r\n", 2, None),
+            (b"SUBSCRIBE x\tfrom=1", 2, None),
+            (b"SUBSCRIBE x from=\xc3\xa9", 3, None),
+            (b"PUBLISH x from=1", 3, None),
+            (b"PUBLISH x producer=", 3, Some("producer")),
+            (b"PUBLISH x producer=a/b", 3, Some("producer")),
+            (b"PUBLISH x acks=disk", 3, Some("acks")),
+            (b"PUBLISH x acks=none acks=none", 4, Some("acks")),
+            (b"CHANNELS x", 2, None),
+            (b"HEALTH ", 2, None),
+        ];
+        for (line, field, key) in cases {
+            let bad = Request::parse(line).unwrap_err();
+            assert_eq!(
+                (bad.field, bad.key),
+                (*field, *key),
+                "{}",
+                line.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn names_have_their_lengths() {
+        let channel = |length| Request::parse(format!("PUBLISH {}", "x".repeat(length)).as_bytes());
+        assert!(channel(128).is_ok() && channel(129).is_err());
+        let producer = |length| {
+            Request::parse(format!("PUBLISH x producer={}", "x".repeat(length)).as_bytes())
+        };
+        assert!(producer(64).is_ok() && producer(65).is_err());
+    }
+}
