@@ -15,6 +15,7 @@ use crate::framings::Framings;
 use crate::manual::{Completions, Man};
 use crate::recv::Recv;
 use crate::send::Send;
+use crate::serve::Serve;
 use crate::words::{Color, Level, Words};
 
 /// Stream whole messages through pipes and sockets
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Broadcast(Broadcast),
     Recv(Recv),
     Send(Send),
+    Serve(Serve),
     Convert(Convert),
     Framings(Framings),
     Completions(Completions),
@@ -66,6 +68,7 @@ impl Command {
             Self::Broadcast(broadcast) => broadcast.run(words),
             Self::Recv(recv) => recv.run(words),
             Self::Send(send) => send.run(words),
+            Self::Serve(serve) => serve.run(words),
             Self::Convert(convert) => convert.run(words),
             Self::Framings(framings) => framings.run(),
             Self::Completions(completions) => completions.run(),

@@ -21,6 +21,7 @@ mod port_file;
 mod pump;
 mod recv;
 mod send;
+mod serve;
 mod signals;
 mod source;
 mod units;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 /// Cloning a block copies no bytes. The tail accounts the bytes, not the buffer they stand in:
 /// hand over buffers of about the size of their content, and [`bytes::Bytes::copy_from_slice`]
 /// what is only a small part of a larger one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Block {
     bytes: Bytes,
     messages: u64,

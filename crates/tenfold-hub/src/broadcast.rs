@@ -9,14 +9,14 @@ use bytes::Bytes;
 use tenfold::Listener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
+use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
 use crate::cursor::Start;
 use crate::socket::{Peer, Socket};
 use crate::stats::{Counters, Event, Stats};
-use crate::subscriber::Subscriber;
-use crate::{Tail, WhenSlow};
+use crate::subscriber::{Drain, Subscriber};
+use crate::{Block, Tail, WhenSlow};
 
 /// How a broadcast treats its clients.
 #[derive(Clone, Debug)]
@@ -122,10 +122,6 @@ struct Shared {
     places: Arc<Semaphore>,
 }
 
-/// After the system refused to accept a client, mostly for lack of file descriptors, the next
-/// attempt comes after this time: soon enough for people, and no busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 impl Broadcast {
     /// Starts to accept clients. To be called inside a tokio runtime with I/O and time.
     pub fn start(
@@ -141,7 +137,11 @@ impl Broadcast {
         });
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            accepting.spawn(accept(Acceptor::new(listener)?, Arc::clone(&shared)));
+            accepting.spawn(accept(
+                Acceptor::new(listener)?,
+                Some(Arc::clone(&shared.places)),
+                Door(Arc::clone(&shared)),
+            ));
         }
         Ok(Self { shared, accepting })
     }
@@ -187,60 +187,37 @@ impl Shared {
         // An error would mean that the sender is gone, and it is here.
         let _ = self.clients.subscribe().wait_for(|now| met(*now)).await;
     }
+}
 
-    /// A free place for one more client. The semaphore is never closed.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).acquire_owned().await.ok()
+/// A broadcast, for those who accept.
+struct Door(Arc<Shared>);
+
+impl Host for Door {
+    fn serve(&self, client: (Socket, Peer), place: Option<OwnedSemaphorePermit>) {
+        let Self(shared) = self;
+        let options = &shared.options;
+        client.0.prepare(options.send_buffer);
+        (options.observer.0)(Event::Connected(client.1));
+        let subscriber = Subscriber::new(
+            client,
+            Block::new(options.welcome.clone(), 0),
+            shared.tail.cursor(options.start),
+            Drain::Silence(options.drain),
+            Arc::clone(&shared.counters),
+        );
+        let presence = Presence::new(Arc::clone(shared));
+        tokio::spawn(async move {
+            let report = subscriber.run().await;
+            (presence.0.options.observer.0)(Event::Ended(report));
+            drop(presence);
+            drop(place);
+        });
     }
-}
 
-/// Accepts clients, whatever happens, until it is aborted.
-async fn accept(acceptor: Acceptor, shared: Arc<Shared>) {
-    loop {
-        let place = shared.place().await;
-        match acceptor.accept().await {
-            Ok(client) => serve(client, &shared, place),
-            Err(error) => {
-                let of_one_client = is_of_one_client(&error);
-                shared.counters.accept_failed();
-                (shared.options.observer.0)(Event::AcceptFailed(error));
-                if !of_one_client {
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
+    fn failed(&self, error: io::Error) {
+        self.0.counters.accept_failed();
+        (self.0.options.observer.0)(Event::AcceptFailed(error));
     }
-}
-
-/// Whether an error says something about the client that was to be accepted, and nothing about
-/// the next.
-fn is_of_one_client(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
-}
-
-fn serve(client: (Socket, Peer), shared: &Arc<Shared>, place: Option<OwnedSemaphorePermit>) {
-    let options = &shared.options;
-    client.0.prepare(options.send_buffer);
-    (options.observer.0)(Event::Connected(client.1));
-    let subscriber = Subscriber::new(
-        client,
-        shared.tail.cursor(options.start),
-        options.welcome.clone(),
-        options.drain,
-        Arc::clone(&shared.counters),
-    );
-    let presence = Presence::new(Arc::clone(shared));
-    tokio::spawn(async move {
-        let report = subscriber.run().await;
-        (presence.0.options.observer.0)(Event::Ended(report));
-        drop(presence);
-        drop(place);
-    });
 }
 
 /// Counts a client as long as it is there, however its task ends.

@@ -49,6 +49,11 @@ impl Cursor {
 
     pub(crate) fn new(tail: Tail, start: Start) -> Self {
         let place = tail.with(|window| window.enter(start == Start::First));
+        Self::entered(tail, place)
+    }
+
+    /// A cursor at a place that was entered.
+    pub(crate) fn entered(tail: Tail, place: Place) -> Self {
         Self {
             tail,
             place,

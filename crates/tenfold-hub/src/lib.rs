@@ -21,11 +21,23 @@
 
 #![forbid(unsafe_code)]
 
+mod accepting;
 mod acceptor;
+mod appender;
 mod block;
 mod broadcast;
+mod channel;
+mod connection;
 mod cursor;
 mod fd_limit;
+mod hub;
+mod hub_options;
+mod intake;
+mod producers;
+mod publisher;
+mod publishing;
+mod registry;
+mod request;
 mod socket;
 mod stats;
 mod subscriber;
@@ -37,6 +49,9 @@ pub use block::Block;
 pub use broadcast::{Broadcast, Observer, Options};
 pub use cursor::{Cursor, Look, Start};
 pub use fd_limit::raise_fd_limit;
+pub use hub::{Direction, Hub, HubStats, Plain, Port};
+pub use hub_options::{BadPattern, HubOptions, Pattern};
+pub use intake::Intake;
 pub use socket::Peer;
 pub use stats::{ClientReport, End, Event, Stats};
 pub use tail::{Closed, Tail};

@@ -6,10 +6,13 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use bytes::{BufMut, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{SockRef, TcpKeepalive};
+use tenfold::closing;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +60,10 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// much longer than any pause of a client worth keeping.
 const USER_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Input is thrown away in portions, so that a client that sends without end gets no more than
+/// its turn.
+pub(crate) const INPUT_PER_TURN: usize = 64 * 1024;
+
 impl Socket {
     /// Sets the options of a connection. A failure means that the peer is gone already, which the
     /// first write will say better.
@@ -81,6 +88,54 @@ impl Socket {
 
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         either!(self, stream => stream.try_write_vectored(slices))
+    }
+
+    /// Writes a few bytes.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, stream => stream.try_write(bytes))
+    }
+
+    /// Reads at most `limit` bytes behind what is there, as far as that has room.
+    pub(crate) fn try_read(&self, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+        let mut into = into.limit(limit);
+        either!(self, stream => stream.try_read_buf(&mut into))
+    }
+
+    /// Writes all of a short answer.
+    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.ready(Interest::WRITABLE).await?;
+            match self.try_write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => bytes = &bytes[n..],
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// The polite close: everything was written, so shut down writing and wait for the peer to do
+    /// the same, but neither for long nor for much. To close with unread input would make the
+    /// system send a reset, which destroys what is still on its way to the peer.
+    pub(crate) async fn finish(&self, half_closed: bool) {
+        if self.shut_down_writing().is_err() || half_closed {
+            return;
+        }
+        let peer_end = async {
+            let mut total = 0;
+            while total < closing::DISCARD {
+                self.ready(Interest::READABLE).await?;
+                match self.discard(INPUT_PER_TURN)? {
+                    Discarded::Bytes(bytes) => total += bytes,
+                    Discarded::End => break,
+                }
+            }
+            io::Result::Ok(())
+        };
+        // However it ends, the connection is closed now.
+        let _ = timeout(closing::WAIT, peer_end).await;
     }
 
     /// Reads what has arrived and throws it away, but not more than `limit` (rounded up to a

@@ -4,13 +4,13 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use tokio::io::{Interest, Ready};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use crate::Block;
 use crate::cursor::{Cursor, Look};
-use crate::socket::{Discarded, Peer, Socket};
+use crate::socket::{Discarded, INPUT_PER_TURN, Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
 
 /// Writes the blocks after its cursor as fast as the socket takes them, until the tail ends, the
@@ -29,15 +29,15 @@ use crate::stats::{ClientReport, Counters, End};
 /// While it waits it holds the rest of one block at the most, whose frames it has to finish.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
-    socket: Socket,
+    socket: Arc<Socket>,
     cursor: Cursor,
-    /// What is left of the block that was begun, and its messages (none for the welcome).
+    /// What is left of the block that was begun, and its messages (none for a welcome).
     rest: Block,
     /// The peer has said that it will send nothing more.
     half_closed: bool,
-    /// Set once an end is in sight: then the client has to keep taking something.
+    /// Set once an end is in sight.
     deadline: Option<Instant>,
-    drain: Duration,
+    drain: Drain,
     counters: Arc<Counters>,
     report: ClientReport,
 }
@@ -50,26 +50,28 @@ enum Step {
     Done(End),
 }
 
-/// Input is thrown away in portions, so that a client that sends without end gets no more than
-/// its turn.
-const INPUT_PER_TURN: usize = 64 * 1024;
-/// What is read at most between our end and the peer's. To close with unread input would make the
-/// system send a reset, which destroys what is still on its way to the client.
-const INPUT_AT_CLOSE: usize = 1024 * 1024;
-const PEER_END: Duration = Duration::from_secs(1);
+/// How long a client has to take what is left, once an end is in sight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Drain {
+    /// As long as it takes, if it does not take nothing for so long.
+    Silence(Duration),
+    /// So long in all.
+    Total(Duration),
+}
 
 impl Subscriber {
+    /// A client that gets `first`, and then what is behind the cursor.
     pub(crate) fn new(
-        (socket, peer): (Socket, Peer),
+        (socket, peer): (impl Into<Arc<Socket>>, Peer),
+        first: Block,
         cursor: Cursor,
-        welcome: Bytes,
-        drain: Duration,
+        drain: Drain,
         counters: Arc<Counters>,
     ) -> Self {
         Self {
-            socket,
+            socket: socket.into(),
             cursor,
-            rest: Block::new(welcome, 0),
+            rest: first,
             half_closed: false,
             deadline: None,
             drain,
@@ -85,30 +87,39 @@ impl Subscriber {
         }
     }
 
-    /// Serves the client to its end.
+    /// Leaves the client's input to somebody else.
+    #[must_use]
+    pub(crate) fn without_input(mut self) -> Self {
+        self.half_closed = true;
+        self
+    }
+
+    /// Serves the client to its end, and closes the connection.
     pub(crate) async fn run(mut self) -> ClientReport {
-        let end = self.deliver().await.unwrap_or_else(|e| End::Gone(e.kind()));
-        self.report.end = end;
-        self.report.torn = !self.rest.bytes().is_empty();
-        self.counters.ended(end);
-        let Self {
-            socket,
-            cursor,
-            half_closed,
-            report,
-            ..
-        } = self;
-        // Its place must not hold the source while the connection is being closed.
-        drop(cursor);
+        self.deliver().await;
+        let (socket, half_closed, report) = self.into_parts();
         if report.torn {
             socket.reset_on_close();
-        } else if !matches!(end, End::Gone(_)) {
-            close(&socket, half_closed).await;
+        } else if !matches!(report.end, End::Gone(_)) {
+            socket.finish(half_closed).await;
         }
         report
     }
 
-    async fn deliver(&mut self) -> io::Result<End> {
+    /// Serves the client to its end. Dropped before, it can be called again.
+    pub(crate) async fn deliver(&mut self) {
+        let end = self.write_all().await;
+        self.report.end = end.unwrap_or_else(|error| End::Gone(error.kind()));
+        self.counters.ended(self.report.end);
+    }
+
+    /// What has become of it. Its place holds nobody any more, even if closing takes its time.
+    pub(crate) fn into_parts(mut self) -> (Arc<Socket>, bool, ClientReport) {
+        self.report.torn = !self.rest.bytes().is_empty();
+        (self.socket, self.half_closed, self.report)
+    }
+
+    async fn write_all(&mut self) -> io::Result<End> {
         loop {
             match self.step()? {
                 Step::Wrote => {
@@ -117,6 +128,7 @@ impl Subscriber {
                 }
                 Step::CaughtUp => {
                     tokio::select! {
+                        biased;
                         () = self.cursor.ready() => {}
                         ready = self.socket.ready(self.input()) => self.listen(ready?)?,
                     }
@@ -137,12 +149,17 @@ impl Subscriber {
         let interest = self.input() | Interest::WRITABLE;
         let Some(deadline) = self.deadline else {
             tokio::select! {
+                        biased;
                 ready = self.socket.ready(interest) => self.listen(ready?)?,
-                () = self.cursor.ending() => self.deadline = Some(Instant::now() + self.drain),
+                () = self.cursor.ending() => {
+                    let (Drain::Silence(time) | Drain::Total(time)) = self.drain;
+                    self.deadline = Some(Instant::now() + time);
+                }
             }
             return Ok(None);
         };
         tokio::select! {
+                        biased;
             ready = self.socket.ready(interest) => self.listen(ready?)?,
             () = sleep_until(deadline) => {
                 return Ok(Some(if self.look().0 == Look::Passed { End::Slow } else { End::Stalled }));
@@ -210,8 +227,8 @@ impl Subscriber {
         self.report.messages += messages;
         self.report.bytes += written as u64;
         self.counters.sent(messages, written as u64);
-        if self.deadline.is_some() {
-            self.deadline = Some(Instant::now() + self.drain);
+        if let (Some(deadline), Drain::Silence(time)) = (&mut self.deadline, self.drain) {
+            *deadline = Instant::now() + time;
         }
     }
 
@@ -254,25 +271,4 @@ fn take(rest: &mut Block, bytes: usize) -> (usize, u64) {
     };
     *rest = Block::new(left, messages);
     (taken, done)
-}
-
-/// The polite close: everything was written, so shut down writing and wait for the peer to do the
-/// same, but neither for long nor for much.
-async fn close(socket: &Socket, half_closed: bool) {
-    if socket.shut_down_writing().is_err() || half_closed {
-        return;
-    }
-    let peer_end = async {
-        let mut total = 0;
-        while total < INPUT_AT_CLOSE {
-            socket.ready(Interest::READABLE).await?;
-            match socket.discard(INPUT_PER_TURN)? {
-                Discarded::Bytes(bytes) => total += bytes,
-                Discarded::End => break,
-            }
-        }
-        io::Result::Ok(())
-    };
-    // However it ends, the connection is closed now.
-    let _ = timeout(PEER_END, peer_end).await;
 }

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::cursor::{Cursor, Start};
-use crate::window::Window;
+use crate::producers::{Claim, Fenced};
+use crate::window::{Keep, Window};
 use crate::{Block, WhenSlow};
 
 /// A bounded deque of blocks. Clones are handles to the same tail.
@@ -30,6 +32,8 @@ struct Shared {
     room: Notify,
     /// The same as `room`, for those who append from a plain thread.
     room_for_threads: Condvar,
+    /// What all tails of a hub keep together, in bytes.
+    total: Arc<AtomicUsize>,
 }
 
 /// The tail was closed: nothing can be appended any more.
@@ -45,17 +49,53 @@ impl fmt::Display for Closed {
 
 impl std::error::Error for Closed {}
 
+/// Why a block was not appended for a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAppended {
+    /// Somebody else has the claim now.
+    Fenced,
+    /// The tail was closed.
+    Closed,
+}
+
+impl From<Fenced> for NotAppended {
+    fn from(_: Fenced) -> Self {
+        Self::Fenced
+    }
+}
+
+impl From<Closed> for NotAppended {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
 impl Tail {
     /// An empty tail that keeps at most `capacity` bytes, or one block if that alone is larger.
     /// Each block counts as its bytes and a fixed overhead.
+    ///
+    /// Blocks that every cursor has begun to send are not kept.
     pub fn new(capacity: usize, when_slow: WhenSlow) -> Self {
+        Self::with_window(
+            Window::new(capacity, when_slow, Keep::Unsent),
+            Arc::default(),
+        )
+    }
+
+    /// A tail that keeps what it can, also for cursors to come, and adds what it keeps to `total`.
+    pub(crate) fn keeping(capacity: usize, when_slow: WhenSlow, total: Arc<AtomicUsize>) -> Self {
+        Self::with_window(Window::new(capacity, when_slow, Keep::All), total)
+    }
+
+    fn with_window(window: Window, total: Arc<AtomicUsize>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                window: Mutex::new(Window::new(capacity, when_slow)),
+                window: Mutex::new(window),
                 appended: Notify::new(),
                 ending: Notify::new(),
                 room: Notify::new(),
                 room_for_threads: Condvar::new(),
+                total,
             }),
         }
     }
@@ -64,13 +104,42 @@ impl Tail {
     /// waits for slow cursors, with the other policies never.
     ///
     /// Cancel-safe: a call that is dropped before it is ready has appended nothing.
-    pub async fn append(&self, mut block: Block) -> Result<u64, Closed> {
+    pub async fn append(&self, block: Block) -> Result<u64, Closed> {
+        self.append_with(block, |window, block, patience| {
+            try_append(window, block, UNIX_EPOCH, patience)
+        })
+        .await
+    }
+
+    /// Appends for a claim, which is looked at and counted in one step with appending.
+    pub(crate) async fn append_for(
+        &self,
+        claim: &Claim,
+        block: Block,
+        time: SystemTime,
+    ) -> Result<u64, NotAppended> {
+        self.append_with(block, |window, block, patience| {
+            claim.check()?;
+            let messages = block.messages();
+            let tried = try_append(window, block, time, patience)?;
+            if tried.is_ok() {
+                claim.commit(messages);
+            }
+            Ok(tried)
+        })
+        .await
+    }
+
+    async fn append_with<E>(
+        &self,
+        mut block: Block,
+        mut attempt: impl FnMut(&mut Window, Block, &mut Patience) -> Result<Result<u64, Block>, E>,
+    ) -> Result<u64, E> {
         let mut patience = Patience::default();
         loop {
             let mut room = pin!(self.shared.room.notified());
             room.as_mut().enable();
-            let tried = self.with(|window| try_append(window, block, &mut patience))?;
-            match tried {
+            match self.with(|window| attempt(window, block, &mut patience))? {
                 Ok(first_seq) => return Ok(first_seq),
                 Err(refused) => block = refused,
             }
@@ -85,7 +154,7 @@ impl Tail {
         let mut patience = Patience::default();
         let mut window = self.lock();
         loop {
-            match try_append(&mut window, block, &mut patience)? {
+            match try_append(&mut window, block, UNIX_EPOCH, &mut patience)? {
                 Ok(first_seq) => {
                     self.settle(window);
                     return Ok(first_seq);
@@ -117,9 +186,20 @@ impl Tail {
         self.lock().next_seq()
     }
 
+    /// Frees at least so many bytes of the oldest blocks, under whatever cursors stand at them.
+    pub(crate) fn trim(&self, bytes: usize) {
+        self.with(|window| window.trim(bytes));
+    }
+
     /// What the kept blocks take from the capacity, in bytes.
     pub fn kept(&self) -> usize {
         self.lock().cost()
+    }
+
+    /// How many messages were appended, and the bytes of those that are kept.
+    pub(crate) fn size(&self) -> (u64, usize) {
+        let window = self.lock();
+        (window.next_seq(), window.bytes())
     }
 
     /// Waits until `met` holds, looking again after each append and at the close.
@@ -143,6 +223,11 @@ impl Tail {
     fn settle(&self, mut window: MutexGuard<'_, Window>) {
         let effects = window.take_effects();
         drop(window);
+        if effects.cost != 0 {
+            // Adding the two's complement is how an unsigned counter goes down.
+            let change = effects.cost.cast_unsigned();
+            self.shared.total.fetch_add(change, Relaxed);
+        }
         if effects.appended {
             self.shared.appended.notify_waiters();
         }
@@ -190,12 +275,13 @@ impl Patience {
 fn try_append(
     window: &mut Window,
     block: Block,
+    time: SystemTime,
     patience: &mut Patience,
 ) -> Result<Result<u64, Block>, Closed> {
     if window.is_closed() {
         return Err(Closed);
     }
-    let tried = window.append(block, !patience.is_over());
+    let tried = window.append(block, time, !patience.is_over());
     if let (Err(_), WhenSlow::Wait(limit)) = (&tried, window.when_slow()) {
         patience.starts(limit);
     }

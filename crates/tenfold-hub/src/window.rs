@@ -13,6 +13,9 @@
 //! the number of live cursors that were not passed.
 
 use std::collections::VecDeque;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tenfold::protocol::Position;
 
 use crate::{Block, WhenSlow};
 
@@ -21,6 +24,36 @@ use crate::{Block, WhenSlow};
 pub(crate) struct Place {
     pub(crate) index: u64,
     pub(crate) seq: u64,
+}
+
+/// Which blocks are kept when there is room for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Those that somebody has yet to send: a broadcast has no use for the others, and a small
+    /// window stays in the processor's cache.
+    Unsent,
+    /// All of them, for those who come later.
+    All,
+}
+
+/// Where a subscription starts.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// The seq of its first message.
+    pub(crate) from: u64,
+    pub(crate) place: Place,
+    /// The block before the place, if some of its last messages come first, and how many of its
+    /// messages do not.
+    pub(crate) head: Option<(Block, u64)>,
+}
+
+/// Why a position cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotThere {
+    /// It is before the first message that is kept.
+    Trimmed,
+    /// It is behind the next message.
+    Future,
 }
 
 /// What is to be done after a change, once the lock is released.
@@ -34,18 +67,29 @@ pub(crate) struct Effects {
     pub(crate) ending: bool,
     /// An append that was refused can be tried again.
     pub(crate) room: bool,
+    /// By how much the cost of what is kept has changed, in bytes.
+    pub(crate) cost: isize,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Kept {
     block: Block,
     first_seq: u64,
+    /// When it was appended. Never earlier than the block before it.
+    time: SystemTime,
     standing: usize,
+}
+
+impl Kept {
+    /// The seq behind its last message.
+    fn end_seq(&self) -> u64 {
+        self.first_seq + self.block.messages()
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Window {
-    entries: VecDeque<Entry>,
+    blocks: VecDeque<Kept>,
     /// Index of the front block, counted over all blocks ever appended.
     first: u64,
     next_seq: u64,
@@ -53,21 +97,28 @@ pub(crate) struct Window {
     cost: usize,
     capacity: usize,
     when_slow: WhenSlow,
+    keep: Keep,
+    /// When the newest block was appended, and the newest of those that are not kept any more.
+    newest: SystemTime,
+    trimmed: Option<SystemTime>,
     wants_room: bool,
     closed: bool,
     effects: Effects,
 }
 
 impl Window {
-    pub(crate) fn new(capacity: usize, when_slow: WhenSlow) -> Self {
+    pub(crate) fn new(capacity: usize, when_slow: WhenSlow, keep: Keep) -> Self {
         Self {
-            entries: VecDeque::new(),
+            blocks: VecDeque::new(),
             first: 0,
             next_seq: 0,
             at_end: 0,
             cost: 0,
             capacity,
             when_slow,
+            keep,
+            newest: UNIX_EPOCH,
+            trimmed: None,
             wants_room: false,
             closed: false,
             effects: Effects::default(),
@@ -77,13 +128,18 @@ impl Window {
     /// Adds a block and returns the seq of its first message, or gives it back if a cursor stands
     /// in the way, the policy is to wait for it, and the caller is still `patient`. A block without
     /// bytes is no block: nothing could ever be written for it.
-    pub(crate) fn append(&mut self, block: Block, patient: bool) -> Result<u64, Block> {
+    pub(crate) fn append(
+        &mut self,
+        block: Block,
+        time: SystemTime,
+        patient: bool,
+    ) -> Result<u64, Block> {
         if block.bytes().is_empty() {
             return Ok(self.next_seq);
         }
         let hold = patient && matches!(self.when_slow, WhenSlow::Wait(_));
         while !self.fits(&block) {
-            if hold && self.entries[0].standing > 0 {
+            if hold && self.blocks[0].standing > 0 {
                 self.wants_room = true;
                 return Err(block);
             }
@@ -92,10 +148,14 @@ impl Window {
         let first_seq = self.next_seq;
         self.next_seq += block.messages();
         self.cost += block.cost();
+        self.effects.cost += block.cost().cast_signed();
         self.effects.appended |= self.at_end > 0;
-        self.entries.push_back(Entry {
+        // The clock may have been set back.
+        self.newest = self.newest.max(time);
+        self.blocks.push_back(Kept {
             block,
             first_seq,
+            time: self.newest,
             standing: std::mem::take(&mut self.at_end),
         });
         self.free_read();
@@ -105,7 +165,7 @@ impl Window {
     /// Whether a block can be added as things are. Any block fits into an empty tail: one that is
     /// larger than the capacity stands alone.
     fn fits(&self, block: &Block) -> bool {
-        self.entries.is_empty() || self.cost.saturating_add(block.cost()) <= self.capacity
+        self.blocks.is_empty() || self.cost.saturating_add(block.cost()) <= self.capacity
     }
 
     /// Retention, the half that is forced: drops the front block under the cursors that stand at
@@ -116,7 +176,7 @@ impl Window {
             return;
         }
         match self.when_slow {
-            WhenSlow::Skip => match self.entries.front_mut() {
+            WhenSlow::Skip => match self.blocks.front_mut() {
                 Some(next) => next.standing += passed,
                 None => self.at_end += passed,
             },
@@ -124,28 +184,85 @@ impl Window {
         }
     }
 
-    /// Retention, the half that is free: a broadcast has no use for a block that all have sent, and
-    /// a small window stays in the processor's cache. A tail that keeps blocks for replay differs
-    /// from this one in this function only.
+    /// Frees at least so many bytes of the oldest blocks, as far as there are any, under whatever
+    /// cursors stand at them.
+    pub(crate) fn trim(&mut self, bytes: usize) {
+        let target = self.cost.saturating_sub(bytes);
+        while self.cost > target {
+            self.pass_front();
+        }
+    }
+
+    /// Retention, the half that is free: what is not worth keeping.
     fn free_read(&mut self) {
-        while self
-            .entries
-            .front()
-            .is_some_and(|entry| entry.standing == 0)
+        while self.keep == Keep::Unsent
+            && self.blocks.front().is_some_and(|kept| kept.standing == 0)
         {
             self.pop_front();
         }
     }
 
     fn pop_front(&mut self) -> usize {
-        let Some(entry) = self.entries.pop_front() else {
+        let Some(kept) = self.blocks.pop_front() else {
             return 0;
         };
         self.first += 1;
-        self.cost -= entry.block.cost();
-        self.effects.freed.push(entry.block);
+        self.cost -= kept.block.cost();
+        self.effects.cost -= kept.block.cost().cast_signed();
+        self.trimmed = Some(kept.time);
+        self.effects.freed.push(kept.block);
         self.effects.room |= std::mem::take(&mut self.wants_room);
-        entry.standing
+        kept.standing
+    }
+
+    /// Where a subscription from this position starts. Nothing is entered yet.
+    pub(crate) fn find(&self, from: Position) -> Result<Entry, NotThere> {
+        let (first, next) = (self.first_seq(), self.next_seq);
+        let seq = match from {
+            Position::First => first,
+            Position::Next => next,
+            Position::Last => next.saturating_sub(1),
+            Position::Newest(count) => next.saturating_sub(count).max(first),
+            Position::At(time) if self.trimmed.is_some_and(|trimmed| time <= trimmed) => {
+                return Err(NotThere::Trimmed);
+            }
+            Position::At(time) => {
+                let index = self.blocks.partition_point(|kept| kept.time < time);
+                self.blocks.get(index).map_or(next, |kept| kept.first_seq)
+            }
+            Position::Seq(seq) => seq,
+        };
+        if seq < first {
+            return Err(NotThere::Trimmed);
+        }
+        if seq > next {
+            return Err(NotThere::Future);
+        }
+        Ok(self.entry(seq))
+    }
+
+    fn entry(&self, from: u64) -> Entry {
+        let index = self.blocks.partition_point(|kept| kept.end_seq() <= from);
+        let mut place = Place {
+            index: self.first + index as u64,
+            seq: from,
+        };
+        let mut head = None;
+        if let Some(kept) = self.blocks.get(index)
+            && kept.first_seq < from
+        {
+            place.index += 1;
+            place.seq = kept.end_seq();
+            head = Some((kept.block.clone(), from - kept.first_seq));
+        }
+        Entry { from, place, head }
+    }
+
+    /// Enters a cursor at a place that was found under the same lock.
+    pub(crate) fn enter_at(&mut self, place: Place) {
+        if let Some(count) = self.standing_at(place.index) {
+            *count += 1;
+        }
     }
 
     /// A new cursor's place: at the end, or at the first kept block.
@@ -157,13 +274,11 @@ impl Window {
             }
         } else {
             Place {
-                index: self.first + self.entries.len() as u64,
+                index: self.first + self.blocks.len() as u64,
                 seq: self.next_seq,
             }
         };
-        if let Some(count) = self.standing_at(place.index) {
-            *count += 1;
-        }
+        self.enter_at(place);
         place
     }
 
@@ -195,8 +310,8 @@ impl Window {
             WhenSlow::Wait(_) | WhenSlow::Close => index,
         };
         let offset = usize::try_from(index.checked_sub(self.first)?).ok()?;
-        Some(match self.entries.get_mut(offset) {
-            Some(entry) => &mut entry.standing,
+        Some(match self.blocks.get_mut(offset) {
+            Some(kept) => &mut kept.standing,
             None => &mut self.at_end,
         })
     }
@@ -217,8 +332,8 @@ impl Window {
     pub(crate) fn blocks_from(&self, place: Place) -> impl Iterator<Item = &Block> {
         let offset = place.index.saturating_sub(self.first);
         let offset =
-            usize::try_from(offset).map_or(self.entries.len(), |n| n.min(self.entries.len()));
-        self.entries.range(offset..).map(|entry| &entry.block)
+            usize::try_from(offset).map_or(self.blocks.len(), |n| n.min(self.blocks.len()));
+        self.blocks.range(offset..).map(|kept| &kept.block)
     }
 
     /// Whether retention has passed this place for good.
@@ -245,6 +360,11 @@ impl Window {
         self.cost
     }
 
+    /// Bytes of the frames that are kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.cost - self.blocks.len() * Block::OVERHEAD
+    }
+
     pub(crate) fn when_slow(&self) -> WhenSlow {
         self.when_slow
     }
@@ -254,9 +374,10 @@ impl Window {
         std::mem::take(&mut self.effects)
     }
 
-    fn first_seq(&self) -> u64 {
-        self.entries
+    /// The seq of the first message that is kept.
+    pub(crate) fn first_seq(&self) -> u64 {
+        self.blocks
             .front()
-            .map_or(self.next_seq, |entry| entry.first_seq)
+            .map_or(self.next_seq, |kept| kept.first_seq)
     }
 }

@@ -1,0 +1,421 @@
+//! One connection of a hub, from its first byte to its last.
+
+use std::fmt::Display;
+use std::io;
+use std::sync::Arc;
+
+use tenfold::protocol::{
+    Acks, ChannelName, Code, Epoch, Position, ProducerId, Publishing as Answer, Refusal, Request,
+};
+use tenfold::{Encoder, Framing, closing};
+use tokio::io::Interest;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, timeout};
+use tracing::info;
+
+use crate::appender::Appender;
+use crate::channel::{Role, Subscription};
+use crate::hub::{Direction, Plain, Shared};
+use crate::publisher::{Finish, Published, Publisher, shutdown};
+use crate::publishing::{Publishing, Timeouts, Voice};
+use crate::registry::Visit;
+use crate::request::{FirstFrame, Received};
+use crate::socket::{Peer, Socket};
+use crate::stats::ClientReport;
+use crate::subscriber::{Drain, Subscriber};
+use crate::{Block, End, Intake};
+
+/// A connection, until it is known what it is for.
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    socket: Arc<Socket>,
+    peer: Peer,
+    presence: Presence,
+}
+
+impl Connection {
+    pub(crate) fn new(shared: Arc<Shared>, socket: Socket, peer: Peer) -> Self {
+        shared.counters.accepted();
+        Self {
+            presence: Presence::new(&shared, |shared| &shared.connections),
+            shared,
+            socket: Arc::new(socket),
+            peer,
+        }
+    }
+
+    /// Whether there is no place for this connection.
+    fn is_one_too_many(&self) -> bool {
+        *self.shared.connections.borrow() > self.shared.options.max_connections
+    }
+
+    /// Serves a connection that says what it wants. The place is one among those who have not said
+    /// it yet.
+    pub(crate) async fn serve(self, place: Option<OwnedSemaphorePermit>) {
+        if self.is_one_too_many() {
+            let refusal = Refusal::new(Code::Busy, "the hub has too many connections");
+            return self.refuse(&refusal, false).await;
+        }
+        let received = self.first_frame().await;
+        drop(place);
+        match received {
+            Ok(Received::Request(request, intake)) => self.obey(request, intake).await,
+            Ok(Received::Refused(refusal)) => self.refuse(&refusal, false).await,
+            // It has gone, or it has said nothing and ended: nobody listens.
+            Ok(Received::Part(_) | Received::Nothing) | Err(_) => {}
+        }
+    }
+
+    async fn first_frame(&self) -> io::Result<Received> {
+        let mut draining = self.shared.draining.subscribe();
+        let limit = self.shared.options.request_timeout;
+        let reading = timeout(limit, self.read_first_frame());
+        tokio::select! {
+            biased;
+            received = reading => received.unwrap_or_else(|_| {
+                let words = "the request did not come in time";
+                Ok(Received::Refused(Refusal::new(Code::Timeout, words)))
+            }),
+            _ = draining.wait_for(|draining| *draining) => Ok(Received::Refused(shutdown())),
+        }
+    }
+
+    async fn read_first_frame(&self) -> io::Result<Received> {
+        let mut frame = FirstFrame::new();
+        loop {
+            let (space, room) = frame.space();
+            let read = match self.socket.try_read(space, room) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket.ready(Interest::READABLE).await?;
+                    continue;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            match frame.received(read == 0) {
+                Received::Part(more) => frame = more,
+                received => return Ok(received),
+            }
+        }
+    }
+
+    /// What goes on from here is a task of its own, so that an idle connection takes no more memory
+    /// than what it is doing needs.
+    async fn obey(self, request: Request, intake: Intake) {
+        match request {
+            Request::Subscribe {
+                channel,
+                from,
+                epoch,
+            } => match self.subscribe(&channel, from, epoch) {
+                Ok(outlet) => drop(tokio::spawn(outlet.run())),
+                Err(refusal) => self.refuse(&refusal, false).await,
+            },
+            Request::Publish {
+                channel,
+                producer,
+                acks,
+            } => match self.publish(&channel, producer, acks, intake) {
+                Ok(inlet) => drop(tokio::spawn(inlet.run())),
+                Err(refusal) => self.refuse(&refusal, false).await,
+            },
+            Request::Channels => {
+                let channels = self.shared.registry.channels();
+                let lines = framed(channels.iter().map(|channel| channel.describe()));
+                self.say(&lines, false).await;
+            }
+            Request::Health => self.say(&framed([self.shared.health()]), false).await,
+        }
+    }
+
+    fn subscribe(
+        &self,
+        channel: &ChannelName,
+        from: Position,
+        epoch: Option<Epoch>,
+    ) -> Result<Outlet, Refusal> {
+        let visit = self.shared.registry.enter(channel, Role::Subscriber)?;
+        let subscription = visit.channel().subscribe(from, epoch)?;
+        let answer = framed([subscription.answer]);
+        Ok(self.outlet(visit, subscription, &answer))
+    }
+
+    /// The messages of a channel, on their way to the peer; `before` comes first.
+    fn outlet(&self, visit: Visit, subscription: Subscription, before: &[u8]) -> Outlet {
+        let Subscription {
+            answer,
+            head,
+            cursor,
+        } = subscription;
+        let first = if before.is_empty() {
+            head
+        } else {
+            Block::new([before, head.bytes()].concat(), head.messages())
+        };
+        let name = visit.channel().name();
+        info!(peer = %self.peer, channel = %name, from = answer.from, "subscriber connected");
+        Outlet {
+            subscriber: Subscriber::new(
+                (Arc::clone(&self.socket), self.peer),
+                first,
+                cursor,
+                // The rest of the time is for closing.
+                Drain::Total(self.shared.options.drain.mul_f32(0.8)),
+                Arc::clone(&self.shared.counters),
+            ),
+            visit,
+            from: answer.from,
+            presence: self.presence.clone(),
+        }
+    }
+
+    fn publish(
+        &self,
+        channel: &ChannelName,
+        producer: Option<ProducerId>,
+        acks: Option<Acks>,
+        intake: Intake,
+    ) -> Result<Inlet, Refusal> {
+        let acks = acks.unwrap_or(Acks::Memory);
+        if acks == Acks::Durable {
+            let words = "the channel has no log: acks=memory is what there is";
+            return Err(Refusal::new(Code::Denied, words));
+        }
+        self.inlet(channel, producer, Voice::Protocol(acks), intake)
+    }
+
+    /// Messages from the peer, on their way to a channel.
+    fn inlet(
+        &self,
+        channel: &ChannelName,
+        producer: Option<ProducerId>,
+        voice: Voice,
+        intake: Intake,
+    ) -> Result<Inlet, Refusal> {
+        let shared = &self.shared;
+        let visit = shared.registry.enter(channel, Role::Publisher)?;
+        let id = producer.clone();
+        let appender = Appender::new(visit, producer, shared.options.clock)?;
+        let timeouts = Timeouts {
+            header: shared.options.header_timeout,
+            stall: shared.options.stall_timeout,
+        };
+        let mut session = Publishing::new(intake, shared.options.max_message, voice, timeouts);
+        let committed = appender.committed();
+        if let Voice::Protocol(acks) = voice {
+            let answer = Answer {
+                epoch: appender.channel().epoch(),
+                next: committed,
+                acks,
+            };
+            session.begin(committed, &answer.to_string(), Instant::now().into_std());
+        }
+        let id = id.as_ref().map_or("", ProducerId::as_str);
+        info!(peer = %self.peer, channel = %channel, producer = id, next = committed, "publisher connected");
+        let publisher = Publisher::new(
+            Arc::clone(&self.socket),
+            session,
+            appender,
+            Arc::clone(&shared.means),
+            shared.draining.subscribe(),
+        );
+        Ok(Inlet {
+            publisher,
+            peer: self.peer,
+            appending: Presence::new(shared, |shared| &shared.appending),
+            presence: self.presence.clone(),
+        })
+    }
+
+    /// Serves a connection of a plain port.
+    pub(crate) async fn serve_plain(self, plain: Arc<Plain>) {
+        if self.is_one_too_many() {
+            return;
+        }
+        let outlet = (plain.direction != Direction::In).then(|| self.plain_outlet(&plain));
+        let inlet = (plain.direction != Direction::Out).then(|| {
+            let intake = Intake::new(Framing::default().client(), self.shared.options.max_message);
+            self.inlet(&plain.channel, None, Voice::Silent, intake)
+        });
+        // Nothing is ever said on a plain port: who cannot be served is closed.
+        drop(match (outlet, inlet) {
+            (Some(Ok(outlet)), None) => tokio::spawn(outlet.run()),
+            (None, Some(Ok(inlet))) => tokio::spawn(inlet.run()),
+            (Some(Ok(outlet)), Some(Ok(inlet))) => tokio::spawn(both(outlet, inlet)),
+            _ => return,
+        });
+    }
+
+    fn plain_outlet(&self, plain: &Plain) -> Result<Outlet, Refusal> {
+        let visit = self
+            .shared
+            .registry
+            .enter(&plain.channel, Role::Subscriber)?;
+        let from = plain.replay.map_or(Position::Next, Position::Newest);
+        let subscription = visit.channel().subscribe(from, None)?;
+        Ok(self.outlet(visit, subscription, &plain.welcome))
+    }
+
+    async fn refuse(&self, refusal: &Refusal, half_closed: bool) {
+        let code = refusal.code.map_or("", Code::as_str);
+        info!(peer = %self.peer, code, "refused");
+        self.say(&framed([refusal]), half_closed).await;
+    }
+
+    /// Says something short, and closes. It fits into the system's buffer, so a peer that takes
+    /// nothing is no reason to wait for long.
+    async fn say(&self, bytes: &[u8], half_closed: bool) {
+        let time = self.shared.options.request_timeout.max(closing::WAIT);
+        if let Ok(Ok(())) = timeout(time, self.socket.write_all(bytes)).await {
+            self.socket.finish(half_closed).await;
+        }
+    }
+}
+
+/// Messages on their way from a channel to a peer.
+struct Outlet {
+    subscriber: Subscriber,
+    visit: Visit,
+    /// The seq of the first message.
+    from: u64,
+    presence: Presence,
+}
+
+impl Outlet {
+    async fn run(self) {
+        let Self {
+            subscriber,
+            visit,
+            from,
+            presence,
+        } = self;
+        let report = subscriber.run().await;
+        disconnected(&report, &visit, from);
+        drop(presence);
+    }
+}
+
+/// Messages on their way from a peer to a channel.
+struct Inlet {
+    publisher: Publisher,
+    peer: Peer,
+    appending: Presence,
+    presence: Presence,
+}
+
+impl Inlet {
+    async fn run(self) {
+        let Self {
+            mut publisher,
+            peer,
+            appending,
+            presence,
+        } = self;
+        let published = publisher.run().await;
+        drop(appending);
+        ended(&published, peer, publisher.channel().name());
+        let (socket, half_closed) = publisher.into_parts();
+        if !matches!(published.end, Finish::Gone(_)) {
+            socket.finish(half_closed).await;
+        }
+        drop(presence);
+    }
+}
+
+/// Both directions of one connection. The peer's half-close ends one of them, bad input both.
+async fn both(outlet: Outlet, inlet: Inlet) {
+    let mut subscriber = outlet.subscriber.without_input();
+    let mut publisher = inlet.publisher;
+    let published = tokio::select! {
+        biased;
+        published = publisher.run() => Some(published),
+        () = subscriber.deliver() => None,
+    };
+    if let Some(published) = published {
+        let complete = publisher.is_complete();
+        ended(&published, inlet.peer, publisher.channel().name());
+        drop(publisher);
+        drop(inlet.appending);
+        if complete {
+            subscriber.deliver().await;
+        }
+    }
+    let (socket, half_closed, report) = subscriber.into_parts();
+    disconnected(&report, &outlet.visit, outlet.from);
+    if report.torn {
+        socket.reset_on_close();
+    } else {
+        socket.finish(half_closed).await;
+    }
+    drop((inlet.presence, outlet.presence));
+}
+
+/// What became of a publisher, for people.
+fn ended(published: &Published, peer: Peer, channel: &ChannelName) {
+    let Published {
+        end,
+        committed,
+        bytes,
+    } = published;
+    info!(%peer, %channel, reason = %end, committed, bytes, "publisher disconnected");
+}
+
+/// What became of a subscriber, for people.
+fn disconnected(report: &ClientReport, visit: &Visit, from: u64) {
+    let reason: &dyn Display = match &report.end {
+        End::Complete => &"complete",
+        End::Slow => &"too slow",
+        End::Stalled => &"stalled",
+        End::Gone(kind) => kind,
+    };
+    let (committed, _) = visit.channel().tail().size();
+    info!(
+        peer = %report.peer,
+        channel = %visit.channel().name(),
+        %reason,
+        messages = report.messages,
+        bytes = report.bytes,
+        lag = committed.saturating_sub(from + report.messages),
+        torn = report.torn,
+        "subscriber disconnected"
+    );
+}
+
+/// Lines as frames.
+fn framed(lines: impl IntoIterator<Item = impl Display>) -> Vec<u8> {
+    let mut encoder = Encoder::new(Framing::default().server());
+    let mut frames = Vec::new();
+    for line in lines {
+        // A line is far from the length that would not fit a header.
+        let _ = encoder.encode(line.to_string().as_bytes(), &mut frames);
+    }
+    frames
+}
+
+/// Counts somebody as long as he is there, however his task ends.
+pub(crate) struct Presence {
+    shared: Arc<Shared>,
+    count: fn(&Shared) -> &watch::Sender<usize>,
+}
+
+impl Presence {
+    fn new(shared: &Arc<Shared>, count: fn(&Shared) -> &watch::Sender<usize>) -> Self {
+        count(shared).send_modify(|count| *count += 1);
+        Self {
+            shared: Arc::clone(shared),
+            count,
+        }
+    }
+}
+
+impl Clone for Presence {
+    fn clone(&self) -> Self {
+        Self::new(&self.shared, self.count)
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        (self.count)(&self.shared).send_modify(|count| *count -= 1);
+    }
+}

@@ -1,0 +1,134 @@
+//! How a hub treats who connects.
+
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use tenfold::protocol::ChannelName;
+
+use crate::{Options, WhenSlow};
+
+/// How a hub treats who connects: a limit on everything, each with its unit. Zero is never
+/// "unlimited".
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HubOptions {
+    /// The largest message that is received, in bytes.
+    pub max_message: u64,
+    /// How long a client may take from its connection to the end of its request.
+    pub request_timeout: Duration,
+    /// How long a publisher may take from the first byte of a header to the last.
+    pub header_timeout: Duration,
+    /// How long the rest of a message that has begun may bring nothing (of a message beyond 4 KiB
+    /// less than 4 KiB, of one over 1 MiB less than 64 KiB).
+    pub stall_timeout: Duration,
+    /// Connections that have not sent their request. More have to wait to be accepted.
+    pub max_pending: usize,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Channels at once.
+    pub max_channels: usize,
+    /// Producers that a channel remembers.
+    pub max_producers: usize,
+    /// Bytes that were received and not committed, of all publishers together.
+    pub max_uncommitted: usize,
+    /// Messages over 1 MiB that are received at once.
+    pub max_large: usize,
+    /// What a channel keeps in memory, in bytes.
+    pub channel_memory: usize,
+    /// What all channels keep in memory together, in bytes.
+    pub memory: usize,
+    /// What happens to subscribers whose place can no longer be kept: `wait` or `close`, by the
+    /// first pattern that fits the channel; `close` if none does. There is no `skip` in a hub.
+    pub when_slow: Vec<(Pattern, WhenSlow)>,
+    /// How long clients have to take what is left when the hub ends.
+    pub drain: Duration,
+    /// The size of each socket's send buffer, in bytes.
+    pub send_buffer: Option<usize>,
+    /// Tells the time of a commit.
+    pub clock: fn() -> SystemTime,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            max_message: 16 << 20,
+            request_timeout: Duration::from_secs(2),
+            header_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(30),
+            max_pending: 512,
+            max_connections: 10_000,
+            max_channels: 10_000,
+            max_producers: 10_000,
+            max_uncommitted: 256 << 20,
+            max_large: 8,
+            channel_memory: 64 << 20,
+            memory: 1 << 30,
+            when_slow: Vec::new(),
+            drain: Duration::from_secs(10),
+            send_buffer: Some(Options::SEND_BUFFER),
+            clock: SystemTime::now,
+        }
+    }
+}
+
+impl HubOptions {
+    /// What happens to the slow subscribers of a channel.
+    pub(crate) fn when_slow(&self, channel: &ChannelName) -> WhenSlow {
+        let mut fitting = self
+            .when_slow
+            .iter()
+            .filter(|(pattern, _)| pattern.fits(channel));
+        fitting
+            .next()
+            .map_or(WhenSlow::Close, |(_, policy)| *policy)
+    }
+}
+
+/// The name of a channel, or the start of names and a `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    start: String,
+    open: bool,
+}
+
+/// A text that is no pattern. Displays what one is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BadPattern;
+
+impl Pattern {
+    /// Whether a channel's name fits.
+    pub fn fits(&self, channel: &ChannelName) -> bool {
+        let name = channel.as_str();
+        match self.open {
+            true => name.starts_with(&self.start),
+            false => name == self.start,
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = BadPattern;
+
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
+        let (start, open) = match text.strip_suffix('*') {
+            Some(start) => (start, true),
+            None => (text, false),
+        };
+        if (open && start.is_empty()) || start.parse::<ChannelName>().is_ok() {
+            return Ok(Self {
+                start: start.to_owned(),
+                open,
+            });
+        }
+        Err(BadPattern)
+    }
+}
+
+impl std::fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("expected a channel name, or the start of one and *")
+    }
+}
+
+impl std::error::Error for BadPattern {}

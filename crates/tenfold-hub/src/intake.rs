@@ -1,0 +1,177 @@
+//! From received bytes to blocks.
+
+use std::mem;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tenfold::{DecodeError, Decoder, Event, Side};
+
+use crate::Block;
+
+/// Finds the whole frames in a stream of bytes, and gives them as blocks as they stand: nothing is
+/// encoded, and only the frame that a read has cut is copied.
+///
+/// To drive it: receive into [`space`](Self::space) (or [`finish`](Self::finish) at the end of the
+/// stream), [`scan`](Self::scan), then [`take_block`](Self::take_block). After an error the frames
+/// before the bad one can still be taken, and nothing else ever will be.
+#[derive(Debug)]
+pub struct Intake {
+    decoder: Decoder,
+    /// What was received and not given: whole frames, and the start of one.
+    bytes: BytesMut,
+    /// How many of these the decoder has seen.
+    scanned: usize,
+    /// Offset in the stream of the first of these bytes.
+    base: u64,
+    /// Offset in the stream at which the decoder has begun.
+    origin: u64,
+    /// Messages that end in these bytes.
+    messages: u64,
+    /// The length of the message that is being received, where it is a large one.
+    large: Option<u64>,
+    /// How much to receive at once.
+    room: usize,
+    ended: bool,
+}
+
+impl Intake {
+    /// What a connection gets to begin with. A stream that fills its space gets more.
+    pub const FIRST_ROOM: usize = 4 * 1024;
+    /// The most that is received at once: enough to make the cost of a system call and of a wake-up
+    /// vanish. A block is about as large, if no frame in it is larger.
+    pub const MAX_ROOM: usize = 256 * 1024;
+    /// A message beyond this is a large one: its length is told while it is being received.
+    pub const LARGE: u64 = 64 * 1024;
+
+    /// An intake of frames of this side, with messages of at most `limit` bytes.
+    pub fn new(side: &Side, limit: u64) -> Self {
+        Self {
+            // In pieces, so that the bytes of a large message are kept here only.
+            decoder: Decoder::new(side)
+                .with_limit(limit)
+                .with_pieces_above(Self::LARGE),
+            bytes: BytesMut::new(),
+            scanned: 0,
+            base: 0,
+            origin: 0,
+            messages: 0,
+            large: None,
+            room: Self::FIRST_ROOM,
+            ended: false,
+        }
+    }
+
+    /// Goes on behind what was taken in another framing, or with another limit. What was received
+    /// and not taken is looked at anew by the next [`scan`](Self::scan).
+    #[must_use]
+    pub fn switch_to(self, side: &Side, limit: u64) -> Self {
+        Self {
+            decoder: Self::new(side, limit).decoder,
+            scanned: 0,
+            origin: self.base,
+            messages: 0,
+            large: None,
+            ..self
+        }
+    }
+
+    /// Where to receive into, behind what is there already: at least [`room`](Self::room) bytes.
+    pub fn space(&mut self) -> &mut BytesMut {
+        self.bytes.reserve(self.room);
+        &mut self.bytes
+    }
+
+    /// How much to receive at once.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Says that the stream has ended.
+    pub fn finish(&mut self) {
+        self.ended = true;
+    }
+
+    /// Looks at what was received since the last call, for at most `count` messages. Returns how
+    /// many messages have ended in it. The offset and the index of an error count from where the
+    /// framing has begun, which is at [`origin`](Self::origin).
+    pub fn scan(&mut self, count: u64) -> Result<u64, DecodeError> {
+        let received = self.bytes.len() - self.scanned;
+        if received >= self.room {
+            self.room = (self.room * 4).min(Self::MAX_ROOM);
+        }
+        let mut found = 0;
+        let mut chunk = self.decoder.chunk(&self.bytes[self.scanned..]);
+        self.scanned = self.bytes.len();
+        let result = loop {
+            if found == count {
+                break Ok(());
+            }
+            match chunk.next_event() {
+                Ok(None) => break Ok(()),
+                Ok(Some(Event::Message(_))) => found += 1,
+                Ok(Some(Event::Begin { length })) => self.large = length,
+                Ok(Some(Event::End)) => {
+                    self.large = None;
+                    found += 1;
+                }
+                Ok(Some(_)) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        drop(chunk);
+        self.messages += found;
+        match result {
+            Ok(()) if self.ended && found < count => self.check_end().map(|()| found),
+            Ok(()) => Ok(found),
+            // The bytes behind a bad header say what it looks like; now the decoder has them.
+            Err(error) => Err(self.decoder.next_event().err().unwrap_or(error)),
+        }
+    }
+
+    /// The decoder has seen all there is, and given all that is whole.
+    fn check_end(&mut self) -> Result<(), DecodeError> {
+        self.decoder.finish();
+        self.decoder.next_event().map(|_| ())
+    }
+
+    /// The whole frames that were found and not taken; without bytes if there are none.
+    pub fn take_block(&mut self) -> Block {
+        let length = self.origin + self.decoder.offset() - self.base;
+        let length = usize::try_from(length).map_or(self.bytes.len(), |n| n.min(self.bytes.len()));
+        self.base += length as u64;
+        self.scanned -= length;
+        let messages = mem::take(&mut self.messages);
+        // A tail counts what is in a block, so a small block must not keep a large buffer.
+        let frames = if length >= self.bytes.capacity() / 2 {
+            self.bytes.split_to(length).freeze()
+        } else {
+            let frames = Bytes::copy_from_slice(&self.bytes[..length]);
+            self.bytes.advance(length);
+            frames
+        };
+        Block::new(frames, messages)
+    }
+
+    /// Gives memory back while nothing comes: an idle intake holds none.
+    pub fn rest(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+            self.room = Self::FIRST_ROOM;
+            self.decoder.release();
+        }
+    }
+
+    /// Bytes that were received and not taken.
+    pub fn held(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The length of the message that is being received, if it is a large one.
+    pub fn large(&self) -> Option<u64> {
+        self.large
+    }
+
+    /// Offset in the stream at which the framing has begun.
+    pub fn origin(&self) -> u64 {
+        self.origin
+    }
+}

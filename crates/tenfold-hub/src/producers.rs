@@ -1,0 +1,221 @@
+//! Who publishes to a channel, and how much of it is committed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use tenfold::protocol::ProducerId;
+use tokio::sync::Notify;
+
+/// One connection's leave to append. It is checked and counted under the lock under which blocks
+/// are appended, which is what makes fencing exact.
+#[derive(Debug, Default)]
+pub(crate) struct Claim {
+    fenced: AtomicBool,
+    committed: AtomicU64,
+    changed: Notify,
+}
+
+/// The claim has passed to another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fenced;
+
+impl fmt::Display for Fenced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another connection publishes as this producer now")
+    }
+}
+
+impl Claim {
+    /// Whether it still holds.
+    pub(crate) fn check(&self) -> Result<(), Fenced> {
+        if self.fenced.load(Relaxed) {
+            Err(Fenced)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Counts messages that are committed.
+    pub(crate) fn commit(&self, messages: u64) {
+        self.committed.fetch_add(messages, Relaxed);
+    }
+
+    /// How many messages are committed: the producer's, or this connection's.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed.load(Relaxed)
+    }
+
+    /// Ends it. To be called under the lock.
+    fn fence(&self) {
+        self.fenced.store(true, Relaxed);
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn fenced(&self) {
+        // `notify_one` leaves a permit for who waits later.
+        while self.check().is_ok() {
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// The producers of one channel.
+#[derive(Debug)]
+pub(crate) struct Producers {
+    by_id: BTreeMap<ProducerId, Producer>,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Producer {
+    claim: Arc<Claim>,
+    /// When its last connection ended; `None` while there is one.
+    idle_since: Option<SystemTime>,
+}
+
+/// No producer can be forgotten to make place for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
+/// How long one that was given a name is remembered at least.
+const MEMORY: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long one is remembered whose name was made up for one run.
+const MEMORY_OF_TEMPORARY: Duration = Duration::from_secs(3600);
+
+impl Producers {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            by_id: BTreeMap::new(),
+            limit,
+        }
+    }
+
+    /// Gives the claim of a producer to a new connection. `fence` is run under the lock under which
+    /// blocks are appended: when it has run, the count of the claim before is final.
+    pub(crate) fn claim(
+        &mut self,
+        id: &ProducerId,
+        now: SystemTime,
+        fence: impl FnOnce(&dyn Fn()),
+    ) -> Result<Arc<Claim>, TooMany> {
+        let claim = Arc::new(Claim::default());
+        if let Some(producer) = self.by_id.get_mut(id) {
+            let before = std::mem::replace(&mut producer.claim, Arc::clone(&claim));
+            producer.idle_since = None;
+            fence(&|| before.fence());
+            claim.commit(before.committed());
+            before.changed.notify_one();
+            return Ok(claim);
+        }
+        if self.by_id.len() >= self.limit {
+            self.forget_one(now)?;
+        }
+        let producer = Producer {
+            claim: Arc::clone(&claim),
+            idle_since: None,
+        };
+        self.by_id.insert(id.clone(), producer);
+        Ok(claim)
+    }
+
+    /// Notes that a connection has ended. Nothing changes if another has the claim by now.
+    pub(crate) fn leave(&mut self, id: &ProducerId, claim: &Arc<Claim>, now: SystemTime) {
+        if let Some(producer) = self.by_id.get_mut(id)
+            && Arc::ptr_eq(&producer.claim, claim)
+        {
+            producer.idle_since = Some(now);
+        }
+    }
+
+    /// Forgets the one that has been idle for the longest, if that is long enough.
+    fn forget_one(&mut self, now: SystemTime) -> Result<(), TooMany> {
+        let forgettable = self.by_id.iter().filter_map(|(id, producer)| {
+            let since = producer.idle_since?;
+            let memory = if id.is_temporary() {
+                MEMORY_OF_TEMPORARY
+            } else {
+                MEMORY
+            };
+            let idle = now.duration_since(since).unwrap_or_default();
+            (idle >= memory).then_some((since, id))
+        });
+        let (_, id) = forgettable.min().ok_or(TooMany)?;
+        let id = id.clone();
+        self.by_id.remove(&id);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> ProducerId {
+        text.parse().unwrap()
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn claim(producers: &mut Producers, name: &str, now: u64) -> Result<Arc<Claim>, TooMany> {
+        producers.claim(&id(name), at(now), |fence| fence())
+    }
+
+    #[test]
+    fn a_second_connection_fences_the_first_and_goes_on_counting() {
+        let mut producers = Producers::new(10);
+        let first = claim(&mut producers, "a", 0).unwrap();
+        first.commit(5);
+        let second = claim(&mut producers, "a", 0).unwrap();
+        assert_eq!((first.check(), second.check()), (Err(Fenced), Ok(())));
+        assert_eq!(second.committed(), 5);
+    }
+
+    #[test]
+    fn what_is_appended_while_the_fence_is_set_still_counts() {
+        let mut producers = Producers::new(10);
+        let first = claim(&mut producers, "a", 0).unwrap();
+        let late = Arc::clone(&first);
+        let second = producers.claim(&id("a"), at(0), |fence| {
+            late.commit(2);
+            fence();
+        });
+        assert_eq!(second.unwrap().committed(), 2);
+    }
+
+    #[test]
+    fn a_producer_is_forgotten_only_when_place_is_needed_and_after_its_time() {
+        const DAY: u64 = 24 * 3600;
+        let mut producers = Producers::new(2);
+        for (name, end) in [("named", 0), ("_made_up", 10)] {
+            let claim = claim(&mut producers, name, 0).unwrap();
+            claim.commit(1);
+            producers.leave(&id(name), &claim, at(end));
+        }
+        assert!(claim(&mut producers, "third", 3600).is_err());
+        assert!(claim(&mut producers, "third", 3610).is_ok());
+        assert_eq!(claim(&mut producers, "named", 3610).unwrap().committed(), 1);
+        assert!(
+            claim(&mut producers, "fourth", 9 * DAY).is_err(),
+            "both are connected"
+        );
+        let named = Arc::clone(&producers.by_id[&id("named")].claim);
+        producers.leave(&id("named"), &named, at(9 * DAY));
+        assert!(claim(&mut producers, "fourth", 16 * DAY - 1).is_err());
+        assert!(claim(&mut producers, "fourth", 16 * DAY).is_ok());
+        assert!(claim(&mut producers, "named", 16 * DAY).is_err());
+    }
+
+    #[test]
+    fn the_end_of_a_fenced_connection_changes_nothing() {
+        let mut producers = Producers::new(1);
+        let first = claim(&mut producers, "a", 0).unwrap();
+        let _second = claim(&mut producers, "a", 0).unwrap();
+        producers.leave(&id("a"), &first, at(0));
+        assert!(claim(&mut producers, "b", 1 << 40).is_err());
+    }
+}

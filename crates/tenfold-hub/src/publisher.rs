@@ -1,0 +1,324 @@
+//! One publisher's connection: from the socket to the channel.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenfold::protocol::{Code, Refusal};
+use tokio::io::Interest;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::Intake;
+use crate::appender::Appender;
+use crate::channel::Channel;
+use crate::producers::Fenced;
+use crate::publishing::{Ending, Publishing};
+use crate::socket::Socket;
+use crate::tail::NotAppended;
+
+/// Drives a [`Publishing`] session: receives as fast as blocks can be committed, and sends what it
+/// has to say without ever waiting for the peer to take it.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    socket: Arc<Socket>,
+    session: Publishing,
+    appender: Appender,
+    means: Arc<Means>,
+    /// Turns true when nothing more is to be received.
+    draining: watch::Receiver<bool>,
+    /// The share of the memory for what is not committed.
+    share: Option<OwnedSemaphorePermit>,
+    /// The place among the large messages.
+    place: Option<OwnedSemaphorePermit>,
+    /// The peer has said that it will send nothing more.
+    half_closed: bool,
+    /// When a peer that does not take the last words is left.
+    deadline: Option<Instant>,
+    bytes: u64,
+}
+
+/// What the publishers of a hub share.
+#[derive(Debug)]
+pub(crate) struct Means {
+    /// The memory for what is received and not committed, in units of [`UNIT`] bytes.
+    pub(crate) uncommitted: Arc<Semaphore>,
+    pub(crate) large: Arc<Semaphore>,
+    /// How long a peer may take for the last words.
+    pub(crate) drain: Duration,
+}
+
+/// Memory is shared in these portions. The first one needs no share, so that everybody gets on.
+pub(crate) const UNIT: usize = Intake::FIRST_ROOM;
+
+/// What became of a publisher.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) end: Finish,
+    /// Messages that were committed for it, with a producer's earlier ones.
+    pub(crate) committed: u64,
+    /// Bytes received.
+    pub(crate) bytes: u64,
+}
+
+/// How a publisher's stream came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// The peer has ended it between two frames.
+    Complete,
+    /// The hub has.
+    Refused(Option<Code>),
+    /// The peer went away.
+    Gone(io::ErrorKind),
+}
+
+impl fmt::Display for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("complete"),
+            Self::Refused(code) => f.write_str(code.map_or("refused", Code::as_str)),
+            Self::Gone(kind) => kind.fmt(f),
+        }
+    }
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        socket: Arc<Socket>,
+        session: Publishing,
+        appender: Appender,
+        means: Arc<Means>,
+        draining: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            socket,
+            session,
+            appender,
+            means,
+            draining,
+            share: None,
+            place: None,
+            half_closed: false,
+            deadline: None,
+            bytes: 0,
+        }
+    }
+
+    /// Serves the peer until nothing more is received and said. Returns why it ended.
+    pub(crate) async fn run(&mut self) -> Published {
+        let result = self.converse().await;
+        let end = match (result, self.session.ending()) {
+            (Err(error), _) => Finish::Gone(error.kind()),
+            (Ok(()), Some(Ending::Refused(refusal, _))) => Finish::Refused(refusal.code),
+            (Ok(()), _) => Finish::Complete,
+        };
+        Published {
+            end,
+            committed: self.appender.committed(),
+            bytes: self.bytes,
+        }
+    }
+
+    /// Where the messages go.
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        self.appender.channel()
+    }
+
+    /// Gives up the claim. Returns the socket, and whether the peer has ended its side.
+    pub(crate) fn into_parts(self) -> (Arc<Socket>, bool) {
+        (self.socket, self.half_closed)
+    }
+
+    /// Whether the peer has ended its side in good order: there is nothing against going on with
+    /// the other direction.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.session.ending() == Some(&Ending::Complete)
+    }
+
+    async fn converse(&mut self) -> io::Result<()> {
+        loop {
+            self.commit().await;
+            self.send();
+            if self.session.is_ended() {
+                return Ok(());
+            }
+            if self.session.is_receiving() && *self.draining.borrow_and_update() {
+                self.session.end(shutdown());
+            } else if self.may_receive() && self.receive()? {
+                // A peer that sends without end must not keep the thread.
+                tokio::task::consume_budget().await;
+            } else {
+                self.wait().await?;
+            }
+        }
+    }
+
+    /// Commits what was received whole.
+    async fn commit(&mut self) {
+        while let Some(block) = self.session.take_block(now()) {
+            match self.appender.append(block).await {
+                Ok(()) => {
+                    self.session.committed(self.appender.committed());
+                }
+                Err(NotAppended::Fenced) => self.session.end(fenced()),
+                Err(NotAppended::Closed) => self.session.end(shutdown()),
+            }
+        }
+        if !self.session.is_large() {
+            self.place = None;
+        }
+    }
+
+    /// Sends what the socket takes at once. A peer that takes nothing any more may still have sent
+    /// something: what was received is read to its end all the same.
+    fn send(&mut self) {
+        loop {
+            let output = self.session.output();
+            if output.is_empty() {
+                return;
+            }
+            let length = output.len();
+            match self.socket.try_write(output) {
+                Ok(n) => self.session.sent(n),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.session.sent(length),
+            }
+        }
+    }
+
+    /// How many bytes it may hold.
+    fn allowed(&self) -> usize {
+        let shares = self
+            .share
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        UNIT * (1 + shares)
+    }
+
+    /// Whether there is memory to receive into. Asks for more if that is wanted and there is some.
+    fn may_receive(&mut self) -> bool {
+        if !self.session.is_receiving() {
+            return false;
+        }
+        if self.session.needs_place() && self.place.is_none() {
+            self.place = Arc::clone(&self.means.large).try_acquire_owned().ok();
+            if self.place.is_none() {
+                return false;
+            }
+        }
+        if let Some(missing) = self.missing_shares(self.session.room())
+            && let Ok(more) = Arc::clone(&self.means.uncommitted).try_acquire_many_owned(missing)
+        {
+            self.merge(more);
+        }
+        self.session.held() < self.allowed()
+    }
+
+    /// How many shares are missing to receive so much more.
+    fn missing_shares(&self, room: usize) -> Option<u32> {
+        let missing = (self.session.held() + room).saturating_sub(self.allowed());
+        let missing = u32::try_from(missing.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        (missing > 0).then_some(missing)
+    }
+
+    fn merge(&mut self, more: OwnedSemaphorePermit) {
+        match &mut self.share {
+            Some(share) => share.merge(more),
+            None => self.share = Some(more),
+        }
+    }
+
+    /// Receives once; false if there is nothing now.
+    fn receive(&mut self) -> io::Result<bool> {
+        let most = self.allowed() - self.session.held();
+        let (space, room) = self.session.space(most);
+        match self.socket.try_read(space, room) {
+            Ok(0) => {
+                self.half_closed = true;
+                self.session.peer_ended(now());
+            }
+            Ok(n) => {
+                self.bytes += n as u64;
+                self.session.received(now());
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(e) => return Err(e),
+        }
+        Ok(true)
+    }
+
+    /// Waits until something can change.
+    async fn wait(&mut self) -> io::Result<()> {
+        let receiving = self.session.is_receiving();
+        let wants_place = receiving && self.session.needs_place() && self.place.is_none();
+        let wants_share = receiving && self.session.held() >= self.allowed();
+        let mut interest = Interest::ERROR;
+        if receiving && !wants_place && !wants_share {
+            interest |= Interest::READABLE;
+        }
+        if !self.session.output().is_empty() {
+            interest |= Interest::WRITABLE;
+        }
+        if self.session.held() == 0 {
+            self.share = None;
+        }
+        self.session.rest();
+        let deadline = self.next_deadline();
+        tokio::select! {
+            biased;
+            () = self.appender.fenced(), if receiving => self.session.end(fenced()),
+            _ = self.draining.changed(), if receiving => {}
+            place = Arc::clone(&self.means.large).acquire_owned(), if wants_place => {
+                self.place = place.ok();
+                self.session.pardon(now());
+            }
+            share = Arc::clone(&self.means.uncommitted).acquire_owned(), if wants_share => {
+                if let Ok(share) = share {
+                    self.merge(share);
+                }
+                self.session.pardon(now());
+            }
+            ready = self.socket.ready(interest) => {
+                if ready?.is_error() {
+                    self.socket.noted_error().map_or(Ok(()), Err)?;
+                }
+            }
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                if !receiving {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                self.session.expired(now());
+            }
+        }
+        Ok(())
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        if self.session.is_receiving() {
+            let waits = self.session.needs_place() && self.place.is_none();
+            return self
+                .session
+                .deadline()
+                .filter(|_| !waits)
+                .map(Instant::from_std);
+        }
+        let drain = self.means.drain;
+        Some(*self.deadline.get_or_insert_with(|| Instant::now() + drain))
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+fn fenced() -> Refusal {
+    Refusal::new(Code::Fenced, Fenced.to_string())
+}
+
+/// What is said to everybody who could say something when the hub ends.
+pub(crate) fn shutdown() -> Refusal {
+    Refusal::new(Code::Shutdown, "the hub ends")
+}

@@ -1,0 +1,289 @@
+//! The rules of a publishing connection, without its socket, its channel or a clock.
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tenfold::protocol::{Acks, Code, Refusal, ack};
+use tenfold::{Encoder, Framing};
+
+use crate::request::{HEADER, refusal};
+use crate::{Block, Intake};
+
+/// What was received from a publisher, what it is told, and in which order.
+///
+/// ```text
+///   state        in                                         out
+///   receiving    frames: blocks to be committed             OK, one ACK at a time
+///   ending       nothing more                               the last ACK, the error if there is one
+///   ended        nothing                                    nothing
+/// ```
+///
+/// To drive it: receive into [`space`](Self::space) while it [`is_receiving`](Self::is_receiving)
+/// and say how it went ([`received`](Self::received), [`peer_ended`](Self::peer_ended)); commit the
+/// blocks of [`take_block`](Self::take_block) and say how many messages are committed
+/// ([`committed`](Self::committed)); send [`output`](Self::output) and say how much of it has gone
+/// ([`sent`](Self::sent)); look at [`expired`](Self::expired) when [`deadline`](Self::deadline) has
+/// come. Whatever else ends it is told by [`end`](Self::end).
+#[derive(Debug)]
+pub(crate) struct Publishing {
+    intake: Intake,
+    voice: Voice,
+    timeouts: Timeouts,
+    /// How many messages are committed.
+    committed: u64,
+    /// What is being sent, and how much of it has gone.
+    unsent: Vec<u8>,
+    gone: usize,
+    /// The number of the last `ACK` that was sent or is being sent.
+    acknowledged: Option<u64>,
+    /// Why nothing more is received.
+    ending: Option<Ending>,
+    /// Since when the frame under way has brought too little, and what was there of it then.
+    mark: Option<(Instant, usize)>,
+}
+
+/// What a publisher is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// Acknowledgements, and why it ends.
+    Protocol(Acks),
+    /// Nothing, on a plain port.
+    Silent,
+}
+
+/// How long a frame may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    pub(crate) header: Duration,
+    pub(crate) stall: Duration,
+}
+
+/// Why a publisher's stream ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The peer has said that it is done.
+    Complete,
+    /// This is wrong; it is said, if there is somebody who listens to it, and was not yet.
+    Refused(Refusal, Said),
+}
+
+/// Whether an error has been put into the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    NotYet,
+    Yes,
+}
+
+/// A message beyond this must go on faster, and needs a place among the large ones for more than
+/// its first part.
+pub(crate) const LARGE: u64 = 1 << 20;
+/// What of a large message is received before it has a place.
+pub(crate) const FIRST_PART: usize = 64 * 1024;
+
+impl Publishing {
+    /// The rules for a connection whose first frame was a request, or which needed none.
+    pub(crate) fn new(intake: Intake, limit: u64, voice: Voice, timeouts: Timeouts) -> Self {
+        Self {
+            intake: intake.switch_to(Framing::default().client(), limit),
+            voice,
+            timeouts,
+            committed: 0,
+            unsent: Vec::new(),
+            gone: 0,
+            acknowledged: None,
+            ending: None,
+            mark: None,
+        }
+    }
+
+    /// Says yes: what is committed so far, and the answer to the request. Then looks at what came
+    /// together with the request.
+    pub(crate) fn begin(&mut self, committed: u64, answer: &str, now: Instant) {
+        self.committed = committed;
+        // What the answer says need not be acknowledged again.
+        self.acknowledged = (committed > 0).then_some(committed);
+        if let Voice::Protocol(_) = self.voice {
+            self.say(answer);
+        }
+        self.received(now);
+    }
+
+    /// Whether there is any use in receiving.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.ending.is_none()
+    }
+
+    /// Where to receive into, and how much.
+    pub(crate) fn space(&mut self, most: usize) -> (&mut BytesMut, usize) {
+        let room = self.room().min(most);
+        (self.intake.space(), room)
+    }
+
+    /// How much it would like to receive.
+    pub(crate) fn room(&self) -> usize {
+        self.intake.room()
+    }
+
+    /// Bytes that were received and are in no block yet.
+    pub(crate) fn held(&self) -> usize {
+        self.intake.held()
+    }
+
+    /// Whether what is under way needs a place among the large messages before it can go on.
+    pub(crate) fn needs_place(&self) -> bool {
+        self.intake.large().is_some_and(|length| length > LARGE) && self.held() >= FIRST_PART
+    }
+
+    /// Whether what is under way is a large message.
+    pub(crate) fn is_large(&self) -> bool {
+        self.intake.large().is_some_and(|length| length > LARGE)
+    }
+
+    /// Understands what was received.
+    pub(crate) fn received(&mut self, now: Instant) {
+        if self.ending.is_some() {
+            return;
+        }
+        if let Err(error) = self.intake.scan(u64::MAX) {
+            self.end(refusal(&error, self.intake.origin()));
+        }
+        self.note_progress(now);
+    }
+
+    /// The peer will send nothing more.
+    pub(crate) fn peer_ended(&mut self, now: Instant) {
+        self.intake.finish();
+        self.received(now);
+        self.ending.get_or_insert(Ending::Complete);
+    }
+
+    /// Nothing more is received. What was received whole is still committed.
+    pub(crate) fn end(&mut self, refusal: Refusal) {
+        self.ending
+            .get_or_insert(Ending::Refused(refusal, Said::NotYet));
+    }
+
+    /// The next frames to be committed.
+    pub(crate) fn take_block(&mut self, now: Instant) -> Option<Block> {
+        let block = self.intake.take_block();
+        self.note_progress(now);
+        (block.messages() > 0).then_some(block)
+    }
+
+    /// So many messages are committed now.
+    pub(crate) fn committed(&mut self, messages: u64) {
+        self.committed = messages;
+    }
+
+    /// What is to be sent: at most one `ACK` that is not sent is kept, the newest.
+    pub(crate) fn output(&mut self) -> &[u8] {
+        if self.gone == self.unsent.len() {
+            self.unsent.clear();
+            self.gone = 0;
+            self.speak();
+        }
+        &self.unsent[self.gone..]
+    }
+
+    /// So much of the output has gone.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.gone += bytes;
+    }
+
+    /// Whether it is over once the output has gone. To be asked when no block is left.
+    pub(crate) fn is_ended(&mut self) -> bool {
+        self.ending.is_some() && self.output().is_empty()
+    }
+
+    /// Why it ends.
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    fn speak(&mut self) {
+        let Voice::Protocol(acks) = self.voice else {
+            return;
+        };
+        let due = match (&self.ending, acks) {
+            (None, Acks::None) => false,
+            (Some(Ending::Complete), _) => self.acknowledged != Some(self.committed),
+            _ => self.acknowledged.unwrap_or(0) < self.committed,
+        };
+        if due {
+            self.acknowledged = Some(self.committed);
+            self.say(&ack(self.committed));
+        }
+        if let Some(Ending::Refused(refusal, said @ Said::NotYet)) = &mut self.ending {
+            *said = Said::Yes;
+            let line = refusal.to_string();
+            self.say(&line);
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        // A line is far from the length that would not fit a header.
+        let _ = Encoder::new(Framing::default().server()).encode(line.as_bytes(), &mut self.unsent);
+    }
+
+    /// Starts the clock anew when the frame under way has got on.
+    fn note_progress(&mut self, now: Instant) {
+        let held = self.held();
+        if held == 0 {
+            self.mark = None;
+            return;
+        }
+        match self.mark {
+            // The first bytes after a header are a stage of their own.
+            Some((_, before)) if before < HEADER && held < HEADER => {}
+            Some((_, before)) if held >= before && held - before < self.step(before) => {}
+            _ => self.mark = Some((now, held)),
+        }
+    }
+
+    /// How much more has to come in each stretch of time.
+    fn step(&self, held: usize) -> usize {
+        match held {
+            _ if self.is_large() => FIRST_PART,
+            Intake::FIRST_ROOM.. => Intake::FIRST_ROOM,
+            _ => 1,
+        }
+    }
+
+    /// When the frame under way must have got on.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let (since, held) = self.mark?;
+        let time = match held < HEADER {
+            true => self.timeouts.header,
+            false => self.timeouts.stall,
+        };
+        self.is_receiving().then(|| since + time)
+    }
+
+    /// Ends it if the deadline has come.
+    pub(crate) fn expired(&mut self, now: Instant) {
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            let words = match self.held() < HEADER {
+                true => "the rest of the header did not come in time",
+                false => "the rest of the message did not come in time",
+            };
+            self.end(Refusal::new(Code::Timeout, words));
+        }
+    }
+
+    /// The time while the hub did not receive does not count against the peer.
+    pub(crate) fn pardon(&mut self, now: Instant) {
+        if let Some((since, _)) = &mut self.mark {
+            *since = now;
+        }
+    }
+
+    /// Gives memory back before a wait.
+    pub(crate) fn rest(&mut self) {
+        self.intake.rest();
+        if self.gone == self.unsent.len() {
+            self.gone = 0;
+            mem::take(&mut self.unsent);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The channels of a hub, by name.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tenfold::protocol::{ChannelName, Code, Epoch, Refusal};
+
+use crate::Tail;
+use crate::channel::{Channel, Role};
+use crate::hub_options::HubOptions;
+use crate::publisher::shutdown;
+
+/// All channels, and what they keep together.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    channels: Mutex<Channels>,
+    /// What is in memory has one history for each start of the hub.
+    epoch: Epoch,
+    /// What all channels keep, in bytes.
+    total: Arc<AtomicUsize>,
+    options: Arc<HubOptions>,
+}
+
+#[derive(Debug, Default)]
+struct Channels {
+    by_name: BTreeMap<ChannelName, Arc<Channel>>,
+    /// The hub ends: nobody enters any more.
+    closed: bool,
+}
+
+/// A connection's stay with a channel. A name without messages is forgotten when the last one ends.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    channel: Arc<Channel>,
+    registry: Arc<Registry>,
+    role: Role,
+}
+
+impl Registry {
+    pub(crate) fn new(epoch: Epoch, options: Arc<HubOptions>) -> Self {
+        Self {
+            channels: Mutex::default(),
+            epoch,
+            total: Arc::default(),
+            options,
+        }
+    }
+
+    /// The channel of a name, for as long as a connection has to do with it.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        name: &ChannelName,
+        role: Role,
+    ) -> Result<Visit, Refusal> {
+        let mut channels = self.lock();
+        if channels.closed {
+            return Err(shutdown());
+        }
+        let channel = match channels.by_name.get(name) {
+            Some(channel) => Arc::clone(channel),
+            None if channels.by_name.len() >= self.options.max_channels => {
+                return Err(Refusal::new(Code::Busy, "the hub has too many channels"));
+            }
+            None => {
+                let channel = Arc::new(self.make(name));
+                channels.by_name.insert(name.clone(), Arc::clone(&channel));
+                channel
+            }
+        };
+        // Under the lock, so that nobody forgets the name in between.
+        channel.count(role).fetch_add(1, Relaxed);
+        drop(channels);
+        Ok(Visit {
+            channel,
+            registry: Arc::clone(self),
+            role,
+        })
+    }
+
+    /// Lets nobody enter any more, and ends all channels: subscribers get what is committed.
+    pub(crate) fn close(&self) {
+        let mut channels = self.lock();
+        channels.closed = true;
+        for channel in channels.by_name.values() {
+            channel.tail().close();
+        }
+    }
+
+    fn make(&self, name: &ChannelName) -> Channel {
+        let options = &self.options;
+        let tail = Tail::keeping(
+            options.channel_memory,
+            options.when_slow(name),
+            Arc::clone(&self.total),
+        );
+        Channel::new(name.clone(), self.epoch, tail, options.max_producers)
+    }
+
+    /// All channels, by name.
+    pub(crate) fn channels(&self) -> Vec<Arc<Channel>> {
+        self.lock().by_name.values().cloned().collect()
+    }
+
+    /// What all channels keep, in bytes.
+    pub(crate) fn total(&self) -> usize {
+        self.total.load(Relaxed)
+    }
+
+    /// Keeps the memory of all channels together within its bound: the largest gives. A part more
+    /// than is needed is freed, so that the largest need not be looked for at each append.
+    fn enforce_total(&self) {
+        let limit = self.options.memory;
+        if self.total() <= limit {
+            return;
+        }
+        let target = limit - limit / 64;
+        let channels = self.channels();
+        while self.total() > target {
+            let largest = channels.iter().map(|channel| channel.tail());
+            let Some(largest) = largest.max_by_key(|tail| tail.kept()) else {
+                return;
+            };
+            let kept = largest.kept();
+            if kept == 0 {
+                return;
+            }
+            let excess = self.total().saturating_sub(target);
+            largest.trim(excess.min(kept / 4).max(1));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Channels> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Visit {
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
+    }
+
+    /// Keeps the memory of all channels together within its bound.
+    pub(crate) fn enforce_total(&self) {
+        self.registry.enforce_total();
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut channels = self.registry.lock();
+        self.channel.count(self.role).fetch_sub(1, Relaxed);
+        if self.channel.is_forgettable() {
+            channels.by_name.remove(self.channel.name());
+        }
+    }
+}

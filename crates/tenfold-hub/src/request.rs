@@ -1,0 +1,166 @@
+//! The first frame of a connection, without its socket.
+
+use bytes::BytesMut;
+use tenfold::protocol::{Code, MAX_REQUEST, Refusal, Request};
+use tenfold::{DecodeError, ErrorKind, Framing};
+
+use crate::Intake;
+
+/// Receives the request of a connection, byte by byte if need be.
+///
+/// To drive it: receive into [`space`](Self::space), then ask [`received`](Self::received).
+#[derive(Debug)]
+pub(crate) struct FirstFrame {
+    intake: Intake,
+}
+
+/// What the bytes so far are.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// Not enough yet.
+    Part(FirstFrame),
+    /// A request, and what was received behind it.
+    Request(Request, Intake),
+    /// None.
+    Refused(Refusal),
+    /// The client has gone without a byte.
+    Nothing,
+}
+
+impl FirstFrame {
+    pub(crate) fn new() -> Self {
+        let framing = Framing::default();
+        Self {
+            intake: Intake::new(framing.client(), MAX_REQUEST as u64),
+        }
+    }
+
+    pub(crate) fn space(&mut self) -> (&mut BytesMut, usize) {
+        let room = self.intake.room();
+        (self.intake.space(), room)
+    }
+
+    /// Understands what was received; `ended`: nothing more will come.
+    pub(crate) fn received(mut self, ended: bool) -> Received {
+        if ended {
+            if self.intake.held() == 0 {
+                return Received::Nothing;
+            }
+            self.intake.finish();
+        }
+        match self.intake.scan(1) {
+            Ok(0) => Received::Part(self),
+            Ok(_) => {
+                let frame = self.intake.take_block();
+                match Request::parse(&frame.bytes()[HEADER..]) {
+                    Ok(request) => Received::Request(request, self.intake),
+                    Err(bad) => Received::Refused(bad.into()),
+                }
+            }
+            Err(error) => Received::Refused(refusal(&error, 0)),
+        }
+    }
+}
+
+/// The length of a header, in bytes.
+pub(crate) const HEADER: usize = 10;
+
+/// What is wrong with a frame, in the words of the protocol. `origin` is the offset at which the
+/// error's own begin to count. The bytes are not shown: input is never echoed.
+pub(crate) fn refusal(error: &DecodeError, origin: u64) -> Refusal {
+    let at = |refusal: Refusal| {
+        refusal
+            .with("offset", origin + error.offset())
+            .with("message", error.index())
+    };
+    match error.kind() {
+        ErrorKind::TooLarge {
+            declared: Some(declared),
+            limit,
+        } => at(Refusal::new(
+            Code::TooLarge,
+            "that is more than the hub accepts",
+        ))
+        .with("length", declared)
+        .with("limit", limit),
+        ErrorKind::Truncated { have, missing, .. } => {
+            let missing = missing.map_or_else(String::new, |n| format!(", {n} missing"));
+            let words = format!("the stream ended inside a frame: {have} bytes there{missing}");
+            at(Refusal::new(Code::Header, words))
+        }
+        _ => {
+            let guess = error
+                .looks_like()
+                .map_or_else(String::new, |guess| format!("; {guess}"));
+            at(Refusal::new(Code::Header, format!("not a length{guess}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(parts: &[&[u8]], ended: bool) -> Received {
+        let mut frame = FirstFrame::new();
+        for (index, part) in parts.iter().enumerate() {
+            frame.space().0.extend_from_slice(part);
+            match frame.received(ended && index + 1 == parts.len()) {
+                Received::Part(more) => frame = more,
+                other => return other,
+            }
+        }
+        Received::Part(frame)
+    }
+
+    #[test]
+    fn a_request_is_the_same_at_every_split() {
+        let bytes = b"26        SUBSCRIBE ticks from=first5         hello";
+        for split in 1..bytes.len() {
+            let received = receive(&[&bytes[..split], &bytes[split..]], false);
+            let Received::Request(request, intake) = received else {
+                panic!("split at {split}");
+            };
+            assert_eq!(request.to_string(), "SUBSCRIBE ticks from=first");
+            assert_eq!(intake.held(), if split >= 36 { split - 36 } else { 15 });
+        }
+    }
+
+    #[test]
+    fn the_first_byte_that_cannot_be_refuses() {
+        for (bytes, words) in [
+            (&b"G"[..], "not a length"),
+            (b"GET / HTTP/1.1\r\n", "not a length; this looks like HTTP"),
+            (b"1x", "not a length"),
+        ] {
+            let Received::Refused(refusal) = receive(&[bytes], false) else {
+                panic!("{}", bytes.escape_ascii());
+            };
+            assert_eq!(
+                refusal.to_string(),
+                format!("ERROR HEADER offset=0 message=0 {words}")
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_is_limited_by_its_header() {
+        let Received::Refused(refusal) = receive(&[b"4097      "], false) else {
+            panic!();
+        };
+        assert!(
+            refusal
+                .to_string()
+                .starts_with("ERROR TOO_LARGE offset=0 message=0 length=4097 limit=4096 ")
+        );
+    }
+
+    #[test]
+    fn the_end_inside_a_request_is_told_from_the_end_before_it() {
+        assert!(matches!(receive(&[b""], true), Received::Nothing));
+        let Received::Refused(refusal) = receive(&[b"8         CHAN"], true) else {
+            panic!();
+        };
+        assert_eq!(refusal.code, Some(Code::Header));
+    }
+}
