@@ -2,16 +2,19 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
-use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
+use crate::poll::Poll;
+
 pub struct Drain {
-    poll: rustix::fd::OwnedFd,
-    events: Vec<epoll::Event>,
+    poll: Poll,
+    ready: Vec<u64>,
     subscribers: Vec<Subscriber>,
+    /// What a publisher gets (redis answers each message, for one), which nobody counts.
+    answers: Option<TcpStream>,
     /// Where nothing is ever put: `MSG_TRUNC` lets the system throw the bytes away, and the
     /// buffer only says how many at most.
     nowhere: Vec<u8>,
@@ -24,12 +27,16 @@ struct Subscriber {
     received: u64,
 }
 
+/// The number of the publisher in the poll; subscribers count from 0.
+const ANSWERS: u64 = u64::MAX;
+
 impl Drain {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            events: Vec::with_capacity(256),
+            poll: Poll::new()?,
+            ready: Vec::new(),
             subscribers: Vec::new(),
+            answers: None,
             nowhere: vec![0; 1024 * 1024],
             open: 0,
             total: 0,
@@ -42,8 +49,7 @@ impl Drain {
 
     pub fn add(&mut self, socket: TcpStream) -> io::Result<()> {
         socket.set_nonblocking(true)?;
-        let data = epoll::EventData::new_u64(self.subscribers.len() as u64);
-        epoll::add(&self.poll, socket.as_fd(), data, epoll::EventFlags::IN)?;
+        self.poll.add(&socket, self.subscribers.len() as u64)?;
         self.subscribers.push(Subscriber {
             socket,
             received: 0,
@@ -52,30 +58,36 @@ impl Drain {
         Ok(())
     }
 
+    /// Throws away what this publisher is answered, so that the server never waits for it.
+    pub fn ignore_answers(&mut self, publisher: &TcpStream) -> io::Result<()> {
+        let socket = publisher.try_clone()?;
+        socket.set_nonblocking(true)?;
+        self.poll.add(&socket, ANSWERS)?;
+        self.answers = Some(socket);
+        Ok(())
+    }
+
     /// Takes what has arrived, waiting for it at most this long.
     pub fn turn(&mut self, wait: Duration) -> io::Result<()> {
-        let wait = Timespec {
-            tv_sec: wait.as_secs() as i64,
-            tv_nsec: wait.subsec_nanos().into(),
-        };
-        self.events.clear();
-        epoll::wait(
-            &self.poll,
-            rustix::buffer::spare_capacity(&mut self.events),
-            Some(&wait),
-        )?;
-        for event in &self.events {
-            let subscriber = &mut self.subscribers[event.data.u64() as usize];
+        self.poll.wait(wait, &mut self.ready)?;
+        for &number in &self.ready {
+            if number == ANSWERS {
+                if let Some(socket) = &self.answers {
+                    discard(socket, &mut self.nowhere)?;
+                }
+                continue;
+            }
+            let subscriber = &mut self.subscribers[number as usize];
             match recv(&subscriber.socket, &mut *self.nowhere, RecvFlags::TRUNC) {
                 Ok((_, 0)) => {
-                    epoll::delete(&self.poll, &subscriber.socket)?;
+                    self.poll.remove(&subscriber.socket)?;
                     self.open -= 1;
                 }
                 Ok((_, received)) => {
                     subscriber.received += received as u64;
                     self.total += received as u64;
                 }
-                Err(rustix::io::Errno::AGAIN) => {}
+                Err(Errno::AGAIN) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -107,5 +119,14 @@ impl Drain {
 
     pub fn is_empty(&self) -> bool {
         self.subscribers.is_empty()
+    }
+}
+
+/// Throws away what has arrived at a publisher; its end is an error.
+pub fn discard(socket: &TcpStream, nowhere: &mut [u8]) -> io::Result<()> {
+    match recv(socket, nowhere, RecvFlags::TRUNC) {
+        Ok((_, 0)) => Err(io::Error::other("the server has closed the publisher")),
+        Ok(_) | Err(Errno::AGAIN) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -5,11 +5,26 @@ use std::io::{self, Read, Write};
 /// The size of a block, and of a publisher's batch.
 pub const BLOCK: usize = 64 * 1024;
 
+/// The header of a payload of this size.
+pub fn header(size: usize) -> Vec<u8> {
+    format!("{size:<10}").into_bytes()
+}
+
 /// One frame around a payload of this size.
 pub fn frame(size: usize) -> Vec<u8> {
-    let mut frame = format!("{size:<10}").into_bytes();
+    let mut frame = header(size);
     frame.resize(frame.len() + size, b'x');
     frame
+}
+
+/// Reads one frame and not a byte more, so that what follows it stays in the socket.
+pub fn read_frame(mut source: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+    let mut header = [0; 10];
+    source.read_exact(&mut header)?;
+    let length = length(&header).filter(|length| *length <= limit);
+    let mut payload = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
+    source.read_exact(&mut payload)?;
+    Ok(payload)
 }
 
 /// As many whole copies of a message as make a block, and at least one. Returns how many.
@@ -98,4 +113,23 @@ fn length(header: &[u8]) -> Option<usize> {
         .iter()
         .fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
     (canonical && spaces.iter().all(|byte| *byte == b' ')).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_frame_leaves_what_follows() {
+        let mut stream: &[u8] = b"2         OKnext";
+        assert_eq!(read_frame(&mut stream, 4096).unwrap(), b"OK");
+        assert_eq!(stream, b"next");
+    }
+
+    #[test]
+    fn read_frame_refuses_bad_headers_and_long_payloads() {
+        for stream in ["HTTP/1.1 400 ", "02        OK", "4097      "] {
+            assert!(read_frame(stream.as_bytes(), 4096).is_err(), "{stream}");
+        }
+    }
 }

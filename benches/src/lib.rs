@@ -1,10 +1,20 @@
-//! Fan-out measured from outside: the load client, the servers it is pointed at, and what they
-//! need. The binaries are `fanout` (measures), `engine` (the hub's engine behind the flags of
-//! `tenfold broadcast`) and `relay` (the bare block relay that the engine is compared with).
+//! The hub measured from outside: the load client, the servers it is pointed at, and what they
+//! need. The binaries that measure are `fanout`, `latency` and `idle`; `engine` (the hub's engine
+//! behind the flags of `tenfold broadcast`) and `relay` (the bare block relay that everything is
+//! compared with) are measured.
+
+use std::error::Error;
 
 pub mod drain;
 pub mod frames;
+pub mod open_loop;
+pub mod options;
+pub mod poll;
 pub mod process;
 pub mod publish;
 pub mod server_args;
+pub mod servers;
+pub mod stamps;
 pub mod table;
+
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -1,22 +1,27 @@
 //! A server under measurement: a child process, and what it has used.
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::server_args::read_port_file;
 
-pub struct Server {
+pub struct Process {
     child: Child,
 }
 
-impl Server {
+impl Process {
     pub fn start(command: &mut Command) -> io::Result<Self> {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        Ok(Self { child })
+        match command.stdin(Stdio::null()).stdout(Stdio::null()).spawn() {
+            Ok(child) => Ok(Self { child }),
+            Err(error) => Err(io::Error::new(
+                error.kind(),
+                format!("failed to start {:?}: {error}", command.get_program()),
+            )),
+        }
     }
 
     /// Starts a server that tells its addresses in a port file.
@@ -34,6 +39,23 @@ impl Server {
                 return Err(io::Error::other(format!("{command:?} did not start")));
             }
             thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Connects to a server that has just been started, as soon as it listens.
+    pub fn connect(&mut self, address: SocketAddr) -> io::Result<TcpStream> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match TcpStream::connect(address) {
+                Ok(socket) => return Ok(socket),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => thread::sleep(Duration::from_millis(10)),
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(io::Error::other(format!(
+                    "the server for {address} has ended: {status}"
+                )));
+            }
         }
     }
 
@@ -63,9 +85,31 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where a program of a Debian package is, or an error that names the package.
+pub fn installed(program: &str, package: &str) -> io::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian keeps some servers where only root looks.
+    let sbin = PathBuf::from("/usr/sbin");
+    std::env::split_paths(&path)
+        .chain([sbin])
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("{program} is not installed; on Debian: apt-get install {package}"),
+            )
+        })
+}
+
+/// An address for a server that cannot choose one by itself.
+pub fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
 }

@@ -4,6 +4,10 @@
 use std::io::{self, Write};
 use std::net::TcpStream;
 
+use crate::Result;
+use crate::frames::batch;
+use crate::servers::Server;
+
 /// How far a publisher may be ahead of the slowest subscriber, in received bytes.
 const OUTSTANDING: u64 = 4 * 1024 * 1024;
 
@@ -17,22 +21,24 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher of a batch of `count` messages, each of which arrives as so many bytes.
-    pub fn new(
-        socket: TcpStream,
-        batch: Vec<u8>,
-        count: usize,
-        message_arrives: usize,
-    ) -> io::Result<Self> {
+    /// Publishes messages of this size to a server.
+    pub fn new(server: &dyn Server, size: usize) -> Result<Self> {
+        let socket = server.publish()?;
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
+        let message = server.sent(size).around(&vec![b'x'; size]);
+        let (batch, count) = batch(&message);
         Ok(Self {
             socket,
             batch,
-            arrives: (count * message_arrives) as u64,
+            arrives: (count * server.delivered(size).len(size)) as u64,
             sent: 0,
             batches: 0,
         })
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
     }
 
     /// Sends what may be sent now, given what the slowest subscriber has received.
@@ -49,5 +55,11 @@ impl Publisher {
             }
         }
         Ok(())
+    }
+
+    /// The most that a subscriber can have received: the batches that are sent, and one more for
+    /// that which is being sent and for what a server may put between messages.
+    pub fn most_received(&self) -> u64 {
+        (self.batches + 1) * self.arrives
     }
 }

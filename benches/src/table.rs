@@ -1,4 +1,4 @@
-//! Numbers of several rounds, as a Markdown table.
+//! Numbers of several rounds, as Markdown tables.
 
 /// What one round has shown.
 #[derive(Clone, Copy, Debug)]
@@ -9,7 +9,10 @@ pub struct Round {
     pub cpu: f64,
 }
 
+/// What one server has shown at one point, in all rounds.
 pub struct Row {
+    pub clients: usize,
+    pub size: usize,
     pub name: String,
     pub rounds: Vec<Round>,
 }
@@ -18,38 +21,59 @@ impl Row {
     fn rate(&self) -> f64 {
         median(self.rounds.iter().map(|round| round.rate))
     }
+
+    fn cpu(&self) -> f64 {
+        median(self.rounds.iter().map(|round| round.cpu))
+    }
 }
 
-/// Rates as medians, with their range, and as ratios to each row.
-pub fn print(title: &str, rows: &[Row]) {
+/// Rates and CPU as medians, and what the reference is to each other server at the same point.
+pub fn print(title: &str, reference: &str, rows: &[Row]) {
     println!("\n{title}\n");
-    let to = rows
-        .iter()
-        .map(|row| format!(" to {} |", row.name))
-        .collect::<String>();
-    println!("| server | delivered/s | lowest - highest | CPU s per million |{to}");
-    println!("|---|---|---|---|{}", "---|".repeat(rows.len()));
+    println!(
+        "| subscribers | bytes | server | delivered/s | lowest - highest | CPU s per million \
+         | {reference} to it | its CPU to {reference}'s |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     for row in rows {
+        let start = format!("| {} | {} | {} |", row.clients, row.size, row.name);
+        if row.rounds.is_empty() {
+            println!("{start} failed | | | | |");
+            continue;
+        }
         let rates = || row.rounds.iter().map(|round| round.rate);
-        let cpu = median(row.rounds.iter().map(|round| round.cpu));
+        let same_point = |other: &&Row| {
+            other.name == reference && other.clients == row.clients && other.size == row.size
+        };
         let ratios = rows
             .iter()
-            .map(|other| format!(" {:.2} |", row.rate() / other.rate()))
-            .collect::<String>();
+            .find(same_point)
+            .filter(|other| other.name != row.name && !other.rounds.is_empty())
+            .map(|other| {
+                let (rate, cpu) = (other.rate() / row.rate(), row.cpu() / other.cpu());
+                format!(" {rate:.2} | {cpu:.2} |")
+            });
         println!(
-            "| {} | {} | {} - {} | {cpu:.4} |{ratios}",
-            row.name,
+            "{start} {} | {} - {} | {:.4} |{}",
             human(row.rate()),
             human(rates().fold(f64::INFINITY, f64::min)),
             human(rates().fold(0.0, f64::max)),
+            row.cpu(),
+            ratios.as_deref().unwrap_or(" | |"),
         );
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// Under which congestion control loopback has run, which the numbers depend on.
+pub fn congestion_control() -> String {
+    std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
 fn human(rate: f64) -> String {

@@ -1,249 +1,206 @@
 //! Measures fan-out: the same client for every server, one server after the other, in several
-//! rounds.
+//! rounds, at one point or at all points of a matrix.
 //!
 //! ```text
-//! fanout [--clients 100] [--size 128] [--rounds 5] [--shape file|publish] [--servers a,b,c]
-//!        [--seconds 4] [--file-mib 256] [--tenfold-bin PATH] [--args-engine "..."] [--args-relay "..."]
+//! fanout [--clients 1,10,100] [--size 16,128] [--rounds 5] [--seconds 4] [--shape file|publish]
+//!        [--servers hub,relay,redis,zmq,nats] [--reference hub] [--file-mib 256]
+//!        [--tenfold-bin PATH] [--args-hub "..."] [--args-redis "..."]
 //! ```
 //!
-//! In the shape `file` the servers `engine`, `relay` and `tenfold` send a file to the subscribers,
-//! and the time runs from the first byte to the last. In the shape `publish`, and always for
-//! `nats`, this process publishes batches of 64 KiB, and a window of some seconds is counted after
-//! a second of warming up.
+//! In the shape `publish` this process publishes batches of 64 KiB, and a window of some seconds
+//! is counted after a second of warming up. In the shape `file` the servers `engine`, `relay` and
+//! `tenfold` send a file to the subscribers, and the time runs from the first byte to the last;
+//! the others get a publisher.
 
-use std::error::Error;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use tenfold_benches::Result;
 use tenfold_benches::drain::Drain;
-use tenfold_benches::frames::{batch, frame, write_file};
-use tenfold_benches::process::Server;
+use tenfold_benches::frames::write_file;
+use tenfold_benches::options::Options;
 use tenfold_benches::publish::Publisher;
-use tenfold_benches::server_args::number;
-use tenfold_benches::table::{Round, Row, print};
+use tenfold_benches::servers::{Setup, broadcast, start};
+use tenfold_benches::table::{Round, Row, congestion_control, print};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+/// The servers of either shape, where nothing is said.
+const FILE: &str = "engine,relay,nats";
+const PUBLISH: &str = "hub,relay,redis,zmq,nats";
+const WARM_UP: Duration = Duration::from_secs(1);
 
-struct Plan {
-    clients: usize,
-    size: usize,
-    rounds: usize,
-    seconds: usize,
-    file_mib: usize,
-    publish: bool,
-    servers: Vec<String>,
-    tenfold: PathBuf,
-    args: Vec<(String, String)>,
+struct Fanout {
+    options: Options,
+    /// The size of the files that are sent, or nothing where all servers get a publisher.
+    file_bytes: Option<usize>,
+    place: tempfile::TempDir,
 }
 
 fn main() -> Result<()> {
-    let plan = Plan::parse()?;
-    let place = tempfile::tempdir()?;
-    let file = place.path().join("frames");
-    let messages = write_file(File::create(&file)?, plan.size, plan.file_mib << 20)?;
-    let mut rows: Vec<Row> = plan
-        .servers
-        .iter()
-        .map(|name| Row {
-            name: name.clone(),
-            rounds: Vec::new(),
-        })
-        .collect();
-    for round in 0..plan.rounds {
-        for row in &mut rows {
-            let result = match row.name.as_str() {
-                "nats" => plan.nats(place.path())?,
-                name if plan.publish => plan.publish(name, place.path())?,
-                name => plan.file(name, place.path(), &file, messages)?,
-            };
-            eprintln!(
-                "round {round} {}: {:.2} M/s, {:.4} CPU s per million",
-                row.name,
-                result.rate / 1e6,
-                result.cpu
-            );
-            row.rounds.push(result);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let own = ["--shape", "--file-mib"];
+    let mut options = Options::new(FILE).parse(args.clone(), &own)?;
+    let file_bytes = match options.own("--shape").unwrap_or("file") {
+        "file" => Some(options.own_number("--file-mib", 256)? << 20),
+        "publish" => {
+            options = Options::new(PUBLISH).parse(args, &own)?;
+            None
         }
+        shape => return Err(format!("there is no shape {shape:?}").into()),
+    };
+    tenfold_hub::raise_fd_limit()?;
+    let fanout = Fanout {
+        options,
+        file_bytes,
+        place: tempfile::tempdir()?,
+    };
+    fanout.check_servers()?;
+    let (rows, failures) = fanout.measure()?;
+    fanout.print(&rows);
+    match failures {
+        0 => Ok(()),
+        failures => Err(format!("{failures} measurements failed").into()),
     }
-    let congestion = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control")?;
-    print(
-        &format!(
-            "{} subscribers, {} bytes, source: {}, congestion control: {}, medians of {} rounds",
-            plan.clients,
-            plan.size,
-            if plan.publish {
-                "a publisher"
-            } else {
-                "a file (nats: a publisher)"
-            },
-            congestion.trim(),
-            plan.rounds
-        ),
-        &rows,
-    );
-    Ok(())
 }
 
-impl Plan {
-    fn parse() -> io::Result<Self> {
-        let mut plan = Self {
-            clients: 100,
-            size: 128,
-            rounds: 5,
-            seconds: 4,
-            file_mib: 256,
-            publish: false,
-            servers: vec!["engine".into(), "relay".into(), "nats".into()],
-            tenfold: "tenfold".into(),
-            args: Vec::new(),
-        };
-        let mut args = std::env::args().skip(1);
-        while let Some(name) = args.next() {
-            let value = args.next().unwrap_or_default();
-            match name.as_str() {
-                "--clients" => plan.clients = number(&value)?,
-                "--size" => plan.size = number(&value)?,
-                "--rounds" => plan.rounds = number(&value)?,
-                "--seconds" => plan.seconds = number(&value)?,
-                "--file-mib" => plan.file_mib = number(&value)?,
-                "--shape" => plan.publish = value == "publish",
-                "--servers" => plan.servers = value.split(',').map(str::to_owned).collect(),
-                "--tenfold-bin" => plan.tenfold = value.into(),
-                _ => match name.strip_prefix("--args-") {
-                    Some(server) => plan.args.push((server.to_owned(), value)),
-                    None => {
-                        return Err(io::Error::new(
-                            io::ErrorKind::InvalidInput,
-                            format!("what is {name}?"),
-                        ));
+impl Fanout {
+    /// Starts each server once, so that a missing one is known now and not in an hour.
+    fn check_servers(&self) -> Result<()> {
+        let setup = self.options.setup(1, self.place.path());
+        for name in &self.options.servers {
+            if !self.sends_file(name) {
+                start(name, &setup).map_err(|error| format!("{name}: {error}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sends_file(&self, name: &str) -> bool {
+        self.file_bytes.is_some() && broadcast::sends_files(name)
+    }
+
+    /// All servers at all points. One that fails is said and counted, and the rest goes on.
+    fn measure(&self) -> Result<(Vec<Row>, usize)> {
+        let (mut rows, mut failures) = (Vec::new(), 0);
+        for &size in &self.options.sizes {
+            let file = self.file(size)?;
+            for &clients in &self.options.clients {
+                let mut point = self.rows(clients, size);
+                let setup = self.options.setup(clients, self.place.path());
+                for round in 0..self.options.rounds {
+                    for row in &mut point {
+                        let result = match &file {
+                            Some(file) if self.sends_file(&row.name) => {
+                                send_file(&row.name, &setup, file)
+                            }
+                            _ => self.publish(&row.name, &setup, size),
+                        };
+                        failures += usize::from(result.is_err());
+                        tell(round, row, &result);
+                        row.rounds.extend(result.ok());
                     }
-                },
+                }
+                rows.append(&mut point);
             }
         }
-        Ok(plan)
+        Ok((rows, failures))
     }
 
-    /// The command of a server that has the flags of `tenfold broadcast`. A name like `engine:x`
-    /// is the engine with the flags of `--args-engine:x`.
-    fn command(&self, name: &str) -> Result<Command> {
-        let program = name.split(':').next().unwrap_or(name);
-        let mut command = if program == "tenfold" {
-            let mut command = Command::new(&self.tenfold);
-            command.args(["broadcast", "--in", "frames", "-q"]);
-            command
-        } else {
-            Command::new(std::env::current_exe()?.with_file_name(program))
+    fn rows(&self, clients: usize, size: usize) -> Vec<Row> {
+        let row = |name: &String| Row {
+            clients,
+            size,
+            name: name.clone(),
+            rounds: Vec::new(),
         };
-        command
-            .args(["--listen", "127.0.0.1:0", "--wait-clients"])
-            .arg(self.clients.to_string());
-        for (_, args) in self.args.iter().filter(|(server, _)| server == name) {
-            command.args(args.split_whitespace());
-        }
-        Ok(command)
+        self.options.servers.iter().map(row).collect()
     }
 
-    /// Lets a server send a file to all, and counts from the first byte to the last.
-    fn file(&self, name: &str, place: &Path, file: &Path, messages: usize) -> Result<Round> {
-        let (server, addresses) = start(self.command(name)?.arg(file), place)?;
+    /// The file that is sent, and how many messages it holds.
+    fn file(&self, size: usize) -> Result<Option<(PathBuf, usize)>> {
+        let Some(bytes) = self.file_bytes else {
+            return Ok(None);
+        };
+        let path = self.place.path().join("frames");
+        let messages = write_file(File::create(&path)?, size, bytes)?;
+        Ok(Some((path, messages)))
+    }
+
+    /// Publishes and receives for a while, and counts after warming up.
+    fn publish(&self, name: &str, setup: &Setup, size: usize) -> Result<Round> {
+        let server = start(name, setup)?;
         let mut drain = Drain::new()?;
-        let cpu = server.cpu()?;
-        for _ in 0..self.clients {
-            drain.connect(addresses[0])?;
+        for _ in 0..setup.clients {
+            drain.add(server.subscribe()?)?;
         }
-        let mut start = Instant::now();
-        let expected = self.clients as u64 * std::fs::metadata(file)?.len();
-        while drain.total() < expected && drain.open() > 0 {
-            let first = drain.total() == 0;
-            drain.turn(Duration::from_secs(1))?;
-            if first {
-                start = Instant::now();
-            }
-        }
-        let (time, cpu) = (start.elapsed(), server.cpu()? - cpu);
-        if drain.total() != expected {
-            return Err(format!("{name}: {} bytes arrived, not {expected}", drain.total()).into());
-        }
-        Ok(round(messages as f64 * self.clients as f64, time, cpu))
-    }
-
-    fn publish(&self, name: &str, place: &Path) -> Result<Round> {
-        let (server, addresses) = start(self.command(name)?.arg("--publisher"), place)?;
-        let mut drain = Drain::new()?;
-        for _ in 0..self.clients {
-            drain.connect(addresses[0])?;
-        }
-        let message = frame(self.size);
-        let (batch, count) = batch(&message);
-        let publisher = Publisher::new(
-            TcpStream::connect(addresses[1])?,
-            batch,
-            count,
-            message.len(),
-        )?;
-        self.count(&server, drain, publisher, message.len())
-    }
-
-    fn nats(&self, place: &Path) -> Result<Round> {
-        let address = free_address()?;
-        let server = Server::start(
-            Command::new("nats-server")
-                .args(["-a", "127.0.0.1", "-p", &address.port().to_string(), "-l"])
-                .arg(place.join("nats.log")),
-        )?;
-        let mut drain = Drain::new()?;
-        for _ in 0..self.clients {
-            let mut subscriber = nats_connect(address)?;
-            nats_command(&mut subscriber, "SUB ticks 1\r\n")?;
-            drain.add(subscriber)?;
-        }
-        let payload = vec![b'x'; self.size];
-        let head = format!("PUB ticks {}\r\n", self.size);
-        let message = [head.as_bytes(), &payload, b"\r\n"].concat();
-        let arrives = format!("MSG ticks 1 {}\r\n", self.size).len() + self.size + 2;
-        let (batch, count) = batch(&message);
-        let publisher = Publisher::new(nats_connect(address)?, batch, count, arrives)?;
-        self.count(&server, drain, publisher, arrives)
-    }
-
-    /// Publishes and receives for a while, and counts after the first second.
-    fn count(
-        &self,
-        server: &Server,
-        mut drain: Drain,
-        mut publisher: Publisher,
-        message: usize,
-    ) -> Result<Round> {
+        let mut publisher = Publisher::new(&*server, size)?;
+        drain.ignore_answers(publisher.socket())?;
         let mut run = |time: Duration| -> Result<(u64, Duration)> {
             let (start, before) = (Instant::now(), drain.total());
             while start.elapsed() < time {
                 publisher.turn(drain.least())?;
                 drain.turn(Duration::from_millis(1))?;
                 if drain.open() < drain.len() {
-                    return Err("the server has closed a connection".into());
+                    return Err("the server has closed a subscriber".into());
                 }
             }
             Ok((drain.total() - before, start.elapsed()))
         };
-        run(Duration::from_secs(1))?;
-        let cpu = server.cpu()?;
-        let (bytes, time) = run(Duration::from_secs(self.seconds as u64))?;
-        Ok(round(
-            bytes as f64 / message as f64,
-            time,
-            server.cpu()? - cpu,
-        ))
+        run(WARM_UP)?;
+        let cpu = server.process().cpu()?;
+        let (bytes, time) = run(self.options.window())?;
+        if bytes == 0 {
+            return Err("nothing arrives".into());
+        }
+        // With each message that is lost the publisher falls behind for ever; this is the reverse.
+        if drain.total() > publisher.most_received() * setup.clients as u64 {
+            return Err("more arrived than was published".into());
+        }
+        let messages = bytes as f64 / server.delivered(size).len(size) as f64;
+        Ok(round(messages, time, server.process().cpu()? - cpu))
+    }
+
+    fn print(&self, rows: &[Row]) {
+        let source = match self.file_bytes {
+            None => "a publisher",
+            Some(_) => "a file where a server takes one, else a publisher",
+        };
+        let title = format!(
+            "source: {source}, congestion control: {}, medians of {} rounds of {} s",
+            congestion_control(),
+            self.options.rounds,
+            self.options.window().as_secs(),
+        );
+        print(&title, self.options.reference("hub"), rows);
     }
 }
 
-fn start(command: &mut Command, place: &Path) -> Result<(Server, Vec<SocketAddr>)> {
-    let file = place.join("ports");
-    let _ = std::fs::remove_file(&file);
-    Ok(Server::start_with_port_file(command, &file)?)
+/// Lets a server send a file to all, and counts from the first byte to the last.
+fn send_file(name: &str, setup: &Setup, (file, messages): &(PathBuf, usize)) -> Result<Round> {
+    let (process, address) = broadcast::start_with_file(name, setup, file)?;
+    let mut drain = Drain::new()?;
+    let cpu = process.cpu()?;
+    for _ in 0..setup.clients {
+        drain.connect(address)?;
+    }
+    let mut start = Instant::now();
+    let expected = setup.clients as u64 * length(file)?;
+    while drain.total() < expected && drain.open() > 0 {
+        let first = drain.total() == 0;
+        drain.turn(Duration::from_secs(1))?;
+        if first {
+            start = Instant::now();
+        }
+    }
+    let (time, cpu) = (start.elapsed(), process.cpu()? - cpu);
+    if drain.total() != expected {
+        return Err(format!("{} bytes arrived, not {expected}", drain.total()).into());
+    }
+    Ok(round(*messages as f64 * setup.clients as f64, time, cpu))
+}
+
+fn length(file: &Path) -> Result<u64> {
+    Ok(std::fs::metadata(file)?.len())
 }
 
 fn round(messages: f64, time: Duration, cpu: f64) -> Round {
@@ -253,38 +210,20 @@ fn round(messages: f64, time: Duration, cpu: f64) -> Round {
     }
 }
 
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind("127.0.0.1:0")?.local_addr()
-}
-
-/// Connects once the server is there, and exchanges the greeting.
-fn nats_connect(address: SocketAddr) -> Result<TcpStream> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut socket = loop {
-        match TcpStream::connect(address) {
-            Ok(socket) => break socket,
-            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
-            Err(error) => return Err(error.into()),
-        }
+fn tell(round: usize, row: &Row, result: &Result<Round>) {
+    let result = match result {
+        Ok(result) => format!(
+            "{:.2} M/s, {:.4} CPU s per million",
+            result.rate / 1e6,
+            result.cpu
+        ),
+        Err(error) => error.to_string(),
     };
-    let mut info = String::new();
-    BufReader::with_capacity(1, socket.try_clone()?).read_line(&mut info)?;
-    nats_command(
-        &mut socket,
-        "CONNECT {\"verbose\":false,\"pedantic\":false}\r\n",
-    )?;
-    Ok(socket)
-}
-
-/// Sends a command and waits until it has taken effect.
-fn nats_command(socket: &mut TcpStream, command: &str) -> Result<()> {
-    socket.write_all(command.as_bytes())?;
-    socket.write_all(b"PING\r\n")?;
-    let mut answer = String::new();
-    BufReader::with_capacity(1, socket.try_clone()?).read_line(&mut answer)?;
-    if answer == "PONG\r\n" {
-        Ok(())
-    } else {
-        Err(format!("nats answered {answer:?}").into())
-    }
+    let Row {
+        clients,
+        size,
+        name,
+        ..
+    } = row;
+    eprintln!("{clients} subscribers, {size} B, round {round}, {name}: {result}");
 }

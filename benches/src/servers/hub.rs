@@ -1,0 +1,112 @@
+//! `tenfold serve`: requests and their answers are frames, and so is every message.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use super::{CHANNEL, Envelope, Server, Setup};
+use crate::Result;
+use crate::frames::{header, read_frame};
+use crate::process::Process;
+
+/// The longest answer that the hub's protocol allows.
+const ANSWER: usize = 4096;
+
+pub struct Hub {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Hub {
+    pub fn start(name: &str, setup: &Setup) -> Result<Self> {
+        let mut command = Command::new(&setup.tenfold);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "-q"])
+            .args(setup.args(name));
+        let (process, addresses) = Process::start_with_port_file(&mut command, &setup.port_file())
+            .map_err(|error| format!("{error}; --tenfold-bin says where `tenfold` is"))?;
+        let address = *addresses.first().ok_or("the hub's port file is empty")?;
+        Ok(Self { process, address })
+    }
+}
+
+impl Server for Hub {
+    fn process(&self) -> &Process {
+        &self.process
+    }
+
+    fn subscribe(&self) -> Result<TcpStream> {
+        ask(self.address, &format!("SUBSCRIBE {CHANNEL} from=next"))
+    }
+
+    fn publish(&self) -> Result<TcpStream> {
+        ask(self.address, &format!("PUBLISH {CHANNEL} acks=none"))
+    }
+
+    fn sent(&self, size: usize) -> Envelope {
+        self.delivered(size)
+    }
+
+    fn delivered(&self, size: usize) -> Envelope {
+        Envelope {
+            before: header(size),
+            after: b"",
+        }
+    }
+}
+
+/// Opens a connection with a request; returns when the hub has answered with OK.
+fn ask(address: SocketAddr, request: &str) -> Result<TcpStream> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.write_all(&[&header(request.len()), request.as_bytes()].concat())?;
+    let answer = read_frame(&socket, ANSWER)?;
+    if answer.starts_with(b"OK ") {
+        Ok(socket)
+    } else {
+        let answer = String::from_utf8_lossy(&answer);
+        Err(format!("the hub answered {request:?} with {answer:?}").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// What a client sends, and what follows the answer or is wrong with it.
+    fn exchange(request: &'static str, answer: &[u8]) -> (Vec<u8>, Result<Vec<u8>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = thread::spawn(move || {
+            let mut socket = ask(address, request).map_err(|error| error.to_string())?;
+            let mut rest = Vec::new();
+            socket.read_to_end(&mut rest).unwrap();
+            Ok::<_, String>(rest)
+        });
+        let mut socket = listener.accept().unwrap().0;
+        let mut sent = vec![0; 10 + request.len()];
+        socket.read_exact(&mut sent).unwrap();
+        socket.write_all(answer).unwrap();
+        drop(socket);
+        (sent, client.join().unwrap().map_err(Into::into))
+    }
+
+    #[test]
+    fn messages_after_the_answer_stay_in_the_socket() {
+        let (sent, rest) = exchange(
+            "SUBSCRIBE ticks from=next",
+            b"6         OK x=13         abc",
+        );
+        assert_eq!(sent, b"25        SUBSCRIBE ticks from=next");
+        assert_eq!(rest.unwrap(), b"3         abc");
+    }
+
+    #[test]
+    fn an_error_is_an_error() {
+        let (_, rest) = exchange("PUBLISH ticks acks=none", b"12        ERROR DENIED");
+        assert!(rest.unwrap_err().to_string().contains("ERROR DENIED"));
+    }
+}
