@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hub import Hub
 from support import CLIENTS, ROOT, Running
 
 
@@ -58,12 +59,27 @@ def tenfold(binary, run, tmp_path):
     return start
 
 
+@pytest.fixture
+def hub(tenfold):
+    """Starts a hub on free ports of the loopback. At the end of the test it must be alive, or have ended well."""
+    started = []
+
+    def start(*arguments) -> Hub:
+        started.append(Hub(tenfold("serve", *arguments, listen=True)))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
 @pytest.fixture(scope="session")
 def lesson(tmp_path_factory):
     """The example clients as commands, by file name: `lesson["recv.c"]`."""
     built = tmp_path_factory.mktemp("clients")
     commands = {path.name: [sys.executable, path] for path in [*CLIENTS.glob("*.py"), *CLIENTS.glob("broken/*.py")]}
     commands |= {path.name: [shutil.which("bash"), path] for path in CLIENTS.glob("*.sh")}
+    commands |= {path.name: [shutil.which("node"), path] for path in CLIENTS.glob("*.js")}
     for path in CLIENTS.glob("*.c"):
         program = built / path.stem
         subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-o", program, path], check=True, timeout=120)

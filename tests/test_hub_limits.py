@@ -1,0 +1,203 @@
+"""What is too slow and what is too many: the limits of a hub, each provoked from outside."""
+
+import threading
+
+import pytest
+
+from hub import KIB, MIB, grown, ok, refused
+from support import BOUND, frame, frames, read_to_end, unframe, wait_until
+
+REQUEST = frame(b"PUBLISH ticks")
+
+
+# Too slow.
+
+
+@pytest.mark.parametrize("part", [b"", b"1", b"13        ", b"13        PUBLISH tick"])
+def test_a_request_that_does_not_come_is_told_so(hub, part):
+    client = hub("--request-timeout", "100ms").connect()
+    client.send(part)
+    refused(client.only(), "TIMEOUT")
+
+
+def dribble(client) -> bytes:
+    """Sends one byte after the other until the hub answers. The one frame that it answers with, then its end."""
+    client.sock.settimeout(0.01)
+    data = b""
+    while not data:
+        client.send(b"x")
+        try:
+            data = client.sock.recv(1)
+            assert data, "the end, and no answer"
+        except TimeoutError:
+            pass
+    client.sock.settimeout(BOUND)
+    (answer,) = unframe(data + read_to_end(client.sock))
+    return answer
+
+
+def test_a_request_that_dribbles_is_not_waited_for_any_longer(hub):
+    client = hub("--request-timeout", "300ms").connect()
+    client.send(b"4000      ")
+    refused(dribble(client), "TIMEOUT")
+
+
+@pytest.mark.parametrize("part", [b"1", b"123456789"])
+def test_a_header_that_has_begun_is_to_be_ended(hub, part):
+    client = hub("--header-timeout", "100ms").connect()
+    client.send(REQUEST + frames([b"one", b"two"]) + part)
+    answer, *numbers, error = client.rest()
+    ok(answer)
+    assert grown(numbers)[-1] == 2
+    refused(error, "TIMEOUT")
+
+
+@pytest.mark.parametrize("part", [b"5         ", b"5         hell", b"1000000   " + b"x" * 999_999])
+def test_a_message_that_has_begun_is_to_go_on(hub, part):
+    hub = hub("--stall-timeout", "200ms")
+    client = hub.connect()
+    client.send(REQUEST + frames([b"one", b"two"]) + part)
+    answer, *numbers, error = client.rest()
+    ok(answer)
+    assert grown(numbers)[-1] == 2
+    refused(error, "TIMEOUT")
+    assert hub.messages("ticks", 2) == [b"one", b"two"]
+    assert hub.subscribe("ticks")[1]["next"] == "2"
+
+
+def test_a_large_message_must_be_faster_than_a_byte_now_and_then(hub):
+    client = hub("--stall-timeout", "500ms").connect()
+    client.send(REQUEST)
+    ok(client.answer())
+    client.send(b"%-10d" % (2 * MIB))
+    refused(dribble(client), "TIMEOUT")
+
+
+def test_a_silent_publisher_and_a_silent_subscriber_between_frames_are_never_late(hub):
+    hub = hub("--request-timeout", "100ms", "--header-timeout", "100ms", "--stall-timeout", "100ms")
+    reader, _ = hub.subscribe("ticks")
+    writer, _ = hub.ask("PUBLISH ticks")
+    for _ in range(3):
+        # A third one comes later than these, waits as long as the time-outs are, and is gone before they speak.
+        refused(hub.connect().only(), "TIMEOUT")
+    writer.send(frame(b"hello"))
+    assert reader.frame() == b"hello"
+    assert writer.answer() == b"ACK 1"
+
+
+# Too many.
+
+
+def test_connections_over_the_limit_are_told_that_the_hub_is_busy(hub):
+    hub = hub("--max-connections", "3")
+    held = [hub.subscribe("ticks")[0] for _ in range(2)]
+    held.append(hub.ask("PUBLISH ticks")[0])
+    for line in ("SUBSCRIBE ticks", "PUBLISH ticks", "HEALTH"):
+        refused(hub.refusal(line), "BUSY")
+    held[2].send(frame(b"hello"))
+    assert [one.frame() for one in held[:2]] == [b"hello"] * 2
+    held[0].reset()
+
+    def accepted() -> bool:
+        client, answer = hub.ask("SUBSCRIBE ticks from=first")
+        good = answer.startswith(b"OK ")
+        if good:
+            assert client.frame() == b"hello"
+        client.close()
+        return good
+
+    wait_until(accepted, what="the place of the one who left")
+
+
+def test_channels_over_the_limit_are_refused_and_the_others_go_on(hub):
+    hub = hub("--max-channels", "2")
+    hub.publish("a", [b"1"])
+    hub.publish("b", [b"1"])
+    refused(hub.refusal("PUBLISH c"), "BUSY")
+    refused(hub.refusal("PUBLISH c producer=p"), "BUSY")
+    hub.publish("a", [b"2"])
+    assert hub.messages("a", 2) == [b"1", b"2"]
+
+
+def test_producers_over_the_limit_are_refused_and_the_others_go_on(hub):
+    hub = hub("--max-producers", "2")
+    for producer in ("p", "_q"):
+        hub.publish("ticks", [b"x"], f" producer={producer}")
+    # Neither has been away for so long that it could be forgotten.
+    for producer in ("r", "_r"):
+        refused(hub.refusal(f"PUBLISH ticks producer={producer}"), "BUSY")
+    hub.publish("ticks", [b"y"])
+    assert ok(hub.publish("ticks", [b"z"], " producer=p"))["next"] == "1"
+    hub.publish("other", [b"x"], " producer=r")
+    assert hub.messages("ticks", 4) == [b"x", b"x", b"y", b"z"]
+
+
+def test_those_who_have_not_asked_yet_do_not_keep_out_those_who_do(hub):
+    hub = hub("--max-pending", "4", "--request-timeout", "200ms")
+    silent = [hub.connect() for _ in range(12)]
+    hub.publish("ticks", [b"hello"])
+    assert hub.messages("ticks", 1) == [b"hello"]
+    for client in silent:
+        refused(client.only(), "TIMEOUT")
+
+
+# Memory.
+
+
+def test_a_channel_keeps_what_its_memory_holds(hub):
+    hub = hub("--channel-memory", "1MiB")
+    for start in range(0, 10_000, 1000):
+        hub.publish("ticks", [b"%-1014d" % number for number in range(start, start + 1000)])
+    client = hub.connect()
+    client.request("CHANNELS")
+    row = client.only()
+    assert b'"next":10000,' in row
+    kept = int(row.split(b'"bytes":')[1].split(b",")[0])
+    assert MIB // 2 <= kept <= MIB
+    assert hub.health()["bytes"] == str(kept)
+    first = int(row.split(b'"first":')[1].split(b",")[0])
+    assert kept == (10_000 - first) * KIB
+
+
+def test_all_channels_together_keep_what_the_memory_holds_and_the_largest_gives(hub):
+    hub = hub("--memory", "4MiB", "--channel-memory", "4MiB")
+    hub.publish("small", [b"x" * 1014] * 100)
+    for channel in ("large", "larger"):
+        for _ in range(8):
+            hub.publish(channel, [b"y" * 1014] * 512)
+    assert int(hub.health()["bytes"]) <= 4 * MIB
+    _, keys = hub.subscribe("small", " from=first")
+    assert keys["from"] == "0"
+    for channel in ("large", "larger"):
+        assert int(hub.subscribe(channel, " from=first")[1]["from"]) > 0
+
+
+# A reader that is too slow, and a hub that waits for it or does not.
+
+
+def test_a_hub_that_waits_holds_publishers_for_the_slowest_subscriber(hub):
+    hub = hub("--when-slow", "wait=1h", "--channel-memory", "1MiB")
+    slow, _ = hub.subscribe("ticks", receive_buffer=4096)
+    writer, _ = hub.ask("PUBLISH ticks acks=none")
+    count, size = 16_000, 4086
+    data = frames(b"%-*d" % (size, number) for number in range(count))
+    writer.sock.settimeout(2)
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while sent < len(data):
+            sent += writer.sock.send(data[sent : sent + 4096])
+    # Some of it had room in the hub and in the buffers on the way, and the rest has waited.
+    assert sent < len(data)
+    writer.sock.settimeout(BOUND)
+    thread = threading.Thread(target=lambda: (writer.send(data[sent:]), writer.half_close()), daemon=True)
+    thread.start()
+    assert all(int(slow.frame()) == number for number in range(count))
+    assert writer.rest() == [b"ACK %d" % count]
+
+
+def test_a_hub_that_waits_does_so_for_a_time_and_then_ends_the_slow_one(hub):
+    hub = hub("--when-slow", "wait=300ms", "--channel-memory", "1MiB")
+    slow, _ = hub.subscribe("ticks", receive_buffer=4096)
+    hub.publish("ticks", [b"%-4086d" % number for number in range(16_000)])
+    numbers = [int(message) for message in slow.rest()]
+    assert numbers == list(range(len(numbers))) and len(numbers) < 16_000
