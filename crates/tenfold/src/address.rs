@@ -96,7 +96,7 @@ impl Address {
     }
 
     /// The numeric addresses of a TCP address; none of a unix one.
-    fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         match self {
             Self::Tcp { host, port } if host.contains(':') => {
                 let address = format!("[{host}]:{port}")

@@ -7,6 +7,7 @@
 //! - `tokio` (a default feature): the same over `AsyncRead` and `AsyncWrite`, cancel-safe;
 //! - `codec_traits` (feature `tokio-util`): the same as codecs of `tokio_util::codec::Framed`;
 //! - [`Address`], [`Stream`], [`Listener`]: TCP and unix sockets under one name;
+//! - [`client`]: clients of a hub, which reconnect and go on where they were;
 //! - [`protocol`]: what a hub and its clients say to each other;
 //! - [`closing`]: an end that does not destroy what is still on its way.
 //!
@@ -36,6 +37,7 @@
 
 mod address;
 pub mod blocking;
+pub mod client;
 pub mod closing;
 #[cfg(feature = "tokio-util")]
 pub mod codec_traits;

@@ -101,6 +101,16 @@ impl Stream {
     }
 }
 
+/// Sends without delay, and notices a peer that is gone.
+pub(crate) fn tune(socket: &SockRef<'_>) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL);
+    // A failure means that the peer is gone already, which the first read says better.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+}
+
 fn left_until(deadline: Instant) -> io::Result<Duration> {
     match deadline.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
@@ -110,13 +120,7 @@ fn left_until(deadline: Instant) -> io::Result<Duration> {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        let socket = SockRef::from(&stream);
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_IDLE)
-            .with_interval(KEEPALIVE_INTERVAL);
-        // A failure means that the peer is gone already, which the first read says better.
-        let _ = socket.set_tcp_nodelay(true);
-        let _ = socket.set_tcp_keepalive(&keepalive);
+        tune(&SockRef::from(&stream));
         Self::Tcp(stream)
     }
 }

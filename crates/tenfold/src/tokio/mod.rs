@@ -1,8 +1,15 @@
 //! Messages over tokio's [`AsyncRead`](::tokio::io::AsyncRead) and
-//! [`AsyncWrite`](::tokio::io::AsyncWrite).
+//! [`AsyncWrite`](::tokio::io::AsyncWrite), and clients of a hub.
 
+mod connect;
+mod publisher;
+mod pump;
 mod reader;
+mod subscriber;
 mod writer;
 
+pub use connect::{Connect, Connecting, Transport};
+pub use publisher::Publisher;
 pub use reader::Reader;
+pub use subscriber::Subscriber;
 pub use writer::Writer;

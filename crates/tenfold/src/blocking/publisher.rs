@@ -1,0 +1,123 @@
+//! Messages into a hub's channel, for programs that wait.
+
+use std::io;
+use std::sync::{Arc, MutexGuard};
+use std::thread::JoinHandle;
+
+use super::pump::{Shared, State};
+use crate::address::Address;
+use crate::client::{Error, Publication, Publish};
+
+/// Publishes messages to a channel of a hub: each is stored once and in order, over as many
+/// connections as it takes.
+///
+/// [`send`](Self::send) hands a message over and waits only while the
+/// [window](crate::client::Publish::window) is full; a thread of the publisher's own sends it at
+/// once, with others if there are, keeps it until it is acknowledged, and sends it again if need be.
+/// So an error is one of the publisher, not of the message that it was returned for, and it stays.
+///
+/// ```no_run
+/// use tenfold::blocking::Publisher;
+/// use tenfold::client::Publish;
+///
+/// let hub = "127.0.0.1:10010".parse()?;
+/// let mut publisher = Publisher::new(&hub, Publish::new("ticks".parse()?))?;
+/// for line in std::io::stdin().lines() {
+///     publisher.send(line?.as_bytes())?;
+/// }
+/// publisher.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Dropping it ends the connection and the thread at once; what is not acknowledged may be lost.
+#[derive(Debug)]
+pub struct Publisher {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Publisher {
+    /// A publisher that connects in the background. Fails if the system has no thread for it.
+    pub fn new(hub: &Address, options: Publish) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(Publication::new(options))?);
+        let (threads, hub) = (Arc::clone(&shared), hub.clone());
+        let thread = std::thread::Builder::new()
+            .name("tenfold-publisher".into())
+            .spawn(move || threads.run(&hub))?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Sends a message, soon. Waits while the window is full.
+    pub fn send(&mut self, message: &[u8]) -> Result<(), Error> {
+        let mut state = self.wait_until(|state| state.core.is_room(message.len()))?;
+        state.core.accept(message)?;
+        self.shared.ring(state);
+        Ok(())
+    }
+
+    /// Waits until all messages are acknowledged. With `acks=none`, until the system has taken
+    /// them: more is not known before [`close`](Self::close).
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.wait_until(|state| state.core.is_flushed()).map(drop)
+    }
+
+    /// Ends the publication: waits until all messages have arrived, with any `acks`.
+    pub fn close(&mut self) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        state.core.begin_close();
+        self.shared.ring(state);
+        let mut state = self.shared.lock();
+        loop {
+            match state.core.result() {
+                Some(result) => return result,
+                None => state = self.shared.wait(state),
+            }
+        }
+    }
+
+    /// How many messages of the producer the hub had when it answered first; waits for that.
+    pub fn committed(&mut self) -> Result<u64, Error> {
+        let state = self.wait_until(|state| state.core.committed().is_some())?;
+        Ok(state.core.committed().unwrap_or_default())
+    }
+
+    /// How many messages were given to [`send`](Self::send).
+    pub fn sent(&self) -> u64 {
+        self.shared.lock().core.given()
+    }
+
+    /// How many of those are acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        self.shared.lock().core.acknowledged()
+    }
+
+    /// Waits for a condition, or the publisher's end.
+    fn wait_until(
+        &self,
+        mut is_so: impl FnMut(&State) -> bool,
+    ) -> Result<MutexGuard<'_, State>, Error> {
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(result) = state.core.result() {
+                return Err(result.err().unwrap_or(Error::Ended));
+            }
+            if is_so(&state) {
+                return Ok(state);
+            }
+            state = self.shared.wait(state);
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.shared.stop();
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say that is not said already.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The thread that owns a publisher's connection.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+
+use super::bell::Bell;
+use super::dial::dial;
+use crate::address::Address;
+use crate::client::{Chunk, Error, Outgoing, Publication};
+use crate::stream::Stream;
+
+/// What the caller and the thread share. Nothing waits with the lock held.
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// The caller waits here for room, acknowledgements and the end.
+    changed: Condvar,
+    /// The thread waits here and for its socket.
+    bell: Bell,
+    stop: AtomicBool,
+    started: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) core: Publication,
+    /// The thread has nothing to do until the bell rings, and this is taken back by who rings.
+    idle: bool,
+}
+
+impl Shared {
+    pub(super) fn new(core: Publication) -> io::Result<Self> {
+        Ok(Self {
+            state: Mutex::new(State { core, idle: false }),
+            changed: Condvar::new(),
+            bell: Bell::new()?,
+            stop: AtomicBool::new(false),
+            started: Instant::now(),
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something has changed.
+    pub(super) fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let woken = self.changed.wait(state);
+        woken.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There may be something to do for the thread.
+    pub(super) fn ring(&self, mut state: MutexGuard<'_, State>) {
+        let was_idle = std::mem::take(&mut state.idle);
+        drop(state);
+        if was_idle {
+            self.bell.ring();
+        }
+    }
+
+    /// Makes the thread end, whatever it waits for.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.bell.ring();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Changes something that the caller may wait for, or the observer is told of.
+    fn change<T>(&self, change: impl FnOnce(&mut Publication) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state.core);
+        let observer = state.core.options().observer.clone();
+        let notices: Vec<_> = std::iter::from_fn(|| state.core.take_notice()).collect();
+        drop(state);
+        self.changed.notify_all();
+        if let Some(observer) = observer {
+            observer.tell_all(&notices);
+        }
+        result
+    }
+
+    /// Makes connections and uses them, until the publisher has a result or is dropped.
+    pub(super) fn run(&self, address: &Address) {
+        let _abandoned = Abandon(self);
+        let mut connect_at = Duration::ZERO;
+        while self.pause_until(connect_at) {
+            let time = self.lock().core.options().common.connect_timeout;
+            match dial(address, Instant::now() + time, &self.bell, || {
+                self.is_stopped()
+            }) {
+                Ok(stream) => self.exchange(stream),
+                Err(error) => self.change(|core| core.lost(Error::connect(error))),
+            }
+            match self.change(|core| core.cut(self.started.elapsed())) {
+                Some(at) => connect_at = at,
+                None => return,
+            }
+        }
+    }
+
+    /// Whether there is something to connect for at that time.
+    fn pause_until(&self, time: Duration) -> bool {
+        let deadline = self.started + time;
+        loop {
+            let mut state = self.lock();
+            if self.is_stopped() || state.core.result().is_some() {
+                return false;
+            }
+            if Instant::now() >= deadline {
+                return true;
+            }
+            state.idle = true;
+            drop(state);
+            if self.bell.wait(None, Some(deadline)).is_err() {
+                return false;
+            }
+        }
+    }
+
+    fn exchange(&self, stream: Stream) {
+        let request = self.change(|core| core.connected(self.started.elapsed()));
+        let mut exchange = Exchange {
+            shared: self,
+            stream,
+            chunk: Some(request),
+            is_request: true,
+            patience: None,
+            deadline: None,
+        };
+        while exchange.step().is_continue() {}
+    }
+}
+
+/// Says so if the thread ends without a result.
+struct Abandon<'a>(&'a Shared);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        self.0.lock().core.abandon();
+        self.0.changed.notify_all();
+    }
+}
+
+/// One connection.
+struct Exchange<'a> {
+    shared: &'a Shared,
+    stream: Stream,
+    /// What is being written.
+    chunk: Option<Chunk>,
+    is_request: bool,
+    patience: Option<Duration>,
+    deadline: Option<Instant>,
+}
+
+impl Exchange<'_> {
+    /// Writes once, waits until there is something to do, reads once.
+    fn step(&mut self) -> ControlFlow<()> {
+        if let Err(error) = self.try_step() {
+            self.shared.change(|core| core.lost(Error::io(error)));
+        }
+        let over = self.shared.lock().core.is_cut() || self.shared.is_stopped();
+        if over {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn try_step(&mut self) -> io::Result<()> {
+        let wrote = self.write()?;
+        self.set_deadline();
+        let mut wanted = PollFlags::IN;
+        wanted.set(PollFlags::OUT, self.chunk.is_some());
+        let deadline = if wrote {
+            Some(Instant::now())
+        } else {
+            self.deadline
+        };
+        let socket = Some((self.stream.as_fd(), wanted));
+        let ready = self.shared.bell.wait(socket, deadline)?;
+        if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            self.read()?;
+        } else if self.deadline.is_some_and(|at| Instant::now() >= at) {
+            self.shared.change(Publication::timed_out);
+        }
+        Ok(())
+    }
+
+    /// Whether something was written, so that there may be more.
+    fn write(&mut self) -> io::Result<bool> {
+        if self.chunk.is_none() {
+            self.chunk = self.next_chunk()?;
+        }
+        let Some(chunk) = &mut self.chunk else {
+            return Ok(false);
+        };
+        let n = match self.stream.write(chunk.rest()) {
+            Ok(n) => n,
+            Err(error) if is_for_now(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        chunk.wrote(n);
+        let was_request = self.is_request;
+        if chunk.rest().is_empty() {
+            self.chunk = None;
+            self.is_request = false;
+        }
+        if !was_request {
+            self.wrote(n);
+        }
+        Ok(true)
+    }
+
+    fn wrote(&self, n: usize) {
+        let mut state = self.shared.lock();
+        let released = state.core.wrote(n);
+        drop(state);
+        if released {
+            self.shared.changed.notify_all();
+        }
+    }
+
+    fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
+        let mut state = self.shared.lock();
+        let outgoing = state.core.outgoing();
+        state.idle = matches!(outgoing, Outgoing::Nothing);
+        drop(state);
+        match outgoing {
+            Outgoing::Chunk(chunk) => return Ok(Some(chunk)),
+            Outgoing::Shutdown => self.stream.shutdown(Shutdown::Write)?,
+            Outgoing::Nothing => {}
+        }
+        Ok(None)
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => self.shared.change(Publication::ended),
+            Ok(n) => self.shared.change(|core| core.received(&buffer[..n])),
+            Err(error) if is_for_now(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The clock runs anew when something else is waited for.
+    fn set_deadline(&mut self) {
+        let patience = self.shared.lock().core.patience();
+        if patience != self.patience {
+            self.patience = patience;
+            self.deadline = patience.map(|time| Instant::now() + time);
+        }
+    }
+}
+
+fn is_for_now(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,168 @@
+//! When to try again.
+
+use std::time::Duration;
+
+use super::options::{Common, Retry};
+
+/// The first pause, and the longest.
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// A connection that lasted so long has worked, also if it brought nothing.
+pub(crate) const WORKED: Duration = Duration::from_secs(1);
+
+/// Counts failures, and says how long to wait after each. Time is given, as the time since any
+/// fixed moment; chance comes from a seed.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    until_connected: Retry,
+    once_connected: Retry,
+    connected: bool,
+    /// Since when nothing has worked.
+    failing_since: Option<Duration>,
+    /// Pauses since something worked.
+    pauses: u32,
+    random: Random,
+}
+
+/// How a failure goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Try again after this time.
+    RetryIn(Duration),
+    /// Nothing was to be tried again.
+    Stop,
+    /// It has failed for so long that this is the end.
+    GiveUp(Duration),
+}
+
+impl Backoff {
+    pub(crate) fn new(options: &Common, seed: u64) -> Self {
+        Self {
+            until_connected: options.until_connected,
+            once_connected: options.once_connected,
+            connected: false,
+            failing_since: None,
+            pauses: 0,
+            random: Random(seed),
+        }
+    }
+
+    /// A random number, for a name.
+    pub(crate) fn random(&mut self) -> u64 {
+        self.random.next()
+    }
+
+    /// The hub has said `OK`, for the first time or again.
+    pub(crate) fn connected(&mut self) {
+        self.connected = true;
+    }
+
+    /// A connection could not be made, or broke; `worked` if it had done its work before.
+    pub(crate) fn failed(&mut self, now: Duration, worked: bool) -> Next {
+        if worked {
+            self.failing_since = None;
+            self.pauses = 0;
+        }
+        let since = *self.failing_since.get_or_insert(now);
+        let failing = now.saturating_sub(since);
+        let left = match self.retry() {
+            Retry::Never => return Next::Stop,
+            Retry::For(time) if failing >= time => return Next::GiveUp(failing),
+            Retry::For(time) => time.saturating_sub(failing),
+            Retry::Forever => Duration::MAX,
+        };
+        if worked {
+            Next::RetryIn(Duration::ZERO)
+        } else {
+            Next::RetryIn(self.pause().min(left))
+        }
+    }
+
+    /// The next pause, longer each time: three quarters by count, and up to a quarter by chance, so
+    /// that many clients of a hub that comes back do not come at once.
+    pub(crate) fn pause(&mut self) -> Duration {
+        let longest = FIRST.saturating_mul(1 << self.pauses.min(16)).min(LONGEST);
+        self.pauses += 1;
+        let chance = u32::try_from(self.random.next() % 1024).unwrap_or(0);
+        longest * 3 / 4 + longest / 4 / 1024 * chance
+    }
+
+    fn retry(&self) -> Retry {
+        if self.connected {
+            self.once_connected
+        } else {
+            self.until_connected
+        }
+    }
+}
+
+/// `SplitMix64`: not for secrets.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backoff(until_connected: Retry, once_connected: Retry) -> Backoff {
+        let mut common = Common::default();
+        common.until_connected = until_connected;
+        common.once_connected = once_connected;
+        Backoff::new(&common, 7)
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let mut backoff = backoff(Retry::Forever, Retry::Forever);
+        let mut expected = FIRST;
+        for _ in 0..40 {
+            let pause = backoff.pause();
+            assert!(pause <= expected && pause >= expected * 3 / 4, "{pause:?}");
+            expected = (expected * 2).min(LONGEST);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_worked_is_made_again_at_once_and_failures_wait() {
+        let mut backoff = backoff(Retry::Never, Retry::Forever);
+        backoff.connected();
+        let now = Duration::from_secs(9);
+        for _ in 0..3 {
+            assert_eq!(backoff.failed(now, true), Next::RetryIn(Duration::ZERO));
+        }
+        let Next::RetryIn(pause) = backoff.failed(now, false) else {
+            panic!();
+        };
+        assert!(pause >= FIRST * 3 / 4 && pause <= FIRST);
+    }
+
+    #[test]
+    fn it_gives_up_when_it_was_told_to() {
+        let mut never = backoff(Retry::Never, Retry::Forever);
+        assert_eq!(never.failed(Duration::ZERO, false), Next::Stop);
+
+        let three = Duration::from_secs(3);
+        let mut some = backoff(Retry::Forever, Retry::For(three));
+        some.connected();
+        let mut now = Duration::from_secs(100);
+        assert_eq!(some.failed(now, true), Next::RetryIn(Duration::ZERO));
+        let after = loop {
+            match some.failed(now, false) {
+                Next::RetryIn(pause) => now += pause,
+                Next::GiveUp(after) => break after,
+                Next::Stop => panic!(),
+            }
+        };
+        assert_eq!(after, three, "the last try is at the end of the time");
+    }
+}

@@ -1,0 +1,210 @@
+//! Why a client gives up, or its connection broke.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+
+use tenfold_codec::{DecodeError, EncodeError};
+
+use super::Gap;
+use crate::protocol::{Epoch, ProducerId, Refusal};
+
+/// Why a client gives up, or why its connection broke.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// No connection could be made.
+    Connect(Arc<io::Error>),
+    /// The connection broke.
+    Io(Arc<io::Error>),
+    /// The hub closed the connection.
+    Closed,
+    /// The hub did not answer in time, or did not end when it was time.
+    NoAnswer {
+        /// How long the client has waited.
+        waited: Duration,
+    },
+    /// The hub's own words, and their code.
+    Refused(Refusal),
+    /// What the hub sends is no sequence of frames, or ends inside one.
+    Frame(DecodeError),
+    /// The hub says what cannot be: it is none, a later one, or has a bug.
+    Protocol(String),
+    /// Messages that were asked for cannot be had, and the subscriber was told to stop then.
+    Gap(Gap),
+    /// A message is larger than the subscriber's limit.
+    TooLarge {
+        /// The message.
+        seq: u64,
+        /// Its length; `None` if that is over a u64.
+        length: Option<u64>,
+        /// The limit.
+        limit: u64,
+    },
+    /// The hub has not what this producer has published, or more than that.
+    History(HistoryMismatch),
+    /// Messages were written, and the connection broke before the hub had committed them; with
+    /// `acks=none` they are not kept, and cannot be sent again.
+    Lost {
+        /// The number of the first of them.
+        first: u64,
+        /// The number of the first behind them.
+        next: u64,
+    },
+    /// At the end not all messages are known to have arrived; with `acks=none` only.
+    Unacknowledged {
+        /// How many of them are known to have arrived.
+        acknowledged: u64,
+        /// How many were sent.
+        sent: u64,
+    },
+    /// The message cannot be framed.
+    Encode(EncodeError),
+    /// It went on failing for as long as the client was to try ([`Retry::For`](super::Retry::For)).
+    GaveUp {
+        /// For how long it had failed.
+        after: Duration,
+        /// What went wrong last.
+        last: Box<Self>,
+    },
+    /// The client has ended: it was closed, or its background task is gone.
+    Ended,
+}
+
+/// A hub's count of a producer's messages that cannot be, seen from the producer.
+///
+/// Numbers are counts of the producer's messages over all its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HistoryMismatch {
+    /// The producer.
+    pub producer: ProducerId,
+    /// How many messages the hub says are committed.
+    pub committed: u64,
+    /// How many messages the hub has acknowledged before.
+    pub acknowledged: u64,
+    /// How many messages were sent.
+    pub sent: u64,
+    /// The epoch in which those were acknowledged, if there was a connection before.
+    pub known: Option<Epoch>,
+    /// The hub's epoch now.
+    pub epoch: Epoch,
+}
+
+impl Error {
+    pub(crate) fn protocol(words: impl Into<String>) -> Self {
+        Self::Protocol(words.into())
+    }
+
+    pub(crate) fn connect(error: io::Error) -> Self {
+        Self::Connect(Arc::new(error))
+    }
+
+    pub(crate) fn io(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+
+    /// What went wrong, where the client has [given up](Self::GaveUp) after trying for some time;
+    /// else the error itself.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenfold::client::Error;
+    ///
+    /// let error = Error::GaveUp {
+    ///     after: Duration::from_secs(3),
+    ///     last: Box::new(Error::Closed),
+    /// };
+    /// assert!(matches!(error.root(), Error::Closed));
+    /// ```
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::GaveUp { last, .. } => last.root(),
+            error => error,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => write!(f, "could not connect: {error}"),
+            Self::Io(error) => write!(f, "the connection broke: {error}"),
+            Self::Closed => f.write_str("the hub closed the connection"),
+            Self::NoAnswer { waited } => {
+                write!(f, "the hub did not answer within {waited:?}")
+            }
+            Self::Refused(refusal) => write!(f, "the hub says: {refusal}"),
+            Self::Frame(error) => error.fmt(f),
+            Self::Protocol(words) => write!(f, "this is no hub that can be understood: {words}"),
+            Self::Gap(gap) => gap.fmt(f),
+            Self::TooLarge { seq, length, limit } => {
+                write!(f, "message {seq} ")?;
+                match length {
+                    Some(length) => write!(f, "has {length} bytes, and ")?,
+                    None => f.write_str("is larger than can be said, and ")?,
+                }
+                write!(f, "the limit is {limit}")
+            }
+            Self::History(mismatch) => mismatch.fmt(f),
+            Self::Lost { first, next } => write!(
+                f,
+                "messages {first} to {} were lost with the connection (acks=none keeps none)",
+                next.saturating_sub(1)
+            ),
+            Self::Unacknowledged { acknowledged, sent } => write!(
+                f,
+                "only {acknowledged} of {sent} messages are known to have arrived"
+            ),
+            Self::Encode(error) => error.fmt(f),
+            Self::GaveUp { after, last } => {
+                write!(f, "{last}; gave up after {:.1} s", after.as_secs_f64())
+            }
+            Self::Ended => f.write_str("the client has ended"),
+        }
+    }
+}
+
+impl fmt::Display for HistoryMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            producer,
+            committed,
+            acknowledged,
+            sent,
+            epoch,
+            ..
+        } = self;
+        write!(
+            f,
+            "the hub has {committed} messages of producer {producer}, and it was to have "
+        )?;
+        if acknowledged == sent {
+            write!(f, "{sent}")?;
+        } else {
+            write!(f, "{acknowledged} to {sent}")?;
+        }
+        f.write_str(": somebody else has used this name, or the hub has lost its history")?;
+        match self.known {
+            Some(known) if known != *epoch => write!(f, " (its epoch was {known}, and is {epoch})"),
+            _ => write!(f, " (its epoch is {epoch})"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // What is printed as this error's own words is not its source as well.
+        match self {
+            Self::Connect(error) | Self::Io(error) => error.source(),
+            Self::GaveUp { last, .. } => last.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<EncodeError> for Error {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}

@@ -1,0 +1,59 @@
+//! Clients of a hub: a subscriber that reconnects and resumes, a publisher that resends exactly
+//! what is missing. `docs/hub-protocol.md` says what goes over the wire.
+//!
+//! This module has what both kinds of client are told and tell; the clients themselves are
+//! [`blocking::Subscriber`](crate::blocking::Subscriber) and
+//! [`blocking::Publisher`](crate::blocking::Publisher), and the same two in `tenfold::tokio`:
+//!
+//! | | `blocking` | `tokio` |
+//! |---|---|---|
+//! | made of | an [`Address`](crate::Address) and [`Subscribe`] or [`Publish`] | an `impl Connect` (an `Address` is one) and the same |
+//! | subscriber, events lent | `next_event()`, `buffered_event()` | `next_event().await`, `buffered_event()` |
+//! | subscriber, messages lent | `message()` | `message().await` |
+//! | subscriber, messages owned | `Iterator` | `futures_core::Stream` |
+//! | subscriber, where it stands | `next_seq()`, `epoch()`, `end()` | the same |
+//! | publisher | `send(&[u8])`, `flush()`, `close()`, `committed()` | the same, `.await` |
+//! | publisher, how far it is | `sent()`, `acknowledged()` | the same |
+//!
+//! Nothing is connected before the first call that needs it: a subscriber connects when it is first
+//! asked for an event, a publisher in the background from the start. By default a first connection
+//! that fails is an error at once, and a connection that breaks later is made again, for ever:
+//! [`Retry`].
+//!
+//! ```no_run
+//! use tenfold::blocking::{Publisher, Subscriber};
+//! use tenfold::client::{Publish, Subscribe};
+//! use tenfold::protocol::Position;
+//!
+//! let hub: tenfold::Address = "127.0.0.1:10010".parse()?;
+//! let mut publisher = Publisher::new(&hub, Publish::new("ticks".parse()?))?;
+//! publisher.send(b"17.25")?;
+//! publisher.close()?; // all of it has arrived
+//!
+//! let options = Subscribe::new("ticks".parse()?).from(Position::First);
+//! let mut subscriber = Subscriber::new(&hub, options);
+//! while let Some(message) = subscriber.message()? {
+//!     println!("{} {}", message.seq, message.bytes.escape_ascii());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Inside.** What is said and decided is in two types that do no I/O and read no clock, one for
+//! each kind of client; blocking and tokio only move their bytes and wait until the times that they
+//! name. So both behave alike, and are tested at every cut.
+
+mod backoff;
+mod error;
+mod event;
+mod options;
+mod publication;
+mod subscription;
+mod window;
+
+pub use error::{Error, HistoryMismatch};
+pub use event::{Disconnected, Event, Gap, GapReason, Message, Notice};
+pub use options::{OnGap, Publish, Retry, Start, Subscribe};
+
+pub(crate) use publication::{Outgoing, Publication};
+pub(crate) use subscription::{Progress, Subscription};
+pub(crate) use window::Chunk;

@@ -1,0 +1,99 @@
+//! The window against the list of all messages.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Takes what the window has to write, up to `limit` bytes.
+fn write(window: &mut Window, mut limit: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let Some(chunk) = window.chunk() {
+        let n = chunk.rest().len().min(limit);
+        out.extend_from_slice(&chunk.rest()[..n]);
+        window.wrote(n);
+        limit -= n;
+        if limit == 0 {
+            break;
+        }
+    }
+    out
+}
+
+fn wire(messages: &[Vec<u8>]) -> Vec<u8> {
+    let frame = |m: &Vec<u8>| [format!("{:<10}", m.len()).as_bytes(), m].concat();
+    messages.iter().flat_map(frame).collect()
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Accept(usize),
+    Write(usize),
+    Release(u64),
+    Rewind(u64),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => prop_oneof![9 => 0..40_usize, 1 => 60_000..140_000_usize].prop_map(Op::Accept),
+        4 => prop_oneof![9 => 1..200_usize, 1 => 1..200_000_usize].prop_map(Op::Write),
+        1 => any::<u64>().prop_map(Op::Release),
+        1 => any::<u64>().prop_map(Op::Rewind),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// The window against the list of all messages, of which everything is computed anew.
+    #[test]
+    fn agrees_with_the_list_of_all_messages(ops in prop::collection::vec(op(), 1..80)) {
+        let mut window = Window::new();
+        let mut messages: Vec<Vec<u8>> = Vec::new();
+        let (mut released, mut from, mut written) = (0, 0, 0);
+        for op in ops {
+            match op {
+                Op::Accept(len) => {
+                    messages.push(vec![b'x'; len]);
+                    window.accept(&messages[messages.len() - 1]).unwrap();
+                }
+                Op::Write(limit) => {
+                    let bytes = write(&mut window, limit);
+                    let expected = wire(&messages[from..]);
+                    let end = (written + limit).min(expected.len());
+                    prop_assert_eq!(&bytes, &expected[written..end]);
+                    written = end;
+                }
+                Op::Release(random) => {
+                    let until = window.written();
+                    released += usize::try_from(random % (until - released as u64 + 1)).unwrap();
+                    window.release(released as u64);
+                }
+                Op::Rewind(random) => {
+                    window.note_sent();
+                    // The hub has what was acknowledged, and at most what was ever sent.
+                    let in_doubt = window.sent() - released as u64;
+                    released += usize::try_from(random % (in_doubt + 1)).unwrap();
+                    from = released;
+                    window.release(from as u64);
+                    window.rewind(from as u64);
+                    written = 0;
+                }
+            }
+            let mut whole = from as u64;
+            let mut left = written;
+            for message in &messages[from..] {
+                match left.checked_sub(HEADER + message.len()) {
+                    Some(less) => left = less,
+                    None => break,
+                }
+                whole += 1;
+            }
+            prop_assert_eq!(window.written(), whole);
+            prop_assert!(window.has_written(whole) && !window.has_written(whole + 1));
+            let kept = messages[released..].iter().map(|m| HEADER + m.len());
+            prop_assert_eq!(window.bytes(), kept.sum::<usize>());
+            prop_assert_eq!(window.accepted(), messages.len() as u64);
+            prop_assert_eq!(window.is_empty(), released == messages.len());
+        }
+    }
+}

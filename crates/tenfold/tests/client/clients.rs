@@ -1,0 +1,188 @@
+//! Both kinds of client under one name, so that the cases are written once.
+
+use tenfold::client::{Error, Event, Publish, Subscribe};
+use tenfold::protocol::Epoch;
+use tenfold::{Address, blocking};
+
+/// An event that is owned, as text where that is enough.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Connected { from: u64, first: u64, next: u64 },
+    Message(u64, String),
+    Gap(String),
+    Disconnected,
+    End,
+}
+
+pub(crate) trait Subscriber: Sized {
+    fn new(hub: &Address, options: Subscribe) -> Self;
+    fn next(&mut self) -> Result<Seen, Error>;
+    fn buffered(&mut self) -> Option<Seen>;
+    fn owned(&mut self) -> Option<Result<(u64, Vec<u8>), Error>>;
+    fn place(&self) -> (Option<u64>, Option<Epoch>, Option<u64>);
+
+    /// The next message, whatever happens before.
+    fn message(&mut self) -> Result<Option<(u64, String)>, Error> {
+        loop {
+            match self.next()? {
+                Seen::Message(seq, text) => return Ok(Some((seq, text))),
+                Seen::End => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+}
+
+pub(crate) trait Publisher: Sized {
+    fn new(hub: &Address, options: Publish) -> Self;
+    fn send(&mut self, message: &[u8]) -> Result<(), Error>;
+    fn flush(&mut self) -> Result<(), Error>;
+    fn close(&mut self) -> Result<(), Error>;
+    fn committed(&mut self) -> Result<u64, Error>;
+    fn counts(&self) -> (u64, u64);
+}
+
+fn seen(event: Option<Event<'_>>) -> Seen {
+    match event {
+        None => Seen::End,
+        Some(Event::Connected(answer)) => Seen::Connected {
+            from: answer.from,
+            first: answer.first,
+            next: answer.next,
+        },
+        Some(Event::Message(message)) => {
+            Seen::Message(message.seq, message.bytes.escape_ascii().to_string())
+        }
+        Some(Event::Gap(gap)) => Seen::Gap(gap.to_string()),
+        Some(Event::Disconnected(_)) => Seen::Disconnected,
+        Some(other) => panic!("{other:?}"),
+    }
+}
+
+impl Subscriber for blocking::Subscriber {
+    fn new(hub: &Address, options: Subscribe) -> Self {
+        Self::new(hub, options)
+    }
+
+    fn next(&mut self) -> Result<Seen, Error> {
+        self.next_event().map(seen)
+    }
+
+    fn buffered(&mut self) -> Option<Seen> {
+        self.buffered_event().map(|event| seen(Some(event)))
+    }
+
+    fn owned(&mut self) -> Option<Result<(u64, Vec<u8>), Error>> {
+        Iterator::next(self).map(|result| result.map(|message| (message.seq, message.bytes)))
+    }
+
+    fn place(&self) -> (Option<u64>, Option<Epoch>, Option<u64>) {
+        (self.next_seq(), self.epoch(), self.end())
+    }
+}
+
+impl Publisher for blocking::Publisher {
+    fn new(hub: &Address, options: Publish) -> Self {
+        Self::new(hub, options).unwrap()
+    }
+
+    fn send(&mut self, message: &[u8]) -> Result<(), Error> {
+        self.send(message)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.flush()
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.close()
+    }
+
+    fn committed(&mut self) -> Result<u64, Error> {
+        self.committed()
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        (self.sent(), self.acknowledged())
+    }
+}
+
+#[cfg(feature = "tokio")]
+pub(crate) use of_tokio::Tokio;
+
+#[cfg(feature = "tokio")]
+mod of_tokio {
+    use futures_util::StreamExt;
+    use tenfold::tokio as clients;
+    use tokio::runtime::Runtime;
+
+    use super::*;
+
+    /// A client and its runtime. Another thread has the background tasks.
+    pub(crate) struct Tokio<C> {
+        client: C,
+        runtime: Runtime,
+    }
+
+    impl<C> Tokio<C> {
+        fn make(make: impl FnOnce() -> C) -> Self {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            let client = runtime.block_on(async { make() });
+            Self { client, runtime }
+        }
+    }
+
+    impl Subscriber for Tokio<clients::Subscriber> {
+        fn new(hub: &Address, options: Subscribe) -> Self {
+            Self::make(|| clients::Subscriber::new(hub.clone(), options))
+        }
+
+        fn next(&mut self) -> Result<Seen, Error> {
+            self.runtime.block_on(self.client.next_event()).map(seen)
+        }
+
+        fn buffered(&mut self) -> Option<Seen> {
+            self.client.buffered_event().map(|event| seen(Some(event)))
+        }
+
+        fn owned(&mut self) -> Option<Result<(u64, Vec<u8>), Error>> {
+            let next = self.runtime.block_on(self.client.next());
+            next.map(|result| result.map(|message| (message.seq, message.bytes)))
+        }
+
+        fn place(&self) -> (Option<u64>, Option<Epoch>, Option<u64>) {
+            let client = &self.client;
+            (client.next_seq(), client.epoch(), client.end())
+        }
+    }
+
+    impl Publisher for Tokio<clients::Publisher> {
+        fn new(hub: &Address, options: Publish) -> Self {
+            Self::make(|| clients::Publisher::new(hub.clone(), options))
+        }
+
+        fn send(&mut self, message: &[u8]) -> Result<(), Error> {
+            self.runtime.block_on(self.client.send(message))
+        }
+
+        fn flush(&mut self) -> Result<(), Error> {
+            self.runtime.block_on(self.client.flush())
+        }
+
+        fn close(&mut self) -> Result<(), Error> {
+            self.runtime.block_on(self.client.close())
+        }
+
+        fn committed(&mut self) -> Result<u64, Error> {
+            self.runtime.block_on(self.client.committed())
+        }
+
+        fn counts(&self) -> (u64, u64) {
+            (self.client.sent(), self.client.acknowledged())
+        }
+    }
+}

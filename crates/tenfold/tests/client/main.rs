@@ -1,0 +1,8 @@
+//! The clients of a hub, blocking and tokio, against scripted hubs on real sockets.
+
+mod clients;
+mod fake_hub;
+mod publisher;
+mod subscriber;
+#[cfg(feature = "tokio")]
+mod virtual_time;
