@@ -14,6 +14,8 @@ pub(crate) enum Acceptor {
         UnixListener,
         #[expect(dead_code, reason = "held for its drop")] SocketFile,
     ),
+    #[cfg(test)]
+    Link(tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<crate::simulation::Link>>),
 }
 
 impl Acceptor {
@@ -24,6 +26,13 @@ impl Acceptor {
             Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
             Listener::Unix(listener, file) => Self::Unix(UnixListener::from_std(listener)?, file),
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn link(
+        links: tokio::sync::mpsc::UnboundedReceiver<crate::simulation::Link>,
+    ) -> Self {
+        Self::Link(links.into())
     }
 
     pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer)> {
@@ -37,6 +46,11 @@ impl Acceptor {
                 let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
                 Ok((Socket::Unix(stream), Peer::Unix(process)))
             }
+            #[cfg(test)]
+            Self::Link(links) => match links.lock().await.recv().await {
+                Some(link) => Ok((Socket::Link(link), Peer::Unix(None))),
+                None => std::future::pending().await,
+            },
         }
     }
 }

@@ -30,13 +30,20 @@ pub(crate) struct Connection {
     shared: Arc<Shared>,
     socket: Arc<Socket>,
     peer: Peer,
+    /// Among the connections that are served; `None`: it is one too many.
+    place: Place,
     presence: Presence,
 }
+
+type Place = Option<Arc<OwnedSemaphorePermit>>;
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, socket: Socket, peer: Peer) -> Self {
         shared.counters.accepted();
+        // Taken here, and not by the task of the connection: places go by the order of accepting.
+        let place = Arc::clone(&shared.places).try_acquire_owned().ok();
         Self {
+            place: place.map(Arc::new),
             presence: Presence::new(&shared, |shared| &shared.connections),
             shared,
             socket: Arc::new(socket),
@@ -44,20 +51,15 @@ impl Connection {
         }
     }
 
-    /// Whether there is no place for this connection.
-    fn is_one_too_many(&self) -> bool {
-        *self.shared.connections.borrow() > self.shared.options.max_connections
-    }
-
-    /// Serves a connection that says what it wants. The place is one among those who have not said
-    /// it yet.
-    pub(crate) async fn serve(self, place: Option<OwnedSemaphorePermit>) {
-        if self.is_one_too_many() {
+    /// Serves a connection that says what it wants. `pending` is its place among those who have not
+    /// said it yet.
+    pub(crate) async fn serve(self, pending: Option<OwnedSemaphorePermit>) {
+        if self.place.is_none() {
             let refusal = Refusal::new(Code::Busy, "the hub has too many connections");
             return self.refuse(&refusal, false).await;
         }
         let received = self.first_frame().await;
-        drop(place);
+        drop(pending);
         match received {
             Ok(Received::Request(request, intake)) => self.obey(request, intake).await,
             Ok(Received::Refused(refusal)) => self.refuse(&refusal, false).await,
@@ -67,7 +69,6 @@ impl Connection {
     }
 
     async fn first_frame(&self) -> io::Result<Received> {
-        let mut draining = self.shared.draining.subscribe();
         let limit = self.shared.options.request_timeout;
         let reading = timeout(limit, self.read_first_frame());
         tokio::select! {
@@ -76,7 +77,7 @@ impl Connection {
                 let words = "the request did not come in time";
                 Ok(Received::Refused(Refusal::new(Code::Timeout, words)))
             }),
-            _ = draining.wait_for(|draining| *draining) => Ok(Received::Refused(shutdown())),
+            () = self.shared.draining.raised() => Ok(Received::Refused(shutdown())),
         }
     }
 
@@ -165,7 +166,7 @@ impl Connection {
             ),
             visit,
             from: answer.from,
-            presence: self.presence.clone(),
+            presence: (self.place.clone(), self.presence.clone()),
         }
     }
 
@@ -217,22 +218,22 @@ impl Connection {
             session,
             appender,
             Arc::clone(&shared.means),
-            shared.draining.subscribe(),
+            Arc::clone(&shared.draining),
         );
         Ok(Inlet {
             publisher,
             peer: self.peer,
             appending: Presence::new(shared, |shared| &shared.appending),
-            presence: self.presence.clone(),
+            presence: (self.place.clone(), self.presence.clone()),
         })
     }
 
     /// Serves a connection of a plain port.
-    pub(crate) async fn serve_plain(self, plain: Arc<Plain>) {
-        if self.is_one_too_many() {
+    pub(crate) fn serve_plain(&self, plain: &Plain) {
+        if self.place.is_none() {
             return;
         }
-        let outlet = (plain.direction != Direction::In).then(|| self.plain_outlet(&plain));
+        let outlet = (plain.direction != Direction::In).then(|| self.plain_outlet(plain));
         let inlet = (plain.direction != Direction::Out).then(|| {
             let intake = Intake::new(Framing::default().client(), self.shared.options.max_message);
             self.inlet(&plain.channel, None, Voice::Silent, intake)
@@ -278,7 +279,7 @@ struct Outlet {
     visit: Visit,
     /// The seq of the first message.
     from: u64,
-    presence: Presence,
+    presence: (Place, Presence),
 }
 
 impl Outlet {
@@ -300,7 +301,7 @@ struct Inlet {
     publisher: Publisher,
     peer: Peer,
     appending: Presence,
-    presence: Presence,
+    presence: (Place, Presence),
 }
 
 impl Inlet {
@@ -326,14 +327,14 @@ impl Inlet {
 async fn both(outlet: Outlet, inlet: Inlet) {
     let mut subscriber = outlet.subscriber.without_input();
     let mut publisher = inlet.publisher;
-    let published = tokio::select! {
+    let received = tokio::select! {
         biased;
-        published = publisher.run() => Some(published),
+        received = publisher.run() => Some(received),
         () = subscriber.deliver() => None,
     };
-    if let Some(published) = published {
+    if let Some(received) = received {
         let complete = publisher.is_complete();
-        ended(&published, inlet.peer, publisher.channel().name());
+        ended(&received, inlet.peer, publisher.channel().name());
         drop(publisher);
         drop(inlet.appending);
         if complete {

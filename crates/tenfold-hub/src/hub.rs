@@ -16,6 +16,7 @@ use crate::HubOptions;
 use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
 use crate::connection::Connection;
+use crate::draining::Draining;
 use crate::publisher::{Means, UNIT};
 use crate::registry::Registry;
 use crate::socket::{Peer, Socket};
@@ -98,11 +99,13 @@ pub(crate) struct Shared {
     pub(crate) means: Arc<Means>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) started: Instant,
+    /// Places for connections that are served.
+    pub(crate) places: Arc<Semaphore>,
     /// Connections that are there.
     pub(crate) connections: watch::Sender<usize>,
     /// Publishers that may still append.
     pub(crate) appending: watch::Sender<usize>,
-    pub(crate) draining: watch::Sender<bool>,
+    pub(crate) draining: Arc<Draining>,
 }
 
 /// A hub's numbers at one moment.
@@ -172,7 +175,7 @@ impl Hub {
         let start = Instant::now();
         let end = start + shared.options.drain;
         self.accepting.shutdown().await;
-        shared.draining.send_replace(true);
+        shared.draining.raise();
         // What can still be appended is appended before the channels end; but nobody may hold them
         // open until there is no time left to deliver.
         let half = start + shared.options.drain / 2;
@@ -186,7 +189,7 @@ impl Hub {
 impl Drop for Hub {
     /// Without a hub the clients get what there is and are closed.
     fn drop(&mut self) {
-        self.shared.draining.send_replace(true);
+        self.shared.draining.raise();
         self.shared.registry.close();
     }
 }
@@ -215,9 +218,10 @@ impl Shared {
             }),
             counters: Arc::default(),
             started: Instant::now(),
+            places: Arc::new(Semaphore::new(options.max_connections)),
             connections: watch::Sender::new(0),
             appending: watch::Sender::new(0),
-            draining: watch::Sender::new(false),
+            draining: Arc::default(),
             options,
         }
     }
@@ -271,12 +275,13 @@ struct Door {
 
 impl Host for Door {
     fn serve(&self, (socket, peer): (Socket, Peer), place: Option<OwnedSemaphorePermit>) {
-        socket.prepare(self.shared.options.send_buffer);
+        let connections = *self.shared.connections.borrow();
+        socket.prepare(Some(self.shared.options.send_buffer(connections)));
         let connection = Connection::new(Arc::clone(&self.shared), socket, peer);
         match &self.kind {
-            PortKind::Protocol => tokio::spawn(connection.serve(place)),
-            PortKind::Plain(plain) => tokio::spawn(connection.serve_plain(Arc::clone(plain))),
-        };
+            PortKind::Protocol => drop(tokio::spawn(connection.serve(place))),
+            PortKind::Plain(plain) => connection.serve_plain(plain),
+        }
     }
 
     fn failed(&self, error: io::Error) {

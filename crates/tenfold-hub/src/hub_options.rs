@@ -42,8 +42,11 @@ pub struct HubOptions {
     pub when_slow: Vec<(Pattern, WhenSlow)>,
     /// How long clients have to take what is left when the hub ends.
     pub drain: Duration,
-    /// The size of each socket's send buffer, in bytes.
-    pub send_buffer: Option<usize>,
+    /// The size of a socket's send buffer, in bytes, while there are few connections.
+    pub send_buffer: usize,
+    /// About what all send buffers may be together, in bytes: the more connections there are, the
+    /// smaller is that of the next, down to [`LEAST_SEND_BUFFER`](Self::LEAST_SEND_BUFFER).
+    pub send_buffers: usize,
     /// Tells the time of a commit.
     pub clock: fn() -> SystemTime,
 }
@@ -65,13 +68,24 @@ impl Default for HubOptions {
             memory: 1 << 30,
             when_slow: Vec::new(),
             drain: Duration::from_secs(10),
-            send_buffer: Some(Options::SEND_BUFFER),
+            send_buffer: Options::SEND_BUFFER,
+            send_buffers: 64 << 20,
             clock: SystemTime::now,
         }
     }
 }
 
 impl HubOptions {
+    /// The smallest send buffer, in bytes: one write that is large enough to be worth a wake-up.
+    pub const LEAST_SEND_BUFFER: usize = 64 * 1024;
+
+    /// The send buffer of one more connection: clients that never read cost the system memory, and
+    /// where there are many a small buffer is no slower.
+    pub(crate) fn send_buffer(&self, connections: usize) -> usize {
+        let share = self.send_buffers / connections.max(1);
+        share.max(Self::LEAST_SEND_BUFFER).min(self.send_buffer)
+    }
+
     /// What happens to the slow subscribers of a channel.
     pub(crate) fn when_slow(&self, channel: &ChannelName) -> WhenSlow {
         let mut fitting = self
@@ -100,9 +114,10 @@ impl Pattern {
     /// Whether a channel's name fits.
     pub fn fits(&self, channel: &ChannelName) -> bool {
         let name = channel.as_str();
-        match self.open {
-            true => name.starts_with(&self.start),
-            false => name == self.start,
+        if self.open {
+            name.starts_with(&self.start)
+        } else {
+            name == self.start
         }
     }
 }

@@ -155,7 +155,7 @@ impl Intake {
     pub fn rest(&mut self) {
         if self.bytes.is_empty() {
             self.bytes = BytesMut::new();
-            self.room = Self::FIRST_ROOM;
+            self.room = (self.room / 4).max(Self::FIRST_ROOM);
             self.decoder.release();
         }
     }

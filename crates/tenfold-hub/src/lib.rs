@@ -29,6 +29,7 @@ mod broadcast;
 mod channel;
 mod connection;
 mod cursor;
+mod draining;
 mod fd_limit;
 mod hub;
 mod hub_options;
@@ -38,6 +39,8 @@ mod publisher;
 mod publishing;
 mod registry;
 mod request;
+#[cfg(test)]
+mod simulation;
 mod socket;
 mod stats;
 mod subscriber;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use tenfold::protocol::{Code, Refusal};
 use tokio::io::Interest;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
 use crate::Intake;
 use crate::appender::Appender;
 use crate::channel::Channel;
+use crate::draining::Draining;
 use crate::producers::Fenced;
 use crate::publishing::{Ending, Publishing};
 use crate::socket::Socket;
@@ -27,7 +28,7 @@ pub(crate) struct Publisher {
     appender: Appender,
     means: Arc<Means>,
     /// Turns true when nothing more is to be received.
-    draining: watch::Receiver<bool>,
+    draining: Arc<Draining>,
     /// The share of the memory for what is not committed.
     share: Option<OwnedSemaphorePermit>,
     /// The place among the large messages.
@@ -89,7 +90,7 @@ impl Publisher {
         session: Publishing,
         appender: Appender,
         means: Arc<Means>,
-        draining: watch::Receiver<bool>,
+        draining: Arc<Draining>,
     ) -> Self {
         Self {
             socket,
@@ -143,7 +144,7 @@ impl Publisher {
             if self.session.is_ended() {
                 return Ok(());
             }
-            if self.session.is_receiving() && *self.draining.borrow_and_update() {
+            if self.session.is_receiving() && self.draining.is_raised() {
                 self.session.end(shutdown());
             } else if self.may_receive() && self.receive()? {
                 // A peer that sends without end must not keep the thread.
@@ -270,7 +271,7 @@ impl Publisher {
         tokio::select! {
             biased;
             () = self.appender.fenced(), if receiving => self.session.end(fenced()),
-            _ = self.draining.changed(), if receiving => {}
+            () = self.draining.raised(), if receiving => {}
             place = Arc::clone(&self.means.large).acquire_owned(), if wants_place => {
                 self.place = place.ok();
                 self.session.pardon(now());

@@ -30,8 +30,9 @@ pub(crate) struct Publishing {
     intake: Intake,
     voice: Voice,
     timeouts: Timeouts,
-    /// How many messages are committed.
+    /// How many messages are committed, and how many were when it began.
     committed: u64,
+    base: u64,
     /// What is being sent, and how much of it has gone.
     unsent: Vec<u8>,
     gone: usize,
@@ -89,6 +90,7 @@ impl Publishing {
             voice,
             timeouts,
             committed: 0,
+            base: 0,
             unsent: Vec::new(),
             gone: 0,
             acknowledged: None,
@@ -101,8 +103,7 @@ impl Publishing {
     /// together with the request.
     pub(crate) fn begin(&mut self, committed: u64, answer: &str, now: Instant) {
         self.committed = committed;
-        // What the answer says need not be acknowledged again.
-        self.acknowledged = (committed > 0).then_some(committed);
+        self.base = committed;
         if let Voice::Protocol(_) = self.voice {
             self.say(answer);
         }
@@ -208,7 +209,8 @@ impl Publishing {
         let due = match (&self.ending, acks) {
             (None, Acks::None) => false,
             (Some(Ending::Complete), _) => self.acknowledged != Some(self.committed),
-            _ => self.acknowledged.unwrap_or(0) < self.committed,
+            // What the answer has said need not be said again before the end.
+            _ => self.acknowledged.unwrap_or(self.base) < self.committed,
         };
         if due {
             self.acknowledged = Some(self.committed);
@@ -253,9 +255,10 @@ impl Publishing {
     /// When the frame under way must have got on.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let (since, held) = self.mark?;
-        let time = match held < HEADER {
-            true => self.timeouts.header,
-            false => self.timeouts.stall,
+        let time = if held < HEADER {
+            self.timeouts.header
+        } else {
+            self.timeouts.stall
         };
         self.is_receiving().then(|| since + time)
     }
@@ -263,9 +266,10 @@ impl Publishing {
     /// Ends it if the deadline has come.
     pub(crate) fn expired(&mut self, now: Instant) {
         if self.deadline().is_some_and(|deadline| deadline <= now) {
-            let words = match self.held() < HEADER {
-                true => "the rest of the header did not come in time",
-                false => "the rest of the message did not come in time",
+            let words = if self.held() < HEADER {
+                "the rest of the header did not come in time"
+            } else {
+                "the rest of the message did not come in time"
             };
             self.end(Refusal::new(Code::Timeout, words));
         }

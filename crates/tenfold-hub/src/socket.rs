@@ -38,6 +38,9 @@ impl fmt::Display for Peer {
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Not a socket, but as good as one to who uses it.
+    #[cfg(test)]
+    Link(crate::simulation::Link),
 }
 
 /// Does the same to either kind of stream.
@@ -46,6 +49,8 @@ macro_rules! either {
         match $socket {
             Socket::Tcp($stream) => $body,
             Socket::Unix($stream) => $body,
+            #[cfg(test)]
+            Socket::Link($stream) => $body,
         }
     };
 }
@@ -68,7 +73,9 @@ impl Socket {
     /// Sets the options of a connection. A failure means that the peer is gone already, which the
     /// first write will say better.
     pub(crate) fn prepare(&self, send_buffer: Option<usize>) {
-        let socket = self.raw();
+        let Some(socket) = self.raw() else {
+            return;
+        };
         if let Some(bytes) = send_buffer {
             let _ = socket.set_send_buffer_size(bytes);
         }
@@ -156,33 +163,63 @@ impl Socket {
     }
 
     pub(crate) fn shut_down_writing(&self) -> io::Result<()> {
-        self.raw().shutdown(Shutdown::Write)
+        match self {
+            #[cfg(test)]
+            Self::Link(link) => link.shut_down_writing(),
+            _ => self
+                .raw()
+                .map_or(Ok(()), |socket| socket.shutdown(Shutdown::Write)),
+        }
     }
 
     /// Makes the coming close a reset where there is such a thing, so that the peer cannot take a
     /// torn stream for one that has ended.
     pub(crate) fn reset_on_close(&self) {
-        if let Self::Tcp(_) = self {
-            let _ = self.raw().set_linger(Some(Duration::ZERO));
+        match self {
+            Self::Tcp(stream) => {
+                let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            }
+            Self::Unix(_) => {}
+            #[cfg(test)]
+            Self::Link(link) => link.reset(),
         }
     }
 
     /// The error that the system has noted on the socket, if any.
     pub(crate) fn noted_error(&self) -> Option<io::Error> {
-        self.raw().take_error().unwrap_or_else(Some)
+        match self {
+            #[cfg(test)]
+            Self::Link(link) => link.noted_error(),
+            _ => self.raw()?.take_error().unwrap_or_else(Some),
+        }
     }
 
     /// Whether neither side can receive any more. The system is asked directly: the runtime knows
     /// only what it was told so far.
     pub(crate) fn is_hung_up(&self) -> bool {
-        let socket = either!(self, stream => stream.as_fd());
+        let socket = match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+            #[cfg(test)]
+            Self::Link(_) => return false,
+        };
         let mut asked = [PollFd::new(&socket, PollFlags::empty())];
         poll(&mut asked, Some(&Timespec::default())).is_ok()
             && asked[0].revents().contains(PollFlags::HUP)
     }
 
-    fn raw(&self) -> SockRef<'_> {
-        either!(self, stream => SockRef::from(stream))
+    /// The system's socket; there always is one but in a simulation.
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unnecessary_wraps, reason = "a simulated one has none")
+    )]
+    fn raw(&self) -> Option<SockRef<'_>> {
+        match self {
+            Self::Tcp(stream) => Some(SockRef::from(stream)),
+            Self::Unix(stream) => Some(SockRef::from(stream)),
+            #[cfg(test)]
+            Self::Link(_) => None,
+        }
     }
 }
 

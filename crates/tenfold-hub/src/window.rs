@@ -193,8 +193,13 @@ impl Window {
         }
     }
 
-    /// Retention, the half that is free: what is not worth keeping.
+    /// Retention, the half that is free: what is not worth keeping, and what nobody stands in the way
+    /// of any more.
     fn free_read(&mut self) {
+        if self.wants_room && self.blocks.front().is_none_or(|kept| kept.standing == 0) {
+            self.wants_room = false;
+            self.effects.room = true;
+        }
         while self.keep == Keep::Unsent
             && self.blocks.front().is_some_and(|kept| kept.standing == 0)
         {
