@@ -89,7 +89,8 @@ def test_what_is_sent_to_an_out_port_is_thrown_away(hub, noise):
 
 
 def test_an_in_port_takes_messages_and_writes_nothing(hub):
-    hub = hub("--plain", "127.0.0.1:0=ticks:in", "--welcome", "never", "--replay", "10")
+    ports = ["--plain", "127.0.0.1:0=ticks:in", "--plain", "127.0.0.1:0=other"]
+    hub = hub(*ports, "--welcome", "never", "--replay", "10")
     reader, _ = hub.subscribe("ticks")
     messages = [b"hello", b"", b"PUBLISH other", b"x" * 100_000]
     client = at(hub)

@@ -7,15 +7,19 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tenfold::FramingError;
 
+use crate::bench::Bench;
 use crate::broadcast::Broadcast;
+use crate::channels::Channels;
 use crate::convert::Convert;
 use crate::demo::Demo;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::framings::Framings;
 use crate::manual::{Completions, Man};
+use crate::publish::Pub;
 use crate::recv::Recv;
 use crate::send::Send;
-use crate::serve::Serve;
+use crate::serve::{self, FileError, Serve};
+use crate::sub::Sub;
 use crate::words::{Color, Level, Words};
 
 /// Stream whole messages through pipes and sockets
@@ -54,7 +58,11 @@ pub(crate) enum Command {
     Broadcast(Broadcast),
     Recv(Recv),
     Send(Send),
-    Serve(Serve),
+    Serve(Box<Serve>),
+    Sub(Sub),
+    Pub(Pub),
+    Channels(Channels),
+    Bench(Bench),
     Convert(Convert),
     Framings(Framings),
     Completions(Completions),
@@ -69,6 +77,10 @@ impl Command {
             Self::Recv(recv) => recv.run(words),
             Self::Send(send) => send.run(words),
             Self::Serve(serve) => serve.run(words),
+            Self::Sub(sub) => sub.run(words),
+            Self::Pub(publish) => publish.run(words),
+            Self::Channels(channels) => channels.run(words),
+            Self::Bench(bench) => bench.run(words),
             Self::Convert(convert) => convert.run(words),
             Self::Framings(framings) => framings.run(),
             Self::Completions(completions) => completions.run(),
@@ -78,21 +90,21 @@ impl Command {
 }
 
 impl Cli {
-    /// Reads the arguments. Help, and what is wrong with them, is said here.
+    /// Reads the arguments, and what they lead to. Help, and what is wrong with them, is said here.
     pub(crate) fn read() -> Result<Self, ExitCode> {
-        let matches = command().try_get_matches();
-        matches
-            .and_then(|matches| Self::from_arg_matches(&matches))
-            .map_err(|error| {
-                if let Some(words) = bad_framing(&error) {
-                    // The options that say how much to say are not there yet; errors are always said.
-                    Words::new(Level::Quiet, Color::Auto).error(words);
-                    return ExitCode::from(Failure::Usage(String::new()).code());
-                }
-                // A closed stdout or stderr leaves nobody to be told.
-                let _ = error.print();
-                u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
-            })
+        let (matches, settings) = command()
+            .try_get_matches()
+            .map_err(FileError::Arguments)
+            .and_then(|matches| serve::with_file(command(), matches))
+            .map_err(|error| match error {
+                FileError::File(failure) => complain(&failure.to_string()),
+                FileError::Arguments(error) => refuse(&error),
+            })?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| refuse(&error))?;
+        if let Command::Serve(serve) = &mut cli.command {
+            serve.settings = settings;
+        }
+        Ok(cli)
     }
 
     pub(crate) fn level(&self) -> Level {
@@ -104,13 +116,31 @@ impl Cli {
     }
 }
 
+/// Says what is wrong with the arguments, or the help that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if let Some(words) = bad_framing(error).or_else(|| serve::explain(error, &command())) {
+        return complain(&words);
+    }
+    // A closed stdout or stderr leaves nobody to be told.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn complain(words: &str) -> ExitCode {
+    // The options that say how much to say are not there yet; errors are always said.
+    Words::new(Level::Quiet, Color::Auto).error(words);
+    Failure::Usage(String::new()).code().into()
+}
+
 /// The description of the command line, with what cannot be said in attributes.
 pub(crate) fn command() -> clap::Command {
     let codes = EXIT_CODES
         .iter()
         .map(|(code, meaning)| format!("  {code:3}  {meaning}\n"));
     let codes: String = codes.collect();
-    Cli::command().after_help(format!("Exit codes:\n{codes}"))
+    Cli::command()
+        .mut_subcommand("serve", serve::with_environment)
+        .after_help(format!("Exit codes:\n{codes}"))
 }
 
 /// A framing that is none, with a finger on the character.

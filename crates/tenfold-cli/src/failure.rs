@@ -53,6 +53,18 @@ impl Failure {
         }
     }
 
+    /// The same, in other words.
+    pub(crate) fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Usage(words) => Self::Usage(change(words)),
+            Self::Connect(words) => Self::Connect(change(words)),
+            Self::Framing(words) => Self::Framing(change(words)),
+            Self::TimedOut(words) => Self::TimedOut(change(words)),
+            Self::Other(words) => Self::Other(change(words)),
+            Self::Interrupted | Self::OutputClosed => self,
+        }
+    }
+
     /// Whether a person has to be told.
     pub(crate) fn is_silent(&self) -> bool {
         matches!(self, Self::OutputClosed | Self::Interrupted)

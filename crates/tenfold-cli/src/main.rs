@@ -4,7 +4,9 @@
 //! [pump](pump::pump) between them. stdout carries payload only; words for people go to stderr,
 //! through [`words`].
 
+mod bench;
 mod broadcast;
+mod channels;
 mod cli;
 mod connect;
 mod convert;
@@ -12,19 +14,24 @@ mod demo;
 mod failure;
 mod format;
 mod framings;
+mod hub_client;
 mod input;
 mod keep;
 mod manual;
+mod numbers;
 mod options;
 mod output;
 mod port_file;
+mod publish;
 mod pump;
 mod recv;
 mod send;
 mod serve;
 mod signals;
 mod source;
+mod sub;
 mod units;
+mod whole_file;
 mod words;
 
 use std::process::ExitCode;

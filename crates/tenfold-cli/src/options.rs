@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tenfold::{Address, Framing, Side};
+use tenfold::{Address, Framing, Side, client};
 
 use crate::failure::Failure;
 use crate::source::Limits;
@@ -112,6 +112,45 @@ pub(crate) struct PeerOptions {
     /// Give up when nothing comes or goes for T
     #[arg(long, value_name = "T", value_parser = units::duration)]
     pub(crate) timeout: Option<Duration>,
+}
+
+/// Which hub to talk to, and how patiently.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HubPeer {
+    /// Where the hub listens
+    #[arg(
+        long,
+        short = 's',
+        value_name = "ADDR",
+        env = "TENFOLD_SERVER",
+        default_value = "127.0.0.1:10010"
+    )]
+    pub(crate) server: Address,
+
+    /// Keep trying to connect, for T or for ever. A connection that breaks is always made again; with
+    /// T, only for so long
+    #[arg(long, value_name = "T", num_args = 0..=1, require_equals = true,
+          default_missing_value = "forever", value_parser = retry)]
+    pub(crate) retry: Option<Retry>,
+}
+
+impl HubPeer {
+    /// How long to try for the first connection.
+    pub(crate) fn until_connected(&self) -> client::Retry {
+        match self.retry {
+            None => client::Retry::Never,
+            Some(Retry::For(time)) => client::Retry::For(time),
+            Some(Retry::Forever) => client::Retry::Forever,
+        }
+    }
+
+    /// How long to try for another.
+    pub(crate) fn once_connected(&self) -> client::Retry {
+        match self.retry {
+            Some(Retry::For(time)) => client::Retry::For(time),
+            None | Some(Retry::Forever) => client::Retry::Forever,
+        }
+    }
 }
 
 /// How long to keep trying.

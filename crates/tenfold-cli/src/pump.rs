@@ -61,7 +61,7 @@ impl<O: Output> Sink<O> {
         self.output
     }
 
-    fn put(&mut self, event: Event<'_>) -> Result<(), Failure> {
+    pub(crate) fn put(&mut self, event: Event<'_>) -> Result<(), Failure> {
         self.format.put(event, &mut self.batch).map_err(|error| {
             Failure::Framing(format!("cannot frame message {}: {error}", self.messages))
         })?;
@@ -74,6 +74,11 @@ impl<O: Output> Sink<O> {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Whether everything was handed over.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batch.is_empty()
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {

@@ -157,7 +157,7 @@ impl Send {
 }
 
 /// Messages in which a time can be filled in.
-fn texts(messages: &[OsString]) -> Result<Vec<String>, Failure> {
+pub(crate) fn texts(messages: &[OsString]) -> Result<Vec<String>, Failure> {
     let text = |message: &OsString| message.clone().into_string();
     messages
         .iter()

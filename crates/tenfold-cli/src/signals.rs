@@ -68,6 +68,19 @@ pub(crate) fn end_between_writes() -> Result<(), Failure> {
     })
 }
 
+/// Calls `then` with the first signal, and ends the process if it has not ended by itself soon after:
+/// what it waits for may never come.
+pub(crate) fn end_soon(then: impl FnOnce(Signal) + Send + 'static) -> Result<(), Failure> {
+    on_first(|signal| {
+        then(signal);
+        thread::sleep(PATIENCE);
+        process::exit(match signal {
+            Signal::Interrupt => i32::from(Failure::Interrupted.code()),
+            Signal::Terminate => 1,
+        })
+    })
+}
+
 /// Has the file of a socket that listens to the end removed by the signal that ends the process.
 pub(crate) fn remove_at_end(file: SocketFile) {
     LEFT_BEHIND

@@ -1,5 +1,6 @@
 //! Sizes and times as people write them.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -13,6 +14,23 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     match size.as_u64() {
         0 => Err("0 is never \"unlimited\" here: write the size that you mean".to_owned()),
         bytes => Ok(bytes),
+    }
+}
+
+/// Reads the size of something that must fit into memory.
+pub(crate) fn memory(text: &str) -> Result<usize, String> {
+    let bytes = size(text)?;
+    usize::try_from(bytes).map_err(|_| "this machine cannot address so much".to_owned())
+}
+
+/// Reads a number of things, which is not 0.
+pub(crate) fn count<N: FromStr + PartialEq + Default>(text: &str) -> Result<N, String> {
+    match text.parse() {
+        Ok(number) if number == N::default() => {
+            Err("0 is never \"unlimited\" here: write the number that you mean".to_owned())
+        }
+        Ok(number) => Ok(number),
+        Err(_) => Err("write a number from 1 on: 1, 100, 10000".to_owned()),
     }
 }
 
@@ -40,6 +58,14 @@ mod tests {
         assert!(size("0").is_err());
         assert!(size("-1").is_err());
         assert!(size("much").is_err());
+    }
+
+    #[test]
+    fn counts_begin_at_one() {
+        assert_eq!(count::<u64>("10000"), Ok(10_000));
+        for wrong in ["0", "-1", "1.5", "many", "", "99999999999999999999"] {
+            assert!(count::<u64>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -67,6 +67,15 @@ impl Words {
         }))
     }
 
+    pub(crate) fn level(&self) -> Level {
+        self.0.level
+    }
+
+    /// Whether stderr is coloured.
+    pub(crate) fn is_colored(&self) -> bool {
+        self.0.color
+    }
+
     /// What a person has to know.
     pub(crate) fn error(&self, words: impl Display) {
         self.line(&format!("{}{words}", self.label("error", "31")));

@@ -44,7 +44,20 @@ fn the_manual_has_a_page_for_each_command() {
     assert!(printed(&["man"]).contains("broadcast"));
     let dir = tempfile::tempdir().unwrap();
     printed(&["man", "--dir", text(dir.path())]);
-    for command in ["demo", "broadcast", "recv", "send", "convert", "framings"] {
+    for command in [
+        "demo",
+        "broadcast",
+        "recv",
+        "send",
+        "serve",
+        "sub",
+        "pub",
+        "channels",
+        "bench",
+        "bench-hub",
+        "convert",
+        "framings",
+    ] {
         let page =
             std::fs::read_to_string(dir.path().join(format!("tenfold-{command}.1"))).unwrap();
         assert!(page.contains(".TH"), "{command}");
@@ -80,6 +93,11 @@ fn help_goes_to_stdout() {
         "broadcast",
         "recv",
         "send",
+        "serve",
+        "sub",
+        "pub",
+        "channels",
+        "bench",
         "convert",
         "framings",
         "completions",

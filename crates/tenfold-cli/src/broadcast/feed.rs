@@ -53,13 +53,13 @@ impl Output for Blocks {
             bytes.clear();
             block
         };
-        append(&self.0, block, messages)
+        append(&self.0, Block::new(block, messages))
     }
 }
 
 /// Waits for slow clients, if that is wanted.
-pub(super) fn append(tail: &Tail, bytes: Bytes, messages: u64) -> Result<(), Failure> {
-    match tail.append_blocking(Block::new(bytes, messages)) {
+pub(super) fn append(tail: &Tail, block: Block) -> Result<(), Failure> {
+    match tail.append_blocking(block) {
         Ok(_) => Ok(()),
         // Only a signal closes a tail that is still being filled.
         Err(_) => Err(Failure::Interrupted),

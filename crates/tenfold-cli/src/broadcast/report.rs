@@ -8,6 +8,7 @@ use tenfold_hub::{ClientReport, End, Event, Stats};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::failure::Failure;
+use crate::numbers::{counted, grouped, per_second};
 use crate::words::Words;
 
 /// How often the line of progress changes: often enough to live, seldom enough to be read.
@@ -37,16 +38,13 @@ impl Progress {
     pub(super) fn line(&mut self, stats: &Stats) -> String {
         let now = Instant::now();
         let (then, before) = std::mem::replace(&mut self.last, (now, *stats));
-        let per_second = |more: u64| {
-            let millis = now.duration_since(then).as_millis().max(1);
-            u64::try_from(u128::from(more) * 1000 / millis).unwrap_or(u64::MAX)
-        };
-        let bytes = per_second(stats.bytes - before.bytes);
+        let time = now.duration_since(then);
+        let bytes = per_second(stats.bytes - before.bytes, time);
         format!(
             "{}, {}; delivering {} messages/s, {}/s",
             messages(stats.messages),
             clients(stats.clients as u64),
-            grouped(per_second(stats.delivered - before.delivered)),
+            grouped(per_second(stats.delivered - before.delivered, time)),
             ByteSize::b(bytes),
         )
     }
@@ -130,41 +128,4 @@ pub(super) fn clients(number: u64) -> String {
 
 fn messages(number: u64) -> String {
     counted(number, "message")
-}
-
-fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(number))
-}
-
-/// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1000), "1,000");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-    }
-
-    #[test]
-    fn one_is_not_many() {
-        assert_eq!(clients(1), "1 client");
-        assert_eq!(messages(0), "0 messages");
-    }
 }

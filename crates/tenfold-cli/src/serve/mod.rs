@@ -1,190 +1,181 @@
 //! `tenfold serve`: named channels for publishers and subscribers.
 
-use std::time::Duration;
+mod config_file;
+mod limits;
+mod log;
+mod ports;
+mod print;
+mod report;
+mod settings;
 
-use bytes::Bytes;
-use clap::Args;
-use tenfold::protocol::ChannelName;
-use tenfold::{Address, Encoder, Framing, Listener};
-use tenfold_hub::{Direction, Hub, HubOptions, Pattern, Plain, Port, WhenSlow, raise_fd_limit};
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
+use tenfold::Address;
+use tenfold_hub::{Hub, HubStats, raise_fd_limit};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use crate::connect::cannot_listen;
 use crate::failure::Failure;
 use crate::options::ListenOptions;
 use crate::port_file;
 use crate::signals::{self, Signal};
 use crate::units;
 use crate::words::Words;
+use limits::LimitOptions;
+use log::Log;
+use ports::PlainPort;
+pub(crate) use settings::{FileError, Settings, explain, with_environment, with_file};
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag, and they go together in any way"
+)]
 /// Serve named channels to publishers and subscribers
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Each setting can stand in the file of --config as well, under its long name, and in the
+environment: `max-message = \"1MiB\"` or TENFOLD_MAX_MESSAGE=1MiB. A flag wins over the
+environment, that over the file, and that over the default. What may be given several
+times is an array in the file, and has commas in the environment. --print-config shows
+what is in force, and where it comes from.
+
+At SIGTERM or SIGINT the hub takes nothing more, and delivers what it has; a second one
+ends it.
+
+Examples:
+  tenfold serve
+  tenfold serve --listen unix:/run/tenfold.sock --plain 127.0.0.1:10011=ticks
+  tenfold serve --config /etc/tenfold.toml --check")]
 pub(crate) struct Serve {
+    /// Read settings from this TOML file
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
+    config: Option<PathBuf>,
+
+    /// Print every setting with its value and its origin, as TOML, and end
+    #[arg(long, help_heading = "Configuration")]
+    print_config: bool,
+
+    /// Say whether the settings are right, and end; nothing is listened to
+    #[arg(long, help_heading = "Configuration")]
+    check: bool,
+
     /// Where clients connect; may be given several times
     #[arg(
         long,
         short = 'l',
         value_name = "ADDR",
-        default_value = "127.0.0.1:10010"
+        default_value = "127.0.0.1:10010",
+        value_delimiter = ','
     )]
     listen: Vec<Address>,
 
-    /// A port that belongs to one channel and needs no request; may be given several times
-    #[arg(long, value_name = "ADDR=CHANNEL[:out|in|both]", value_parser = plain)]
+    /// A port that belongs to one channel and needs no request: who connects gets messages (out, the
+    /// default), sends them (in) or both; may be given several times
+    #[arg(long, value_name = "ADDR=CHANNEL[:out|in|both]", value_parser = ports::plain, value_delimiter = ',')]
     plain: Vec<PlainPort>,
+
+    /// Listen to more than this machine. A hub does not ask yet who connects, and encrypts nothing
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
+          default_value = "false", default_missing_value = "true", hide_default_value = true,
+          hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    insecure_listen: bool,
 
     #[command(flatten)]
     listening: ListenOptions,
 
-    #[arg(long, value_name = "N")]
+    /// On plain ports, begin with the last N messages
+    #[arg(long, value_name = "N", value_parser = units::count::<u64>)]
     replay: Option<u64>,
+
+    /// On plain ports, begin with this message, which is not in the channel
     #[arg(long, value_name = "TEXT")]
     welcome: Option<String>,
-    #[arg(long, value_name = "[PATTERN:]wait[=T]|close", value_parser = when_slow)]
-    when_slow: Vec<(Pattern, WhenSlow)>,
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = units::size)]
-    max_message: u64,
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    max_connections: usize,
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    max_channels: usize,
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    max_producers: usize,
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    max_pending: usize,
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size)]
-    channel_memory: u64,
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::size)]
-    memory: u64,
-    #[arg(long, value_name = "T", default_value = "2s", value_parser = units::duration)]
-    request_timeout: Duration,
-    #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
-    header_timeout: Duration,
-    #[arg(long, value_name = "T", default_value = "30s", value_parser = units::duration)]
-    stall_timeout: Duration,
-    #[arg(long, value_name = "T", default_value = "10s", value_parser = units::duration)]
-    drain: Duration,
-}
 
-/// `--plain`.
-#[derive(Clone, Debug)]
-struct PlainPort {
-    address: Address,
-    channel: ChannelName,
-    direction: Direction,
-}
+    #[command(flatten)]
+    limits: LimitOptions,
 
-fn plain(text: &str) -> Result<PlainPort, String> {
-    let (address, rest) = text.rsplit_once('=').ok_or("write ADDR=CHANNEL")?;
-    let (channel, direction) = match rest.split_once(':') {
-        None | Some((_, "out")) => (rest.split(':').next().unwrap_or(rest), Direction::Out),
-        Some((channel, "in")) => (channel, Direction::In),
-        Some((channel, "both")) => (channel, Direction::Both),
-        Some(_) => return Err("the direction is out, in or both".to_owned()),
-    };
-    Ok(PlainPort {
-        address: address
-            .parse()
-            .map_err(|e: tenfold::AddressError| e.to_string())?,
-        channel: channel
-            .parse()
-            .map_err(|e: tenfold::protocol::BadName| e.to_string())?,
-        direction,
-    })
-}
+    /// How to tell of connections on stderr
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    log: Log,
 
-fn when_slow(text: &str) -> Result<(Pattern, WhenSlow), String> {
-    let (pattern, policy) = text.split_once(':').unwrap_or(("*", text));
-    let pattern = pattern
-        .parse()
-        .map_err(|e: tenfold_hub::BadPattern| e.to_string())?;
-    let policy = match policy {
-        "wait" => WhenSlow::default(),
-        "close" => WhenSlow::Close,
-        _ => match policy.strip_prefix("wait=") {
-            Some(time) => WhenSlow::Wait(units::duration(time)?),
-            None => return Err("write wait, wait=T or close".to_owned()),
-        },
-    };
-    Ok((pattern, policy))
+    /// End with a line of JSON on stderr that says what was done
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
+          default_value = "false", default_missing_value = "true", hide_default_value = true,
+          hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    json: bool,
+
+    /// The settings as they were given, and where.
+    #[arg(skip)]
+    pub(crate) settings: Settings,
 }
 
 impl Serve {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        self.validate()?;
+        if self.print_config {
+            return print::print(&self.settings);
+        }
+        if self.check {
+            words.note("the settings are right");
+            return Ok(());
+        }
         let (stop, stopped) = oneshot::channel();
         signals::on_first(|signal| {
+            // If nobody is there to be told, everything has ended already.
             let _ = stop.send(signal);
         })?;
+        // Thousands of clients are more than the usual limit allows. With less it works as well.
         let _ = raise_fd_limit();
+        self.log.start(words);
+        let (signal, stats) = self.serve(stopped, words)?;
+        let result = self.judge(signal, &stats);
+        let json = self.json || self.log == Log::Json;
+        report::at_end(&stats, &result, json, words);
+        result
+    }
+
+    /// What clap cannot know.
+    fn validate(&self) -> Result<(), Failure> {
+        ports::check_plain_options(&self.plain, &self.settings)?;
+        if !self.insecure_listen {
+            let plain = self.plain.iter().map(|port| &port.address);
+            self.listen
+                .iter()
+                .chain(plain)
+                .try_for_each(ports::check_loopback)?;
+        }
+        self.welcome().map(drop)
+    }
+
+    /// Serves until a signal comes, and then as long as it takes to deliver what is there.
+    fn serve(
+        &self,
+        stopped: oneshot::Receiver<Signal>,
+        words: &Words,
+    ) -> Result<(Signal, HubStats), Failure> {
         let (ports, places) = self.ports(words)?;
-        let runtime =
-            Runtime::new().map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
-        let signal = runtime.block_on(async {
-            let hub = Hub::start(ports, self.options())
-                .map_err(|error| Failure::Other(format!("cannot listen: {error}")))?;
+        let cannot = |error| Failure::Other(format!("cannot start: {error}"));
+        let runtime = Runtime::new().map_err(cannot)?;
+        let served = runtime.block_on(async {
+            let hub = Hub::start(ports, self.limits.options()).map_err(cannot)?;
             if let Some(path) = &self.listening.port_file {
                 port_file::write(path, &places)?;
             }
-            let signal = stopped.await;
-            let stats = hub.drain().await;
-            words.detail(format_args!("{stats:?}"));
-            Ok::<_, Failure>(signal)
-        })?;
+            let signal = stopped.await.unwrap_or(Signal::Terminate);
+            Ok((signal, hub.drain().await))
+        });
+        // Who was cut may still be at it.
         runtime.shutdown_background();
-        match signal {
-            Ok(Signal::Interrupt) => Err(Failure::Interrupted),
-            _ => Ok(()),
-        }
+        served
     }
 
-    fn ports(&self, words: &Words) -> Result<(Vec<Port>, Vec<Address>), Failure> {
-        let mut ports = Vec::new();
-        let mut places = Vec::new();
-        let mut listen = |address: &Address| -> Result<Listener, Failure> {
-            let failed = |error| cannot_listen(address, &error);
-            let listener = address.listen().map_err(failed)?;
-            let place = listener.local_address().map_err(failed)?;
-            words.note(format_args!("listening {place}"));
-            places.push(place);
-            Ok(listener)
-        };
-        for address in &self.listen {
-            ports.push(Port::protocol(listen(address)?));
+    fn judge(&self, signal: Signal, stats: &HubStats) -> Result<(), Failure> {
+        match (signal, stats.connections as u64) {
+            (Signal::Interrupt, _) => Err(Failure::Interrupted),
+            (Signal::Terminate, 0) => Ok(()),
+            (Signal::Terminate, cut) => Err(report::cut(cut, self.limits.drain)),
         }
-        for port in &self.plain {
-            let mut welcome = Vec::new();
-            if let Some(text) = &self.welcome {
-                Encoder::new(Framing::default().server())
-                    .encode(text.as_bytes(), &mut welcome)
-                    .map_err(|e| Failure::Usage(e.to_string()))?;
-            }
-            let plain = Plain {
-                channel: port.channel.clone(),
-                direction: port.direction,
-                replay: self.replay,
-                welcome: Bytes::from(welcome),
-            };
-            ports.push(Port::plain(listen(&port.address)?, plain));
-        }
-        Ok((ports, places))
-    }
-
-    fn options(&self) -> HubOptions {
-        let mut options = HubOptions::default();
-        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        options.max_message = self.max_message;
-        options.max_connections = self.max_connections;
-        options.max_channels = self.max_channels;
-        options.max_producers = self.max_producers;
-        options.max_pending = self.max_pending;
-        options.channel_memory = size(self.channel_memory);
-        options.memory = size(self.memory);
-        options.request_timeout = self.request_timeout;
-        options.header_timeout = self.header_timeout;
-        options.stall_timeout = self.stall_timeout;
-        options.drain = self.drain;
-        options.when_slow.clone_from(&self.when_slow);
-        options
     }
 }

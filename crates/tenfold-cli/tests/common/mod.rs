@@ -193,6 +193,33 @@ pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S], stdin: &[u8]) -> E
     tenfold.end()
 }
 
+/// A hub on a free port.
+pub(crate) fn hub(arguments: &[&str]) -> Tenfold {
+    listen(&[&["serve"], arguments].concat())
+}
+
+/// A hub on a unix socket in this directory, where it can be started again.
+pub(crate) fn hub_in(dir: &TempDir, arguments: &[&str]) -> (Tenfold, String) {
+    let address = format!("unix:{}/hub", text(dir.path()));
+    let hub = start(&[&["serve", "--listen", &address], arguments].concat());
+    wait_for("the hub", || hub.err().contains("listening").then_some(()));
+    (hub, address)
+}
+
+/// What a command prints that talks to a hub; it must succeed.
+pub(crate) fn ask(hub: &str, arguments: &[&str], stdin: &[u8]) -> String {
+    let ended = run(&[arguments, &["--server", hub]].concat(), stdin);
+    assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.err);
+    String::from_utf8(ended.out).unwrap()
+}
+
+/// Exits with this code, and says this on stderr.
+pub(crate) fn fails(hub: &str, arguments: &[&str], stdin: &[u8], code: i32, words: &str) {
+    let ended = run(&[arguments, &["--server", hub]].concat(), stdin);
+    assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.err);
+    assert!(ended.err.contains(words), "{arguments:?}: {}", ended.err);
+}
+
 /// A listening socket, and its address.
 pub(crate) fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,0 +1,49 @@
+//! A question to a hub that it answers and then closes.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use tenfold::blocking::Reader;
+use tenfold::protocol::Refusal;
+use tenfold::{Address, Encoder, Framing, ReadError};
+
+use crate::failure::Failure;
+
+/// The lines of the answer.
+pub(super) fn ask(
+    request: &str,
+    server: &Address,
+    timeout: Duration,
+) -> Result<Vec<String>, Failure> {
+    let mut stream = server.connect_blocking(Some(timeout)).map_err(|error| {
+        Failure::Connect(format!(
+            "cannot connect to {server}: {error} (is `tenfold serve` running?)"
+        ))
+    })?;
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            Failure::TimedOut(format!("{server} said nothing for {timeout:?} (--timeout)"))
+        }
+        _ => Failure::Other(format!("cannot talk to {server}: {error}")),
+    };
+    let mut frame = Vec::new();
+    Encoder::new(Framing::default().client())
+        .encode(request.as_bytes(), &mut frame)
+        .map_err(|error| Failure::Framing(error.to_string()))?;
+    stream.set_read_timeout(Some(timeout)).map_err(failed)?;
+    stream.set_write_timeout(Some(timeout)).map_err(failed)?;
+    stream.write_all(&frame).map_err(failed)?;
+    let mut reader = Reader::new(stream, Framing::default().server());
+    let mut lines = Vec::new();
+    while let Some(line) = reader.message().map_err(|error| match error {
+        ReadError::Io(error) => failed(error),
+        error => Failure::Framing(format!("{server} is no hub: {error}")),
+    })? {
+        let line = String::from_utf8_lossy(line).into_owned();
+        if Refusal::parse(&line).is_some() {
+            return Err(Failure::Other(format!("{server}: the hub says: {line}")));
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}

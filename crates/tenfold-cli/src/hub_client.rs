@@ -1,0 +1,107 @@
+//! What the clients of a hub say about their connection.
+
+use std::time::Instant;
+
+use tenfold::Address;
+use tenfold::client::{Disconnected, Error, OnGap};
+use tenfold::protocol::Code;
+
+use crate::failure::Failure;
+use crate::numbers;
+use crate::words::Words;
+
+/// Tells of outages: once when one begins, and once when it is over.
+#[derive(Debug)]
+pub(crate) struct Outages {
+    server: Address,
+    words: Words,
+    since: Option<Instant>,
+    was_connected: bool,
+}
+
+impl Outages {
+    pub(crate) fn new(server: &Address, words: &Words) -> Self {
+        Self {
+            server: server.clone(),
+            words: words.clone(),
+            since: None,
+            was_connected: false,
+        }
+    }
+
+    pub(crate) fn disconnected(&mut self, notice: &Disconnected) {
+        let (words, server) = (&self.words, &self.server);
+        if self.since.is_some() {
+            words.detail(format_args!("still no connection to {server}: {notice}"));
+            return;
+        }
+        self.since = Some(Instant::now());
+        let reason = &notice.reason;
+        if self.was_connected {
+            words.warning(format_args!("lost {server}: {reason}; trying again"));
+        } else {
+            words.note(format_args!(
+                "cannot reach {server}: {reason}; trying again"
+            ));
+        }
+    }
+
+    /// `place` says where it goes on.
+    pub(crate) fn connected(&mut self, place: &str) {
+        let (words, server) = (&self.words, &self.server);
+        match (self.since.take(), self.was_connected) {
+            (Some(since), true) => {
+                let time = numbers::time(since.elapsed());
+                words.note(format_args!(
+                    "connected to {server} again after {time}; {place}"
+                ));
+            }
+            (Some(_), false) => words.note(format_args!("connected to {server}; {place}")),
+            (None, _) => words.detail(format_args!("connected to {server}; {place}")),
+        }
+        self.was_connected = true;
+    }
+}
+
+/// What a client's error means here.
+pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
+    match error.root() {
+        Error::Connect(_) => {
+            let hint = match error {
+                Error::GaveUp { .. } => "",
+                _ => " (is `tenfold serve` running? --retry waits for it)",
+            };
+            Failure::Connect(format!("{server}: {error}{hint}"))
+        }
+        Error::NoAnswer { .. } => Failure::TimedOut(format!("{server}: {error}")),
+        Error::Frame(_) | Error::Encode(_) => Failure::Framing(error.to_string()),
+        Error::TooLarge { .. } => Failure::Framing(format!("{error} (--max-message raises it)")),
+        Error::Gap(gap) => Failure::Other(format!(
+            "{gap}. To go on with message {}, say --on-gap {}",
+            gap.available,
+            on_gap_name(OnGap::Continue)
+        )),
+        Error::Refused(refusal) => Failure::Other(format!(
+            "{server}: {error}{}",
+            refusal.code.map_or("", hint)
+        )),
+        _ => Failure::Other(format!("{server}: {error}")),
+    }
+}
+
+pub(crate) fn on_gap_name(on_gap: OnGap) -> &'static str {
+    match on_gap {
+        OnGap::Stop => "stop",
+        OnGap::Continue => "continue",
+    }
+}
+
+/// What to do about a refusal.
+fn hint(code: Code) -> &'static str {
+    match code {
+        Code::Future => " (--from next waits for what is to come)",
+        Code::Fenced => " (give each publisher a --producer of its own)",
+        Code::TooLarge => " (serve --max-message raises it)",
+        _ => "",
+    }
+}

@@ -1,0 +1,126 @@
+//! The hub's limits as options.
+
+use std::time::Duration;
+
+use clap::Args;
+use tenfold_hub::{BadPattern, HubOptions, Pattern, WhenSlow};
+
+use crate::units;
+
+/// A limit on everything.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits (0 is never \"unlimited\")")]
+pub(super) struct LimitOptions {
+    /// What to do about a subscriber whose place can no longer be kept: hold the publishers for T
+    /// (30s) and then close it, or close it at once. For the channels that fit PATTERN (a name, or
+    /// the start of one and `*`); the first that fits counts; may be given several times [default: close]
+    #[arg(long, value_name = "[PATTERN:]wait[=T]|close", value_parser = when_slow, value_delimiter = ',')]
+    when_slow: Vec<(Pattern, WhenSlow)>,
+
+    /// The largest message that is received
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = units::size)]
+    max_message: u64,
+
+    /// What a channel keeps in memory
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::memory)]
+    channel_memory: usize,
+
+    /// What all channels keep in memory together; it is taken from the largest
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::memory)]
+    memory: usize,
+
+    /// Connections at once; more are told that the hub is busy
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
+    max_connections: usize,
+
+    /// Channels at once
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
+    max_channels: usize,
+
+    /// Producers that a channel remembers
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
+    max_producers: usize,
+
+    /// Connections that have not sent their request; more have to wait to be accepted
+    #[arg(long, value_name = "N", default_value = "512", value_parser = units::count::<usize>)]
+    max_pending: usize,
+
+    /// What was received and not committed, of all publishers together
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = units::memory)]
+    max_uncommitted: usize,
+
+    /// Messages over 1 MiB that are received at once
+    #[arg(long, value_name = "N", default_value = "8", value_parser = units::count::<usize>)]
+    max_large: usize,
+
+    /// How long a client may take from its connection to the end of its request
+    #[arg(long, value_name = "T", default_value = "2s", value_parser = units::duration)]
+    request_timeout: Duration,
+
+    /// How long a publisher may take from the first byte of a header to the last
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
+    header_timeout: Duration,
+
+    /// How long a message that has begun may bring nothing, or next to nothing
+    #[arg(long, value_name = "T", default_value = "30s", value_parser = units::duration)]
+    stall_timeout: Duration,
+
+    /// How long clients have to take what is left when the hub ends; then they are cut
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = units::duration)]
+    pub(super) drain: Duration,
+}
+
+/// Reads `wait`, `wait=5s`, `ticks:close` or `log.*:wait`.
+fn when_slow(text: &str) -> Result<(Pattern, WhenSlow), String> {
+    let (pattern, policy) = text.split_once(':').unwrap_or(("*", text));
+    let pattern = pattern
+        .parse()
+        .map_err(|error: BadPattern| format!("{error}, before the colon"))?;
+    let policy = match policy {
+        "wait" => WhenSlow::default(),
+        "close" => WhenSlow::Close,
+        _ => match policy.strip_prefix("wait=") {
+            Some(time) => WhenSlow::Wait(units::duration(time)?),
+            None => return Err("write wait, wait=T or close".to_owned()),
+        },
+    };
+    Ok((pattern, policy))
+}
+
+impl LimitOptions {
+    pub(super) fn options(&self) -> HubOptions {
+        let mut options = HubOptions::default();
+        options.when_slow.clone_from(&self.when_slow);
+        options.max_message = self.max_message;
+        options.channel_memory = self.channel_memory;
+        options.memory = self.memory;
+        options.max_connections = self.max_connections;
+        options.max_channels = self.max_channels;
+        options.max_producers = self.max_producers;
+        options.max_pending = self.max_pending;
+        options.max_uncommitted = self.max_uncommitted;
+        options.max_large = self.max_large;
+        options.request_timeout = self.request_timeout;
+        options.header_timeout = self.header_timeout;
+        options.stall_timeout = self.stall_timeout;
+        options.drain = self.drain;
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_may_be_for_some_channels() {
+        assert_eq!(when_slow("close").unwrap().1, WhenSlow::Close);
+        let (pattern, policy) = when_slow("log.*:wait=5s").unwrap();
+        assert_eq!(policy, WhenSlow::Wait(Duration::from_secs(5)));
+        assert!(pattern.fits(&"log.debug".parse().unwrap()));
+        assert!(!pattern.fits(&"ticks".parse().unwrap()));
+        for wrong in ["", "skip", "wait=0s", "wait=5", "A:close", ":close"] {
+            assert!(when_slow(wrong).is_err(), "{wrong}");
+        }
+    }
+}
