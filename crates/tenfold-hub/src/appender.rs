@@ -50,6 +50,12 @@ impl Appender {
         }
     }
 
+    /// Brings what was appended, the last block of so many bytes, to the subscribers that wait for
+    /// it. To be called after [`append`](Self::append), when its success was told.
+    pub(crate) fn deliver(&self, bytes: usize) {
+        self.channel().tail().deliver(bytes);
+    }
+
     /// How many messages are committed: the producer's, or this connection's.
     pub(crate) fn committed(&self) -> u64 {
         self.claim.committed()

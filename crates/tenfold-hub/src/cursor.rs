@@ -112,11 +112,17 @@ impl Cursor {
     }
 
     /// Waits until this cursor has an end in sight: retention has passed it, or the tail is closed.
-    pub async fn ending(&self) {
-        let place = self.place;
-        self.tail
-            .until_ending(|window| window.is_closed() || window.has_passed(place))
-            .await;
+    pub fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (tail, place) = (self.tail.clone(), self.place);
+        async move {
+            tail.until_ending(|window| window.is_closed() || window.has_passed(place))
+                .await;
+        }
+    }
+
+    /// The tail that it is a place in.
+    pub(crate) fn tail(&self) -> &Tail {
+        &self.tail
     }
 
     /// The seq of the next message.

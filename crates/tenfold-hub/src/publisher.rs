@@ -158,9 +158,12 @@ impl Publisher {
     /// Commits what was received whole.
     async fn commit(&mut self) {
         while let Some(block) = self.session.take_block(now()) {
+            let bytes = block.bytes().len();
             match self.appender.append(block).await {
                 Ok(()) => {
                     self.session.committed(self.appender.committed());
+                    self.send();
+                    self.appender.deliver(bytes);
                 }
                 Err(NotAppended::Fenced) => self.session.end(fenced()),
                 Err(NotAppended::Closed) => self.session.end(shutdown()),

@@ -1,15 +1,17 @@
-//! One client's connection: from the cursor to the socket.
+//! One client's connection: who writes to it, and what it waits for.
 
-use std::io::{self, IoSlice};
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
-use bytes::Buf;
 use tokio::io::{Interest, Ready};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::Block;
-use crate::cursor::{Cursor, Look};
+use crate::cursor::Cursor;
+use crate::delivery::{Delivery, Step};
+use crate::idle::Idle;
 use crate::socket::{Discarded, INPUT_PER_TURN, Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
 
@@ -26,28 +28,26 @@ use crate::stats::{ClientReport, Counters, End};
 ///   done         the client's end, for a moment                  closed
 /// ```
 ///
-/// While it waits it holds the rest of one block at the most, whose frames it has to finish.
+/// While it is caught up, who appends a small block may write it in its place.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     socket: Arc<Socket>,
-    cursor: Cursor,
-    /// What is left of the block that was begun, and its messages (none for a welcome).
-    rest: Block,
+    outgoing: Arc<Outgoing>,
+    /// Who appends knows that it waits, or was about to tell it something.
+    enlisted: bool,
     /// The peer has said that it will send nothing more.
     half_closed: bool,
     /// Set once an end is in sight.
     deadline: Option<Instant>,
     drain: Drain,
-    counters: Arc<Counters>,
-    report: ClientReport,
+    end: End,
 }
 
-/// What one attempt to write has led to.
-enum Step {
-    Wrote,
-    CaughtUp,
-    Blocked,
-    Done(End),
+/// What is shared with those who append.
+#[derive(Debug)]
+struct Outgoing {
+    delivery: Mutex<Delivery>,
+    woken: Notify,
 }
 
 /// How long a client has to take what is left, once an end is in sight.
@@ -59,6 +59,36 @@ pub(crate) enum Drain {
     Total(Duration),
 }
 
+impl Outgoing {
+    fn lock(&self) -> MutexGuard<'_, Delivery> {
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Idle for Outgoing {
+    fn serve(&self) -> bool {
+        let mut delivery = match self.delivery.try_lock() {
+            Ok(delivery) => delivery,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        // The block, and perhaps one that has come since.
+        for _ in 0..3 {
+            match delivery.step() {
+                Ok(Step::Wrote) => {}
+                Ok(Step::CaughtUp) => return true,
+                // It will meet the same by itself.
+                Ok(Step::Blocked | Step::Done(_)) | Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    fn wake(&self) {
+        self.woken.notify_one();
+    }
+}
+
 impl Subscriber {
     /// A client that gets `first`, and then what is behind the cursor.
     pub(crate) fn new(
@@ -68,22 +98,19 @@ impl Subscriber {
         drain: Drain,
         counters: Arc<Counters>,
     ) -> Self {
+        let socket = socket.into();
+        let delivery = Delivery::new((Arc::clone(&socket), peer), first, cursor, counters);
         Self {
-            socket: socket.into(),
-            cursor,
-            rest: first,
+            socket,
+            outgoing: Arc::new(Outgoing {
+                delivery: Mutex::new(delivery),
+                woken: Notify::new(),
+            }),
+            enlisted: false,
             half_closed: false,
             deadline: None,
             drain,
-            counters,
-            report: ClientReport {
-                peer,
-                end: End::Complete,
-                messages: 0,
-                bytes: 0,
-                skipped: 0,
-                torn: false,
-            },
+            end: End::Complete,
         }
     }
 
@@ -109,27 +136,32 @@ impl Subscriber {
     /// Serves the client to its end. Dropped before, it can be called again.
     pub(crate) async fn deliver(&mut self) {
         let end = self.write_all().await;
-        self.report.end = end.unwrap_or_else(|error| End::Gone(error.kind()));
-        self.counters.ended(self.report.end);
+        self.end = end.unwrap_or_else(|error| End::Gone(error.kind()));
     }
 
     /// What has become of it. Its place holds nobody any more, even if closing takes its time.
-    pub(crate) fn into_parts(mut self) -> (Arc<Socket>, bool, ClientReport) {
-        self.report.torn = !self.rest.bytes().is_empty();
-        (self.socket, self.half_closed, self.report)
+    pub(crate) fn into_parts(self) -> (Arc<Socket>, bool, ClientReport) {
+        let report = self.outgoing.lock().report(self.end);
+        (self.socket, self.half_closed, report)
     }
 
     async fn write_all(&mut self) -> io::Result<End> {
         loop {
-            match self.step()? {
+            let step = self.outgoing.lock().step()?;
+            match step {
                 Step::Wrote => {
+                    if let (Some(deadline), Drain::Silence(time)) = (&mut self.deadline, self.drain)
+                    {
+                        *deadline = Instant::now() + time;
+                    }
                     // A client that takes everything at once must not keep the thread.
                     tokio::task::consume_budget().await;
                 }
+                Step::CaughtUp if !self.enlisted => self.enlist(),
                 Step::CaughtUp => {
                     tokio::select! {
                         biased;
-                        () = self.cursor.ready() => {}
+                        () = self.outgoing.woken.notified() => self.enlisted = false,
                         ready = self.socket.ready(self.input()) => self.listen(ready?)?,
                     }
                 }
@@ -143,15 +175,24 @@ impl Subscriber {
         }
     }
 
+    /// Lets those who append know that it waits; then it has to look once more.
+    fn enlist(&mut self) {
+        let idle: Weak<Outgoing> = Arc::downgrade(&self.outgoing);
+        let tail = self.outgoing.lock().cursor().tail().clone();
+        tail.enlist(idle);
+        self.enlisted = true;
+    }
+
     /// Waits until the socket may take something, and no longer than the drain time once the end
     /// is in sight.
     async fn wait_for_room(&mut self) -> io::Result<Option<End>> {
         let interest = self.input() | Interest::WRITABLE;
         let Some(deadline) = self.deadline else {
+            let ending = self.outgoing.lock().cursor().ending();
             tokio::select! {
-                        biased;
+                biased;
                 ready = self.socket.ready(interest) => self.listen(ready?)?,
-                () = self.cursor.ending() => {
+                () = ending => {
                     let (Drain::Silence(time) | Drain::Total(time)) = self.drain;
                     self.deadline = Some(Instant::now() + time);
                 }
@@ -159,82 +200,14 @@ impl Subscriber {
             return Ok(None);
         };
         tokio::select! {
-                        biased;
+            biased;
             ready = self.socket.ready(interest) => self.listen(ready?)?,
             () = sleep_until(deadline) => {
-                return Ok(Some(if self.look().0 == Look::Passed { End::Slow } else { End::Stalled }));
+                let passed = self.outgoing.lock().is_passed();
+                return Ok(Some(if passed { End::Slow } else { End::Stalled }));
             }
         }
         Ok(None)
-    }
-
-    /// Writes once.
-    fn step(&mut self) -> io::Result<Step> {
-        let (look, blocks) = self.look();
-        if self.rest.bytes().is_empty() {
-            match look {
-                Look::Blocks => {}
-                Look::CaughtUp => return Ok(Step::CaughtUp),
-                Look::Ended => return Ok(Step::Done(End::Complete)),
-                Look::Passed => return Ok(Step::Done(End::Slow)),
-            }
-        }
-        let mut slices = [IoSlice::new(&[]); Cursor::MAX_BLOCKS + 1];
-        let mut used = 0;
-        for block in std::iter::once(&self.rest).chain(&blocks) {
-            if !block.bytes().is_empty() {
-                slices[used] = IoSlice::new(block.bytes());
-                used += 1;
-            }
-        }
-        // A plain write costs the system less than a vectored one.
-        let tried = match &slices[..used] {
-            [slice] => self.socket.try_write(slice),
-            slices => self.socket.try_write_vectored(slices),
-        };
-        match tried {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                self.wrote(written, &blocks);
-                Ok(Step::Wrote)
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Step::Blocked),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Step::Wrote),
-            Err(e) => Err(e),
-        }
-    }
-
-    fn look(&mut self) -> (Look, Vec<Block>) {
-        let mut blocks = Vec::new();
-        let look = self.cursor.peek(&mut blocks);
-        let skipped = self.cursor.skipped();
-        self.counters.skipped(skipped - self.report.skipped);
-        self.report.skipped = skipped;
-        (look, blocks)
-    }
-
-    /// Notes how far a write got: through the rest of a block, and through some of `blocks`.
-    fn wrote(&mut self, written: usize, blocks: &[Block]) {
-        let mut left = written;
-        let mut messages = 0;
-        let mut begun = 0;
-        loop {
-            let (taken, done) = take(&mut self.rest, left);
-            left -= taken;
-            messages += done;
-            if left == 0 {
-                break;
-            }
-            self.rest = blocks[begun].clone();
-            begun += 1;
-        }
-        self.cursor.advance(&blocks[..begun]);
-        self.report.messages += messages;
-        self.report.bytes += written as u64;
-        self.counters.sent(messages, written as u64);
-        if let (Some(deadline), Drain::Silence(time)) = (&mut self.deadline, self.drain) {
-            *deadline = Instant::now() + time;
-        }
     }
 
     /// What to wait for on the receiving side. After a half-close that side is always ready to
@@ -261,19 +234,4 @@ impl Subscriber {
         }
         Ok(())
     }
-}
-
-/// Takes up to `bytes` from the front of a block; returns how many, and its messages if that was
-/// all of it.
-fn take(rest: &mut Block, bytes: usize) -> (usize, u64) {
-    let mut left = rest.bytes().clone();
-    let taken = bytes.min(left.len());
-    left.advance(taken);
-    let (done, messages) = if left.is_empty() {
-        (rest.messages(), 0)
-    } else {
-        (0, rest.messages())
-    };
-    *rest = Block::new(left, messages);
-    (taken, done)
 }

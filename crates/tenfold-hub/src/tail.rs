@@ -3,13 +3,14 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::cursor::{Cursor, Start};
+use crate::idle::{Idle, IdleList};
 use crate::producers::{Claim, Fenced};
 use crate::window::{Keep, Window};
 use crate::{Block, WhenSlow};
@@ -28,6 +29,7 @@ pub struct Tail {
 struct Shared {
     window: Mutex<Window>,
     appended: Notify,
+    idle: IdleList,
     ending: Notify,
     room: Notify,
     /// The same as `room`, for those who append from a plain thread.
@@ -92,6 +94,7 @@ impl Tail {
             shared: Arc::new(Shared {
                 window: Mutex::new(window),
                 appended: Notify::new(),
+                idle: IdleList::default(),
                 ending: Notify::new(),
                 room: Notify::new(),
                 room_for_threads: Condvar::new(),
@@ -105,13 +108,18 @@ impl Tail {
     ///
     /// Cancel-safe: a call that is dropped before it is ready has appended nothing.
     pub async fn append(&self, block: Block) -> Result<u64, Closed> {
-        self.append_with(block, |window, block, patience| {
-            try_append(window, block, UNIX_EPOCH, patience)
-        })
-        .await
+        let first_seq = self
+            .append_with(block, |window, block, patience| {
+                try_append(window, block, UNIX_EPOCH, patience)
+            })
+            .await?;
+        self.shared.idle.wake_all();
+        Ok(first_seq)
     }
 
-    /// Appends for a claim, which is looked at and counted in one step with appending.
+    /// Appends for a claim, which is looked at and counted in one step with appending. Those who
+    /// wait at the end are left to [`deliver`](Self::deliver), so that who appends can say before
+    /// that it is done.
     pub(crate) async fn append_for(
         &self,
         claim: &Claim,
@@ -139,7 +147,10 @@ impl Tail {
         loop {
             let mut room = pin!(self.shared.room.notified());
             room.as_mut().enable();
-            match self.with(|window| attempt(window, block, &mut patience))? {
+            let tried = self.change(Woken::ByAppender, |window| {
+                attempt(window, block, &mut patience)
+            });
+            match tried? {
                 Ok(first_seq) => return Ok(first_seq),
                 Err(refused) => block = refused,
             }
@@ -156,7 +167,7 @@ impl Tail {
         loop {
             match try_append(&mut window, block, UNIX_EPOCH, &mut patience)? {
                 Ok(first_seq) => {
-                    self.settle(window);
+                    self.settle(window, Woken::Now);
                     return Ok(first_seq);
                 }
                 Err(refused) => block = refused,
@@ -214,13 +225,27 @@ impl Tail {
 
     /// Changes the window under the lock, and does what follows from it after the lock.
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Window) -> T) -> T {
+        self.change(Woken::Now, change)
+    }
+
+    fn change<T>(&self, woken: Woken, change: impl FnOnce(&mut Window) -> T) -> T {
         let mut window = self.lock();
         let result = change(&mut window);
-        self.settle(window);
+        self.settle(window, woken);
         result
     }
 
-    fn settle(&self, mut window: MutexGuard<'_, Window>) {
+    /// Lets those who wait at the end know where they are to be found.
+    pub(crate) fn enlist(&self, idle: Weak<dyn Idle>) {
+        self.shared.idle.enlist(idle);
+    }
+
+    /// Brings what was appended, the last block of so many bytes, to those who wait at the end.
+    pub(crate) fn deliver(&self, bytes: usize) {
+        self.shared.idle.deliver(bytes, || self.lock().end());
+    }
+
+    fn settle(&self, mut window: MutexGuard<'_, Window>, woken: Woken) {
         let effects = window.take_effects();
         drop(window);
         if effects.cost != 0 {
@@ -230,6 +255,9 @@ impl Tail {
         }
         if effects.appended {
             self.shared.appended.notify_waiters();
+            if woken == Woken::Now {
+                self.shared.idle.wake_all();
+            }
         }
         if effects.ending {
             self.shared.ending.notify_waiters();
@@ -248,6 +276,14 @@ impl Tail {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// When those who wait at the end are woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    Now,
+    /// By who appends, when he has something else done.
+    ByAppender,
 }
 
 /// When an append stops waiting for slow cursors. The clock starts when it first has to.

@@ -357,6 +357,11 @@ impl Window {
         self.closed
     }
 
+    /// The index behind the newest block.
+    pub(crate) fn end(&self) -> u64 {
+        self.first + self.blocks.len() as u64
+    }
+
     pub(crate) fn next_seq(&self) -> u64 {
         self.next_seq
     }

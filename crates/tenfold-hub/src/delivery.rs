@@ -1,0 +1,156 @@
+//! What goes to one client: from the cursor into the socket, without waiting.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use bytes::Buf;
+
+use crate::Block;
+use crate::cursor::{Cursor, Look};
+use crate::socket::{Peer, Socket};
+use crate::stats::{ClientReport, Counters, End};
+
+/// A client's place, and what is left of the block that was begun.
+///
+/// While nobody writes it holds the rest of one block at the most, whose frames have to be
+/// finished.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    socket: Arc<Socket>,
+    cursor: Cursor,
+    /// What is left of the block that was begun, and its messages (none for a welcome).
+    rest: Block,
+    counters: Arc<Counters>,
+    report: ClientReport,
+}
+
+/// What one attempt to write has led to.
+pub(crate) enum Step {
+    Wrote,
+    CaughtUp,
+    Blocked,
+    Done(End),
+}
+
+impl Delivery {
+    /// `first`, and then what is behind the cursor.
+    pub(crate) fn new(
+        (socket, peer): (Arc<Socket>, Peer),
+        first: Block,
+        cursor: Cursor,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            socket,
+            cursor,
+            rest: first,
+            counters,
+            report: ClientReport {
+                peer,
+                end: End::Complete,
+                messages: 0,
+                bytes: 0,
+                skipped: 0,
+                torn: false,
+            },
+        }
+    }
+
+    pub(crate) fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// Whether retention has passed the client.
+    pub(crate) fn is_passed(&mut self) -> bool {
+        self.look().0 == Look::Passed
+    }
+
+    /// Writes once.
+    pub(crate) fn step(&mut self) -> io::Result<Step> {
+        let (look, blocks) = self.look();
+        if self.rest.bytes().is_empty() {
+            match look {
+                Look::Blocks => {}
+                Look::CaughtUp => return Ok(Step::CaughtUp),
+                Look::Ended => return Ok(Step::Done(End::Complete)),
+                Look::Passed => return Ok(Step::Done(End::Slow)),
+            }
+        }
+        let mut slices = [IoSlice::new(&[]); Cursor::MAX_BLOCKS + 1];
+        let mut used = 0;
+        for block in std::iter::once(&self.rest).chain(&blocks) {
+            if !block.bytes().is_empty() {
+                slices[used] = IoSlice::new(block.bytes());
+                used += 1;
+            }
+        }
+        // A plain write costs the system less than a vectored one.
+        let tried = match &slices[..used] {
+            [slice] => self.socket.try_write(slice),
+            slices => self.socket.try_write_vectored(slices),
+        };
+        match tried {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                self.wrote(written, &blocks);
+                Ok(Step::Wrote)
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Step::Blocked),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Step::Wrote),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn look(&mut self) -> (Look, Vec<Block>) {
+        let mut blocks = Vec::new();
+        let look = self.cursor.peek(&mut blocks);
+        let skipped = self.cursor.skipped();
+        self.counters.skipped(skipped - self.report.skipped);
+        self.report.skipped = skipped;
+        (look, blocks)
+    }
+
+    /// Notes how far a write got: through the rest of a block, and through some of `blocks`.
+    fn wrote(&mut self, written: usize, blocks: &[Block]) {
+        let mut left = written;
+        let mut messages = 0;
+        let mut begun = 0;
+        loop {
+            let (taken, done) = take(&mut self.rest, left);
+            left -= taken;
+            messages += done;
+            if left == 0 {
+                break;
+            }
+            self.rest = blocks[begun].clone();
+            begun += 1;
+        }
+        self.cursor.advance(&blocks[..begun]);
+        self.report.messages += messages;
+        self.report.bytes += written as u64;
+        self.counters.sent(messages, written as u64);
+    }
+
+    /// What has become of it, once the client's connection has come to this end.
+    pub(crate) fn report(&mut self, end: End) -> ClientReport {
+        self.report.end = end;
+        self.report.torn = !self.rest.bytes().is_empty();
+        self.counters.ended(end);
+        self.report
+    }
+}
+
+/// Takes up to `bytes` from the front of a block; returns how many, and its messages if that was
+/// all of it.
+fn take(rest: &mut Block, bytes: usize) -> (usize, u64) {
+    let mut left = rest.bytes().clone();
+    let taken = bytes.min(left.len());
+    left.advance(taken);
+    let (done, messages) = if left.is_empty() {
+        (rest.messages(), 0)
+    } else {
+        (0, rest.messages())
+    };
+    *rest = Block::new(left, messages);
+    (taken, done)
+}
