@@ -138,6 +138,39 @@ pub(crate) fn scan(step: &Step, bytes: &[u8], limit: u64, batch: &mut Batch) {
     }
 }
 
+/// Counts the complete frames at the start of `bytes` whose messages have at most `limit` bytes, up
+/// to `most`; and their bytes. Only the native framing is worth a loop that finds no spans.
+pub(crate) fn tally(step: &Step, bytes: &[u8], limit: u64, most: usize) -> (usize, usize) {
+    const NATIVE: Number = Number::Field {
+        base: Base::Decimal,
+        width: 10,
+        pad: Pad::Space,
+    };
+    let plain = step.open.is_empty() && step.close.is_empty();
+    if !plain
+        || !matches!(&step.shape, Shape::Number { number, add: 0, at: 0 } if *number == NATIVE)
+    {
+        return (0, 0);
+    }
+    let mut read = remembered(padded_zero(), native);
+    let mut rest = bytes;
+    let mut count = 0;
+    while count < most {
+        let Some((length, size)) = read(rest).filter(|(length, _)| *length <= limit) else {
+            break;
+        };
+        let end = usize::try_from(length)
+            .ok()
+            .and_then(|n| n.checked_add(size));
+        let Some(next) = end.and_then(|end| rest.get(end..)) else {
+            break;
+        };
+        rest = next;
+        count += 1;
+    }
+    (count, bytes.len() - rest.len())
+}
+
 #[expect(clippy::too_many_lines, reason = "a table: one line for each reader")]
 fn scan_numbers(
     number: &Number,

@@ -1,6 +1,6 @@
 //! How a decoder is driven, apart from what is in the stream.
 
-use tenfold_codec::{Decoder, Event, Framing};
+use tenfold_codec::{Decoder, Encoder, Event, Framing, Side};
 
 fn decoder() -> Decoder {
     Decoder::new(Framing::default().client())
@@ -145,5 +145,62 @@ fn the_highest_limit_there_is_refuses_what_cannot_be_held() {
             Err(_) => assert_ne!(pieces_above, Some(u64::MAX - 1)),
         }
         assert!(!decoder.space().is_empty());
+    }
+}
+
+/// What a stream is to somebody who only counts: messages, the offset behind them, the error.
+fn counted(parts: &[&[u8]], side: &Side, passes: bool) -> (u64, u64, Option<String>) {
+    let mut decoder = Decoder::new(side).with_limit(2000).with_pieces_above(500);
+    let mut count = 0;
+    for part in parts {
+        let mut chunk = decoder.chunk(part);
+        loop {
+            if passes {
+                count += chunk.pass(3) as u64;
+            }
+            match chunk.next_event() {
+                Ok(None) => break,
+                Ok(Some(Event::Message(_) | Event::End)) => count += 1,
+                Ok(Some(_)) => {}
+                Err(error) => {
+                    drop(chunk);
+                    return (count, decoder.offset(), Some(error.to_string()));
+                }
+            }
+        }
+    }
+    (count, decoder.offset(), None)
+}
+
+#[test]
+fn passing_over_messages_counts_what_giving_them_counts_at_every_split() {
+    for line in [
+        "decimal:10",
+        "decimal:10,lax",
+        "decimal:08",
+        "u32be",
+        "decimal:10+3",
+    ] {
+        let framing: Framing = line.parse().unwrap();
+        let side = framing.client();
+        let mut stream = Vec::new();
+        let mut encoder = Encoder::new(side);
+        for length in [3, 16, 16, 16, 16, 16, 5, 700, 16, 3, 499, 500, 501, 16, 16] {
+            encoder.encode(&vec![b'x'; length], &mut stream).unwrap();
+        }
+        let good = stream.len();
+        for bad in [&b""[..], b"12345x    ", b"2001      ", b"\x00\x00\x08\x00"] {
+            stream.truncate(good);
+            stream.extend_from_slice(bad);
+            for split in 0..=stream.len() {
+                let parts = [&stream[..split], &stream[split..]];
+                let expected = counted(&parts, side, false);
+                assert_eq!(
+                    counted(&parts, side, true),
+                    expected,
+                    "{line} split at {split}"
+                );
+            }
+        }
     }
 }

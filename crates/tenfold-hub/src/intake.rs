@@ -102,6 +102,9 @@ impl Intake {
         let mut chunk = self.decoder.chunk(&self.bytes[self.scanned..]);
         self.scanned = self.bytes.len();
         let result = loop {
+            // Most frames need only be counted.
+            let most = usize::try_from(count - found).unwrap_or(usize::MAX);
+            found += chunk.pass(most) as u64;
             if found == count {
                 break Ok(());
             }
