@@ -16,9 +16,10 @@ use crate::{Block, Cursor, Tail};
 
 /// A named, ordered sequence of messages.
 ///
-/// Whoever publishes and whoever subscribes goes through here, and only through here: appending
-/// gives a message its seq and makes it visible, a subscription is a cursor and what stands before
-/// it. Where the messages are kept is a matter of this type alone.
+/// Whoever publishes and whoever subscribes goes through here: appending gives a message its seq and
+/// makes it visible, a subscription is a cursor and what stands before it. Where the messages are
+/// kept is a matter of this type. (The hub itself goes to the tail for sizes, and to trim and close
+/// it.)
 #[derive(Debug)]
 pub(crate) struct Channel {
     name: ChannelName,

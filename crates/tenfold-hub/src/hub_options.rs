@@ -44,8 +44,8 @@ pub struct HubOptions {
     pub drain: Duration,
     /// The size of a socket's send buffer, in bytes, while there are few connections.
     pub send_buffer: usize,
-    /// About what all send buffers may be together, in bytes: the more connections there are, the
-    /// smaller is that of the next, down to [`LEAST_SEND_BUFFER`](Self::LEAST_SEND_BUFFER).
+    /// What the connections there are share when the next one gets its send buffer, in bytes: the
+    /// more there are, the smaller it is, down to [`LEAST_SEND_BUFFER`](Self::LEAST_SEND_BUFFER).
     pub send_buffers: usize,
     /// Tells the time of a commit.
     pub clock: fn() -> SystemTime,

@@ -1,4 +1,5 @@
-//! The fan-out engine: one source of messages, any number of subscribers, no work per message.
+//! Named channels for publishers and subscribers, and the fan-out engine under them: one source of
+//! messages, any number of subscribers, no work per message.
 //!
 //! ```text
 //!   source --> Block Block Block Block Block          the tail: a bounded deque of blocks
@@ -16,6 +17,8 @@
 //! - [`Block`], [`Tail`], [`Cursor`]: the memory tail, and [`WhenSlow`], what happens to a
 //!   subscriber whose place it can no longer keep;
 //! - [`Broadcast`]: a tail behind listening sockets, and its [`Options`];
+//! - [`Hub`]: channels behind listening sockets ([`Port`]), as `docs/hub-protocol.md` says, and its
+//!   [`HubOptions`]; an [`Intake`] finds the frames in what publishers send;
 //! - [`Stats`], [`Event`]: what it is doing, for people;
 //! - [`raise_fd_limit`]: what a server with thousands of connections does first.
 

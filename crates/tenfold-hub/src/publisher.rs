@@ -92,6 +92,7 @@ impl Publisher {
         means: Arc<Means>,
         draining: Arc<Draining>,
     ) -> Self {
+        let bytes = session.held() as u64;
         Self {
             socket,
             session,
@@ -102,7 +103,8 @@ impl Publisher {
             place: None,
             half_closed: false,
             deadline: None,
-            bytes: 0,
+            // What came together with the request.
+            bytes,
         }
     }
 

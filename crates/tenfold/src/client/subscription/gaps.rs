@@ -30,7 +30,8 @@ impl Subscription {
         let first = refusal.keys.number("first")?;
         let possible = match self.place {
             Position::Seq(seq) => first > seq,
-            Position::At(_) => true,
+            // The newest message, too, may be one that is no longer kept.
+            Position::At(_) | Position::Last => true,
             _ => false,
         };
         // What is the oldest now may be gone when it is asked for; `first` is always there.

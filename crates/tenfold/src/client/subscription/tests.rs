@@ -436,3 +436,14 @@ fn a_message_over_the_limit_is_an_error_also_where_an_answer_may_be_longer() {
         assert_eq!(core.advance(), Progress::Done);
     }
 }
+
+#[test]
+fn the_newest_message_may_be_one_that_is_no_longer_kept() {
+    let mut core = Subscription::new(options().from(Position::Last));
+    let trimmed = Refusal::new(Code::Trimmed, "gone").with("first", 7);
+    let result = after(&mut core, &[&trimmed.to_string()]);
+    assert!(
+        matches!(&result, Err(Error::Gap(gap)) if gap.available == 7 && gap.expected.is_none()),
+        "{result:?}"
+    );
+}
