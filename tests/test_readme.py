@@ -1,6 +1,8 @@
 """The programs that README.md shows are the files that the other tests run."""
 
+import os
 import re
+import shutil
 
 import pytest
 
@@ -10,8 +12,9 @@ BLOCK = re.compile(r"<!-- file: (?P<path>\S+) -->\n```\w+\n(?P<text>.*?)```\n", 
 BLOCKS = [match.group("path", "text") for match in BLOCK.finditer((ROOT / "README.md").read_text())]
 
 
-def test_the_readme_shows_a_python_and_a_shell_client():
-    assert {path for path, _ in BLOCKS} >= {"examples/clients/recv.py", "examples/clients/recv.sh"}
+def test_the_readme_shows_clients_for_a_stream_and_for_a_hub():
+    names = {path.removeprefix("examples/clients/") for path, _ in BLOCKS}
+    assert names >= {"recv.py", "recv.sh", "hub_sub.py", "hub_pub.py"}
 
 
 @pytest.mark.parametrize("path, text", BLOCKS, ids=[path for path, _ in BLOCKS])
@@ -25,6 +28,19 @@ def test_the_error_shown_is_what_recv_says(tenfold):
     client = tenfold("recv", ROOT / shown[1])
     assert client.wait() == 4
     assert shown[2] in client.err
+
+
+def test_the_session_with_a_hub_prints_what_is_shown(hub, run, binary, tmp_path):
+    text = (ROOT / "README.md").read_text()
+    serve, *lines = re.search(r"<!-- session: hub -->\n```sh\n(.*?)```\n", text, re.DOTALL)[1].splitlines()
+    shown = re.search(r"<!-- prints: hub -->\n```text\n(.*?)```\n", text, re.DOTALL)[1]
+    assert serve.startswith("tenfold serve &")
+    # The hub that runs already is on a free port; the rest is as it stands there.
+    (tmp_path / "tenfold").symlink_to(binary.resolve())
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TENFOLD_SERVER": f"127.0.0.1:{hub().port}"}
+    session = run(shutil.which("bash"), "-ec", "\n".join(lines), env=env)
+    assert session.wait() == 0, session.err
+    assert session.out.decode() == shown
 
 
 def test_the_opening_picture_is_correct():
