@@ -201,3 +201,34 @@ def test_a_hub_that_waits_does_so_for_a_time_and_then_ends_the_slow_one(hub):
     hub.publish("ticks", [b"%-4086d" % number for number in range(16_000)])
     numbers = [int(message) for message in slow.rest()]
     assert numbers == list(range(len(numbers))) and len(numbers) < 16_000
+
+
+def test_memory_for_what_is_received_goes_back_when_a_message_is_committed(hub):
+    """Once a publisher kept the share of its largest message as long as it had one byte of the next."""
+    hub = hub("--max-uncommitted", "17MiB")
+    holders = []
+    for number in range(8):
+        client, answer = hub.ask(f"PUBLISH channel-{number}")
+        ok(answer)
+        client.send(frame(b"x" * (8 << 20)) + b"4000      x")
+        assert client.frame() == b"ACK 1"
+        holders.append(client)
+    hub.publish("ticks", [b"x" * 100_000])
+    assert hub.messages("ticks", 1) == [b"x" * 100_000]
+
+
+def test_who_waits_for_a_place_among_large_messages_and_goes_is_gone(hub):
+    """Once it stayed until there was a place, and could keep a thread busy."""
+    hub = hub("--max-large", "1", "--max-message", "4MiB")
+    first, answer = hub.ask("PUBLISH ticks")
+    ok(answer)
+    first.send(b"%-10d" % (4 << 20) + b"x" * 200_000)
+    first.wait_taken()
+    for _ in range(4):
+        client, answer = hub.ask("PUBLISH ticks")
+        ok(answer)
+        client.send(b"%-10d" % (4 << 20) + b"x" * 60_000)
+        client.wait_taken()
+        client.send(b"x" * 100_000)
+        client.reset()
+    wait_until(lambda: hub.health()["connections"] == "2", what="the first and who asks")

@@ -1,5 +1,7 @@
 """Plain ports: no request, one channel, and nothing but messages is ever written."""
 
+import signal
+
 import pytest
 
 from hub import numbered
@@ -190,3 +192,28 @@ def test_a_half_close_on_an_in_port_is_answered_by_the_end(hub):
         client.half_close()
         assert client.rest() == []
     assert hub.messages("ticks", 50) == [b"x"] * 50
+
+
+@pytest.mark.parametrize("end", ["drain", "bad input"])
+def test_who_sends_and_gets_on_one_port_gets_everything_before_its_end(hub, end):
+    """Once the rest was not delivered when the hub ended, and destroyed by a reset after bad input."""
+    hub = hub("--plain", "127.0.0.1:0=ticks:both", "--replay", "1000")
+    messages = [b"%d " % number + b"x" * 20_000 for number in range(200)]
+    hub.publish("ticks", messages)
+    client = at(hub, receive_buffer=4096)
+    subscribers(hub, 1)
+    if end == "drain":
+        hub.may_die()
+        hub.process.signal(signal.SIGTERM)
+        assert read_to_end(client.sock) == frames(messages)
+    else:
+        assert [client.frame() for _ in range(200)] == messages
+        client.send(b"x" + b"y" * 100_000)
+        assert read_to_end(client.sock) == b""
+
+
+def test_who_sends_and_gets_is_one_connection(hub):
+    hub = hub("--plain", "127.0.0.1:0=ticks:both")
+    with at(hub):
+        subscribers(hub, 1)
+        wait_until(lambda: hub.health()["connections"] == "2", what="one client and who asks")

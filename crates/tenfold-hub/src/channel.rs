@@ -206,3 +206,6 @@ fn behind(block: &Block, messages: u64) -> Block {
     bytes.advance(usize::try_from(decoder.offset()).unwrap_or(bytes.len()));
     Block::new(bytes, block.messages() - messages)
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,12 +30,16 @@ pub(crate) struct Connection {
     shared: Arc<Shared>,
     socket: Arc<Socket>,
     peer: Peer,
-    /// Among the connections that are served; `None`: it is one too many.
-    place: Place,
-    presence: Presence,
+    stay: Arc<Stay>,
 }
 
-type Place = Option<Arc<OwnedSemaphorePermit>>;
+/// A connection, as long as anything of it is there.
+struct Stay {
+    /// Among the connections that are served; `None`: it is one too many.
+    place: Option<OwnedSemaphorePermit>,
+    #[expect(dead_code, reason = "held for its drop")]
+    presence: Presence,
+}
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, socket: Socket, peer: Peer) -> Self {
@@ -43,8 +47,10 @@ impl Connection {
         // Taken here, and not by the task of the connection: places go by the order of accepting.
         let place = Arc::clone(&shared.places).try_acquire_owned().ok();
         Self {
-            place: place.map(Arc::new),
-            presence: Presence::new(&shared, |shared| &shared.connections),
+            stay: Arc::new(Stay {
+                place,
+                presence: Presence::new(&shared, |shared| &shared.connections),
+            }),
             shared,
             socket: Arc::new(socket),
             peer,
@@ -54,15 +60,18 @@ impl Connection {
     /// Serves a connection that says what it wants. `pending` is its place among those who have not
     /// said it yet.
     pub(crate) async fn serve(self, pending: Option<OwnedSemaphorePermit>) {
-        if self.place.is_none() {
+        if self.stay.place.is_none() {
             let refusal = Refusal::new(Code::Busy, "the hub has too many connections");
             return self.refuse(&refusal, false).await;
         }
         let received = self.first_frame().await;
-        drop(pending);
         match received {
-            Ok(Received::Request(request, intake)) => self.obey(request, intake).await,
-            Ok(Received::Refused(refusal)) => self.refuse(&refusal, false).await,
+            // What is only looked up keeps its place among those who have not got what they want.
+            Ok(Received::Request(request, intake)) => self.obey(request, intake, pending).await,
+            Ok(Received::Refused(refusal)) => {
+                drop(pending);
+                self.refuse(&refusal, false).await;
+            }
             // It has gone, or it has said nothing and ended: nobody listens.
             Ok(Received::Part(_) | Received::Nothing) | Err(_) => {}
         }
@@ -102,7 +111,7 @@ impl Connection {
 
     /// What goes on from here is a task of its own, so that an idle connection takes no more memory
     /// than what it is doing needs.
-    async fn obey(self, request: Request, intake: Intake) {
+    async fn obey(self, request: Request, intake: Intake, pending: Option<OwnedSemaphorePermit>) {
         match request {
             Request::Subscribe {
                 channel,
@@ -110,7 +119,10 @@ impl Connection {
                 epoch,
             } => match self.subscribe(&channel, from, epoch) {
                 Ok(outlet) => drop(tokio::spawn(outlet.run())),
-                Err(refusal) => self.refuse(&refusal, false).await,
+                Err(refusal) => {
+                    drop(pending);
+                    self.refuse(&refusal, false).await;
+                }
             },
             Request::Publish {
                 channel,
@@ -118,7 +130,10 @@ impl Connection {
                 acks,
             } => match self.publish(&channel, producer, acks, intake) {
                 Ok(inlet) => drop(tokio::spawn(inlet.run())),
-                Err(refusal) => self.refuse(&refusal, false).await,
+                Err(refusal) => {
+                    drop(pending);
+                    self.refuse(&refusal, false).await;
+                }
             },
             Request::Channels => {
                 let channels = self.shared.registry.channels();
@@ -166,7 +181,7 @@ impl Connection {
             ),
             visit,
             from: answer.from,
-            presence: (self.place.clone(), self.presence.clone()),
+            stay: Arc::clone(&self.stay),
         }
     }
 
@@ -224,13 +239,13 @@ impl Connection {
             publisher,
             peer: self.peer,
             appending: Presence::new(shared, |shared| &shared.appending),
-            presence: (self.place.clone(), self.presence.clone()),
+            stay: Arc::clone(&self.stay),
         })
     }
 
     /// Serves a connection of a plain port.
     pub(crate) fn serve_plain(&self, plain: &Plain) {
-        if self.place.is_none() {
+        if self.stay.place.is_none() {
             return;
         }
         let outlet = (plain.direction != Direction::In).then(|| self.plain_outlet(plain));
@@ -269,6 +284,9 @@ impl Connection {
         let time = self.shared.options.request_timeout.max(closing::WAIT);
         if let Ok(Ok(())) = timeout(time, self.socket.write_all(bytes)).await {
             self.socket.finish(half_closed).await;
+        } else {
+            // Nobody is to take a part for the whole.
+            self.socket.reset_on_close();
         }
     }
 }
@@ -279,7 +297,7 @@ struct Outlet {
     visit: Visit,
     /// The seq of the first message.
     from: u64,
-    presence: (Place, Presence),
+    stay: Arc<Stay>,
 }
 
 impl Outlet {
@@ -288,11 +306,11 @@ impl Outlet {
             subscriber,
             visit,
             from,
-            presence,
+            stay,
         } = self;
         let report = subscriber.run().await;
         disconnected(&report, &visit, from);
-        drop(presence);
+        drop(stay);
     }
 }
 
@@ -301,7 +319,7 @@ struct Inlet {
     publisher: Publisher,
     peer: Peer,
     appending: Presence,
-    presence: (Place, Presence),
+    stay: Arc<Stay>,
 }
 
 impl Inlet {
@@ -310,7 +328,7 @@ impl Inlet {
             mut publisher,
             peer,
             appending,
-            presence,
+            stay,
         } = self;
         let published = publisher.run().await;
         drop(appending);
@@ -319,7 +337,7 @@ impl Inlet {
         if !matches!(published.end, Finish::Gone(_)) {
             socket.finish(half_closed).await;
         }
-        drop(presence);
+        drop(stay);
     }
 }
 
@@ -332,23 +350,28 @@ async fn both(outlet: Outlet, inlet: Inlet) {
         received = publisher.run() => Some(received),
         () = subscriber.deliver() => None,
     };
+    let mut half_closed = publisher.is_half_closed();
     if let Some(received) = received {
-        let complete = publisher.is_complete();
+        // The hub's end is none of the other direction before it has delivered everything.
+        let goes_on = matches!(
+            received.end,
+            Finish::Complete | Finish::Refused(Some(Code::Shutdown))
+        );
         ended(&received, inlet.peer, publisher.channel().name());
-        drop(publisher);
+        half_closed = publisher.into_parts().1;
         drop(inlet.appending);
-        if complete {
+        if goes_on {
             subscriber.deliver().await;
         }
     }
-    let (socket, half_closed, report) = subscriber.into_parts();
+    let (socket, _, report) = subscriber.into_parts();
     disconnected(&report, &outlet.visit, outlet.from);
     if report.torn {
         socket.reset_on_close();
     } else {
         socket.finish(half_closed).await;
     }
-    drop((inlet.presence, outlet.presence));
+    drop((inlet.stay, outlet.stay));
 }
 
 /// What became of a publisher, for people.
@@ -406,12 +429,6 @@ impl Presence {
             shared: Arc::clone(shared),
             count,
         }
-    }
-}
-
-impl Clone for Presence {
-    fn clone(&self) -> Self {
-        Self::new(&self.shared, self.count)
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct Delivery {
     report: ClientReport,
 }
 
+/// A block beyond this is not kept for a client that was passed, in bytes.
+const COSTLY: usize = 1024 * 1024;
+
 /// What one attempt to write has led to.
 pub(crate) enum Step {
     Wrote,
@@ -63,6 +66,11 @@ impl Delivery {
     /// Whether retention has passed the client.
     pub(crate) fn is_passed(&mut self) -> bool {
         self.look().0 == Look::Passed
+    }
+
+    /// Whether finishing the block that was begun would keep much memory that nobody else keeps.
+    pub(crate) fn is_costly(&mut self) -> bool {
+        self.rest.bytes().len() > COSTLY && self.is_passed()
     }
 
     /// Writes once.

@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use crate::HubOptions;
 use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
 use crate::connection::Connection;
@@ -21,6 +20,7 @@ use crate::publisher::{Means, UNIT};
 use crate::registry::Registry;
 use crate::socket::{Peer, Socket};
 use crate::stats::Counters;
+use crate::{HubOptions, Intake};
 
 /// Where clients connect, and what they can do there.
 #[derive(Debug)]
@@ -148,7 +148,8 @@ impl Hub {
         epoch: Epoch,
     ) -> Self {
         let shared = Arc::new(Shared::new(options, epoch));
-        let pending = Arc::new(Semaphore::new(shared.options.max_pending));
+        let most = shared.options.max_pending.clamp(1, Semaphore::MAX_PERMITS);
+        let pending = Arc::new(Semaphore::new(most));
         let mut accepting = JoinSet::new();
         for (acceptor, kind) in doors {
             let places = matches!(kind, PortKind::Protocol).then(|| Arc::clone(&pending));
@@ -208,17 +209,23 @@ fn random_epoch() -> io::Result<Epoch> {
 impl Shared {
     fn new(options: HubOptions, epoch: Epoch) -> Self {
         let options = Arc::new(options);
-        let units = (options.max_uncommitted / UNIT).clamp(1, Semaphore::MAX_PERMITS);
+        let places =
+            |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        let largest = usize::try_from(options.max_message).unwrap_or(usize::MAX);
+        // What is held is a message, and what came behind it in the same read.
+        let least = largest.saturating_add(2 * Intake::MAX_ROOM);
+        let units = options.max_uncommitted.max(least) / UNIT;
         Self {
             registry: Arc::new(Registry::new(epoch, Arc::clone(&options))),
             means: Arc::new(Means {
-                uncommitted: Arc::new(Semaphore::new(units)),
-                large: Arc::new(Semaphore::new(options.max_large)),
+                uncommitted: places(units),
+                large: places(options.max_large),
                 drain: options.drain,
+                patience: options.stall_timeout,
             }),
             counters: Arc::default(),
             started: Instant::now(),
-            places: Arc::new(Semaphore::new(options.max_connections)),
+            places: places(options.max_connections),
             connections: watch::Sender::new(0),
             appending: watch::Sender::new(0),
             draining: Arc::default(),

@@ -29,7 +29,8 @@ pub struct HubOptions {
     pub max_channels: usize,
     /// Producers that a channel remembers.
     pub max_producers: usize,
-    /// Bytes that were received and not committed, of all publishers together.
+    /// Bytes that were received and not committed, of all publishers together. A message of the
+    /// largest size always fits.
     pub max_uncommitted: usize,
     /// Messages over 1 MiB that are received at once.
     pub max_large: usize,

@@ -154,8 +154,12 @@ impl Intake {
         Block::new(frames, messages)
     }
 
-    /// Gives memory back while nothing comes: an idle intake holds none.
+    /// Gives memory back while nothing comes: an idle intake holds none, and the start of a frame does
+    /// not keep the buffer of those before it.
     pub fn rest(&mut self) {
+        if self.bytes.len() < Self::FIRST_ROOM && self.bytes.capacity() > Self::FIRST_ROOM {
+            self.bytes = BytesMut::from(&self.bytes[..]);
+        }
         if self.bytes.is_empty() {
             self.bytes = BytesMut::new();
             self.room = (self.room / 4).max(Self::FIRST_ROOM);

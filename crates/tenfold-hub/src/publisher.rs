@@ -15,7 +15,7 @@ use crate::appender::Appender;
 use crate::channel::Channel;
 use crate::draining::Draining;
 use crate::producers::Fenced;
-use crate::publishing::{Ending, Publishing};
+use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::socket::Socket;
 use crate::tail::NotAppended;
 
@@ -37,6 +37,10 @@ pub(crate) struct Publisher {
     half_closed: bool,
     /// When a peer that does not take the last words is left.
     deadline: Option<Instant>,
+    /// Since when it waits for a share or a place.
+    waits_since: Option<Instant>,
+    /// The peer does not take anything any more.
+    broken: Option<io::ErrorKind>,
     bytes: u64,
 }
 
@@ -48,6 +52,8 @@ pub(crate) struct Means {
     pub(crate) large: Arc<Semaphore>,
     /// How long a peer may take for the last words.
     pub(crate) drain: Duration,
+    /// How long a message waits for its share of the memory.
+    pub(crate) patience: Duration,
 }
 
 /// Memory is shared in these portions. The first one needs no share, so that everybody gets on.
@@ -103,6 +109,8 @@ impl Publisher {
             place: None,
             half_closed: false,
             deadline: None,
+            waits_since: None,
+            broken: None,
             // What came together with the request.
             bytes,
         }
@@ -128,15 +136,14 @@ impl Publisher {
         self.appender.channel()
     }
 
+    /// Whether the peer has ended its side.
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.half_closed
+    }
+
     /// Gives up the claim. Returns the socket, and whether the peer has ended its side.
     pub(crate) fn into_parts(self) -> (Arc<Socket>, bool) {
         (self.socket, self.half_closed)
-    }
-
-    /// Whether the peer has ended its side in good order: there is nothing against going on with
-    /// the other direction.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.session.ending() == Some(&Ending::Complete)
     }
 
     async fn converse(&mut self) -> io::Result<()> {
@@ -189,7 +196,10 @@ impl Publisher {
                 Ok(n) => self.session.sent(n),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.session.sent(length),
+                Err(e) => {
+                    self.session.sent(length);
+                    self.broken = Some(e.kind());
+                }
             }
         }
     }
@@ -210,6 +220,7 @@ impl Publisher {
         }
         if self.session.needs_place() && self.place.is_none() {
             self.place = Arc::clone(&self.means.large).try_acquire_owned().ok();
+            self.session.pardon(now());
             if self.place.is_none() {
                 return false;
             }
@@ -238,7 +249,10 @@ impl Publisher {
 
     /// Receives once; false if there is nothing now.
     fn receive(&mut self) -> io::Result<bool> {
-        let most = self.allowed() - self.session.held();
+        let mut most = self.allowed() - self.session.held();
+        if self.session.is_large() && self.place.is_none() {
+            most = most.min(FIRST_PART.saturating_sub(self.session.held()).max(1));
+        }
         let (space, room) = self.session.space(most);
         match self.socket.try_read(space, room) {
             Ok(0) => {
@@ -268,10 +282,17 @@ impl Publisher {
         if !self.session.output().is_empty() {
             interest |= Interest::WRITABLE;
         }
-        if self.session.held() == 0 {
-            self.share = None;
+        self.give_back();
+        let waits = wants_place || wants_share;
+        if let Some(kind) = self.broken.filter(|_| waits) {
+            // Nobody would tell when it has gone, and what it waits for is for others.
+            return Err(kind.into());
         }
-        self.session.rest();
+        if !waits {
+            self.waits_since = None;
+        } else if self.waits_since.is_none() {
+            self.waits_since = Some(Instant::now());
+        }
         let deadline = self.next_deadline();
         tokio::select! {
             biased;
@@ -288,7 +309,8 @@ impl Publisher {
                 self.session.pardon(now());
             }
             ready = self.socket.ready(interest) => {
-                if ready?.is_error() {
+                // What came before an error can still be received, and then the error says itself.
+                if ready?.is_error() && !interest.is_readable() {
                     self.socket.noted_error().map_or(Ok(()), Err)?;
                 }
             }
@@ -296,20 +318,36 @@ impl Publisher {
                 if !receiving {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
-                self.session.expired(now());
+                if waits {
+                    // It may hold what another waits for, who holds what it waits for.
+                    self.session.end(busy());
+                } else {
+                    self.session.expired(now());
+                }
             }
         }
         Ok(())
     }
 
+    /// Gives back the shares that are not needed for what is held, before a wait.
+    fn give_back(&mut self) {
+        self.session.rest();
+        let needed = self.session.held().saturating_sub(UNIT).div_ceil(UNIT);
+        if let Some(share) = &mut self.share {
+            let spare = share.num_permits().saturating_sub(needed);
+            drop(share.split(spare));
+        }
+        if !self.session.is_receiving() {
+            self.place = None;
+        }
+    }
+
     fn next_deadline(&mut self) -> Option<Instant> {
         if self.session.is_receiving() {
-            let waits = self.session.needs_place() && self.place.is_none();
-            return self
-                .session
-                .deadline()
-                .filter(|_| !waits)
-                .map(Instant::from_std);
+            return match self.waits_since {
+                Some(since) => Some(since + self.means.patience),
+                None => self.session.deadline().map(Instant::from_std),
+            };
         }
         let drain = self.means.drain;
         Some(*self.deadline.get_or_insert_with(|| Instant::now() + drain))
@@ -322,6 +360,10 @@ fn now() -> std::time::Instant {
 
 fn fenced() -> Refusal {
     Refusal::new(Code::Fenced, Fenced.to_string())
+}
+
+fn busy() -> Refusal {
+    Refusal::new(Code::Busy, "the hub receives as much as it can")
 }
 
 /// What is said to everybody who could say something when the hub ends.

@@ -168,6 +168,10 @@ impl Publishing {
     /// The next frames to be committed.
     pub(crate) fn take_block(&mut self, now: Instant) -> Option<Block> {
         let block = self.intake.take_block();
+        if block.messages() > 0 {
+            // What is left is another frame.
+            self.mark = None;
+        }
         self.note_progress(now);
         (block.messages() > 0).then_some(block)
     }
@@ -238,7 +242,8 @@ impl Publishing {
         match self.mark {
             // The first bytes after a header are a stage of their own.
             Some((_, before)) if before < HEADER && held < HEADER => {}
-            Some((_, before)) if held >= before && held - before < self.step(before) => {}
+            Some((_, before))
+                if before >= HEADER && held >= before && held - before < self.step(before) => {}
             _ => self.mark = Some((now, held)),
         }
     }
@@ -291,3 +296,6 @@ impl Publishing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

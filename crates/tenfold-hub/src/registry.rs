@@ -155,3 +155,6 @@ impl Drop for Visit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,6 +193,9 @@ impl Subscriber {
                 biased;
                 ready = self.socket.ready(interest) => self.listen(ready?)?,
                 () = ending => {
+                    if self.outgoing.lock().is_costly() {
+                        return Ok(Some(End::Slow));
+                    }
                     let (Drain::Silence(time) | Drain::Total(time)) = self.drain;
                     self.deadline = Some(Instant::now() + time);
                 }

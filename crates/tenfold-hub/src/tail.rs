@@ -247,12 +247,13 @@ impl Tail {
 
     fn settle(&self, mut window: MutexGuard<'_, Window>, woken: Woken) {
         let effects = window.take_effects();
-        drop(window);
         if effects.cost != 0 {
-            // Adding the two's complement is how an unsigned counter goes down.
+            // Adding the two's complement is how an unsigned counter goes down; under the lock, so
+            // that nothing is taken off before it was added.
             let change = effects.cost.cast_unsigned();
             self.shared.total.fetch_add(change, Relaxed);
         }
+        drop(window);
         if effects.appended {
             self.shared.appended.notify_waiters();
             if woken == Woken::Now {

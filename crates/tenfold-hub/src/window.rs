@@ -391,3 +391,6 @@ impl Window {
             .map_or(self.next_seq, |kept| kept.first_seq)
     }
 }
+
+#[cfg(test)]
+mod tests;

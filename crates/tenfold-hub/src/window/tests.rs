@@ -1,0 +1,315 @@
+//! Every place in a window against a list of messages, and who waits for whom.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// A block of messages that say their seqs.
+fn block(seqs: Range<u64>) -> Block {
+    let messages = seqs.end - seqs.start;
+    let frames: Vec<String> = seqs.map(|seq| format!("8         {seq:08}")).collect();
+    Block::new(frames.concat(), messages)
+}
+
+fn seqs(block: &Block) -> Vec<u64> {
+    let frames = block.bytes().chunks(18);
+    frames
+        .map(|frame| str::from_utf8(&frame[10..]).unwrap().parse().unwrap())
+        .collect()
+}
+
+/// The obviously right version: every message there ever was, and how many are gone.
+#[derive(Default)]
+struct Model {
+    /// When each was committed, and how many there are in its block.
+    messages: Vec<(SystemTime, u64)>,
+    first: usize,
+}
+
+impl Model {
+    fn append(&mut self, messages: u64, time: SystemTime) {
+        let newest = self.messages.last().map_or(time, |(newest, _)| *newest);
+        for _ in 0..messages {
+            self.messages.push((time.max(newest), messages));
+        }
+    }
+
+    /// What a kept block of so many messages takes.
+    fn cost(messages: u64) -> usize {
+        18 * usize::try_from(messages).unwrap() + Block::OVERHEAD
+    }
+
+    /// The sizes of the kept blocks.
+    fn blocks(&self) -> Vec<u64> {
+        let mut blocks = Vec::new();
+        let mut next = self.first;
+        while let Some((_, messages)) = self.messages.get(next) {
+            blocks.push(*messages);
+            next += usize::try_from(*messages).unwrap();
+        }
+        blocks
+    }
+
+    fn kept(&self) -> usize {
+        self.blocks().into_iter().map(Self::cost).sum()
+    }
+
+    /// Drops blocks until so much is kept at the most.
+    fn keep(&mut self, most: usize) {
+        while self.kept() > most {
+            self.first += usize::try_from(self.blocks()[0]).unwrap();
+        }
+    }
+
+    fn find(&self, from: Position) -> Result<u64, NotThere> {
+        let (first, next) = (self.first as u64, self.messages.len() as u64);
+        let seq = match from {
+            Position::First => first,
+            Position::Next => next,
+            Position::Last if next == 0 => 0,
+            Position::Last => next - 1,
+            Position::Newest(count) => next - count.min(next - first),
+            Position::Seq(seq) => seq,
+            Position::At(time) => {
+                let found = self.messages.iter().position(|(then, _)| *then >= time);
+                found.map_or(next, |found| found as u64)
+            }
+        };
+        match seq {
+            _ if seq < first => Err(NotThere::Trimmed),
+            _ if seq > next => Err(NotThere::Future),
+            _ => Ok(seq),
+        }
+    }
+}
+
+/// All messages from a position on, as a subscriber would get them.
+fn read(window: &Window, from: Position) -> Result<Vec<u64>, NotThere> {
+    let Entry { from, place, head } = window.find(from)?;
+    let mut all = Vec::new();
+    if let Some((block, before)) = head {
+        let messages = seqs(&block);
+        assert!(before > 0 && before < block.messages(), "a part of a block");
+        all.extend_from_slice(&messages[usize::try_from(before).unwrap()..]);
+    }
+    assert_eq!(place.seq, from + all.len() as u64);
+    assert!(!window.has_passed(place));
+    all.extend(window.blocks_from(place).flat_map(seqs));
+    Ok(all)
+}
+
+fn agree(window: &Window, model: &Model) {
+    let next = model.messages.len() as u64;
+    assert_eq!(window.first_seq(), model.first as u64);
+    assert_eq!(window.next_seq(), next);
+    assert_eq!(window.cost(), model.kept());
+    assert_eq!(
+        window.bytes(),
+        model.kept() - model.blocks().len() * Block::OVERHEAD
+    );
+    let fixed = [Position::First, Position::Next, Position::Last];
+    let seqs = (0..next + 2)
+        .chain([u64::MAX])
+        .flat_map(|n| [Position::Seq(n), Position::Newest(n.max(1))]);
+    let times = (0..60).map(|time| Position::At(at(time)));
+    for from in fixed.into_iter().chain(seqs).chain(times) {
+        let expected = model.find(from).map(|from| (from..next).collect());
+        assert_eq!(read(window, from), expected, "{from:?}");
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Append(u64, u64),
+    Trim(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        // Any time: the clock may be set back.
+        5 => (1..9_u64, 0..60_u64).prop_map(|(messages, time)| Step::Append(messages, time)),
+        1 => (0..1500_usize).prop_map(Step::Trim),
+    ];
+    prop::collection::vec(step, 0..25)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn every_position_is_where_a_list_of_messages_has_it(
+        capacity in prop_oneof![Just(0), 200..3000_usize, Just(usize::MAX)],
+        steps in steps(),
+    ) {
+        let mut window = Window::new(capacity, WhenSlow::Close, Keep::All);
+        let mut model = Model::default();
+        agree(&window, &model);
+        for step in steps {
+            match step {
+                Step::Append(messages, time) => {
+                    let next = window.next_seq();
+                    let block = block(next..next + messages);
+                    prop_assert_eq!(window.append(block, at(time), true).ok(), Some(next));
+                    // A block that is larger than the capacity stands alone.
+                    model.keep(capacity.saturating_sub(Model::cost(messages)));
+                    model.append(messages, at(time));
+                }
+                Step::Trim(bytes) => {
+                    window.trim(bytes);
+                    model.keep(model.kept().saturating_sub(bytes));
+                }
+            }
+            agree(&window, &model);
+        }
+    }
+
+    #[test]
+    fn the_changes_of_the_cost_add_up_to_the_cost(capacity in 0..3000_usize, steps in steps()) {
+        let mut window = Window::new(capacity, WhenSlow::Close, Keep::All);
+        let mut sum = 0;
+        for step in steps {
+            match step {
+                Step::Append(messages, time) => {
+                    let next = window.next_seq();
+                    let _ = window.append(block(next..next + messages), at(time), true);
+                }
+                Step::Trim(bytes) => window.trim(bytes),
+            }
+            sum += window.take_effects().cost;
+            prop_assert_eq!(sum, window.cost().cast_signed());
+        }
+    }
+}
+
+#[test]
+fn an_empty_window_has_a_place_at_its_end_only() {
+    let window = Window::new(1000, WhenSlow::Close, Keep::All);
+    agree(&window, &Model::default());
+    assert_eq!(read(&window, Position::Last), Ok(vec![]));
+    assert_eq!(read(&window, Position::Seq(1)), Err(NotThere::Future));
+}
+
+#[test]
+fn what_was_trimmed_to_the_last_message_is_no_longer_there() {
+    let mut window = Window::new(1000, WhenSlow::Close, Keep::All);
+    let _ = window.append(block(0..3), at(5), true);
+    window.trim(usize::MAX);
+    assert_eq!((window.first_seq(), window.next_seq()), (3, 3));
+    assert_eq!(read(&window, Position::Last), Err(NotThere::Trimmed));
+    assert_eq!(read(&window, Position::At(at(5))), Err(NotThere::Trimmed));
+    for from in [
+        Position::First,
+        Position::Next,
+        Position::Newest(9),
+        Position::Seq(3),
+        Position::At(at(6)),
+    ] {
+        assert_eq!(read(&window, from), Ok(vec![]), "{from:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_a_commit_earlier() {
+    let mut window = Window::new(usize::MAX, WhenSlow::Close, Keep::All);
+    for (seq, time) in [(0, 10), (1, 3), (2, 12)] {
+        let _ = window.append(block(seq..seq + 1), at(time), true);
+    }
+    assert_eq!(read(&window, Position::At(at(3))), Ok(vec![0, 1, 2]));
+    assert_eq!(read(&window, Position::At(at(10))), Ok(vec![0, 1, 2]));
+    assert_eq!(read(&window, Position::At(at(11))), Ok(vec![2]));
+}
+
+/// A full window that keeps everything, and in which an append waits for the cursor at its front.
+fn full() -> (Window, Place) {
+    let waits = WhenSlow::Wait(Duration::from_secs(1));
+    let mut window = Window::new(2 * Model::cost(1), waits, Keep::All);
+    for seq in 0..2 {
+        assert!(window.append(block(seq..seq + 1), at(0), true).is_ok());
+    }
+    let place = window.find(Position::First).unwrap().place;
+    window.enter_at(place);
+    assert!(window.append(block(2..3), at(0), true).is_err());
+    assert!(!window.take_effects().room);
+    (window, place)
+}
+
+#[test]
+fn who_waits_for_the_front_is_woken_when_its_reader_moves_on() {
+    let (mut window, mut place) = full();
+    let begun: Vec<Block> = window.blocks_from(place).take(1).cloned().collect();
+    window.advance(&mut place, &begun);
+    assert!(window.take_effects().room);
+    assert_eq!(window.append(block(2..3), at(0), true).ok(), Some(2));
+    assert!(!window.has_passed(place));
+    assert!(
+        window.append(block(3..4), at(0), true).is_err(),
+        "now it stands at the next"
+    );
+}
+
+#[test]
+fn who_waits_for_the_front_is_woken_when_its_reader_leaves() {
+    let (mut window, place) = full();
+    window.leave(place);
+    assert!(window.take_effects().room);
+    assert!(window.append(block(2..3), at(0), true).is_ok());
+}
+
+#[test]
+fn who_waits_for_the_front_is_woken_when_it_is_trimmed() {
+    let (mut window, place) = full();
+    window.trim(1);
+    let effects = window.take_effects();
+    assert!(effects.room && effects.ending);
+    assert!(window.has_passed(place));
+    assert!(window.append(block(2..3), at(0), true).is_ok());
+    window.leave(place);
+}
+
+#[test]
+fn who_waits_for_the_front_is_woken_at_the_close() {
+    let (mut window, _) = full();
+    window.close();
+    assert!(window.take_effects().room);
+}
+
+#[test]
+fn who_waits_for_the_front_is_not_woken_by_a_reader_behind_it() {
+    let (mut window, _) = full();
+    let other = window.find(Position::Last).unwrap().place;
+    window.enter_at(other);
+    window.leave(other);
+    assert!(!window.take_effects().room);
+}
+
+#[test]
+fn without_patience_the_reader_in_the_way_is_passed() {
+    let (mut window, place) = full();
+    assert_eq!(window.append(block(2..3), at(0), false).ok(), Some(2));
+    assert!(window.take_effects().ending);
+    assert!(window.has_passed(place));
+    // It counts nowhere any more.
+    window.leave(place);
+    assert!(window.append(block(3..4), at(0), true).is_ok());
+}
+
+#[test]
+fn a_reader_inside_a_block_stands_behind_it() {
+    let waits = WhenSlow::Wait(Duration::from_secs(1));
+    let mut window = Window::new(Model::cost(4), waits, Keep::All);
+    let _ = window.append(block(0..4), at(0), true);
+    let entry = window.find(Position::Seq(1)).unwrap();
+    window.enter_at(entry.place);
+    // It has its part of the block already, so the block need not be kept for it.
+    assert_eq!(window.append(block(4..5), at(0), true).ok(), Some(4));
+    assert!(!window.has_passed(entry.place));
+    let blocks: Vec<u64> = window.blocks_from(entry.place).flat_map(seqs).collect();
+    assert_eq!(blocks, [4]);
+}
