@@ -330,11 +330,13 @@ def test_tenfold_sees_the_packets_that_git_sees(session, tenfold, convert, versi
     answered = objects(convert("git", "json", from_server))
     assert as_git_shows(asked) == traced(session.tap, ">")
     assert as_git_shows(answered) == traced(session.tap, "<")
-    # Version 2 has both marks, and the pack takes several packets, the largest of them included.
+    # Version 2 has both marks, and the pack takes several packets. How large they are depends on how
+    # much git finds in its pipe when it looks.
     assert {item["mark"] for item in asked if "mark" in item} == ({0, 1} if version == 2 else {0})
     pack = [payload(item) for item in answered if "mark" not in item and payload(item)[:1] == b"\x01"]
     assert b"".join(packet[1:] for packet in pack) == (session.tap / "packfile").read_bytes()
-    assert max(map(len, pack)) == 65_516
+    assert len(pack) > 1
+    assert max(map(len, pack)) <= 65_516
     # And back.
     assert convert("json", "git", convert("git", "json", from_server)) == from_server
     assert convert("git", "git", to_server) == to_server
