@@ -193,7 +193,11 @@ impl Publisher {
             }
             let length = output.len();
             match self.socket.try_write(output) {
-                Ok(n) => self.session.sent(n),
+                Ok(n) => {
+                    self.session.sent(n);
+                    // A peer that takes its last words slowly still takes them.
+                    self.deadline = None;
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => {
