@@ -16,6 +16,7 @@ mod format;
 mod framings;
 mod hub_client;
 mod input;
+mod inspect;
 mod keep;
 mod manual;
 mod numbers;
