@@ -1,5 +1,6 @@
 //! `tenfold inspect`: the framing doctor.
 
+mod diagnosis;
 mod rank;
 mod signatures;
 mod trial;

@@ -8,8 +8,19 @@ use crate::numbers::counted;
 
 /// Framings without a preset that are as common as those with one.
 const OTHERS: &[&str] = &[
-    "u16le", "u64be", "u64le", "u32be-4", "u16be-2", "u24be", "ber", "cobs", "slip", "hdlc", r"delim:\0",
-    r"delim:\r\n", r"hex,end=\r\n,close=\r\n",
+    "u16le",
+    "u64be",
+    "u64le",
+    "u32be-4",
+    "u16be-2",
+    "u24be",
+    "ber",
+    "cobs",
+    "slip",
+    "hdlc",
+    r"delim:\0",
+    r"delim:\r\n",
+    r"hex,end=\r\n,close=\r\n",
 ];
 
 /// The least that makes a framing worth to be named: one chance in a thousand.
@@ -82,17 +93,32 @@ pub(crate) fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
         };
         if framing.is_symmetric() {
             let signature = signatures::of(preset.name, true);
-            add(&mut ranked, Some(preset.name), None, framing.client(), sample, signature);
+            add(
+                &mut ranked,
+                Some(preset.name),
+                None,
+                framing.client(),
+                sample,
+                signature,
+            );
             continue;
         }
         for (whose, side) in [("client", framing.client()), ("server", framing.server())] {
             let signature = signatures::of(preset.name, whose == "client");
-            add(&mut ranked, Some(preset.name), Some(whose), side, sample, signature);
+            add(
+                &mut ranked,
+                Some(preset.name),
+                Some(whose),
+                side,
+                sample,
+                signature,
+            );
         }
     }
     for line in OTHERS {
         if let Ok(framing) = line.parse::<Framing>() {
-            add(&mut ranked, None, None, framing.client(), sample, None);
+            let signature = signatures::of(line, true);
+            add(&mut ranked, None, None, framing.client(), sample, signature);
         }
     }
     ranked.sort_by(|a, b| b.trial.score().total_cmp(&a.trial.score()));
@@ -179,12 +205,17 @@ mod tests {
                 let place = ranked.iter().position(|r| r.side.to_string() == line);
                 wrong.push(format!(
                     "{file}: {line} at {place:?} {:?}, first {} {:?}",
-                    ranked[place.unwrap()].trial, ranked[0].side, ranked[0].trial
+                    ranked[place.unwrap()].trial,
+                    ranked[0].side,
+                    ranked[0].trial
                 ));
             }
         }
         println!("{right} right, wrong: {wrong:#?}");
-        assert!(right * 10 >= (right + wrong.len()) * 9, "{right} right, wrong: {wrong:#?}");
+        assert!(
+            right * 10 >= (right + wrong.len()) * 9,
+            "{right} right, wrong: {wrong:#?}"
+        );
     }
 
     #[test]

@@ -48,7 +48,9 @@ pub(crate) fn of(preset: &str, client: bool) -> Option<Signature> {
 
 fn text(preset: &str, client: bool) -> Option<Signature> {
     match preset {
-        "line" => signature((3.0, 3.0), "is text", |m, _, _| is_text(m)),
+        "line" | r"delim:\0" | r"delim:\r\n" => {
+            signature((3.0, 3.0), "is text", |m, _, _| is_text(m))
+        }
         "lsp" | "dap" | "native-messaging" => {
             signature((4.0, 4.0), "is a JSON object", |m, _, _| {
                 m.starts_with(b"{") && m.ends_with(b"}")
@@ -76,16 +78,22 @@ fn text(preset: &str, client: bool) -> Option<Signature> {
 /// Protocols that begin with a word of their own.
 fn greeting(preset: &str, client: bool) -> Option<Signature> {
     match preset {
-        "http2" if client => signature((60.0, 5.0), "is an HTTP/2 frame behind its preface", |m, n, _| {
-            if n == 0 {
-                m.starts_with(b"PRI * HTTP/2")
-            } else {
-                is_http2(m)
-            }
-        }),
-        "http2" => signature((12.0, 5.0), "is an HTTP/2 frame, SETTINGS first", |m, n, _| {
-            is_http2(m) && (n > 0 || m.first() == Some(&4))
-        }),
+        "http2" if client => signature(
+            (60.0, 5.0),
+            "is an HTTP/2 frame behind its preface",
+            |m, n, _| {
+                if n == 0 {
+                    m.starts_with(b"PRI * HTTP/2")
+                } else {
+                    is_http2(m)
+                }
+            },
+        ),
+        "http2" => signature(
+            (12.0, 5.0),
+            "is an HTTP/2 frame, SETTINGS first",
+            |m, n, _| is_http2(m) && (n > 0 || m.first() == Some(&4)),
+        ),
         "amqp" => signature((20.0, 5.0), "is an AMQP frame", |m, n, _| {
             (n == 0 && m.starts_with(b"AMQP")) || matches!(m.first(), Some(1..=3 | 8))
         }),
@@ -98,9 +106,13 @@ fn greeting(preset: &str, client: bool) -> Option<Signature> {
         "bittorrent" => signature((60.0, 0.0), "follows BitTorrent's greeting", |m, n, _| {
             n > 0 || m.starts_with(b"\x13BitTorrent protocol")
         }),
-        "pcap" => signature((32.0, 0.0), "follows the header of a pcap file", |m, n, _| {
-            n > 0 || m.starts_with(b"\xd4\xc3\xb2\xa1") || m.starts_with(b"\x4d\x3c\xb2\xa1")
-        }),
+        "pcap" => signature(
+            (32.0, 0.0),
+            "follows the header of a pcap file",
+            |m, n, _| {
+                n > 0 || m.starts_with(b"\xd4\xc3\xb2\xa1") || m.starts_with(b"\x4d\x3c\xb2\xa1")
+            },
+        ),
         "deb" => signature((60.0, 16.0), "is a member of an ar archive", |m, n, _| {
             if n == 0 {
                 m == b"!<arch>\n"
@@ -131,7 +143,8 @@ fn header(preset: &str, client: bool) -> Option<Signature> {
             matches!(m.get(8..12), Some([1, 0, 0, 0] | [0xd1..=0xdd, 7, 0, 0]))
         }),
         "protobuf" => signature((0.5, 0.5), "begins with a field", |m, _, _| {
-            m.first().is_none_or(|tag| matches!(tag & 7, 0 | 1 | 2 | 5) && tag >> 3 > 0)
+            m.first()
+                .is_none_or(|tag| matches!(tag & 7, 0 | 1 | 2 | 5) && tag >> 3 > 0)
         }),
         "grpc" => signature((7.0, 7.0), "begins with 0 or 1", |m, _, _| {
             matches!(m.first(), Some(0 | 1))
@@ -142,13 +155,15 @@ fn header(preset: &str, client: bool) -> Option<Signature> {
         "tls" => signature((16.0, 16.0), "is a TLS record", |m, _, _| {
             matches!(m, [20..=24, 3, 0..=4, ..])
         }),
-        "mysql" => signature((5.0, 5.0), "counts on from the one before", |m, _, before| {
-            match (m.first(), before.first()) {
+        "mysql" => signature(
+            (5.0, 5.0),
+            "counts on from the one before",
+            |m, _, before| match (m.first(), before.first()) {
                 (Some(0 | 1), _) => true,
                 (Some(now), Some(before)) => *now == before.wrapping_add(1),
                 _ => false,
-            }
-        }),
+            },
+        ),
         "mqtt" => signature((12.0, 4.0), "is an MQTT packet", |m, n, _| {
             let first = m.first().copied().unwrap_or(0);
             if n == 0 {
@@ -162,22 +177,35 @@ fn header(preset: &str, client: bool) -> Option<Signature> {
                 }
             }
         }),
-        "ldap" => signature((14.0, 14.0), "is a sequence with a message id", |m, _, _| {
-            matches!(m, [0x30, 2, 1..=4, ..])
-        }),
+        "ldap" => signature(
+            (14.0, 14.0),
+            "is a sequence with a message id",
+            |m, _, _| matches!(m, [0x30, 2, 1..=4, ..]),
+        ),
         "diameter" => signature((8.0, 8.0), "has version 1", |m, _, _| m.first() == Some(&1)),
         "bgp" => signature((40.0, 40.0), "begins with 16 bytes of 0xff", |m, _, _| {
             m.starts_with(&[0xff; 16])
         }),
-        "bmp" => signature((8.0, 8.0), "has version 3", |m, _, _| matches!(m, [3, 0..=6, ..])),
-        "tpkt" => signature((12.0, 12.0), "has version 3", |m, _, _| matches!(m, [3, 0, ..])),
+        "bmp" => signature((8.0, 8.0), "has version 3", |m, _, _| {
+            matches!(m, [3, 0..=6, ..])
+        }),
+        "tpkt" => signature((12.0, 12.0), "has version 3", |m, _, _| {
+            matches!(m, [3, 0, ..])
+        }),
         "opcua" => signature((20.0, 20.0), "has a type of OPC UA", |m, _, _| {
-            matches!(m.get(..3), Some(b"MSG" | b"OPN" | b"CLO" | b"HEL" | b"ACK" | b"ERR"))
+            matches!(
+                m.get(..3),
+                Some(b"MSG" | b"OPN" | b"CLO" | b"HEL" | b"ACK" | b"ERR")
+            )
         }),
-        "modbus" => signature((10.0, 10.0), "has protocol 0", |m, _, _| {
-            matches!(m, [_, _, 0, 0, _, function, ..] if function & 0x7f > 0)
+        "modbus" => signature(
+            (10.0, 10.0),
+            "has protocol 0",
+            |m, _, _| matches!(m, [_, _, 0, 0, _, function, ..] if function & 0x7f > 0),
+        ),
+        "iec104" => signature((8.0, 8.0), "begins with 0x68", |m, _, _| {
+            m.first() == Some(&0x68)
         }),
-        "iec104" => signature((8.0, 8.0), "begins with 0x68", |m, _, _| m.first() == Some(&0x68)),
         "gearman" => signature((24.0, 24.0), "begins with \\0REQ or \\0RES", |m, _, _| {
             m.starts_with(b"\0REQ") || m.starts_with(b"\0RES")
         }),
@@ -187,17 +215,23 @@ fn header(preset: &str, client: bool) -> Option<Signature> {
                 letters > 0 && name[letters..].iter().all(|b| *b == 0)
             })
         }),
-        "uwsgi" => signature((8.0, 8.0), "has modifiers 0", |m, _, _| matches!(m, [0, 0, _, 0, ..])),
+        "uwsgi" => signature((8.0, 8.0), "has modifiers 0", |m, _, _| {
+            matches!(m, [0, 0, _, 0, ..])
+        }),
         "nrpe" => signature((24.0, 24.0), "has version 2", |m, _, _| {
             matches!(m, [0, 2, 0, 1 | 2, ..])
         }),
-        "postgres" if client => signature((24.0, 2.0), "begins with a letter, behind a start", |m, n, _| {
-            if n == 0 {
-                matches!(m, [0, 3, 0, _, ..] | [4, 0xd2, 0x16, 0x2e..=0x30])
-            } else {
-                m.first().is_some_and(u8::is_ascii_alphabetic)
-            }
-        }),
+        "postgres" if client => signature(
+            (24.0, 2.0),
+            "begins with a letter, behind a start",
+            |m, n, _| {
+                if n == 0 {
+                    matches!(m, [0, 3, 0, _, ..] | [4, 0xd2, 0x16, 0x2e..=0x30])
+                } else {
+                    m.first().is_some_and(u8::is_ascii_alphabetic)
+                }
+            },
+        ),
         "postgres" => signature((8.0, 3.0), "begins with a letter or digit", |m, n, _| {
             let first = m.first().copied().unwrap_or(0);
             match n {
@@ -214,8 +248,11 @@ fn is_http2(message: &[u8]) -> bool {
 }
 
 fn is_text(message: &[u8]) -> bool {
-    std::str::from_utf8(message)
-        .is_ok_and(|text| !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\r' | '\x1b')))
+    std::str::from_utf8(message).is_ok_and(|text| {
+        !text
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\t' | '\r' | '\x1b'))
+    })
 }
 
 #[cfg(test)]

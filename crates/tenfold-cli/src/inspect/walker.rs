@@ -224,7 +224,10 @@ mod tests {
     #[test]
     fn frames_stand_where_they_are_however_they_come() {
         for (line, stream) in [
-            ("decimal:10", b"5         hello0         3         abc".as_slice()),
+            (
+                "decimal:10",
+                b"5         hello0         3         abc".as_slice(),
+            ),
             ("u32be-4@1", b"Q\0\0\0\x09helloX\0\0\0\x04Z\0\0\0\x05a"),
             ("netstring", b"5:hello,0:,3:abc,"),
             ("line", b"hello\n\nabc"),
@@ -232,7 +235,10 @@ mod tests {
             let (frames, error) = walk(line, stream, stream.len());
             assert_eq!(error, None, "{line}");
             assert_eq!(frames.len(), 3, "{line}");
-            assert_eq!(frames.iter().map(|f| f.size).sum::<u64>(), stream.len() as u64);
+            assert_eq!(
+                frames.iter().map(|f| f.size).sum::<u64>(),
+                stream.len() as u64
+            );
             let mut at = 0;
             for (n, frame) in frames.iter().enumerate() {
                 assert_eq!((frame.index, frame.offset), (n as u64, at), "{line}");
@@ -251,7 +257,10 @@ mod tests {
         stream.extend_from_slice(b"1         y");
         let (frames, error) = walk("decimal:10", &stream, 4096);
         assert_eq!(error, None);
-        let places: Vec<_> = frames.iter().map(|f| (f.offset, f.size, f.length)).collect();
+        let places: Vec<_> = frames
+            .iter()
+            .map(|f| (f.offset, f.size, f.length))
+            .collect();
         assert_eq!(places, [(0, 200_010, 200_000), (200_010, 11, 1)]);
     }
 
