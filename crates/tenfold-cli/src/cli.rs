@@ -14,6 +14,7 @@ use crate::convert::Convert;
 use crate::demo::Demo;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::framings::Framings;
+use crate::inspect::Inspect;
 use crate::manual::{Completions, Man};
 use crate::publish::Pub;
 use crate::recv::Recv;
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     Channels(Channels),
     Bench(Bench),
     Convert(Convert),
+    Inspect(Box<Inspect>),
     Framings(Framings),
     Completions(Completions),
     Man(Man),
@@ -82,6 +84,7 @@ impl Command {
             Self::Channels(channels) => channels.run(words),
             Self::Bench(bench) => bench.run(words),
             Self::Convert(convert) => convert.run(words),
+            Self::Inspect(inspect) => inspect.run(words, color),
             Self::Framings(framings) => framings.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(words),

@@ -85,6 +85,16 @@ impl Walker {
         &self.window
     }
 
+    /// Messages so far.
+    pub(crate) fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Where the frame under way begins.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
     /// The last whole frame.
     pub(crate) fn last(&self) -> Option<Frame> {
         self.last

@@ -252,7 +252,7 @@ impl Place<'_> {
         }
         let header = frame.size - frame.length;
         let (certainty, says) = match extra {
-            [b'\n'] | [b'\r', b'\n'] | [0] => (
+            [b'\n' | 0] | [b'\r', b'\n'] => (
                 80,
                 format!(
                     "behind message {} stands \"{}\", which its length does not count",
