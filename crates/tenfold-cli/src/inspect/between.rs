@@ -134,9 +134,10 @@ impl Shared {
     /// Carries one direction to its end, which is passed on like everything else.
     fn carry(&self, connection: u64, client: bool, mut from: &Stream, mut to: &Stream) {
         let who = Who { connection, client };
-        let side = match client {
-            true => self.framing.client(),
-            false => self.framing.server(),
+        let side = if client {
+            self.framing.client()
+        } else {
+            self.framing.server()
         };
         let mut track = Track::new(side, self.max_message, Some(who));
         let mut space = vec![0; CHUNK];
@@ -188,11 +189,11 @@ impl Shared {
         let lengths = &mut lengths[usize::from(!who.client)];
         if bytes.is_empty() {
             track.end(Some(&stamp), rows, &mut sheet.batch, |_, found| {
-                lengths.note(found)
+                lengths.note(found);
             });
         } else {
             track.take(bytes, Some(&stamp), rows, &mut sheet.batch, |_, found| {
-                lengths.note(found)
+                lengths.note(found);
             });
         }
         if track.is_broken() && !was_broken {

@@ -44,7 +44,7 @@ impl Dump<'_> {
             }
             match bytes.get(n) {
                 Some(byte) => {
-                    *text += &(self.colored(offset + n as u64, &format!("{byte:02x}")) + " ")
+                    *text += &(self.colored(offset + n as u64, &format!("{byte:02x}")) + " ");
                 }
                 None => text.push_str("   "),
             }

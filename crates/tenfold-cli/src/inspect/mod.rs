@@ -47,6 +47,7 @@ use crate::recv::{address_in, open_file};
 use crate::units;
 use crate::words::{Color, Words};
 
+use rows::Columns;
 use sheet::Sheet;
 
 /// Show what is in a stream, or what is wrong with it, where, and what it looks like
@@ -138,25 +139,30 @@ enum Reading {
 
 impl Inspect {
     pub(crate) fn run(&self, words: &Words, color: Color) -> Result<(), Failure> {
-        let sheet = |live, directed| Sheet::open(self.json, self.summary, live, directed, color);
+        let sheet = |columns| Sheet::open(self.json, self.summary, columns, color);
         if let Some([listen, upstream]) = self.between.as_deref() {
             let framing = self.framing_of_both()?;
             return between::run(
                 self,
                 (listen, upstream),
                 &framing,
-                sheet(true, true)?,
+                sheet(Columns::Directed)?,
                 words,
             );
         }
-        let from = self.from.as_deref().unwrap_or(OsStr::new("-"));
+        let from = self.from.as_deref().unwrap_or_else(|| OsStr::new("-"));
         if self.peer.listen.is_none() && address_in(from)?.is_none() && Path::new(from).is_dir() {
             self.check_recording()?;
-            return recording::show(self, Path::new(from), sheet(true, true)?);
+            return recording::show(self, Path::new(from), sheet(Columns::Directed)?);
         }
         let (input, reading, live) = self.open(from, words)?;
         let stream = stream::Stream::new(input, live, self.hex);
-        stream.run(reading, self.max_message, sheet(live, false)?, words)
+        stream.run(
+            reading,
+            self.max_message,
+            sheet(if live { Columns::Timed } else { Columns::Plain })?,
+            words,
+        )
     }
 
     /// Opens what has one direction.

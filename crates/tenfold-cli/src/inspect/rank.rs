@@ -1,5 +1,7 @@
 //! `--framing auto`: which framing a stream has, and why.
 
+use std::fmt::Write as _;
+
 use tenfold::{Framing, PRESETS, Side};
 
 use super::signatures::{self, Signature};
@@ -61,7 +63,7 @@ impl Ranked {
             ),
         };
         if trial.marks > 0 {
-            why += &format!(" and {}", counted(trial.marks, "mark"));
+            let _ = write!(why, " and {}", counted(trial.marks, "mark"));
         }
         if let (Some(says), 1..) = (self.says, trial.typical) {
             let which = match trial.untypical {
@@ -69,7 +71,7 @@ impl Ranked {
                 0 => "it",
                 _ => "not each",
             };
-            why += &format!("; {which} {says}");
+            let _ = write!(why, "; {which} {says}");
         }
         if trial.score() < WORTH_NAMING {
             why += "; that could be chance";
@@ -211,7 +213,6 @@ mod tests {
                 ));
             }
         }
-        println!("{right} right, wrong: {wrong:#?}");
         assert!(
             right * 10 >= (right + wrong.len()) * 9,
             "{right} right, wrong: {wrong:#?}"

@@ -328,7 +328,7 @@ impl Shown<'_> {
         }
         if bytes == 0 {
             track.end(Some(stamp), rows, &mut sheet.batch, |_, found| {
-                lengths.note(found)
+                lengths.note(found);
             });
         }
         if track.is_broken() && !self.reported[which] {

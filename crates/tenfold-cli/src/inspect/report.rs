@@ -13,6 +13,7 @@ use super::paint::Paint;
 use super::preview;
 use super::rank::Ranked;
 use super::walker::{Frame, SHOWN};
+use crate::format::hex;
 use crate::numbers::{counted, grouped};
 
 /// Bytes that are shown before and behind the break.
@@ -37,21 +38,21 @@ impl<'a> Broken<'a> {
     pub(crate) fn text(&self, paint: Paint, width: usize) -> String {
         let mut text = paint.red("broken: ") + &wrapped(&verdict(self.scene.error), 8, width);
         if let Some(last) = self.scene.last {
-            text += &format!("  last good    {}\n", self.last(last, width));
+            let _ = writeln!(text, "  last good    {}", self.last(last, width));
         }
         let dump = self.dump(paint).text();
         if !dump.is_empty() {
-            text += &format!("\n{dump}\n");
+            let _ = write!(text, "\n{dump}\n");
         }
         for (n, finding) in self.findings.iter().enumerate() {
             let name = if n == 0 { "cause" } else { "or" };
-            text += &format!("  {}", paint.bold(&format!("{name:<11}")));
+            let _ = write!(text, "  {}", paint.bold(&format!("{name:<11}")));
             text += "  ";
             text += &wrapped(&finding.says, 15, width);
         }
         match self.works() {
             Some(works) => {
-                text += &format!("  {}  ", paint.green("would work "));
+                let _ = write!(text, "  {}  ", paint.green("would work "));
                 text += &wrapped(&sentence(works), 15, width);
             }
             None => text += "  would work   no other framing that is known here\n",
@@ -111,11 +112,7 @@ impl<'a> Broken<'a> {
     pub(crate) fn object(&self) -> Value {
         let error = self.scene.error;
         let dump = self.dump(Paint(false));
-        let hex: String = dump
-            .bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex = hex(dump.bytes);
         let last = self.scene.last.map(
             |last| json!({"index": last.index, "offset": last.offset, "size": last.size, "length": last.length}),
         );
@@ -165,14 +162,14 @@ fn sentence(works: &Works) -> String {
 /// Lengths over time, and how many of each size.
 pub(crate) fn summary(lengths: &Lengths, framing: &str, bytes: u64, paint: Paint) -> String {
     let mut text = format!("{}; framing {framing}", lengths.sentence());
-    text += &match bytes {
-        0 => String::new(),
-        bytes => format!(", {} in all", counted(bytes, "byte")),
-    };
+    if bytes > 0 {
+        let _ = write!(text, ", {} in all", counted(bytes, "byte"));
+    }
     text.push('\n');
     if lengths.messages() > 1 {
-        text += &format!(
-            "  {}  {}\n",
+        let _ = writeln!(
+            text,
+            "  {}  {}",
             paint.dim("lengths over time"),
             lengths.sparkline()
         );
@@ -224,7 +221,7 @@ fn wrapped(text: &str, indent: usize, width: usize) -> String {
     for word in text.split(' ') {
         let length = word.chars().count();
         if used > 0 && used + 1 + length > room {
-            lines += &format!("\n{:indent$}", "");
+            let _ = write!(lines, "\n{:indent$}", "");
             used = 0;
         } else if used > 0 {
             lines.push(' ');

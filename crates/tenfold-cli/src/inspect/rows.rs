@@ -1,5 +1,6 @@
 //! One line for each message: a table for people, or JSON.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use base64::Engine as _;
@@ -18,10 +19,18 @@ pub(crate) struct Rows {
     pub(crate) paint: Paint,
     /// Characters of a line.
     pub(crate) width: usize,
-    /// There is a column for the time of arrival.
-    pub(crate) timed: bool,
-    /// There are columns for the connection and the direction.
-    pub(crate) directed: bool,
+    pub(crate) columns: Columns,
+}
+
+/// What a row has beside the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Columns {
+    /// Its place and its length.
+    Plain,
+    /// The time of arrival, too.
+    Timed,
+    /// The connection and the direction, too.
+    Directed,
 }
 
 /// Which direction of which connection.
@@ -68,8 +77,16 @@ impl Rows {
         if self.json {
             return;
         }
-        let who = if self.directed { "CONN     " } else { "" };
-        let time = if self.timed { "  TIME           " } else { "" };
+        let who = if self.columns == Columns::Directed {
+            "CONN     "
+        } else {
+            ""
+        };
+        let time = if self.columns >= Columns::Timed {
+            "  TIME           "
+        } else {
+            ""
+        };
         let title = format!(
             "{who}{:>7}  {:>10}  {:>8}{time}  MESSAGE",
             "INDEX", "OFFSET", "LENGTH"
@@ -96,12 +113,13 @@ impl Rows {
     fn line(&self, found: Found<'_>, who: Option<Who>, stamp: Option<&Stamp>, out: &mut Vec<u8>) {
         let mut text = String::with_capacity(128);
         let mut plain = 29;
-        if let Some(who) = who.filter(|_| self.directed) {
-            let arrow = match who.client {
-                true => self.paint.cyan(who.arrow()),
-                false => self.paint.yellow(who.arrow()),
+        if let Some(who) = who.filter(|_| self.columns == Columns::Directed) {
+            let arrow = if who.client {
+                self.paint.cyan(who.arrow())
+            } else {
+                self.paint.yellow(who.arrow())
             };
-            text += &format!("{:<4} {arrow}  ", who.connection);
+            let _ = write!(text, "{:<4} {arrow}  ", who.connection);
             plain += 9;
         }
         let (index, offset, length) = match found {
@@ -116,11 +134,12 @@ impl Rows {
                 (reason.index().to_string(), reason.offset(), "-".to_owned())
             }
         };
-        text += &format!(
+        let _ = write!(
+            text,
             "{}  {offset:>10}  {length:>8}",
             self.paint.dim(&format!("{index:>7}"))
         );
-        if self.timed {
+        if self.columns >= Columns::Timed {
             let clock = stamp.map_or("", |stamp| &stamp.clock);
             text += &self.paint.dim(&format!("  {clock:<15}"));
             plain += 17;
@@ -250,8 +269,7 @@ mod tests {
             json,
             paint: Paint(false),
             width: 60,
-            timed: false,
-            directed: false,
+            columns: Columns::Plain,
         }
     }
 

@@ -7,7 +7,7 @@ use tenfold::Side;
 use super::lengths::Lengths;
 use super::paint::Paint;
 use super::report;
-use super::rows::Rows;
+use super::rows::{Columns, Rows};
 use super::track::Track;
 use crate::failure::Failure;
 use crate::output::Stdout;
@@ -31,8 +31,7 @@ impl Sheet {
     pub(crate) fn open(
         json: bool,
         quiet: bool,
-        timed: bool,
-        directed: bool,
+        columns: Columns,
         color: Color,
     ) -> Result<Self, Failure> {
         let stdout = Stdout::open()?;
@@ -40,8 +39,7 @@ impl Sheet {
             json,
             paint: Paint(!json && color.applies_to(&io::stdout())),
             width: width(&stdout),
-            timed,
-            directed,
+            columns,
         };
         Ok(Self {
             rows,

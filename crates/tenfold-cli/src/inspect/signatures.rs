@@ -30,6 +30,10 @@ impl Signature {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "each arm of the tables is the answer as it stands"
+)]
 const fn signature(
     bits: (f64, f64),
     says: &'static str,
@@ -43,7 +47,8 @@ const fn signature(
 pub(crate) fn of(preset: &str, client: bool) -> Option<Signature> {
     text(preset, client)
         .or_else(|| greeting(preset, client))
-        .or_else(|| header(preset, client))
+        .or_else(|| header(preset))
+        .or_else(|| later(preset, client))
 }
 
 fn text(preset: &str, client: bool) -> Option<Signature> {
@@ -131,7 +136,7 @@ fn greeting(preset: &str, client: bool) -> Option<Signature> {
 }
 
 /// Protocols whose messages have a fixed byte or two in their header.
-fn header(preset: &str, client: bool) -> Option<Signature> {
+fn header(preset: &str) -> Option<Signature> {
     match preset {
         "dns" => signature((10.0, 10.0), "is a DNS query or answer", |m, _, _| {
             m.len() >= 12 && m[2] & 0x78 == 0 && m[3] & 0x40 == 0 && m[4..6] == [0, 1]
@@ -172,7 +177,7 @@ fn header(preset: &str, client: bool) -> Option<Signature> {
                 match first >> 4 {
                     3 => true,
                     6 | 8 | 10 => first & 15 == 2,
-                    1 | 2 | 4 | 5 | 7 | 9 | 11..=15 => first & 15 == 0,
+                    1 | 2 | 4 | 5 | 7 | 9 | 11..=15 => first.trailing_zeros() >= 4,
                     _ => false,
                 }
             }
@@ -192,6 +197,13 @@ fn header(preset: &str, client: bool) -> Option<Signature> {
         "tpkt" => signature((12.0, 12.0), "has version 3", |m, _, _| {
             matches!(m, [3, 0, ..])
         }),
+        _ => None,
+    }
+}
+
+/// The other half of them.
+fn later(preset: &str, client: bool) -> Option<Signature> {
+    match preset {
         "opcua" => signature((20.0, 20.0), "has a type of OPC UA", |m, _, _| {
             matches!(
                 m.get(..3),

@@ -1,5 +1,7 @@
 //! One direction: a file, stdin, or a connection.
 
+use std::fmt::Write as _;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use super::track::Track;
 use super::walker::{Found, Frame};
 use super::window::{BEGINNING, Window};
 use crate::failure::Failure;
+use crate::format::hex;
 use crate::input::Input;
 use crate::numbers::{counted, size};
 use crate::signals::{self, Signal};
@@ -301,7 +304,7 @@ impl Stream {
         let size = usize::try_from(frame.size).unwrap_or(usize::MAX);
         let bytes = &self.captured[..self.captured.len().min(size)];
         if sheet.rows.json {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex(bytes);
             let object = serde_json::json!({
                 "index": frame.index, "offset": frame.offset, "size": frame.size, "length": frame.length,
                 "frame": hex, "cut": bytes.len() < size,
@@ -326,8 +329,9 @@ impl Stream {
         }
         .text();
         if bytes.len() < size {
-            text += &format!(
-                "  and {} more\n",
+            let _ = writeln!(
+                text,
+                "  and {} more",
                 counted((size - bytes.len()) as u64, "byte")
             );
         }

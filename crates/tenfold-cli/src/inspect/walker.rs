@@ -152,7 +152,6 @@ impl Walker {
         // A message's place is known only behind it, so that it is borrowed twice.
         while let Some(event) = self.decoder.next_event()? {
             match event {
-                Event::Message(_) => {}
                 Event::Mark(number) => {
                     each(&self.window, Found::Mark(self.at, number));
                     self.at = self.decoder.offset();
@@ -179,6 +178,7 @@ impl Walker {
                     self.at = self.decoder.offset();
                     continue;
                 }
+                // A whole message, or the end of one in pieces.
                 _ => {}
             }
             let behind = self.decoder.offset();

@@ -8,7 +8,7 @@ use crate::inspect::rank::{self, WORTH_NAMING};
 use crate::inspect::trial::{End, Rarity, Sample, Trial};
 use crate::numbers::counted;
 
-/// What PostgreSQL's clients ask first unless they are told not to, and what it answers.
+/// What clients of `PostgreSQL` ask first unless they are told not to, and what it answers.
 const ENCRYPTION: &[(&str, &str)] = &[
     ("u32be-4@1", "fixed:1/u32be-4@1"),
     ("u32be-4/u32be-4@1", "u32be-4/u32be-4/u32be-4@1"),
@@ -109,15 +109,15 @@ fn works(framing: String, trial: &Trial) -> Works {
 
 fn encryption(scene: Scene<'_>, sample: Sample<'_>) -> Option<Finding> {
     let line = scene.side.to_string();
-    let (_, trial, with) = ENCRYPTION
-        .iter()
-        .filter(|(of, _)| *of == line)
-        .filter_map(|(_, with)| {
-            let framing: Framing = with.parse().ok()?;
-            let trial = Trial::run(framing.client(), sample, None);
-            gets_through(scene, &trial).then_some((framing, trial, *with))
-        })
-        .next()?;
+    let (_, trial, with) =
+        ENCRYPTION
+            .iter()
+            .filter(|(of, _)| *of == line)
+            .find_map(|(_, with)| {
+                let framing: Framing = with.parse().ok()?;
+                let trial = Trial::run(framing.client(), sample, None);
+                gets_through(scene, &trial).then_some((framing, trial, *with))
+            })?;
     Some(Finding {
         works: Some(works(with.to_owned(), &trial)),
         ..Finding::new(
@@ -139,10 +139,7 @@ fn unpadded(scene: Scene<'_>, sample: Sample<'_>) -> Option<Finding> {
         let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
         let number = std::str::from_utf8(&rest[..digits]).ok()?;
         let length: usize = number.parse().ok()?;
-        let Some(next) = rest.get(digits + length..) else {
-            return None;
-        };
-        rest = next;
+        rest = rest.get(digits + length..)?;
         frames += 1;
     }
     (frames > 0 && sample.whole).then(|| {

@@ -26,7 +26,7 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
             ),
         ));
     } else if let Some(guess) = guess {
-        findings.extend(finding(scene, guess, bytes));
+        findings.push(finding(scene, guess, bytes));
     }
     findings
 }
@@ -38,7 +38,7 @@ fn by_native(bytes: &[u8]) -> Option<LooksLike> {
     decoder.next_event().err()?.looks_like()
 }
 
-fn finding(scene: Scene<'_>, guess: LooksLike, bytes: &[u8]) -> Option<Finding> {
+fn finding(scene: Scene<'_>, guess: LooksLike, bytes: &[u8]) -> Finding {
     let line = bytes
         .split(|b| matches!(b, b'\r' | b'\n'))
         .next()
@@ -98,7 +98,7 @@ fn finding(scene: Scene<'_>, guess: LooksLike, bytes: &[u8]) -> Option<Finding> 
     } else {
         certainty
     };
-    Some(Finding::new(kind, certainty, says))
+    Finding::new(kind, certainty, says)
 }
 
 /// Whether these bytes are text of which every other byte is zero.

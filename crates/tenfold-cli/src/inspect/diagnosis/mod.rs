@@ -97,7 +97,7 @@ fn drop_lines_of_others(findings: &mut Vec<Finding>) {
             "http" | "tls" | "gzip" | "utf-16" | "protocol"
         )
     };
-    if findings.first().is_some_and(|first| other(first)) {
+    if findings.first().is_some_and(other) {
         findings.retain(|finding| {
             let works = finding.works.as_ref();
             works.is_none_or(|works| !works.framing.starts_with("delim:"))

@@ -47,7 +47,7 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     findings.push(if gap.next > gap.end {
         place.too_much(gap)
     } else {
-        place.too_little(gap)
+        too_little(gap)
     });
     findings
 }
@@ -312,48 +312,48 @@ impl Place<'_> {
             ),
         ))
     }
+}
 
-    /// The next frame begins inside the one that is wrong.
-    fn too_little(&self, gap: Gap) -> Finding {
-        let Some(frame) = gap.frame else {
-            return Finding::new("begins-inside", 60, "the stream begins inside a frame");
-        };
-        let header = frame.size - frame.length;
-        let missing = gap.end - gap.next;
-        let (index, next) = (frame.index, gap.next);
-        if missing == header {
-            return Finding::new(
-                "header-counted",
-                86,
-                format!(
-                    "the length of message {index} counts its own header: it is off by {header}, the header's size"
-                ),
-            );
-        }
-        if next == frame.offset + header {
-            return Finding::new(
-                "missing-payload",
-                84,
-                format!(
-                    "the payload of message {index} is missing: its header says {}, and the next header follows at once",
-                    counted(frame.length, "byte")
-                ),
-            );
-        }
-        Finding::new(
-            "missing-bytes",
-            72,
+/// The next frame begins inside the one that is wrong.
+fn too_little(gap: Gap) -> Finding {
+    let Some(frame) = gap.frame else {
+        return Finding::new("begins-inside", 60, "the stream begins inside a frame");
+    };
+    let header = frame.size - frame.length;
+    let missing = gap.end - gap.next;
+    let (index, next) = (frame.index, gap.next);
+    if missing == header {
+        return Finding::new(
+            "header-counted",
+            86,
             format!(
-                "{} missing in message {index}: its header says {}, and the next header stands at offset {next}, inside \
-                 it (a part of a frame was lost: a short write, or two senders one after the other)",
-                match missing {
-                    1 => "1 byte is".to_owned(),
-                    _ => format!("{} are", counted(missing, "byte")),
-                },
+                "the length of message {index} counts its own header: it is off by {header}, the header's size"
+            ),
+        );
+    }
+    if next == frame.offset + header {
+        return Finding::new(
+            "missing-payload",
+            84,
+            format!(
+                "the payload of message {index} is missing: its header says {}, and the next header follows at once",
                 counted(frame.length, "byte")
             ),
-        )
+        );
     }
+    Finding::new(
+        "missing-bytes",
+        72,
+        format!(
+            "{} missing in message {index}: its header says {}, and the next header stands at offset {next}, inside \
+             it (a part of a frame was lost: a short write, or two senders one after the other)",
+            match missing {
+                1 => "1 byte is".to_owned(),
+                _ => format!("{} are", counted(missing, "byte")),
+            },
+            counted(frame.length, "byte")
+        ),
+    )
 }
 
 fn take(bytes: u64) -> usize {
