@@ -10,6 +10,8 @@ use crate::names;
 
 /// Batches begin at multiples of this, so that no block with committed bytes is written again.
 pub(crate) const BLOCK: u64 = 4096;
+/// The same as the length of bytes in memory.
+pub(crate) const BLOCK_BYTES: usize = 4096;
 
 /// Bytes of the fixed part of a head, and of a record.
 pub(crate) const HEAD: usize = 52;

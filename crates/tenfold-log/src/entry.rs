@@ -40,15 +40,15 @@ impl Entry {
         self.offset.saturating_add(self.length)
     }
 
-    /// Takes frames that follow, of the same commit or of one in the same millisecond. `crc` is
-    /// theirs. False if they do not belong to it.
-    pub(crate) fn extend(&mut self, length: u64, messages: u32, crc: u32, time: u64) -> bool {
+    /// Takes frames that follow, of the same commit or of one in the same millisecond. False if they do
+    /// not belong to it.
+    pub(crate) fn extend(&mut self, frames: &[u8], messages: u32, time: u64) -> bool {
+        let length = frames.len() as u64;
         let fits = self.length + length <= MOST as u64 && self.time == time && !self.is_unproven;
         let Some(all) = self.messages.checked_add(messages).filter(|_| fits) else {
             return false;
         };
-        let bytes = usize::try_from(length).unwrap_or(usize::MAX);
-        self.crc = crc32c::crc32c_combine(self.crc, crc, bytes);
+        self.crc = crc32c::crc32c_append(self.crc, frames);
         self.length += length;
         self.messages = all;
         true
@@ -159,10 +159,10 @@ mod tests {
             crc: crc32c::crc32c(a),
             ..ENTRY
         };
-        assert!(entry.extend(12, 1, crc32c::crc32c(b), ENTRY.time));
+        assert!(entry.extend(b, 1, ENTRY.time));
         assert_eq!(entry.crc, crc32c::crc32c(&[&a[..], b].concat()));
         assert_eq!((entry.messages, entry.length), (2, 23));
-        assert!(!entry.extend(12, 1, 0, ENTRY.time + 1));
-        assert!(!entry.extend(MOST as u64, 1, 0, ENTRY.time));
+        assert!(!entry.extend(b, 1, ENTRY.time + 1));
+        assert!(!entry.extend(&vec![0; MOST], 1, ENTRY.time));
     }
 }

@@ -28,6 +28,9 @@ pub(crate) enum Place {
     Hole { first: u64, next: Option<u64> },
 }
 
+/// An entry and its number.
+pub(crate) type Numbered = (u64, Entry);
+
 /// Entries that are read at once, where they are read one after the other.
 const AT_ONCE: usize = 64;
 
@@ -89,7 +92,7 @@ impl Index {
     pub(crate) fn partition(
         &self,
         is_behind: impl Fn(&Entry) -> bool,
-    ) -> io::Result<(Option<(u64, Entry)>, Option<(u64, Entry)>)> {
+    ) -> io::Result<(Option<Numbered>, Option<Numbered>)> {
         let (mut low, mut high) = (0, self.len());
         let (mut before, mut behind) = (None, None);
         while low < high {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::batch::{BLOCK, Head, Record, head_size};
+use crate::batch::{BLOCK, BLOCK_BYTES, Head, Record, head_size};
 use crate::entry::{u32_at, u64_at};
 use crate::names;
 use crate::storage::{File, Storage};
@@ -58,12 +58,12 @@ pub(crate) enum NotWritten {
 const MAGIC: &[u8; 8] = b"TFJOURN1";
 const CRC_AT: usize = 44;
 const HEADER: usize = 48;
-static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
+static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
 /// A file is filled with zeros in portions of this, in blocks.
 const FILL: usize = 256;
 
 impl Header {
-    fn encode(&self) -> [u8; BLOCK as usize] {
+    fn encode(&self) -> [u8; BLOCK_BYTES] {
         let mut block = ZEROS;
         block[..8].copy_from_slice(MAGIC);
         block[8..16].copy_from_slice(&self.generation.to_le_bytes());

@@ -252,7 +252,7 @@ impl Shared {
         }
         let write = || {
             let file = uninterrupted(|| self.storage.open(names::PROBE, true))?;
-            write_all_at(&*file, &[&[0; 64 * 1024]], 0)
+            write_all_at(&*file, &[&[0; 4096][..]; 16], 0)
         };
         let written = write();
         let removed = uninterrupted(|| self.storage.remove(names::PROBE));

@@ -97,7 +97,7 @@ impl Look {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(error) => return Err(OpenError::io("locking the directory")(error)),
         };
-        let look = || {
+        let read = || {
             let mut channels = Vec::new();
             for name in uninterrupted(|| storage.list(names::CHANNELS))? {
                 if names::is_channel(&name) {
@@ -119,7 +119,7 @@ impl Look {
                 _lock: lock,
             })
         };
-        look().map_err(OpenError::io("reading the directory"))
+        read().map_err(OpenError::io("reading the directory"))
     }
 
     /// Batches that are not known to be in synced segments, and the bytes of their frames.

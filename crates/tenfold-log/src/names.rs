@@ -58,7 +58,7 @@ pub(crate) fn index(name: &str, segment: u64) -> String {
 
 /// A file that is being written to take the place of another.
 pub(crate) fn new(path: &str) -> String {
-    format!("{path}.new")
+    format!("{path}{NEW_ENDING}")
 }
 
 /// The seq in the name of a segment's file with this ending.
@@ -70,6 +70,8 @@ pub(crate) fn segment_of(file: &str, ending: &str) -> Option<u64> {
 
 /// The ending of a segment's frames.
 pub(crate) const FRAMES_ENDING: &str = ".frames";
+/// The ending of what is being written to take the place of another.
+pub(crate) const NEW_ENDING: &str = ".new";
 /// The ending of a segment's index.
 pub(crate) const INDEX_ENDING: &str = ".index";
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::batch::Record;
 use crate::channel::Channel;
 use crate::entry;
-use crate::frames;
 use crate::log::Queued;
 use crate::names;
 use crate::options::Options;
@@ -67,14 +66,11 @@ impl Plan {
     /// Finds places for frames, behind those that have theirs.
     pub(crate) fn add(&mut self, options: &Options, queued: &Queued) {
         let name = &queued.channel.name;
-        let index = match self.by_name.get(name) {
-            Some(index) => *index,
-            None => {
-                self.parts.push(PlannedPart::new(&queued.channel, options, self.now));
-                self.by_name.insert(Arc::clone(name), self.parts.len() - 1);
-                self.parts.len() - 1
-            }
-        };
+        let index = self.by_name.get(name).copied().unwrap_or(self.parts.len());
+        if index == self.parts.len() {
+            self.parts.push(PlannedPart::new(&queued.channel, options, self.now));
+            self.by_name.insert(Arc::clone(name), index);
+        }
         self.parts[index].add(queued);
     }
 
@@ -181,15 +177,15 @@ impl PlannedPart {
         let mut total = None;
         if let Some(id) = &submission.producer {
             let planned = self.stretches.iter().flat_map(|stretch| &stretch.record.producers);
-            let before = planned.filter(|(other, _)| other == id).map(|(_, total)| *total).last();
+            let before = planned.rev().find(|(other, _)| other == id).map(|(_, total)| *total);
             let before = before.unwrap_or_else(|| {
                 let state = self.channel.state();
                 state.producers.get(id).map_or(0, |count| count.total)
             });
             total = Some((Arc::clone(id), before + submission.messages));
         }
-        for (bytes, messages) in frames::pieces(submission.frames.clone(), submission.messages, most) {
-            self.place(Piece::new(bytes, messages));
+        for piece in Piece::cut(submission.frames.clone(), submission.messages, most) {
+            self.place(piece);
         }
         // Counts are those of the whole batch, so any record will do.
         if let (Some((id, total)), Some(last)) = (total, self.stretches.last_mut()) {
@@ -236,7 +232,7 @@ impl PlannedPart {
         self.at.length += length;
         self.at.since.get_or_insert(self.time);
         if let Some(Stretch { record, pieces, .. }) = self.stretches.last_mut() {
-            record.crc = crc32c::crc32c_combine(record.crc, piece.crc, piece.frames.len());
+            record.crc = crc32c::crc32c_append(record.crc, &piece.frames);
             record.messages += piece.messages;
             record.length += length;
             pieces.push(piece);

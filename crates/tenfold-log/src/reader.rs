@@ -107,7 +107,7 @@ impl Reader {
         let (number, first) = match index.find(self.seq, self.hint)? {
             Place::Entry(number, entry) => (number, entry),
             Place::Hole { first, next } => {
-                let next = next.or(behind).unwrap_or(self.channel.next());
+                let next = next.or(behind).unwrap_or_else(|| self.channel.next());
                 return Err(self.corrupt(first, next));
             }
         };

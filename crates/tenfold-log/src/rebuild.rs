@@ -10,7 +10,6 @@ use std::sync::Arc;
 use crate::channel::Channel;
 use crate::committer::publish;
 use crate::entry;
-use crate::frames;
 use crate::index::Index;
 use crate::log::Shared;
 use crate::names;
@@ -94,8 +93,11 @@ fn copy_synced(segment: &Segment, fresh: &mut Segment) -> io::Result<()> {
         read_exact_at(&*files.frames, &mut bytes, entry.offset, |file, buffer, offset| {
             file.read_at(buffer, offset)
         })?;
-        let piece = Piece::new(bytes.into(), u64::from(entry.messages));
-        if piece.crc != entry.crc {
+        let piece = Piece {
+            frames: bytes.into(),
+            messages: u64::from(entry.messages),
+        };
+        if piece.crc() != entry.crc {
             return Err(io::Error::other("frames of the segment are damaged"));
         }
         fresh.skip_to(entry.first, entry.offset)?;
@@ -124,10 +126,7 @@ fn copy_from_journal(
             if is_ours && *is_sound {
                 fresh.skip_to(record.first, record.offset)?;
                 let frames = found.batch.frames.slice(range);
-                let pieces: Vec<Piece> = frames::pieces(frames, record.messages, entry::MOST)
-                    .into_iter()
-                    .map(|(frames, messages)| Piece::new(frames, messages))
-                    .collect();
+                let pieces = Piece::cut(frames, record.messages, entry::MOST);
                 fresh.append(record.time, &pieces)?;
             }
         }

@@ -71,7 +71,7 @@ fn fill(
     let mut all: Vec<(Entry, bool)> = Vec::new();
     for (to, entry) in entries.iter().map(|entry| ((entry.first, entry.offset), Some(entry))).chain([(end, None)]) {
         if at.0 < to.0 && at.1 < to.1 {
-            let time = entry.map_or(part.time.unwrap_or(0), |entry| entry.time);
+            let time = entry.map(|entry| entry.time).or(part.time).unwrap_or(0);
             let pieces = exactly(&old, at.1, to.1 - at.1, to.0 - at.0)?;
             let mut place = at;
             for piece in pieces.into_iter().flatten() {
@@ -81,7 +81,7 @@ fn fill(
                     length: piece.frames.len() as u64,
                     time,
                     messages: u32::try_from(piece.messages).unwrap_or(u32::MAX),
-                    crc: piece.crc,
+                    crc: piece.crc(),
                     is_unproven: true,
                 };
                 place = (entry.next(), entry.end());
@@ -117,8 +117,7 @@ fn exactly(files: &Files, offset: u64, length: u64, messages: u64) -> io::Result
     if !frames::are(&bytes, messages) {
         return Ok(None);
     }
-    let pieces = frames::pieces(Bytes::from(bytes), messages, entry::MOST).into_iter();
-    Ok(Some(pieces.map(|(frames, messages)| Piece::new(frames, messages)).collect()))
+    Ok(Some(Piece::cut(Bytes::from(bytes), messages, entry::MOST)))
 }
 
 /// Puts an index with these entries in the place of the one that is there.

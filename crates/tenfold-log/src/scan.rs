@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::batch::{BLOCK, Batch, HEAD, Head};
+use crate::batch::{BLOCK, BLOCK_BYTES, Batch, HEAD, Head};
 use crate::journal::Header;
 use crate::storage::File;
 use crate::whole::{ReadAt, read_at, read_exact_at, uninterrupted};
@@ -46,7 +46,7 @@ impl Scan {
     /// Its generation, if anything is known of it.
     pub(crate) fn generation(&self) -> Option<u64> {
         let last = self.batches.last().map(|found| found.batch.head.generation);
-        last.or(self.header.map(|header| header.generation))
+        last.or_else(|| self.header.map(|header| header.generation))
     }
 
     /// Whether it was ended: the other file was to be begun.
@@ -81,7 +81,7 @@ impl Scanned {
 /// How much of a torn batch is kept, in bytes: as much as somebody could want to look at.
 const MOST_TORN: u64 = 1024 * 1024;
 /// Blocks that are looked at together in search of a head.
-const SEARCHED_AT_ONCE: u64 = 256;
+const SEARCHED_AT_ONCE: usize = 256;
 /// How much is read at once, in bytes.
 const AHEAD: usize = 4 * 1024 * 1024;
 
@@ -106,7 +106,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn scan(&self) -> io::Result<Scan> {
-        let mut block = [0; BLOCK as usize];
+        let mut block = [0; BLOCK_BYTES];
         self.read(&mut block, 0)?;
         let header = Header::decode(&block);
         let mut scan = Scan {
@@ -172,7 +172,7 @@ impl Reader<'_> {
 
     /// The batch at an offset, if its head is valid.
     fn batch(&self, offset: u64) -> io::Result<Option<Scanned>> {
-        let mut block = vec![0; BLOCK as usize];
+        let mut block = vec![0; BLOCK_BYTES];
         self.read(&mut block, offset)?;
         let Some(size) = Head::peek(&block).and_then(|head| head.size()) else {
             return Ok(None);
@@ -184,8 +184,8 @@ impl Reader<'_> {
         let size = usize::try_from(end - offset).unwrap_or(usize::MAX);
         let mut bytes = block;
         bytes.resize(size, 0);
-        if size > BLOCK as usize {
-            self.read(&mut bytes[BLOCK as usize..], offset + BLOCK)?;
+        if size > BLOCK_BYTES {
+            self.read(&mut bytes[BLOCK_BYTES..], offset + BLOCK)?;
         }
         Ok(decode(bytes, offset))
     }
@@ -201,10 +201,10 @@ impl Reader<'_> {
     /// The next batch behind an offset that has a valid head and is a later one.
     fn search(&self, offset: u64, expected: Head) -> io::Result<Option<Scanned>> {
         let mut at = offset + BLOCK;
-        let mut portion = vec![0; (SEARCHED_AT_ONCE * BLOCK) as usize];
+        let mut portion = vec![0; SEARCHED_AT_ONCE * BLOCK_BYTES];
         while at < self.length {
             let read = self.read(&mut portion, at)?;
-            for block in portion[..read].chunks(BLOCK as usize) {
+            for block in portion[..read].chunks(BLOCK_BYTES) {
                 let is_later = |head: &Head| {
                     head.generation == expected.generation && head.number > expected.number
                 };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::entry::{self, Entry, RECORD};
+use crate::frames;
 use crate::names;
 use crate::storage::{File, Storage};
 use crate::whole::{is_full, uninterrupted, write_all_at};
@@ -42,16 +43,17 @@ impl Files {
 pub(crate) struct Piece {
     pub(crate) frames: Bytes,
     pub(crate) messages: u64,
-    pub(crate) crc: u32,
 }
 
 impl Piece {
-    pub(crate) fn new(frames: Bytes, messages: u64) -> Self {
-        Self {
-            crc: crc32c::crc32c(&frames),
-            frames,
-            messages,
-        }
+    /// Cuts whole frames into pieces.
+    pub(crate) fn cut(frames: Bytes, messages: u64, most: usize) -> Vec<Self> {
+        let cut = frames::pieces(frames, messages, most).into_iter();
+        cut.map(|(frames, messages)| Self { frames, messages }).collect()
+    }
+
+    pub(crate) fn crc(&self) -> u32 {
+        crc32c::crc32c(&self.frames)
     }
 }
 
@@ -166,7 +168,7 @@ impl Segment {
             let grown = self
                 .open
                 .as_mut()
-                .is_some_and(|open| open.extend(length, messages, piece.crc, time));
+                .is_some_and(|open| open.extend(&piece.frames, messages, time));
             if !grown {
                 let entry = Entry {
                     first: self.next,
@@ -174,7 +176,7 @@ impl Segment {
                     length,
                     time,
                     messages,
-                    crc: piece.crc,
+                    crc: piece.crc(),
                     is_unproven,
                 };
                 complete.extend(self.open.replace(entry));

@@ -153,7 +153,7 @@ fn messages(
             }
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 let behind = channel.parts().into_iter().map(|(first, _)| first).find(|first| *first > from);
-                let next = behind.unwrap_or(channel.next());
+                let next = behind.unwrap_or_else(|| channel.next());
                 if !is_live {
                     report.push(true, name, Some((from, next)), "the segment has no index");
                 }

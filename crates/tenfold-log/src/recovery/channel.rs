@@ -75,7 +75,7 @@ impl Recovering {
         let mut channel = Self::new(storage, name);
         let directory = names::channel(name);
         let files = uninterrupted(|| storage.list(&directory))?;
-        for file in files.iter().filter(|file| file.ends_with(".new")) {
+        for file in files.iter().filter(|file| file.ends_with(names::NEW_ENDING)) {
             remove(&**storage, &format!("{directory}/{file}"))?;
         }
         if files.iter().any(|file| file == "snapshot") {
@@ -101,19 +101,16 @@ impl Recovering {
         let path = names::snapshot(&self.name);
         let file = uninterrupted(|| self.storage.open(&path, false))?;
         let snapshot = Snapshot::decode(&read_all(&*file, CACHED)?);
-        match snapshot.filter(|snapshot| *snapshot.channel == *self.name) {
-            Some(snapshot) => {
-                self.epoch = Some(snapshot.epoch);
-                self.first = Some(snapshot.first);
-                self.next = snapshot.next;
-                self.producers = snapshot.producers;
-            }
-            None => {
-                let path = aside::move_file(&*self.storage, &self.name, "snapshot")?;
-                let text = format!("the snapshot is damaged; it is kept in {path}");
-                report.push(true, Some(&self.name), None, text);
-            }
-        }
+        let Some(snapshot) = snapshot.filter(|snapshot| *snapshot.channel == *self.name) else {
+            let path = aside::move_file(&*self.storage, &self.name, "snapshot")?;
+            let text = format!("the snapshot is damaged; it is kept in {path}");
+            report.push(true, Some(&self.name), None, text);
+            return Ok(());
+        };
+        self.epoch = Some(snapshot.epoch);
+        self.first = Some(snapshot.first);
+        self.next = snapshot.next;
+        self.producers = snapshot.producers;
         Ok(())
     }
 
@@ -200,10 +197,7 @@ impl Recovering {
             report.push(true, Some(&self.name), gap, "they are missing, in the journal and in the segment");
             segment.skip_to(record.first, record.offset)?;
         }
-        let pieces: Vec<Piece> = frames::pieces(frames, record.messages, entry::MOST)
-            .into_iter()
-            .map(|(frames, messages)| Piece::new(frames, messages))
-            .collect();
+        let pieces = Piece::cut(frames, record.messages, entry::MOST);
         segment.append(record.time, &pieces)
     }
 
@@ -281,7 +275,11 @@ impl Recovering {
             has_more |= rescue::rest(&*self.storage, &self.name, &mut segment, behind, self.time, report)?;
             self.time = self.time.max(segment.time);
             self.settle(&mut segment)?;
-            self.parts.insert(segment.first, self.part_of(&segment)?);
+            let part = Part {
+                length: uninterrupted(|| segment.files.frames.length())?,
+                ..Part::of(&segment)
+            };
+            self.parts.insert(segment.first, part);
             if behind.is_none() {
                 self.next = self.next.max(segment.next);
                 self.current = Some(segment);
@@ -380,12 +378,6 @@ impl Recovering {
         segment.files.sync()?;
         segment.synced = segment.extent();
         Ok(())
-    }
-
-    fn part_of(&self, segment: &Segment) -> io::Result<Part> {
-        let mut part = Part::of(segment);
-        part.length = uninterrupted(|| segment.files.frames.length())?;
-        Ok(part)
     }
 
     /// Says what is missing between segments, as far as names and indexes show.

@@ -108,7 +108,7 @@ fn steps(scans: [Scan; 2], end: u64, is_cut: bool, report: &mut Report) -> Vec<S
     let last = batches.last().map(|found| found.batch.head.number);
     let mut steps = Vec::new();
     let mut expected = checkpointed;
-    let mut lost = |from: u64, to: u64, steps: &mut Vec<Step>| {
+    let mut note_lost = |from: u64, to: u64, steps: &mut Vec<Step>| {
         if from < to {
             report.damage(format!(
                 "the journal has lost {} of its batches, from number {from} on",
@@ -125,14 +125,14 @@ fn steps(scans: [Scan; 2], end: u64, is_cut: bool, report: &mut Report) -> Vec<S
         {
             return steps;
         }
-        lost(expected, number, &mut steps);
+        note_lost(expected, number, &mut steps);
         expected = number + 1;
         steps.push(Step::Batch {
             found,
             is_last: last == Some(number) && end == number + 1,
         });
     }
-    lost(expected, end, &mut steps);
+    note_lost(expected, end, &mut steps);
     if is_cut {
         steps.push(Step::Lost);
     }

@@ -124,13 +124,8 @@ impl Replay<'_> {
             return Ok(Some(torn));
         }
         for ((record, range), is_sound) in found.batch.parts().zip(&found.are_sound) {
-            let channel = match self.channels.get_mut(&record.channel) {
-                Some(channel) => channel,
-                None => {
-                    let channel = Recovering::new(self.storage, &record.channel);
-                    self.channels.entry(Arc::clone(&record.channel)).or_insert(channel)
-                }
-            };
+            let channel = self.channels.entry(Arc::clone(&record.channel));
+            let channel = channel.or_insert_with_key(|name| Recovering::new(self.storage, name));
             let frames = is_sound.then(|| found.batch.frames.slice(range));
             channel.replay(record, frames, self.report)?;
         }

@@ -41,10 +41,7 @@ fn enter_up_to(segment: &mut Segment, end: u64, mut most: u64, time: u64) -> io:
         size = PORTION;
         most -= found.messages;
         let bytes = bytes::Bytes::from(bytes).slice(..found.bytes);
-        let pieces: Vec<Piece> = frames::pieces(bytes, found.messages, entry::MOST)
-            .into_iter()
-            .map(|(frames, messages)| Piece::new(frames, messages))
-            .collect();
+        let pieces = Piece::cut(bytes, found.messages, entry::MOST);
         segment.enter(time, &pieces, true)?;
     }
     Ok(())
