@@ -9,7 +9,7 @@ use crate::entry::{self, Entry, RECORD};
 use crate::frames;
 use crate::names;
 use crate::storage::{File, Storage};
-use crate::whole::{is_full, uninterrupted, write_all_at};
+use crate::whole::{is_full, synced, uninterrupted, write_all_at};
 
 /// The two open files of a segment.
 #[derive(Clone, Debug)]
@@ -33,8 +33,8 @@ impl Files {
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.frames.sync()?;
-        self.index.sync()
+        synced(self.frames.sync())?;
+        synced(self.index.sync())
     }
 }
 

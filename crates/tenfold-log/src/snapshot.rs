@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::names;
 use crate::storage::Storage;
-use crate::whole::{uninterrupted, write_all_at};
+use crate::whole::{synced, uninterrupted, write_all_at};
 
 /// A channel's snapshot. `docs/log-format.md`, section 4, has the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(crate) fn sync_dir(storage: &dyn Storage, path: &str) -> io::Result<()> {
     if crate::planted::is(crate::planted::Mistake::SkipDirectorySync) {
         return Ok(());
     }
-    storage.sync_dir(path)
+    synced(storage.sync_dir(path))
 }
 
 /// Writes a file anew, and gives it its name when it is durable. The name is, when the directory is
@@ -102,7 +102,7 @@ pub(crate) fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Re
     let file = uninterrupted(|| storage.open(&new, true))?;
     uninterrupted(|| file.set_length(0))?;
     write_all_at(&*file, &[bytes], 0)?;
-    file.sync()?;
+    synced(file.sync())?;
     uninterrupted(|| storage.rename(&new, path))
 }
 

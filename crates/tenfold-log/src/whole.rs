@@ -83,6 +83,12 @@ pub(crate) fn write_all_at(file: &dyn File, slices: &[&[u8]], mut offset: u64) -
     Ok(())
 }
 
+/// What a sync has returned. For whatever reason it has failed, nobody knows what is durable, so the
+/// reason must not be taken for one that passes.
+pub(crate) fn synced(result: io::Result<()>) -> io::Result<()> {
+    result.map_err(|error| io::Error::other(format!("a sync has failed: {error}")))
+}
+
 /// Whether an error says that there is no space.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(

@@ -302,6 +302,7 @@ impl Recovering {
         self.written.extend(self.current.take());
         let is_replayed = !self.written.is_empty();
         self.drop_empty()?;
+        self.fill_in(report)?;
         self.open_untouched(report)?;
         let mut has_more = false;
         for mut segment in std::mem::take(&mut self.written) {
@@ -375,6 +376,19 @@ impl Recovering {
         };
         let empty: Vec<u64> = self.parts.iter().filter_map(is_empty).collect();
         empty.into_iter().try_for_each(|first| self.remove(first))
+    }
+
+    /// Makes files for segments of which only the index is left, so that it can be told what is missing.
+    fn fill_in(&self, report: &mut Report) -> io::Result<()> {
+        let is_written = |first| self.written.iter().any(|segment| segment.first == first);
+        for (&first, _) in self.parts.iter().filter(|(_, part)| part.length == 0) {
+            if !is_written(first) {
+                Files::open(&*self.storage, &self.name, first, true)?;
+                let text = format!("segment {first:020} has lost its frames");
+                report.push(true, Some(&self.name), None, text);
+            }
+        }
+        Ok(())
     }
 
     /// Opens the newest segment, and those whose index has to be made.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use tenfold_log::storage::Memory;
+use tenfold_log::storage::{Keep, Memory};
 use tenfold_log::{OpenError, Opened, repair, verify};
 
 use crate::is_full;
@@ -197,6 +197,52 @@ pub(crate) fn cut_everywhere(directory: &Directory, only: impl Fn(&str) -> bool)
 
 fn is_journal(path: &str) -> bool {
     path.starts_with("journal/")
+}
+
+/// The machine ends when nothing but the journal is durable, and one message in it is damaged.
+#[test]
+pub(crate) fn what_stands_behind_a_damaged_batch_is_kept() {
+    let memory = Memory::new();
+    let run = run(&memory, false);
+    let channels = expected(&run);
+    let durable = memory.image(|_| Keep::None);
+    let (last, before) = run.sent.split_last().unwrap();
+    assert!(matches!(last.fate(), Fate::Visible { .. }));
+    let mut flips = 0;
+    for sent in before {
+        for message in &sent.messages {
+            let damaged = durable.copy();
+            for path in ["journal/0.journal", "journal/1.journal"] {
+                let bytes = damaged.read(path).unwrap();
+                for at in memchr::memmem::find_iter(&bytes, message) {
+                    damaged.flip(path, at as u64 * 8 + 1);
+                    flips += 1;
+                }
+            }
+            let opened = reopen(damaged, small()).unwrap();
+            for (name, expected) in &channels {
+                let channel = opened.log.channel(name, 0);
+                assert_eq!(
+                    channel.epoch(),
+                    expected.epoch,
+                    "{name}: {:#?}",
+                    opened.report
+                );
+                assert_eq!(channel.next(), expected.messages.len() as u64, "{name}");
+                let read = read(&channel);
+                let lost: u64 = read.damaged.iter().map(|(first, next)| next - first).sum();
+                assert!(lost == 0 || opened.report.is_damaged());
+                assert!(lost <= sent.messages.len() as u64, "{name} has lost {lost}");
+                for (seq, message) in &read.messages {
+                    assert_eq!(
+                        *message,
+                        expected.messages[usize::try_from(*seq).unwrap()].0
+                    );
+                }
+            }
+        }
+    }
+    assert!(flips > 5, "{flips}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ const EINTR: i32 = 4;
 const ENOSPC: i32 = 28;
 
 /// What becomes of the script when a call fails; then the process ends, or the machine.
-pub(crate) fn fail(call: &Call, fault: Fault) {
+pub(crate) fn fail(call: &Call, fault: Fault, has_failed: bool) {
     let memory = Memory::new();
     memory.fail(fault);
     let run = run(&memory, false);
@@ -25,7 +25,9 @@ pub(crate) fn fail(call: &Call, fault: Fault) {
             check(opened, &channels);
         }
     }
-    never_again_after_a_failed_sync(&memory, call);
+    if has_failed {
+        never_again_after_a_failed_sync(&memory, call);
+    }
     drop(run);
     for image in [
         memory.image_kept(),
@@ -67,7 +69,7 @@ pub(crate) fn each_call(errors: &[Option<i32>], only: impl Fn(&Call) -> bool) {
                 Some(errno) => fault.errno(*errno),
                 None => fault.short(),
             };
-            let seen = std::panic::catch_unwind(|| fail(call, fault));
+            let seen = std::panic::catch_unwind(|| fail(call, fault, error.is_some()));
             if let Err(panic) = seen {
                 eprintln!("{call:?} failed with {error:?}");
                 std::panic::resume_unwind(panic);
