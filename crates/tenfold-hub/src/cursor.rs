@@ -1,6 +1,6 @@
 //! A subscriber's place in the tail.
 
-use crate::window::Place;
+use crate::window::{Place, Window};
 use crate::{Block, Tail};
 
 /// Where a new cursor starts.
@@ -118,6 +118,31 @@ impl Cursor {
             tail.until_ending(|window| window.is_closed() || window.has_passed(place))
                 .await;
         }
+    }
+
+    /// Goes on in the tail, if that has its next message; returns what comes before the place there.
+    pub(crate) fn rejoin(&mut self) -> Option<Option<(Block, u64)>> {
+        let Self { tail, place, .. } = self;
+        tail.with(|window| {
+            if place.seq < window.first_seq() || place.seq > window.next_seq() {
+                return None;
+            }
+            let entry = window.entry(place.seq);
+            window.enter_at(entry.place);
+            *place = entry.place;
+            Some(entry.head)
+        })
+    }
+
+    /// Moves on by messages that were found elsewhere.
+    pub(crate) fn pass(&mut self, messages: u64) {
+        self.place = Window::outside(self.place.seq + messages);
+    }
+
+    /// Waits until the tail is closed.
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let tail = self.tail.clone();
+        async move { tail.until_ending(Window::is_closed).await }
     }
 
     /// The tail that it is a place in.

@@ -4,9 +4,12 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use bytes::Buf;
+use tenfold_log::{ReadError, Reader, Stretch};
 
 use crate::Block;
+use crate::channel::{behind, front};
 use crate::cursor::{Cursor, Look};
+use crate::history::{History, PORTION};
 use crate::socket::{Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
 
@@ -20,6 +23,10 @@ pub(crate) struct Delivery {
     cursor: Cursor,
     /// What is left of the block that was begun, and its messages (none for a welcome).
     rest: Block,
+    /// Where to go on when the tail has passed the cursor, if there is something.
+    history: Option<Arc<History>>,
+    /// The place there, as long as it is used.
+    reader: Option<Reader>,
     counters: Arc<Counters>,
     report: ClientReport,
 }
@@ -32,6 +39,8 @@ pub(crate) enum Step {
     Wrote,
     CaughtUp,
     Blocked,
+    /// What comes next has to be read from the disk.
+    Unread,
     Done(End),
 }
 
@@ -41,12 +50,15 @@ impl Delivery {
         (socket, peer): (Arc<Socket>, Peer),
         first: Block,
         cursor: Cursor,
+        history: Option<Arc<History>>,
         counters: Arc<Counters>,
     ) -> Self {
         Self {
             socket,
             cursor,
             rest: first,
+            history,
+            reader: None,
             counters,
             report: ClientReport {
                 peer,
@@ -63,9 +75,25 @@ impl Delivery {
         &self.cursor
     }
 
+    /// Waits until an end is in sight.
+    pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (closing, ending) = match self.history {
+            Some(_) => (Some(self.cursor.closing()), None),
+            None => (None, Some(self.cursor.ending())),
+        };
+        async move {
+            if let Some(closing) = closing {
+                closing.await;
+            }
+            if let Some(ending) = ending {
+                ending.await;
+            }
+        }
+    }
+
     /// Whether retention has passed the client.
     pub(crate) fn is_passed(&mut self) -> bool {
-        self.look().0 == Look::Passed
+        self.history.is_none() && self.look().0 == Look::Passed
     }
 
     /// Whether finishing the block that was begun would keep much memory that nobody else keeps.
@@ -81,7 +109,7 @@ impl Delivery {
                 Look::Blocks => {}
                 Look::CaughtUp => return Ok(Step::CaughtUp),
                 Look::Ended => return Ok(Step::Done(End::Complete)),
-                Look::Passed => return Ok(Step::Done(End::Slow)),
+                Look::Passed => return Ok(self.read_on()),
             }
         }
         let mut slices = [IoSlice::new(&[]); Cursor::MAX_BLOCKS + 1];
@@ -106,6 +134,63 @@ impl Delivery {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Step::Blocked),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Step::Wrote),
             Err(e) => Err(e),
+        }
+    }
+
+    /// Goes on where the tail has no more, or again where it has.
+    fn read_on(&mut self) -> Step {
+        let Some(history) = &self.history else {
+            return Step::Done(End::Slow);
+        };
+        if let Some(head) = self.cursor.rejoin() {
+            self.reader = None;
+            self.rest =
+                head.map_or_else(Block::default, |(block, messages)| behind(&block, messages));
+            return Step::Wrote;
+        }
+        let seq = self.cursor.seq();
+        let reader = self.reader.take().filter(|reader| reader.seq() == seq);
+        let mut reader = reader.unwrap_or_else(|| history.channel.reader(seq));
+        let result = reader.read_cached(PORTION);
+        self.read(reader, result)
+    }
+
+    /// A read that waits for the disk: what it needs.
+    pub(crate) fn unread(&mut self) -> Option<(Arc<History>, Reader)> {
+        let history = self.history.clone()?;
+        let reader = self.reader.take();
+        let reader = reader.unwrap_or_else(|| history.channel.reader(self.cursor.seq()));
+        Some((history, reader))
+    }
+
+    /// Takes what was read.
+    pub(crate) fn read(&mut self, reader: Reader, result: Result<Stretch, ReadError>) -> Step {
+        match result {
+            Ok(Stretch {
+                frames, messages, ..
+            }) => {
+                let block = Block::new(frames, messages);
+                // The files can be a little further than what everybody sees.
+                let most = self
+                    .cursor
+                    .tail()
+                    .next_seq()
+                    .saturating_sub(self.cursor.seq());
+                self.rest = if messages > most {
+                    front(&block, most)
+                } else {
+                    block
+                };
+                self.cursor.pass(self.rest.messages());
+                self.reader = Some(reader);
+                Step::Wrote
+            }
+            Err(ReadError::WouldBlock) => {
+                self.reader = Some(reader);
+                Step::Unread
+            }
+            Err(ReadError::Corrupt { .. } | ReadError::Io(_)) => Step::Done(End::Damaged),
+            Err(_) => Step::Done(End::Slow),
         }
     }
 

@@ -34,7 +34,9 @@ mod connection;
 mod cursor;
 mod delivery;
 mod draining;
+mod durable;
 mod fd_limit;
+mod history;
 mod hub;
 mod hub_options;
 mod idle;
@@ -50,6 +52,7 @@ mod socket;
 mod stats;
 mod subscriber;
 mod tail;
+mod ticket;
 mod when_slow;
 mod window;
 

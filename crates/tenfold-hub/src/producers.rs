@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::ProducerId;
+use tenfold_log::Refused;
 use tokio::sync::Notify;
 
 /// One connection's leave to append. It is checked and counted under the lock under which blocks
@@ -14,8 +16,34 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(crate) struct Claim {
     fenced: AtomicBool,
-    committed: AtomicU64,
+    /// Why something that was accepted is not kept. Nothing that follows it is, either.
+    refused: OnceLock<Refused>,
+    /// Messages that are committed or on their way.
+    accepted: AtomicU64,
+    account: Arc<Account>,
     changed: Notify,
+}
+
+/// What the claims of one producer have in common.
+#[derive(Debug, Default)]
+struct Account {
+    committed: AtomicU64,
+    /// Blocks on their way to the disk.
+    in_flight: AtomicUsize,
+    settled: Notify,
+}
+
+/// How far a claim is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Nothing is on its way.
+    pub(crate) is_settled: bool,
+    /// Messages that are committed.
+    pub(crate) committed: u64,
+    /// Messages that are committed or on their way.
+    pub(crate) accepted: u64,
+    /// Why something is not kept.
+    pub(crate) refused: Option<Refused>,
 }
 
 /// The claim has passed to another connection.
@@ -31,7 +59,7 @@ impl fmt::Display for Fenced {
 impl Claim {
     /// Whether it still holds.
     pub(crate) fn check(&self) -> Result<(), Fenced> {
-        if self.fenced.load(Relaxed) {
+        if self.fenced.load(SeqCst) {
             Err(Fenced)
         } else {
             Ok(())
@@ -40,23 +68,90 @@ impl Claim {
 
     /// Counts messages that are committed.
     pub(crate) fn commit(&self, messages: u64) {
-        self.committed.fetch_add(messages, Relaxed);
+        self.account.committed.fetch_add(messages, SeqCst);
+        self.changed.notify_one();
     }
 
     /// How many messages are committed: the producer's, or this connection's.
     pub(crate) fn committed(&self) -> u64 {
-        self.committed.load(Relaxed)
+        self.account.committed.load(SeqCst)
+    }
+
+    /// Notes that a block is on its way. To be called under the lock.
+    pub(crate) fn departs(&self, messages: u64) {
+        self.accepted.fetch_add(messages, SeqCst);
+        self.account.in_flight.fetch_add(1, SeqCst);
+    }
+
+    /// Notes that a block is where it was going to, or was refused.
+    pub(crate) fn arrives(&self) {
+        if self.account.in_flight.fetch_sub(1, SeqCst) == 1 {
+            self.account.settled.notify_waiters();
+        }
+        self.changed.notify_one();
+    }
+
+    /// Nothing that follows is kept, because of this.
+    pub(crate) fn refuse(&self, why: Refused) {
+        // What was refused after it was refused because of it.
+        let _ = self.refused.set(why);
+    }
+
+    /// Why nothing is kept any more.
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        self.refused.get().copied()
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        // In this order: once nothing is on its way, the rest does not change.
+        let is_settled = self.account.in_flight.load(SeqCst) == 0;
+        let committed = self.committed();
+        Progress {
+            is_settled,
+            committed,
+            accepted: self.accepted.load(SeqCst).max(committed),
+            refused: self.refused(),
+        }
+    }
+
+    /// Waits until what earlier claims of the producer had on its way has arrived, and counts from
+    /// there.
+    pub(crate) async fn settled(&self) {
+        let Account {
+            in_flight, settled, ..
+        } = &*self.account;
+        let mut arrived = pin!(settled.notified());
+        loop {
+            // Enlisted before looking, so that no change falls between the two.
+            arrived.as_mut().enable();
+            if in_flight.load(SeqCst) == 0 {
+                break;
+            }
+            arrived.as_mut().await;
+            arrived.set(settled.notified());
+        }
+        self.accepted.store(self.committed(), SeqCst);
     }
 
     /// Ends it. To be called under the lock.
     fn fence(&self) {
-        self.fenced.store(true, Relaxed);
+        self.fenced.store(true, SeqCst);
     }
 
     /// Waits until it has ended.
     pub(crate) async fn fenced(&self) {
-        // `notify_one` leaves a permit for who waits later.
-        while self.check().is_ok() {
+        self.until(|claim| claim.check().is_err()).await;
+    }
+
+    /// Waits until it is further than this.
+    pub(crate) async fn moved(&self, seen: Progress) {
+        self.until(|claim| claim.progress() != seen).await;
+    }
+
+    /// One task waits for a claim; `notify_one` leaves a permit if it comes later.
+    async fn until(&self, met: impl Fn(&Self) -> bool) {
+        while !met(self) {
             self.changed.notified().await;
         }
     }
@@ -93,26 +188,39 @@ impl Producers {
         }
     }
 
+    /// Remembers a producer of before the start.
+    pub(crate) fn remember(&mut self, id: ProducerId, committed: u64, last: SystemTime) {
+        let claim = Arc::new(Claim::default());
+        claim.commit(committed);
+        let idle_since = Some(last);
+        self.by_id.insert(id, Producer { claim, idle_since });
+    }
+
     /// Gives the claim of a producer to a new connection. `fence` is run under the lock under which
-    /// blocks are appended: when it has run, the count of the claim before is final.
+    /// blocks are appended: when it has run, nothing more comes to what the claim before has on its
+    /// way. `forget` is told of one that is forgotten.
     pub(crate) fn claim(
         &mut self,
         id: &ProducerId,
         now: SystemTime,
         fence: impl FnOnce(&dyn Fn()),
+        forget: impl FnOnce(&ProducerId),
     ) -> Result<Arc<Claim>, TooMany> {
-        let claim = Arc::new(Claim::default());
         if let Some(producer) = self.by_id.get_mut(id) {
+            let claim = Arc::new(Claim {
+                account: Arc::clone(&producer.claim.account),
+                ..Claim::default()
+            });
             let before = std::mem::replace(&mut producer.claim, Arc::clone(&claim));
             producer.idle_since = None;
             fence(&|| before.fence());
-            claim.commit(before.committed());
             before.changed.notify_one();
             return Ok(claim);
         }
         if self.by_id.len() >= self.limit {
-            self.forget_one(now)?;
+            forget(&self.forget_one(now)?);
         }
+        let claim = Arc::new(Claim::default());
         let producer = Producer {
             claim: Arc::clone(&claim),
             idle_since: None,
@@ -131,7 +239,7 @@ impl Producers {
     }
 
     /// Forgets the one that has been idle for the longest, if that is long enough.
-    fn forget_one(&mut self, now: SystemTime) -> Result<(), TooMany> {
+    fn forget_one(&mut self, now: SystemTime) -> Result<ProducerId, TooMany> {
         let forgettable = self.by_id.iter().filter_map(|(id, producer)| {
             let since = producer.idle_since?;
             let memory = if id.is_temporary() {
@@ -145,7 +253,7 @@ impl Producers {
         let (_, id) = forgettable.min().ok_or(TooMany)?;
         let id = id.clone();
         self.by_id.remove(&id);
-        Ok(())
+        Ok(id)
     }
 }
 
@@ -162,7 +270,7 @@ mod tests {
     }
 
     fn claim(producers: &mut Producers, name: &str, now: u64) -> Result<Arc<Claim>, TooMany> {
-        producers.claim(&id(name), at(now), |fence| fence())
+        producers.claim(&id(name), at(now), |fence| fence(), |_| ())
     }
 
     #[test]
@@ -180,10 +288,15 @@ mod tests {
         let mut producers = Producers::new(10);
         let first = claim(&mut producers, "a", 0).unwrap();
         let late = Arc::clone(&first);
-        let second = producers.claim(&id("a"), at(0), |fence| {
-            late.commit(2);
-            fence();
-        });
+        let second = producers.claim(
+            &id("a"),
+            at(0),
+            |fence| {
+                late.commit(2);
+                fence();
+            },
+            |_| (),
+        );
         assert_eq!(second.unwrap().committed(), 2);
     }
 

@@ -61,7 +61,8 @@ impl Driver {
             assert_eq!(frames.len() as u64, block.messages());
             self.committed.extend_from_slice(block.bytes());
             self.messages += block.messages();
-            self.session.committed(self.base + self.messages);
+            self.session
+                .progressed(committed(self.base + self.messages));
         }
     }
 
@@ -273,7 +274,7 @@ fn offsets_count_from_the_start_of_the_connection() {
     let mut session = Publishing::new(intake, LIMIT, MEMORY, TIMEOUTS);
     session.begin(0, "OK", now);
     assert_eq!(session.take_block(now).unwrap().messages(), 1);
-    session.committed(1);
+    session.progressed(committed(1));
     let mut sent = Vec::new();
     while !session.output().is_empty() {
         sent.extend_from_slice(session.output());
@@ -709,5 +710,15 @@ proptest! {
         prop_assert_eq!(driver.session.is_receiving(), is_open);
         prop_assert_eq!(driver.session.is_ended(), !is_open);
         check(&driver, voice, &stream, ended);
+    }
+}
+
+/// So many messages are committed, and nothing is on its way.
+fn committed(messages: u64) -> Progress {
+    Progress {
+        is_settled: true,
+        committed: messages,
+        accepted: messages,
+        refused: None,
     }
 }
