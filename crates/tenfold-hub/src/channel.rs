@@ -387,7 +387,8 @@ fn length(block: &Block, messages: u64) -> usize {
         left -= 1;
     }
     drop(chunk);
-    usize::try_from(decoder.offset()).map_or(block.bytes().len(), |n| n.min(block.bytes().len()))
+    let all = block.bytes().len();
+    usize::try_from(decoder.offset()).map_or(all, |length| length.min(all))
 }
 
 #[cfg(test)]

@@ -258,21 +258,16 @@ impl Connection {
             return;
         }
         let plain = &*plain;
-        let outlet = match plain.direction {
-            Direction::In => None,
-            _ => Some(self.plain_outlet(plain).await),
-        };
-        let inlet = match plain.direction {
-            Direction::Out => None,
-            _ => {
-                let limit = self.shared.options.max_message;
-                let intake = Intake::new(Framing::default().client(), limit);
-                Some(
-                    self.inlet(&plain.channel, None, Voice::Silent, intake)
-                        .await,
-                )
-            }
-        };
+        let mut outlet = None;
+        if plain.direction != Direction::In {
+            outlet = Some(self.plain_outlet(plain).await);
+        }
+        let mut inlet = None;
+        if plain.direction != Direction::Out {
+            let intake = Intake::new(Framing::default().client(), self.shared.options.max_message);
+            let voice = Voice::Silent;
+            inlet = Some(self.inlet(&plain.channel, None, voice, intake).await);
+        }
         // Nothing is ever said on a plain port: who cannot be served is closed.
         drop(match (outlet, inlet) {
             (Some(Ok(outlet)), None) => tokio::spawn(outlet.run()),

@@ -1,6 +1,6 @@
 //! A subscriber's place in the tail.
 
-use crate::window::{Place, Window};
+use crate::window::{Entry, Place, Window};
 use crate::{Block, Tail};
 
 /// Where a new cursor starts.
@@ -121,7 +121,7 @@ impl Cursor {
     }
 
     /// Goes on in the tail, if that has its next message; returns what comes before the place there.
-    pub(crate) fn rejoin(&mut self) -> Option<Option<(Block, u64)>> {
+    pub(crate) fn rejoin(&mut self) -> Option<Entry> {
         let Self { tail, place, .. } = self;
         tail.with(|window| {
             if place.seq < window.first_seq() || place.seq > window.next_seq() {
@@ -130,7 +130,7 @@ impl Cursor {
             let entry = window.entry(place.seq);
             window.enter_at(entry.place);
             *place = entry.place;
-            Some(entry.head)
+            Some(entry)
         })
     }
 

@@ -12,6 +12,7 @@ use crate::cursor::{Cursor, Look};
 use crate::history::{History, PORTION};
 use crate::socket::{Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
+use crate::window::Entry;
 
 /// A client's place, and what is left of the block that was begun.
 ///
@@ -142,7 +143,7 @@ impl Delivery {
         let Some(history) = &self.history else {
             return Step::Done(End::Slow);
         };
-        if let Some(head) = self.cursor.rejoin() {
+        if let Some(Entry { head, .. }) = self.cursor.rejoin() {
             self.reader = None;
             self.rest =
                 head.map_or_else(Block::default, |(block, messages)| behind(&block, messages));

@@ -170,11 +170,13 @@ fn retain(text: &str) -> Result<Retain, String> {
     Ok(rule)
 }
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// Reads a time, which may be in days.
 fn age(text: &str) -> Result<Duration, String> {
     let days = text.strip_suffix('d').map(str::parse::<u32>);
     match days {
-        Some(Ok(days)) if days > 0 => Ok(Duration::from_hours(24 * u64::from(days))),
+        Some(Ok(days)) if days > 0 => Ok(DAY * days),
         _ => units::duration(text)
             .map_err(|_| "write a number with a unit: 90s, 15m, 12h, 7d".to_owned()),
     }
@@ -202,7 +204,7 @@ mod tests {
         ];
         let rules: Vec<Retain> = rules.iter().map(|rule| retain(rule).unwrap()).collect();
         let ticks = retention(&rules, "ticks");
-        assert_eq!(ticks.max_age, Some(Duration::from_hours(7 * 24)));
+        assert_eq!(ticks.max_age, Some(7 * DAY));
         assert_eq!((ticks.max_bytes, ticks.max_messages), (1 << 20, Some(5)));
         let other = retention(&rules, "other");
         assert_eq!((other.max_bytes, other.max_age), (1 << 30, None));
