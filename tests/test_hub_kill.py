@@ -105,9 +105,11 @@ class Producer:
             count = self.random.randrange(1, WINDOW)
             if self.crowd.ending.is_set():
                 count = self.sent - next
-            sock.sendall(frames(self.message(number) for number in range(next, next + count)))
+            block = frames(self.message(number) for number in range(next, next + count))
             next += count
+            # Whatever becomes of the block, the hub may have it.
             self.sent = max(self.sent, next)
+            sock.sendall(block)
             while self.acknowledged < next - WINDOW:
                 answer = read_frame(sock)
                 if answer is None:

@@ -98,11 +98,6 @@ impl Appender {
         self.claim.moved(seen).await;
     }
 
-    /// Waits until another connection has the producer's claim.
-    pub(crate) async fn fenced(&self) {
-        self.claim.fenced().await;
-    }
-
     pub(crate) fn channel(&self) -> &Arc<Channel> {
         self.visit.channel()
     }

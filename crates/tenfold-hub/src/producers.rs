@@ -44,6 +44,8 @@ pub(crate) struct Progress {
     pub(crate) accepted: u64,
     /// Why something is not kept.
     pub(crate) refused: Option<Refused>,
+    /// Another connection has the claim.
+    pub(crate) is_fenced: bool,
 }
 
 /// The claim has passed to another connection.
@@ -112,6 +114,7 @@ impl Claim {
             committed,
             accepted: self.accepted.load(SeqCst).max(committed),
             refused: self.refused(),
+            is_fenced: self.check().is_err(),
         }
     }
 
@@ -149,7 +152,8 @@ impl Claim {
         self.until(|claim| claim.progress() != seen).await;
     }
 
-    /// One task waits for a claim; `notify_one` leaves a permit if it comes later.
+    /// One task waits for a claim, and for one thing at a time; `notify_one` leaves a permit if it comes
+    /// later.
     async fn until(&self, met: impl Fn(&Self) -> bool) {
         while !met(self) {
             self.changed.notified().await;

@@ -197,6 +197,9 @@ impl Publisher {
         }
         self.seen = Some(progress);
         self.session.progressed(progress);
+        if progress.is_fenced {
+            self.session.end(fenced());
+        }
         if let Some(why) = progress.refused {
             self.session.fail(refusal(why));
         }
@@ -319,9 +322,8 @@ impl Publisher {
         let deadline = self.next_deadline();
         tokio::select! {
             biased;
-            () = self.appender.fenced(), if receiving => self.session.end(fenced()),
-            () = self.draining.raised(), if receiving => {}
             () = moved(&self.appender, self.seen) => {}
+            () = self.draining.raised(), if receiving => {}
             place = Arc::clone(&self.means.large).acquire_owned(), if wants_place => {
                 self.place = place.ok();
                 self.session.pardon(now());

@@ -720,5 +720,6 @@ fn committed(messages: u64) -> Progress {
         committed: messages,
         accepted: messages,
         refused: None,
+        is_fenced: false,
     }
 }
