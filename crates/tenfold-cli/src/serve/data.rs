@@ -1,6 +1,5 @@
 //! `--data`: channels on disk.
 
-use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use tenfold_log::{Options, Report, Retention, Threads, open};
 use tracing::{info, warn};
 
 use crate::failure::Failure;
+use crate::log::random;
 use crate::units;
 
 /// Where channels are kept, and how much of them.
@@ -122,11 +122,6 @@ fn tell(report: &Report, data: &str) {
         );
     }
     info!(data, replayed = report.replayed, "the log is open");
-}
-
-/// The system's random numbers are the keys of the hash.
-fn random() -> u64 {
-    RandomState::new().hash_one(0)
 }
 
 fn retention(rules: &[Retain], name: &str) -> Retention {
