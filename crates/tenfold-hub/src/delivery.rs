@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use bytes::Buf;
 use tenfold_log::{ReadError, Reader, Stretch};
@@ -10,6 +11,7 @@ use crate::Block;
 use crate::channel::{behind, front};
 use crate::cursor::{Cursor, Look};
 use crate::history::{History, PORTION};
+use crate::holding::Place;
 use crate::socket::{Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
 use crate::window::Entry;
@@ -26,6 +28,8 @@ pub(crate) struct Delivery {
     rest: Block,
     /// Where to go on when the tail has passed the cursor, if there is something.
     history: Option<Arc<History>>,
+    /// What is kept for it, if publishers wait for slow subscribers.
+    held: Option<Place>,
     /// The place there, as long as it is used.
     reader: Option<Reader>,
     counters: Arc<Counters>,
@@ -56,10 +60,13 @@ impl Delivery {
     ) -> Self {
         Self {
             socket,
-            cursor,
             rest: first,
+            held: history
+                .as_ref()
+                .and_then(|history| history.enter(cursor.seq())),
             history,
             reader: None,
+            cursor,
             counters,
             report: ClientReport {
                 peer,
@@ -183,6 +190,7 @@ impl Delivery {
                     block
                 };
                 self.cursor.pass(self.rest.messages());
+                self.note_place();
                 self.reader = Some(reader);
                 Step::Wrote
             }
@@ -192,6 +200,12 @@ impl Delivery {
             }
             Err(ReadError::Corrupt { .. } | ReadError::Io(_)) => Step::Done(End::Damaged),
             Err(_) => Step::Done(End::Slow),
+        }
+    }
+
+    fn note_place(&self) {
+        if let Some(held) = &self.held {
+            held.store(self.cursor.seq(), SeqCst);
         }
     }
 
@@ -220,6 +234,7 @@ impl Delivery {
             begun += 1;
         }
         self.cursor.advance(&blocks[..begun]);
+        self.note_place();
         self.report.messages += messages;
         self.report.bytes += written as u64;
         self.counters.sent(messages, written as u64);

@@ -8,12 +8,13 @@ use tenfold_log::{ReadError, Reader, Stretch, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use crate::Block;
 use crate::durable::Durable;
+use crate::holding::{Holding, Place};
 use crate::producers::Claim;
 use crate::publisher::UNIT;
 use crate::tail::NotAppended;
 use crate::ticket::Ticket;
+use crate::{Block, WhenSlow};
 
 /// A channel of the log.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct History {
     pub(crate) channel: Arc<tenfold_log::Channel>,
     /// Who holds it may queue frames, or fence who does.
     gate: Mutex<()>,
+    /// If publishers wait for slow subscribers.
+    pub(crate) holding: Option<Holding>,
     /// Memory for what is on its way to the disk, in units of [`UNIT`] bytes. Publishers get it in the
     /// order in which they ask, so they take turns.
     on_its_way: Arc<Semaphore>,
@@ -42,8 +45,17 @@ pub(crate) struct Room {
 }
 
 impl History {
-    pub(crate) fn new(durable: Arc<Durable>, channel: Arc<tenfold_log::Channel>) -> Self {
+    pub(crate) fn new(
+        durable: Arc<Durable>,
+        channel: Arc<tenfold_log::Channel>,
+        when_slow: WhenSlow,
+    ) -> Self {
+        let holding = match when_slow {
+            WhenSlow::Wait(limit) => Some(Holding::new(limit)),
+            WhenSlow::Close | WhenSlow::Skip => None,
+        };
         Self {
+            holding,
             durable,
             channel,
             gate: Mutex::default(),
@@ -51,8 +63,12 @@ impl History {
         }
     }
 
-    /// Waits for memory for a block of so many bytes. One that is larger than all of it gets all.
+    /// Waits for slow subscribers, if the channel does that, and for memory for a block of so many bytes.
+    /// One that is larger than all of it gets all.
     pub(crate) async fn room(&self, bytes: usize) -> Room {
+        if let Some(holding) = &self.holding {
+            holding.freed().await;
+        }
         let units = bytes.div_ceil(UNIT).min(ON_ITS_WAY / UNIT);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let some = |of: &Arc<Semaphore>| Arc::clone(of).acquire_many_owned(units);
@@ -61,6 +77,12 @@ impl History {
             of_channel: some(&self.on_its_way).await.ok(),
             of_all: some(&self.durable.on_its_way).await.ok(),
         }
+    }
+
+    /// Keeps what a subscriber needs from a seq on, if publishers wait for slow ones.
+    pub(crate) fn enter(&self, seq: u64) -> Option<Place> {
+        let holding = self.holding.as_ref()?;
+        Some(holding.enter(&*self.channel, seq))
     }
 
     /// Queues a block, if its claim still holds. Its seqs follow from the order of these calls.

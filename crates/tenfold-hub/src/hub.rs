@@ -176,6 +176,9 @@ impl Hub {
             };
             accepting.spawn(accept(acceptor, places, door));
         }
+        if shared.registry.on_disk().is_some() {
+            accepting.spawn(hold(Arc::clone(&shared)));
+        }
         Self { shared, accepting }
     }
 
@@ -209,6 +212,34 @@ impl Drop for Hub {
     fn drop(&mut self) {
         self.shared.draining.raise();
         self.shared.registry.close();
+    }
+}
+
+/// How often it is looked where the slow subscribers stand.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Keeps what slow subscribers need, where publishers wait for them.
+async fn hold(shared: Arc<Shared>) {
+    struct End(Arc<Shared>);
+
+    impl Drop for End {
+        fn drop(&mut self) {
+            for history in self.0.registry.holding() {
+                if let Some(holding) = &history.holding {
+                    holding.end(&*history.channel);
+                }
+            }
+        }
+    }
+
+    let end = End(shared);
+    loop {
+        for history in end.0.registry.holding() {
+            if let Some(holding) = &history.holding {
+                holding.look(&*history.channel, Instant::now());
+            }
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

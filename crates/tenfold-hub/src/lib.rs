@@ -37,6 +37,7 @@ mod draining;
 mod durable;
 mod fd_limit;
 mod history;
+mod holding;
 mod hub;
 mod hub_options;
 mod idle;

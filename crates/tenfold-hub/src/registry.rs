@@ -125,7 +125,7 @@ impl Registry {
                 options.channel_memory,
                 Arc::clone(&self.total),
             );
-            let history = History::new(Arc::clone(durable), channel);
+            let history = History::new(Arc::clone(durable), channel, options.when_slow(name));
             return Channel::durable(name.clone(), history, tail, options.max_producers);
         }
         let tail = Tail::keeping(
@@ -139,6 +139,17 @@ impl Registry {
     /// All channels, by name.
     pub(crate) fn channels(&self) -> Vec<Arc<Channel>> {
         self.lock().by_name.values().cloned().collect()
+    }
+
+    /// The channels with a log whose publishers wait for slow subscribers.
+    pub(crate) fn holding(&self) -> Vec<Arc<History>> {
+        let channels = self.lock();
+        let histories = channels
+            .by_name
+            .values()
+            .filter_map(|channel| channel.history());
+        let holding = histories.filter(|history| history.holding.is_some());
+        holding.cloned().collect()
     }
 
     /// What all channels keep, in bytes.
