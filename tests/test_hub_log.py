@@ -460,3 +460,44 @@ def test_at_the_end_everything_is_committed_and_delivered(hub, data):
     second = hub("--data", data)
     assert channels(second)["ticks"]["next"] == count
     assert "replayed=0" in second.process.err
+
+
+def test_publishers_wait_for_a_slow_subscriber_if_they_are_told_to(hub, data):
+    hub = hub("--data", data, "--when-slow", "wait=60s", "--retain", "max-bytes=1MiB", "--channel-memory", "64KiB")
+    hub.publish("ticks", [b"first"])
+    slow, _ = hub.subscribe("ticks", " from=first", receive_buffer=16 * KIB)
+    count, size = 3000, 20_000
+    writer, _ = hub.ask("PUBLISH ticks acks=none")
+    sender = threading.Thread(target=lambda: (writer.send(frames(b"%06d" % number + b"x" * size for number in range(count))), writer.half_close()))
+    sender.start()
+    previous = 0
+
+    def stands_still() -> bool:
+        """What is stored is more than may be kept, and nothing is added."""
+        nonlocal previous
+        time.sleep(1)
+        before, previous = previous, channels(hub)["ticks"]["next"]
+        return before == previous > 50
+
+    wait_until(stands_still, what="waiting for the slow one")
+    assert previous < count and channels(hub)["ticks"]["first"] == 0
+    assert slow.frame() == b"first"
+    for number in range(count):
+        assert slow.frame()[:6] == b"%06d" % number
+    sender.join(BOUND)
+    assert writer.rest() == [b"ACK %d" % count]
+    wait_until(lambda: channels(hub)["ticks"]["first"] > 2500, what="retention, when nobody is in its way")
+
+
+def test_who_is_too_slow_for_too_long_is_passed_by_retention(hub, data):
+    hub = hub("--data", data, "--when-slow", "wait=1s", "--retain", "max-bytes=1MiB", "--channel-memory", "64KiB")
+    hub.publish("ticks", [b"first"])
+    slow, keys = hub.subscribe("ticks", " from=first", receive_buffer=16 * KIB)
+    hub.publish("ticks", [b"%06d" % number + b"x" * 20_000 for number in range(600)])
+    wait_until(lambda: channels(hub)["ticks"]["first"] > 100, what="retention")
+    received = slow.rest()
+    # Whole messages without a gap, and then the end; what comes next is gone.
+    assert received[0] == b"first" and [message[:6] for message in received[1:]] == [b"%06d" % number for number in range(len(received) - 1)]
+    assert len(received) < 600
+    first = channels(hub)["ticks"]["first"]
+    refused(hub.refusal(f"SUBSCRIBE ticks from={len(received)} epoch={keys['epoch']}"), "TRIMMED", first=first)

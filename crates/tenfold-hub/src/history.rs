@@ -67,7 +67,7 @@ impl History {
     /// One that is larger than all of it gets all.
     pub(crate) async fn room(&self, bytes: usize) -> Room {
         if let Some(holding) = &self.holding {
-            holding.freed().await;
+            holding.freed(&*self.channel).await;
         }
         let units = bytes.div_ceil(UNIT).min(ON_ITS_WAY / UNIT);
         let units = u32::try_from(units).unwrap_or(u32::MAX);

@@ -1,7 +1,7 @@
 //! Subscribers that retention waits for, on a channel with a log.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ pub(crate) type Place = Arc<AtomicU64>;
 pub(crate) struct Holding {
     limit: Duration,
     state: Mutex<State>,
-    is_held: AtomicBool,
     freed: Notify,
 }
 
@@ -77,7 +76,6 @@ impl Holding {
                 since: None,
                 pause: None,
             }),
-            is_held: AtomicBool::new(false),
             freed: Notify::new(),
         }
     }
@@ -117,28 +115,28 @@ impl Holding {
             state.from = NOTHING;
             channel.hold(NOTHING);
         }
-        self.tell(channel.is_held());
+        drop(state);
+        self.tell(channel);
     }
 
     /// Holds nothing any more.
     pub(crate) fn end(&self, channel: &impl Held) {
         channel.hold(NOTHING);
-        self.tell(false);
+        self.tell(channel);
     }
 
-    fn tell(&self, is_held: bool) {
-        self.is_held.store(is_held, SeqCst);
-        if !is_held {
+    fn tell(&self, channel: &impl Held) {
+        if !channel.is_held() {
             self.freed.notify_waiters();
         }
     }
 
     /// Waits until publishers need not wait.
-    pub(crate) async fn freed(&self) {
+    pub(crate) async fn freed(&self, channel: &impl Held) {
         let mut freed = pin!(self.freed.notified());
         // Enlisted before looking, so that no change falls between the two.
         freed.as_mut().enable();
-        while self.is_held.load(SeqCst) {
+        while channel.is_held() {
             freed.as_mut().await;
             freed.set(self.freed.notified());
             freed.as_mut().enable();
@@ -152,6 +150,8 @@ impl Holding {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     /// A channel whose retention wants everything before a seq deleted.
@@ -188,10 +188,6 @@ mod tests {
         }
     }
 
-    fn is_free(holding: &Holding) -> bool {
-        !holding.is_held.load(SeqCst)
-    }
-
     #[test]
     fn what_the_slowest_needs_is_held_until_it_moves_on_or_leaves() {
         let (holding, channel) = (Holding::new(Duration::from_secs(30)), Channel::default());
@@ -202,12 +198,12 @@ mod tests {
         channel.wanted.store(50, SeqCst);
         channel.retain();
         holding.look(&channel, now);
-        assert!(!is_free(&holding));
+        assert!(channel.is_held());
         slow.store(60, SeqCst);
         holding.look(&channel, now);
         channel.retain();
         holding.look(&channel, now);
-        assert!(is_free(&holding));
+        assert!(!channel.is_held());
         assert_eq!(channel.first(), 50);
         drop(slow);
         holding.look(&channel, now);
@@ -227,12 +223,12 @@ mod tests {
         for (seconds, free) in [(0, false), (29, false), (30, true), (31, true)] {
             channel.retain();
             holding.look(&channel, start + Duration::from_secs(seconds));
-            assert_eq!(is_free(&holding), free, "{seconds}");
+            assert_eq!(!channel.is_held(), free, "{seconds}");
         }
         assert_eq!(channel.first(), 50);
         channel.retain();
         holding.look(&channel, start + Duration::from_secs(34));
-        assert!(is_free(&holding));
+        assert!(!channel.is_held());
         assert_eq!(channel.held.load(SeqCst), 70);
     }
 }

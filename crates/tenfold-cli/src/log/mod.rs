@@ -168,10 +168,9 @@ pub(crate) fn random() -> u64 {
 fn everything() -> Options {
     let mut options = Options::new(random);
     options.max_disk = u64::MAX;
-    options.retention = Arc::new(|_| {
-        let mut retention = Retention::default();
-        retention.max_bytes = u64::MAX;
-        retention
+    options.retention = Arc::new(|_| Retention {
+        max_bytes: u64::MAX,
+        ..Retention::default()
     });
     options
 }
