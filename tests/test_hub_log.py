@@ -480,7 +480,8 @@ def test_publishers_wait_for_a_slow_subscriber_if_they_are_told_to(hub, data):
         return before == previous > 50
 
     wait_until(stands_still, what="waiting for the slow one")
-    assert previous < count and channels(hub)["ticks"]["first"] == 0
+    # What the subscriber has begun to take (the system's buffers hold some of it) need not be kept.
+    assert previous < count and channels(hub)["ticks"]["first"] < 150
     assert slow.frame() == b"first"
     for number in range(count):
         assert slow.frame()[:6] == b"%06d" % number
