@@ -136,7 +136,12 @@ impl Cursor {
 
     /// Moves on by messages that were found elsewhere.
     pub(crate) fn pass(&mut self, messages: u64) {
-        self.place = Window::outside(self.place.seq + messages);
+        self.go_to(self.place.seq + messages);
+    }
+
+    /// Goes on at a seq that is to be found elsewhere. Only for a cursor that is there already.
+    pub(crate) fn go_to(&mut self, seq: u64) {
+        self.place = Window::outside(seq);
     }
 
     /// Waits until the tail is closed.

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use bytes::Buf;
 use tenfold_log::{ReadError, Reader, Stretch};
@@ -12,6 +13,7 @@ use crate::channel::{behind, front};
 use crate::cursor::{Cursor, Look};
 use crate::history::{History, PORTION};
 use crate::holding::Place;
+use crate::portion::{Parked, Portion};
 use crate::socket::{Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
 use crate::window::Entry;
@@ -32,6 +34,8 @@ pub(crate) struct Delivery {
     held: Option<Place>,
     /// The place there, as long as it is used.
     reader: Option<Reader>,
+    /// What was read there, if the rest is of it.
+    portion: Option<Portion>,
     counters: Arc<Counters>,
     report: ClientReport,
 }
@@ -66,6 +70,7 @@ impl Delivery {
                 .and_then(|history| history.enter(cursor.seq())),
             history,
             reader: None,
+            portion: None,
             cursor,
             counters,
             report: ClientReport {
@@ -173,22 +178,21 @@ impl Delivery {
 
     /// Takes what was read.
     pub(crate) fn read(&mut self, reader: Reader, result: Result<Stretch, ReadError>) -> Step {
+        let first = self.cursor.seq();
         match result {
             Ok(Stretch {
                 frames, messages, ..
             }) => {
-                let block = Block::new(frames, messages);
+                let mut block = Block::new(frames, messages);
                 // The files can be a little further than what everybody sees.
-                let most = self
-                    .cursor
-                    .tail()
-                    .next_seq()
-                    .saturating_sub(self.cursor.seq());
-                self.rest = if messages > most {
-                    front(&block, most)
-                } else {
-                    block
-                };
+                let most = self.cursor.tail().next_seq().saturating_sub(first);
+                if messages > most {
+                    block = front(&block, most);
+                }
+                let history = self.history.as_ref();
+                let place = history.and_then(|history| history.durable.portion());
+                self.portion = Some(Portion::new(block.clone(), first, place));
+                self.rest = block;
                 self.cursor.pass(self.rest.messages());
                 self.note_place();
                 self.reader = Some(reader);
@@ -200,6 +204,28 @@ impl Delivery {
             }
             Err(ReadError::Corrupt { .. } | ReadError::Io(_)) => Step::Done(End::Damaged),
             Err(_) => Step::Done(End::Slow),
+        }
+    }
+
+    /// How long what was read from a file is kept while the client takes nothing.
+    pub(crate) fn kept_for(&self) -> Option<Duration> {
+        self.portion.as_ref().map(Portion::kept_for)
+    }
+
+    /// Keeps only the frame that was begun of what was read. The rest is read again when it is wanted.
+    pub(crate) fn park(&mut self) {
+        if let Some(portion) = self.portion.take() {
+            let Parked {
+                rest,
+                messages,
+                next,
+            } = portion.park(self.rest.bytes().len());
+            let left = if rest.is_empty() { 0 } else { messages };
+            self.report.messages += messages - left;
+            self.counters.sent(messages - left, 0);
+            self.rest = Block::new(rest, left);
+            self.cursor.go_to(next);
+            self.note_place();
         }
     }
 
@@ -232,6 +258,9 @@ impl Delivery {
             }
             self.rest = blocks[begun].clone();
             begun += 1;
+        }
+        if self.rest.bytes().is_empty() || begun > 0 {
+            self.portion = None;
         }
         self.cursor.advance(&blocks[..begun]);
         self.note_place();

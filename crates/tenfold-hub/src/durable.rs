@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tenfold::protocol::{Code, Refusal};
 use tenfold_log::{Log, Refused};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use crate::publisher::UNIT;
@@ -17,6 +17,8 @@ pub(crate) struct Durable {
     pub(crate) on_its_way: Arc<Semaphore>,
     /// Reads that wait for the disk.
     pub(crate) reads: Semaphore,
+    /// Places for what was read and is kept for a while for a subscriber that takes nothing.
+    portions: Arc<Semaphore>,
 }
 
 /// What is on its way to the disk, of all channels, in bytes: some batches, so that the next one is
@@ -24,6 +26,8 @@ pub(crate) struct Durable {
 const ON_ITS_WAY: usize = 64 << 20;
 /// Reads that wait for the disk at once. Each needs a thread, and a disk has a queue of its own.
 const READS: usize = 32;
+/// Portions that are kept at once, each of 256 KiB at the most, or one larger message.
+const PORTIONS: usize = 256;
 
 impl Durable {
     pub(crate) fn new(log: Log) -> Self {
@@ -31,7 +35,13 @@ impl Durable {
             log,
             on_its_way: Arc::new(Semaphore::new(ON_ITS_WAY / UNIT)),
             reads: Semaphore::new(READS),
+            portions: Arc::new(Semaphore::new(PORTIONS)),
         }
+    }
+
+    /// A place for a portion, if there is one.
+    pub(crate) fn portion(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.portions).try_acquire_owned().ok()
     }
 
     /// Whether somebody may begin to publish. Where there was no space, it is tried whether there is

@@ -42,6 +42,7 @@ mod hub;
 mod hub_options;
 mod idle;
 mod intake;
+mod portion;
 mod producers;
 mod publisher;
 mod publishing;

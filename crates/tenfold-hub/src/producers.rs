@@ -304,6 +304,37 @@ mod tests {
         assert_eq!(second.unwrap().committed(), 2);
     }
 
+    #[tokio::test]
+    async fn who_takes_over_waits_for_what_is_on_its_way_and_counts_from_there() {
+        let mut producers = Producers::new(1);
+        let first = claim(&mut producers, "a", 0).unwrap();
+        first.settled().await;
+        first.departs(3);
+        first.departs(4);
+        let second = claim(&mut producers, "a", 0).unwrap();
+        let mut settled = Box::pin(second.settled());
+        let mut is_settled = async || {
+            tokio::select! {
+                biased;
+                () = &mut settled => true,
+                () = std::future::ready(()) => false,
+            }
+        };
+        assert!(!is_settled().await);
+        first.commit(3);
+        first.arrives();
+        assert!(!is_settled().await);
+        first.refuse(Refused::Full);
+        first.arrives();
+        assert!(is_settled().await);
+        assert_eq!(
+            (first.refused(), second.refused()),
+            (Some(Refused::Full), None)
+        );
+        let progress = second.progress();
+        assert_eq!((progress.committed, progress.accepted), (3, 3));
+    }
+
     #[test]
     fn a_producer_is_forgotten_only_when_place_is_needed_and_after_its_time() {
         const DAY: u64 = 24 * 3600;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{Interest, Ready};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::Block;
 use crate::cursor::Cursor;
@@ -207,7 +207,15 @@ impl Subscriber {
     async fn wait_for_room(&mut self) -> io::Result<Option<End>> {
         let interest = self.input() | Interest::WRITABLE;
         let Some(deadline) = self.deadline else {
-            let ending = self.outgoing.lock().ending();
+            let (ending, kept_for) = {
+                let delivery = self.outgoing.lock();
+                (delivery.ending(), delivery.kept_for())
+            };
+            if let Some(time) = kept_for
+                && timeout(time, self.socket.ready(interest)).await.is_err()
+            {
+                self.outgoing.lock().park();
+            }
             tokio::select! {
                 biased;
                 ready = self.socket.ready(interest) => self.listen(ready?)?,
