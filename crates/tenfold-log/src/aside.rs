@@ -18,11 +18,7 @@ pub(crate) fn put(storage: &dyn Storage, name: &str, bytes: &[u8]) -> io::Result
 }
 
 /// Moves a file of a channel to `aside/`, durably. Returns the path.
-pub(crate) fn move_file(
-    storage: &dyn Storage,
-    channel: &str,
-    file: &str,
-) -> io::Result<String> {
+pub(crate) fn move_file(storage: &dyn Storage, channel: &str, file: &str) -> io::Result<String> {
     uninterrupted(|| storage.create_dir(names::ASIDE))?;
     sync_dir(storage, "")?;
     let path = format!("{}/{channel}-{file}", names::ASIDE);

@@ -43,7 +43,10 @@ pub fn backup(
         return Err(OpenError::NotALog);
     }
     if format::check(&**to)? {
-        let error = io::Error::new(io::ErrorKind::AlreadyExists, "the directory is a log already");
+        let error = io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "the directory is a log already",
+        );
         return Err(OpenError::Io("making the copy", error));
     }
     let idle = match uninterrupted(|| from.lock(names::LOCK, Sharing::Exclusive)) {
@@ -64,7 +67,9 @@ pub fn backup(
         for channel in log.channels() {
             let mut snapshot: Snapshot = channel.snapshot();
             snapshot.epoch = random();
-            snapshot.save(&**to).map_err(OpenError::io("writing a new epoch"))?;
+            snapshot
+                .save(&**to)
+                .map_err(OpenError::io("writing a new epoch"))?;
         }
     }
     Ok(report)
@@ -118,7 +123,10 @@ fn copy(
     for source in &segments {
         copy_file(source, to, &mut told)?;
     }
-    directories.iter().rev().try_for_each(|directory| sync_dir(to, directory))?;
+    directories
+        .iter()
+        .rev()
+        .try_for_each(|directory| sync_dir(to, directory))?;
     sync_dir(to, "")
 }
 
@@ -130,7 +138,10 @@ fn lock(from: &dyn Storage) -> io::Result<Box<dyn std::fmt::Debug + Send + Sync>
             result => return result,
         }
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "a checkpoint does not end"))
+    Err(io::Error::new(
+        io::ErrorKind::TimedOut,
+        "a checkpoint does not end",
+    ))
 }
 
 fn channels(from: &dyn Storage) -> io::Result<Vec<String>> {
@@ -148,7 +159,10 @@ fn sources(from: &dyn Storage) -> io::Result<Vec<Source>> {
         files.sort_by_key(|file| !file.ends_with(names::INDEX_ENDING));
         for file in files {
             let endings = [names::FRAMES_ENDING, names::INDEX_ENDING];
-            if endings.iter().any(|ending| names::segment_of(&file, ending).is_some()) {
+            if endings
+                .iter()
+                .any(|ending| names::segment_of(&file, ending).is_some())
+            {
                 let path = format!("{directory}/{file}");
                 let open = uninterrupted(|| from.open(&path, false))?;
                 sources.push(source(&path, open)?);
@@ -172,10 +186,15 @@ fn copy_file(source: &Source, to: &dyn Storage, told: &mut dyn FnMut(u64)) -> io
     let mut offset = 0;
     let mut portion = vec![0; PORTION];
     while offset < source.length {
-        let left = usize::try_from(source.length - offset).unwrap_or(PORTION).min(PORTION);
-        let read = read_at(&*source.file, &mut portion[..left], offset, |file, buffer, offset| {
-            file.read_at(buffer, offset)
-        })?;
+        let left = usize::try_from(source.length - offset)
+            .unwrap_or(PORTION)
+            .min(PORTION);
+        let read = read_at(
+            &*source.file,
+            &mut portion[..left],
+            offset,
+            |file, buffer, offset| file.read_at(buffer, offset),
+        )?;
         if read == 0 {
             break;
         }

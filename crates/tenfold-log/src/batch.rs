@@ -192,7 +192,9 @@ impl Head {
         for _ in 0..head.records {
             records.push(Record::decode(&mut rest)?);
         }
-        let frames = records.iter().try_fold(0_u64, |sum, record| sum.checked_add(record.length));
+        let frames = records
+            .iter()
+            .try_fold(0_u64, |sum, record| sum.checked_add(record.length));
         (rest.is_empty() && frames == Some(head.frames)).then_some((head, records))
     }
 
@@ -253,7 +255,10 @@ mod tests {
             crc: 7,
             producers: producers.iter().map(|&(id, n)| (id.into(), n)).collect(),
         };
-        vec![record("ticks", &[("a", 1), ("_b.c-D", 2)]), record("x", &[])]
+        vec![
+            record("ticks", &[("a", 1), ("_b.c-D", 2)]),
+            record("x", &[]),
+        ]
     }
 
     fn head() -> Head {

@@ -112,7 +112,8 @@ impl Channel {
     /// The producers, how many messages of each are committed, and when the last one was.
     pub fn producers(&self) -> Vec<(Arc<str>, u64, SystemTime)> {
         let state = self.state();
-        let told = |(id, count): (&Arc<str>, &Count)| (Arc::clone(id), count.total, time(count.time));
+        let told =
+            |(id, count): (&Arc<str>, &Count)| (Arc::clone(id), count.total, time(count.time));
         state.producers.iter().map(told).collect()
     }
 
@@ -192,7 +193,10 @@ impl State {
 
     /// The segment behind another.
     pub(crate) fn behind(&self, segment: u64) -> Option<u64> {
-        let above = (std::ops::Bound::Excluded(segment), std::ops::Bound::Unbounded);
+        let above = (
+            std::ops::Bound::Excluded(segment),
+            std::ops::Bound::Unbounded,
+        );
         self.parts.range(above).next().map(|(first, _)| *first)
     }
 }

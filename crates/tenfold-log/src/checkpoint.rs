@@ -73,7 +73,11 @@ impl Dirty {
         if files.sync().is_err() {
             self.rebuild_newest(shared, *first, *synced)?;
         }
-        if let Some(segment) = channel.newest().as_mut().filter(|newest| newest.first == *first) {
+        if let Some(segment) = channel
+            .newest()
+            .as_mut()
+            .filter(|newest| newest.first == *first)
+        {
             segment.synced = self.extent;
         }
         Ok(())

@@ -43,7 +43,8 @@ impl Checkpointer {
             return false;
         }
         let storage = &*self.shared.storage;
-        let Ok(_lock) = uninterrupted(|| storage.lock(names::CHECKPOINT, Sharing::Exclusive)) else {
+        let Ok(_lock) = uninterrupted(|| storage.lock(names::CHECKPOINT, Sharing::Exclusive))
+        else {
             return false;
         };
         let mut duties = self.shared.duties();

@@ -133,7 +133,10 @@ mod tests {
     #[test]
     fn an_entry_is_read_as_it_was_written() {
         for is_unproven in [false, true] {
-            let entry = Entry { is_unproven, ..ENTRY };
+            let entry = Entry {
+                is_unproven,
+                ..ENTRY
+            };
             assert_eq!(Entry::decode(&entry.encode(90), 90), Some(entry));
         }
     }

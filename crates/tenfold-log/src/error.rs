@@ -118,7 +118,11 @@ impl fmt::Display for ReadError {
         match self {
             Self::Trimmed { first } => write!(f, "no longer kept; the oldest is {first}"),
             Self::Corrupt { first, next } => {
-                write!(f, "messages {first} to {} are damaged", next.saturating_sub(1))
+                write!(
+                    f,
+                    "messages {first} to {} are damaged",
+                    next.saturating_sub(1)
+                )
             }
             Self::End => f.write_str("not committed yet"),
             Self::Future => f.write_str("that seq has not been reached"),

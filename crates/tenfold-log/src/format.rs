@@ -23,9 +23,14 @@ pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
     let file = match uninterrupted(|| storage.open(names::FORMAT, false)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let names = uninterrupted(|| storage.list("")).map_err(OpenError::io("listing the directory"))?;
+            let names = uninterrupted(|| storage.list(""))
+                .map_err(OpenError::io("listing the directory"))?;
             let is_empty = names.iter().all(|name| NOTHING.contains(&&name[..]));
-            return if is_empty { Ok(false) } else { Err(OpenError::NotALog) };
+            return if is_empty {
+                Ok(false)
+            } else {
+                Err(OpenError::NotALog)
+            };
         }
         Err(error) => return Err(OpenError::io("opening FORMAT")(error)),
     };
@@ -33,13 +38,18 @@ pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
     if uninterrupted(|| file.length()).map_err(&reading)? > MOST {
         return Err(OpenError::Format("a long text".to_owned()));
     }
-    let bytes = read_all(&*file, |file, buffer, offset| file.read_at(buffer, offset)).map_err(&reading)?;
+    let bytes =
+        read_all(&*file, |file, buffer, offset| file.read_at(buffer, offset)).map_err(&reading)?;
     if bytes == TEXT.as_bytes() {
         return Ok(true);
     }
     let text = String::from_utf8_lossy(&bytes);
-    let unknown = text.lines().find(|line| !TEXT.lines().any(|known| known == *line));
-    Err(OpenError::Format(unknown.unwrap_or("an incomplete FORMAT").to_owned()))
+    let unknown = text
+        .lines()
+        .find(|line| !TEXT.lines().any(|known| known == *line));
+    Err(OpenError::Format(
+        unknown.unwrap_or("an incomplete FORMAT").to_owned(),
+    ))
 }
 
 /// Makes an empty directory a log.

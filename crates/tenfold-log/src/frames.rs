@@ -31,6 +31,10 @@ pub(crate) struct Found {
 /// The whole frames that the bytes begin with: as many as there are until the first that is cut or is
 /// none, but at most `messages`, and no further one beyond `most` bytes.
 pub(crate) fn whole(bytes: &[u8], messages: u64, most: usize) -> Found {
+    #[cfg(feature = "planted")]
+    if crate::planted::is(crate::planted::Mistake::LenientHeader) {
+        return leniently(bytes, messages);
+    }
     let mut found = Found::default();
     let mut decoder = Decoder::new(side()).with_limit(u64::MAX);
     let mut chunk = decoder.chunk(bytes);
@@ -40,6 +44,28 @@ pub(crate) fn whole(bytes: &[u8], messages: u64, most: usize) -> Found {
         };
         let end = found.bytes + HEADER + message.len();
         if end > most && found.messages > 0 {
+            break;
+        }
+        found = Found {
+            messages: found.messages + 1,
+            bytes: end,
+        };
+    }
+    found
+}
+
+/// Takes anything for a header that a number can be read from.
+#[cfg(feature = "planted")]
+fn leniently(bytes: &[u8], messages: u64) -> Found {
+    let mut found = Found::default();
+    while found.messages < messages {
+        let header = bytes.get(found.bytes..found.bytes + HEADER);
+        let text = header.and_then(|header| std::str::from_utf8(header).ok());
+        let Some(length) = text.and_then(|text| text.trim().parse::<usize>().ok()) else {
+            break;
+        };
+        let end = found.bytes + HEADER + length;
+        if end > bytes.len() {
             break;
         }
         found = Found {
@@ -107,10 +133,19 @@ mod tests {
     #[test]
     fn whole_frames_end_where_the_first_one_is_cut_or_is_none() {
         let bytes = frames(&["a", "", "ccc"]);
-        let all = Found { messages: 3, bytes: bytes.len() };
+        let all = Found {
+            messages: 3,
+            bytes: bytes.len(),
+        };
         assert_eq!(whole(&bytes, u64::MAX, usize::MAX), all);
         let cut = whole(&bytes[..bytes.len() - 1], u64::MAX, usize::MAX);
-        assert_eq!(cut, Found { messages: 2, bytes: 21 });
+        assert_eq!(
+            cut,
+            Found {
+                messages: 2,
+                bytes: 21
+            }
+        );
         let bad = [&bytes[..], b"012       "].concat();
         assert_eq!(whole(&bad, u64::MAX, usize::MAX), all);
         assert_eq!(whole(&bytes, 1, usize::MAX).bytes, 11);

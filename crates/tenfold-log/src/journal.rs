@@ -117,19 +117,30 @@ impl Journal {
             is_broken: false,
             random,
         };
+        // A file that is too short when the other one was ended would look like one that was cut.
+        let other = 1 - journal.active;
+        if uninterrupted(|| journal.files[other].length())? < journal.size {
+            journal.fill(other)?;
+        }
+        storage.sync_dir(names::JOURNAL)?;
         if end.is_some() {
             journal.close().map_err(NotWritten::into_error)?;
         }
+        journal.checkpointed(journal.head.number);
         journal.switch();
-        for file in [journal.active, 1 - journal.active] {
-            let file = &*journal.files[file];
-            if fill(file, journal.size)? {
-                file.sync()?;
-            }
-        }
-        storage.sync_dir(names::JOURNAL)?;
+        journal.fill(journal.active)?;
         journal.mark_clean()?;
+        // What ends the other one may stand behind its size, and is not needed only now.
+        journal.fill(1 - journal.active)?;
         Ok(journal)
+    }
+
+    fn fill(&self, file: usize) -> io::Result<()> {
+        let file = &*self.files[file];
+        if fill(file, self.size)? {
+            file.sync()?;
+        }
+        Ok(())
     }
 
     /// Writes that nothing in the files is needed, into the file that is being begun.

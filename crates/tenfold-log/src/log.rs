@@ -317,7 +317,10 @@ impl Log {
     /// Forgets a channel that has never had a message. To be called when nothing is queued for it.
     pub fn forget(&self, name: &str) {
         let mut channels = self.shared.channels();
-        if channels.get(name).is_some_and(|channel| channel.next() == 0) {
+        if channels
+            .get(name)
+            .is_some_and(|channel| channel.next() == 0)
+        {
             channels.remove(name);
         }
     }
@@ -367,7 +370,12 @@ impl Log {
     pub fn numbers(&self) -> Numbers {
         let counters = &self.shared.counters;
         Numbers {
-            bytes: self.shared.all().iter().map(|channel| channel.bytes()).sum(),
+            bytes: self
+                .shared
+                .all()
+                .iter()
+                .map(|channel| channel.bytes())
+                .sum(),
             batches: counters.batches.load(Relaxed),
             messages: counters.messages.load(Relaxed),
             checkpoints: counters.checkpoints.load(Relaxed),

@@ -77,7 +77,11 @@ pub struct Stats {
 /// The numbers of the log in a directory. Changes nothing.
 pub fn stats(storage: &Arc<dyn Storage>) -> Result<Stats, OpenError> {
     let look = Look::at(storage)?;
-    let channels = look.channels.iter().map(Looked::stats).collect::<io::Result<_>>();
+    let channels = look
+        .channels
+        .iter()
+        .map(Looked::stats)
+        .collect::<io::Result<_>>();
     let (waiting, waiting_bytes) = look.waiting();
     Ok(Stats {
         channels: channels.map_err(OpenError::io("reading the indexes"))?,
@@ -124,11 +128,18 @@ impl Look {
 
     /// Batches that are not known to be in synced segments, and the bytes of their frames.
     pub(crate) fn waiting(&self) -> (u64, u64) {
-        let checkpointed = self.journal.iter().map(Scan::checkpointed).max().unwrap_or(0);
+        let checkpointed = self
+            .journal
+            .iter()
+            .map(Scan::checkpointed)
+            .max()
+            .unwrap_or(0);
         let batches = self.journal.iter().flat_map(|scan| &scan.batches);
         let heads = batches.map(|found| found.batch.head);
         let waiting = heads.filter(|head| head.number >= checkpointed && head.records > 0);
-        waiting.fold((0, 0), |(count, bytes), head| (count + 1, bytes + head.frames))
+        waiting.fold((0, 0), |(count, bytes), head| {
+            (count + 1, bytes + head.frames)
+        })
     }
 }
 
@@ -149,7 +160,9 @@ impl Looked {
             producers: known.producers,
             ..State::empty()
         };
-        let firsts = files.iter().filter_map(|file| names::segment_of(file, names::FRAMES_ENDING));
+        let firsts = files
+            .iter()
+            .filter_map(|file| names::segment_of(file, names::FRAMES_ENDING));
         for first in firsts {
             match part(&**storage, name, first) {
                 Ok((part, next)) => {
@@ -163,7 +176,13 @@ impl Looked {
         }
         let oldest = state.parts.keys().next().copied().unwrap_or(0);
         state.first = snapshot.as_ref().map_or(oldest, |snapshot| snapshot.first);
-        let channel = Channel::new(Arc::clone(name), known.epoch, Arc::clone(storage), state, None);
+        let channel = Channel::new(
+            Arc::clone(name),
+            known.epoch,
+            Arc::clone(storage),
+            state,
+            None,
+        );
         Ok(Self {
             channel: Arc::new(channel),
             snapshot,
@@ -177,7 +196,12 @@ impl Looked {
         let mut times = Vec::new();
         for (first, part) in parts.first().into_iter().chain(parts.last()) {
             let index = index_of(channel, *first, part)?;
-            times.extend(index.partition(|_| true)?.0.map(|(_, entry)| time(entry.time)));
+            times.extend(
+                index
+                    .partition(|_| true)?
+                    .0
+                    .map(|(_, entry)| time(entry.time)),
+            );
             times.extend(index.last()?.map(|(_, entry)| time(entry.time)));
         }
         Ok(ChannelStats {
@@ -221,9 +245,13 @@ fn part(storage: &dyn Storage, name: &str, first: u64) -> io::Result<(Part, u64)
 pub(crate) fn index_of(channel: &Channel, first: u64, part: &Part) -> io::Result<Index> {
     let path = names::index(channel.name(), first);
     let file = uninterrupted(|| channel.storage.open(&path, false))?;
-    Ok(Index::new(file, first, part.entries, None, |file, buffer, offset| {
-        file.read_at(buffer, offset)
-    }))
+    Ok(Index::new(
+        file,
+        first,
+        part.entries,
+        None,
+        |file, buffer, offset| file.read_at(buffer, offset),
+    ))
 }
 
 impl Channel {

@@ -82,7 +82,10 @@ mod tests {
     #[test]
     fn a_segment_is_named_by_its_first_seq() {
         assert_eq!(frames("a", 7), "channels/a/00000000000000000007.frames");
-        assert_eq!(segment_of("00000000000000000007.frames", ".frames"), Some(7));
+        assert_eq!(
+            segment_of("00000000000000000007.frames", ".frames"),
+            Some(7)
+        );
         for other in [
             "7.frames",
             "0000000000000000007x.frames",
@@ -100,7 +103,17 @@ mod tests {
         for name in ["a", "0", "ticks.eu-1_x"] {
             assert!(is_channel(name), "{name}");
         }
-        for name in ["", ".", "..", ".a", "-a", "a/b", "A", "a b", &"a".repeat(129)] {
+        for name in [
+            "",
+            ".",
+            "..",
+            ".a",
+            "-a",
+            "a/b",
+            "A",
+            "a b",
+            &"a".repeat(129),
+        ] {
             assert!(!is_channel(name), "{name}");
         }
     }

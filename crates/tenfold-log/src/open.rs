@@ -45,7 +45,8 @@ pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenE
         sync_dir(&*storage, "")
     };
     make().map_err(OpenError::io("making the directories"))?;
-    let recovered = recovery::recover(&storage, &options).map_err(|(doing, error)| OpenError::Io(doing, error))?;
+    let recovered = recovery::recover(&storage, &options)
+        .map_err(|(doing, error)| OpenError::Io(doing, error))?;
     let shared = Arc::new(Shared::new(
         storage,
         options,
@@ -65,7 +66,9 @@ pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenE
 }
 
 /// Takes the lock of the one who may write.
-pub(crate) fn lock(storage: &dyn Storage) -> Result<Box<dyn std::fmt::Debug + Send + Sync>, OpenError> {
+pub(crate) fn lock(
+    storage: &dyn Storage,
+) -> Result<Box<dyn std::fmt::Debug + Send + Sync>, OpenError> {
     match uninterrupted(|| storage.lock(names::LOCK, Sharing::Exclusive)) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(OpenError::Locked),
         result => result.map_err(OpenError::io("locking the directory")),

@@ -88,7 +88,9 @@ impl fmt::Debug for Options {
 /// Whole milliseconds since 1970.
 pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// The time that so many milliseconds since 1970 are.

@@ -68,7 +68,8 @@ impl Plan {
         let name = &queued.channel.name;
         let index = self.by_name.get(name).copied().unwrap_or(self.parts.len());
         if index == self.parts.len() {
-            self.parts.push(PlannedPart::new(&queued.channel, options, self.now));
+            self.parts
+                .push(PlannedPart::new(&queued.channel, options, self.now));
             self.by_name.insert(Arc::clone(name), index);
         }
         self.parts[index].add(queued);
@@ -76,7 +77,9 @@ impl Plan {
 
     /// Makes sure that there is space for all of it.
     pub(crate) fn reserve(&mut self, storage: &dyn Storage) -> io::Result<()> {
-        self.parts.iter_mut().try_for_each(|part| part.reserve(storage))
+        self.parts
+            .iter_mut()
+            .try_for_each(|part| part.reserve(storage))
     }
 
     /// Removes the files that were made for it. What cannot be removed is empty, and does no harm.
@@ -119,7 +122,9 @@ impl Plan {
     }
 
     pub(crate) fn records(&self) -> Vec<Record> {
-        self.stretches().map(|stretch| stretch.record.clone()).collect()
+        self.stretches()
+            .map(|stretch| stretch.record.clone())
+            .collect()
     }
 
     /// The frames of all records.
@@ -160,7 +165,9 @@ impl PlannedPart {
             ),
         };
         let time = now.max(time).max(channel.state().time);
-        let most_age = retention.max_age.map(|age| u64::try_from(age.as_millis() / 8).unwrap_or(u64::MAX));
+        let most_age = retention
+            .max_age
+            .map(|age| u64::try_from(age.as_millis() / 8).unwrap_or(u64::MAX));
         Self {
             channel: Arc::clone(channel),
             time,
@@ -173,11 +180,19 @@ impl PlannedPart {
 
     fn add(&mut self, queued: &Queued) {
         let submission = &queued.submission;
-        let most = usize::try_from(self.segment).unwrap_or(usize::MAX).min(entry::MOST);
+        let most = usize::try_from(self.segment)
+            .unwrap_or(usize::MAX)
+            .min(entry::MOST);
         let mut total = None;
         if let Some(id) = &submission.producer {
-            let planned = self.stretches.iter().flat_map(|stretch| &stretch.record.producers);
-            let before = planned.rev().find(|(other, _)| other == id).map(|(_, total)| *total);
+            let planned = self
+                .stretches
+                .iter()
+                .flat_map(|stretch| &stretch.record.producers);
+            let before = planned
+                .rev()
+                .find(|(other, _)| other == id)
+                .map(|(_, total)| *total);
             let before = before.unwrap_or_else(|| {
                 let state = self.channel.state();
                 state.producers.get(id).map_or(0, |count| count.total)
@@ -200,9 +215,11 @@ impl PlannedPart {
     fn place(&mut self, piece: Piece) {
         let length = piece.frames.len() as u64;
         let is_full = self.at.length > 0 && self.at.length.saturating_add(length) > self.segment;
-        let is_old = self.at.since.zip(self.most_age).is_some_and(|(since, most)| {
-            self.time.saturating_sub(since) > most
-        });
+        let is_old = self
+            .at
+            .since
+            .zip(self.most_age)
+            .is_some_and(|(since, most)| self.time.saturating_sub(since) > most);
         let is_new = is_full || is_old;
         if is_new {
             self.at = At {

@@ -60,8 +60,11 @@ impl Channel {
         }
         let (parts, next) = {
             let state = self.state();
-            let parts: Vec<(u64, Part)> =
-                state.parts.iter().map(|(first, part)| (*first, part.clone())).collect();
+            let parts: Vec<(u64, Part)> = state
+                .parts
+                .iter()
+                .map(|(first, part)| (*first, part.clone()))
+                .collect();
             (parts, state.next)
         };
         for (segment, part) in parts {
@@ -70,7 +73,8 @@ impl Channel {
             let (behind, before) = index.partition(|entry| entry.time >= wanted_ms)?;
             if let Some((number, entry)) = behind {
                 // Of a damaged one it is not known when it was committed.
-                let follows = before.map_or((0, segment), |(number, entry)| (number + 1, entry.next()));
+                let follows =
+                    before.map_or((0, segment), |(number, entry)| (number + 1, entry.next()));
                 if follows != (number, entry.first) {
                     return Err(ReadError::Corrupt {
                         first: follows.1,

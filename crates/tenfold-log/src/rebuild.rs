@@ -23,7 +23,10 @@ use crate::whole::{read_exact_at, uninterrupted};
 pub(crate) fn rebuild(shared: &Shared, channel: &Channel, segment: &mut Segment) -> io::Result<()> {
     let storage = &*shared.storage;
     let name = channel.name();
-    let paths = [names::frames(name, segment.first), names::index(name, segment.first)];
+    let paths = [
+        names::frames(name, segment.first),
+        names::index(name, segment.first),
+    ];
     let new = [names::new(&paths[0]), names::new(&paths[1])];
     let open = |path: &str| uninterrupted(|| storage.open(path, true));
     let files = Files {
@@ -35,7 +38,9 @@ pub(crate) fn rebuild(shared: &Shared, channel: &Channel, segment: &mut Segment)
     copy_synced(segment, &mut fresh)?;
     copy_from_journal(shared, channel, segment, &mut fresh)?;
     if (fresh.next, fresh.length) != (segment.next, segment.length) {
-        return Err(io::Error::other("the journal does not have the whole segment"));
+        return Err(io::Error::other(
+            "the journal does not have the whole segment",
+        ));
     }
     fresh.complete()?;
     fresh.files.sync()?;
@@ -58,7 +63,12 @@ pub(crate) fn sealed(channel: &Channel, first: u64, synced: Synced) -> io::Resul
     drop(state);
     let files = match part.files.upgrade() {
         Some(files) => files,
-        None => Arc::new(Files::open(&*channel.storage, channel.name(), first, false)?),
+        None => Arc::new(Files::open(
+            &*channel.storage,
+            channel.name(),
+            first,
+            false,
+        )?),
     };
     let mut segment = Segment::begin(files, first);
     segment.next = next;
@@ -90,9 +100,12 @@ fn copy_synced(segment: &Segment, fresh: &mut Segment) -> io::Result<()> {
             return Err(io::Error::other("an entry is damaged"));
         };
         let mut bytes = vec![0; usize::try_from(entry.length).unwrap_or(usize::MAX)];
-        read_exact_at(&*files.frames, &mut bytes, entry.offset, |file, buffer, offset| {
-            file.read_at(buffer, offset)
-        })?;
+        read_exact_at(
+            &*files.frames,
+            &mut bytes,
+            entry.offset,
+            |file, buffer, offset| file.read_at(buffer, offset),
+        )?;
         let piece = Piece {
             frames: bytes.into(),
             messages: u64::from(entry.messages),

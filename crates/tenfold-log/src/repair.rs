@@ -44,7 +44,9 @@ fn segments(channel: &Channel) -> Vec<(u64, Part, u64)> {
     let behind = parts.iter().skip(1).map(|(first, _)| *first);
     let nexts: Vec<u64> = behind.chain([channel.next()]).collect();
     let segments = parts.into_iter().zip(nexts);
-    segments.map(|((first, part), next)| (first, part, next)).collect()
+    segments
+        .map(|((first, part), next)| (first, part, next))
+        .collect()
 }
 
 /// Fills the holes of a segment's index.
@@ -69,7 +71,11 @@ fn fill(
     let mut at = (first, 0);
     let mut filled: Vec<(Piece, u64)> = Vec::new();
     let mut all: Vec<(Entry, bool)> = Vec::new();
-    for (to, entry) in entries.iter().map(|entry| ((entry.first, entry.offset), Some(entry))).chain([(end, None)]) {
+    for (to, entry) in entries
+        .iter()
+        .map(|entry| ((entry.first, entry.offset), Some(entry)))
+        .chain([(end, None)])
+    {
         if at.0 < to.0 && at.1 < to.1 {
             let time = entry.map(|entry| entry.time).or(part.time).unwrap_or(0);
             let pieces = exactly(&old, at.1, to.1 - at.1, to.0 - at.0)?;
@@ -100,20 +106,33 @@ fn fill(
     write(channel, first, &old, &all)?;
     for (entry, _) in all.iter().filter(|(_, is_new)| *is_new) {
         let text = "their entry was made anew from the frames, which nothing else proves";
-        report.push(false, Some(&channel.name), Some((entry.first, entry.next())), text);
+        report.push(
+            false,
+            Some(&channel.name),
+            Some((entry.first, entry.next())),
+            text,
+        );
     }
     Ok(())
 }
 
 /// What stands in a range, if it is exactly so many whole frames.
-fn exactly(files: &Files, offset: u64, length: u64, messages: u64) -> io::Result<Option<Vec<Piece>>> {
+fn exactly(
+    files: &Files,
+    offset: u64,
+    length: u64,
+    messages: u64,
+) -> io::Result<Option<Vec<Piece>>> {
     if uninterrupted(|| files.frames.length())? < offset + length {
         return Ok(None);
     }
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-    read_exact_at(&*files.frames, &mut bytes, offset, |file, buffer, offset| {
-        file.read_at(buffer, offset)
-    })?;
+    read_exact_at(
+        &*files.frames,
+        &mut bytes,
+        offset,
+        |file, buffer, offset| file.read_at(buffer, offset),
+    )?;
     if !frames::are(&bytes, messages) {
         return Ok(None);
     }

@@ -51,7 +51,9 @@ impl Shared {
                     oldest = Some((time, channel, next));
                 }
             }
-            let Some((_, channel, to)) = oldest else { break };
+            let Some((_, channel, to)) = oldest else {
+                break;
+            };
             let before = channel.bytes();
             self.trim(channel, to)?;
             bytes -= before.saturating_sub(channel.bytes());
@@ -143,7 +145,9 @@ impl Channel {
             return u64::MAX;
         }
         let state = self.state();
-        state.part_of(hold).map_or(state.first, |(segment, _, _)| segment)
+        state
+            .part_of(hold)
+            .map_or(state.first, |(segment, _, _)| segment)
     }
 
     /// The oldest segment, if there is one behind it, and where that one begins.
@@ -173,4 +177,3 @@ impl Channel {
         Ok(time)
     }
 }
-

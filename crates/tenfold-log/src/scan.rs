@@ -57,7 +57,10 @@ impl Scan {
 
     /// All batches with a smaller number are synced in segments.
     pub(crate) fn checkpointed(&self) -> u64 {
-        let heads = self.batches.iter().map(|found| found.batch.head.checkpointed);
+        let heads = self
+            .batches
+            .iter()
+            .map(|found| found.batch.head.checkpointed);
         let header = self.header.map(|header| header.checkpointed);
         heads.chain(header).max().unwrap_or(0)
     }
@@ -85,7 +88,8 @@ const SEARCHED_AT_ONCE: usize = 256;
 /// How much is read at once, in bytes.
 const AHEAD: usize = 4 * 1024 * 1024;
 
-pub(crate) const DURABLE: ReadAt = |file: &dyn File, buffer, offset| file.read_durable_at(buffer, offset);
+pub(crate) const DURABLE: ReadAt =
+    |file: &dyn File, buffer, offset| file.read_durable_at(buffer, offset);
 
 /// Reads a file of a journal, past the system's cache.
 pub(crate) fn scan(file: &Arc<dyn File>) -> io::Result<Scan> {
@@ -158,7 +162,8 @@ impl Reader<'_> {
             offset >= start && offset + buffer.len() as u64 <= start + bytes.len() as u64
         };
         if !has(*start, bytes) {
-            bytes.resize(AHEAD, 0);
+            let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(AHEAD);
+            bytes.resize(left.min(AHEAD), 0);
             let read = read_at(&**self.file, bytes, offset, DURABLE)?;
             bytes.truncate(read);
             *start = offset;
@@ -201,7 +206,8 @@ impl Reader<'_> {
     /// The next batch behind an offset that has a valid head and is a later one.
     fn search(&self, offset: u64, expected: Head) -> io::Result<Option<Scanned>> {
         let mut at = offset + BLOCK;
-        let mut portion = vec![0; SEARCHED_AT_ONCE * BLOCK_BYTES];
+        let left = usize::try_from(self.length.saturating_sub(at)).unwrap_or(usize::MAX);
+        let mut portion = vec![0; left.min(SEARCHED_AT_ONCE * BLOCK_BYTES)];
         while at < self.length {
             let read = self.read(&mut portion, at)?;
             for block in portion[..read].chunks(BLOCK_BYTES) {
@@ -259,7 +265,10 @@ fn decode(bytes: Vec<u8>, offset: u64) -> Option<Scanned> {
             crc32c::crc32c(frames) == record.crc && crate::frames::are(frames, record.messages)
         })
     };
-    let are_sound = batch.parts().map(|(record, range)| is_sound(record, range)).collect();
+    let are_sound = batch
+        .parts()
+        .map(|(record, range)| is_sound(record, range))
+        .collect();
     Some(Scanned {
         batch,
         are_sound,

@@ -49,7 +49,8 @@ impl Piece {
     /// Cuts whole frames into pieces.
     pub(crate) fn cut(frames: Bytes, messages: u64, most: usize) -> Vec<Self> {
         let cut = frames::pieces(frames, messages, most).into_iter();
-        cut.map(|(frames, messages)| Self { frames, messages }).collect()
+        cut.map(|(frames, messages)| Self { frames, messages })
+            .collect()
     }
 
     pub(crate) fn crc(&self) -> u32 {
@@ -208,8 +209,15 @@ impl Segment {
     }
 
     fn write_entries(&mut self, entries: &[Entry]) -> io::Result<()> {
-        let records: Vec<_> = entries.iter().map(|entry| entry.encode(self.first)).collect();
-        write_all_at(&*self.files.index, &[records.as_flattened()], self.index_length())?;
+        let records: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.encode(self.first))
+            .collect();
+        write_all_at(
+            &*self.files.index,
+            &[records.as_flattened()],
+            self.index_length(),
+        )?;
         self.entries += entries.len() as u64;
         Ok(())
     }

@@ -128,7 +128,10 @@ mod tests {
     #[test]
     fn a_snapshot_is_read_as_it_was_written() {
         let snapshot = snapshot();
-        assert_eq!(Snapshot::decode(snapshot.encode().as_bytes()), Some(snapshot));
+        assert_eq!(
+            Snapshot::decode(snapshot.encode().as_bytes()),
+            Some(snapshot)
+        );
         let empty = Snapshot::default();
         assert_eq!(Snapshot::decode(empty.encode().as_bytes()), Some(empty));
     }

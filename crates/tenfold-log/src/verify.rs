@@ -22,14 +22,19 @@ pub fn verify(
 ) -> Result<Report, OpenError> {
     let look = Look::at(storage)?;
     let mut report = Report::default();
-    let all = look.channels.iter().map(|looked| looked.channel.bytes()).sum();
+    let all = look
+        .channels
+        .iter()
+        .map(|looked| looked.channel.bytes())
+        .sum();
     let mut done = 0;
     for looked in &look.channels {
         let mut told = |bytes| {
             done += bytes;
             progress(done, all);
         };
-        channel(looked, &look, &mut report, &mut told).map_err(OpenError::io("reading a channel"))?;
+        channel(looked, &look, &mut report, &mut told)
+            .map_err(OpenError::io("reading a channel"))?;
     }
     if !look.is_live {
         journal(&look, &mut report);
@@ -43,7 +48,11 @@ fn journal(look: &Look, report: &mut Report) {
             report.damage(format!("{path} is missing or shorter than it was made"));
         }
         for lost in &scan.lost {
-            report.damage(format!("{path} has lost batches {} to {}", lost.start, lost.end - 1));
+            report.damage(format!(
+                "{path} has lost batches {} to {}",
+                lost.start,
+                lost.end - 1
+            ));
         }
     }
     let (waiting, bytes) = look.waiting();
@@ -88,7 +97,12 @@ fn segment(
     let name = Some(&channel.name);
     let index = match index_of(channel, first, part) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            report.push(true, name, None, format!("segment {first:020} has no index"));
+            report.push(
+                true,
+                name,
+                None,
+                format!("segment {first:020} has no index"),
+            );
             return Ok(());
         }
         result => result?,
@@ -103,7 +117,10 @@ fn segment(
     while number < index.len() {
         for entry in index.some(number, 64)? {
             let Some(entry) = entry else {
-                let text = format!("record {} of the index of segment {first:020} is damaged", number + 1);
+                let text = format!(
+                    "record {} of the index of segment {first:020} is damaged",
+                    number + 1
+                );
                 report.push(true, name, None, text);
                 number += 1;
                 continue;
@@ -122,7 +139,10 @@ fn segment(
     }
     let may_have_more = behind.is_none() && (look.is_live || look.waiting().0 > 0);
     if part.length > end && !may_have_more {
-        let text = format!("no entry covers the last {} bytes of segment {first:020}", part.length - end);
+        let text = format!(
+            "no entry covers the last {} bytes of segment {first:020}",
+            part.length - end
+        );
         report.push(true, name, None, text);
     }
     Ok(())
@@ -152,7 +172,11 @@ fn messages(
                 reader = channel.reader(next);
             }
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-                let behind = channel.parts().into_iter().map(|(first, _)| first).find(|first| *first > from);
+                let behind = channel
+                    .parts()
+                    .into_iter()
+                    .map(|(first, _)| first)
+                    .find(|first| *first > from);
                 let next = behind.unwrap_or_else(|| channel.next());
                 if !is_live {
                     report.push(true, name, Some((from, next)), "the segment has no index");

@@ -63,11 +63,7 @@ pub(crate) fn read_all(file: &dyn File, how: ReadAt) -> io::Result<Vec<u8>> {
 const MOST_SLICES: usize = 512;
 
 /// Writes all of the slices, one behind the other.
-pub(crate) fn write_all_at(
-    file: &dyn File,
-    slices: &[&[u8]],
-    mut offset: u64,
-) -> io::Result<()> {
+pub(crate) fn write_all_at(file: &dyn File, slices: &[&[u8]], mut offset: u64) -> io::Result<()> {
     for slices in slices.chunks(MOST_SLICES) {
         let mut slices: Vec<IoSlice<'_>> = slices
             .iter()

@@ -75,21 +75,30 @@ impl Recovering {
         let mut channel = Self::new(storage, name);
         let directory = names::channel(name);
         let files = uninterrupted(|| storage.list(&directory))?;
-        for file in files.iter().filter(|file| file.ends_with(names::NEW_ENDING)) {
+        for file in files
+            .iter()
+            .filter(|file| file.ends_with(names::NEW_ENDING))
+        {
             remove(&**storage, &format!("{directory}/{file}"))?;
         }
         if files.iter().any(|file| file == "snapshot") {
             channel.read_snapshot(report)?;
         }
         let segments = |ending| {
-            let of = files.iter().filter_map(move |file| names::segment_of(file, ending));
+            let of = files
+                .iter()
+                .filter_map(move |file| names::segment_of(file, ending));
             of.collect::<Vec<u64>>()
         };
         let frames = segments(names::FRAMES_ENDING);
         let indexes = segments(names::INDEX_ENDING);
         for &segment in frames.iter().chain(&indexes) {
             if !channel.parts.contains_key(&segment) {
-                let part = channel.part(segment, frames.contains(&segment), indexes.contains(&segment))?;
+                let part = channel.part(
+                    segment,
+                    frames.contains(&segment),
+                    indexes.contains(&segment),
+                )?;
                 channel.parts.insert(segment, part);
             }
         }
@@ -179,7 +188,12 @@ impl Recovering {
         };
         let Some(frames) = frames else {
             let text = "the journal's only copy is damaged";
-            report.push(true, Some(&self.name), Some((record.first, record.next())), text);
+            report.push(
+                true,
+                Some(&self.name),
+                Some((record.first, record.next())),
+                text,
+            );
             return Ok(());
         };
         self.go_to(record, report)?;
@@ -190,11 +204,21 @@ impl Recovering {
         if place != (segment.next, segment.length) {
             if record.first <= segment.next || record.offset <= segment.length {
                 let text = "a record of the journal does not fit to its segment, and is left out";
-                report.push(true, Some(&self.name), Some((record.first, record.next())), text);
+                report.push(
+                    true,
+                    Some(&self.name),
+                    Some((record.first, record.next())),
+                    text,
+                );
                 return Ok(());
             }
             let gap = Some((segment.next, record.first));
-            report.push(true, Some(&self.name), gap, "they are missing, in the journal and in the segment");
+            report.push(
+                true,
+                Some(&self.name),
+                gap,
+                "they are missing, in the journal and in the segment",
+            );
             segment.skip_to(record.first, record.offset)?;
         }
         let pieces = Piece::cut(frames, record.messages, entry::MOST);
@@ -203,7 +227,9 @@ impl Recovering {
 
     /// Makes the segment of a record the current one, as it was before the record.
     fn go_to(&mut self, record: &Record, report: &mut Report) -> io::Result<()> {
-        let current = self.current.take_if(|current| current.first != record.segment);
+        let current = self
+            .current
+            .take_if(|current| current.first != record.segment);
         self.written.extend(current);
         if self.current.is_some() {
             return Ok(());
@@ -229,7 +255,12 @@ impl Recovering {
             let end = length.min(upto);
             if end > 0 {
                 let text = "its index is made anew from the frames, which nothing else proves";
-                report.push(true, Some(&self.name), None, format!("segment {first:020}: {text}"));
+                report.push(
+                    true,
+                    Some(&self.name),
+                    None,
+                    format!("segment {first:020}: {text}"),
+                );
                 segment.empty_index()?;
                 rescue::enter(&mut segment, end, self.time_behind(first)?)?;
             }
@@ -248,7 +279,10 @@ impl Recovering {
 
     /// A time for messages of a segment of which nothing is known: that of the first ones behind.
     fn time_behind(&self, segment: u64) -> io::Result<u64> {
-        let above = (std::ops::Bound::Excluded(segment), std::ops::Bound::Unbounded);
+        let above = (
+            std::ops::Bound::Excluded(segment),
+            std::ops::Bound::Unbounded,
+        );
         for (&segment, part) in self.parts.range(above) {
             let path = names::index(&self.name, segment);
             let Ok(file) = uninterrupted(|| self.storage.open(&path, false)) else {
@@ -272,7 +306,14 @@ impl Recovering {
         let mut has_more = false;
         for mut segment in std::mem::take(&mut self.written) {
             let behind = self.behind(segment.first);
-            has_more |= rescue::rest(&*self.storage, &self.name, &mut segment, behind, self.time, report)?;
+            has_more |= rescue::rest(
+                &*self.storage,
+                &self.name,
+                &mut segment,
+                behind,
+                self.time,
+                report,
+            )?;
             self.time = self.time.max(segment.time);
             self.settle(&mut segment)?;
             let part = Part {
@@ -297,7 +338,9 @@ impl Recovering {
             .current
             .take()
             .filter(|newest| newest.next == next && newest.length == length(newest.first));
-        let first = *self.first.get_or_insert_with(|| self.parts.keys().next().copied().unwrap_or(0));
+        let first = *self
+            .first
+            .get_or_insert_with(|| self.parts.keys().next().copied().unwrap_or(0));
         self.next = self.next.max(first);
         if self.next == 0 {
             return Ok(());
@@ -305,7 +348,12 @@ impl Recovering {
         let is_unknown = self.is_uncertain || has_more || !had_epoch;
         if is_unknown && !had_epoch {
             let text = "there is no snapshot, and the journal does not have its first message";
-            report.push(true, Some(&self.name), None, format!("{text}: it gets a new epoch"));
+            report.push(
+                true,
+                Some(&self.name),
+                None,
+                format!("{text}: it gets a new epoch"),
+            );
         } else if is_unknown {
             let text = "it is not sure that it has all messages: it gets a new epoch";
             report.push(true, Some(&self.name), None, text);
@@ -354,7 +402,10 @@ impl Recovering {
 
     /// The segment behind another.
     fn behind(&self, segment: u64) -> Option<u64> {
-        let above = (std::ops::Bound::Excluded(segment), std::ops::Bound::Unbounded);
+        let above = (
+            std::ops::Bound::Excluded(segment),
+            std::ops::Bound::Unbounded,
+        );
         self.parts.range(above).next().map(|(first, _)| *first)
     }
 
@@ -385,7 +436,12 @@ impl Recovering {
         let mut expected = self.first;
         for &first in self.parts.keys() {
             if let Some(gap) = expected.filter(|expected| *expected < first) {
-                report.push(true, Some(&self.name), Some((gap, first)), "they are missing");
+                report.push(
+                    true,
+                    Some(&self.name),
+                    Some((gap, first)),
+                    "they are missing",
+                );
             }
             expected = None;
         }

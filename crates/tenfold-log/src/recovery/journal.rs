@@ -65,7 +65,8 @@ impl Journal {
             if let Some(bytes) = &found.torn
                 && file == newer
             {
-                Torn::of(end.map_or(0, |end| end.number), bytes.clone()).put_aside(storage, report)?;
+                Torn::of(end.map_or(0, |end| end.number), bytes.clone())
+                    .put_aside(storage, report)?;
             }
         }
         let steps = steps(scans, end.map_or(0, |end| end.number), is_cut, report);
@@ -87,7 +88,10 @@ fn newer(scans: &[Scan; 2]) -> Option<usize> {
 fn is_cut(scans: &[Scan; 2], newer: usize, report: &mut Report) -> bool {
     let (newest, other) = (&scans[newer], &scans[1 - newer]);
     if newest.is_short {
-        report.damage(format!("{} is shorter than it was made", names::JOURNALS[newer]));
+        report.damage(format!(
+            "{} is shorter than it was made",
+            names::JOURNALS[newer]
+        ));
         return true;
     }
     // The other one was to be begun. If it was, and has its length, a torn header is what a crash leaves.

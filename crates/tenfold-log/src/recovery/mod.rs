@@ -49,7 +49,8 @@ pub(crate) fn recover(storage: &Arc<dyn Storage>, options: &Options) -> Result<R
     let names = channel_names(&**storage, &mut report).map_err(doing("listing the channels"))?;
     let mut channels = BTreeMap::new();
     for name in names {
-        let channel = Recovering::look(storage, &name, &mut report).map_err(doing("looking at a channel"))?;
+        let channel =
+            Recovering::look(storage, &name, &mut report).map_err(doing("looking at a channel"))?;
         channels.insert(name, channel);
     }
     let journal = Journal::read(&**storage, !channels.is_empty(), &mut report)
@@ -61,7 +62,10 @@ pub(crate) fn recover(storage: &Arc<dyn Storage>, options: &Options) -> Result<R
     };
     let mut end = journal.end;
     for step in journal.steps {
-        if let Some(cut) = replay.step(step).map_err(doing("writing the journal's frames to segments"))? {
+        if let Some(cut) = replay
+            .step(step)
+            .map_err(doing("writing the journal's frames to segments"))?
+        {
             end = end.map(|end| cut.cut(end));
             break;
         }
@@ -74,7 +78,8 @@ pub(crate) fn recover(storage: &Arc<dyn Storage>, options: &Options) -> Result<R
     }
     let was_changed = channels.values().any(|channel| channel.is_saved);
     if was_changed {
-        sync_dir(&**storage, names::CHANNELS).map_err(doing("syncing the directory of the channels"))?;
+        sync_dir(&**storage, names::CHANNELS)
+            .map_err(doing("syncing the directory of the channels"))?;
     }
     let writer = Writer::begin(&**storage, options.journal, end, options.random)
         .map_err(doing("beginning the journal"))?;
@@ -93,7 +98,9 @@ fn channel_names(storage: &dyn Storage, report: &mut Report) -> io::Result<Vec<A
         if names::is_channel(&name) {
             found.push(name.into());
         } else {
-            report.note(format!("channels/{name} has no channel's name, and is left alone"));
+            report.note(format!(
+                "channels/{name} has no channel's name, and is left alone"
+            ));
         }
     }
     Ok(found)

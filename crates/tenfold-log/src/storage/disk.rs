@@ -361,3 +361,183 @@ impl std::error::Error for At {
         Some(&self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    fn disk() -> (tempfile::TempDir, Disk) {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::open(dir.path()).unwrap();
+        (dir, disk)
+    }
+
+    fn write(file: &dyn File, bytes: &[u8], offset: u64) {
+        let written = file.write_at(&[IoSlice::new(bytes)], offset).unwrap();
+        assert_eq!(written, bytes.len());
+    }
+
+    #[test]
+    fn slices_are_written_behind_one_another_and_read_at_any_offset() {
+        let (_dir, disk) = disk();
+        let file = disk.open("file", true).unwrap();
+        let slices = [
+            IoSlice::new(b"one"),
+            IoSlice::new(b""),
+            IoSlice::new(b"two"),
+        ];
+        assert_eq!(file.write_at(&slices, 2).unwrap(), 6);
+        let mut buffer = [9; 10];
+        assert_eq!(file.read_at(&mut buffer, 0).unwrap(), 8);
+        assert_eq!(&buffer[..8], b"\0\0onetwo");
+        assert_eq!(file.read_at(&mut buffer, 6).unwrap(), 2);
+        assert_eq!(file.read_at(&mut buffer, 8).unwrap(), 0);
+        assert_eq!(file.read_at(&mut buffer, 100).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_durable_read_needs_no_alignment_and_ends_with_the_file() {
+        let (_dir, disk) = disk();
+        let file = disk.open("file", true).unwrap();
+        let bytes: Vec<u8> = (0..10_001u32).map(|n| (n % 251) as u8).collect();
+        write(&*file, &bytes, 0);
+        file.sync().unwrap();
+        // The name may change meanwhile.
+        disk.rename("file", "other").unwrap();
+        for (offset, length) in [
+            (0, 10_001),
+            (1, 4_096),
+            (4_095, 2),
+            (4_096, 4_096),
+            (9_999, 10),
+        ] {
+            let mut buffer = vec![0; length];
+            let read = file.read_durable_at(&mut buffer, offset as u64).unwrap();
+            let end = bytes.len().min(offset + length);
+            assert_eq!(buffer[..read], bytes[offset..end], "{offset} {length}");
+        }
+        for offset in [10_001, 12_288, 1 << 40] {
+            assert_eq!(file.read_durable_at(&mut [0; 10], offset).unwrap(), 0);
+        }
+        assert_eq!(file.read_durable_at(&mut [], 3).unwrap(), 0);
+    }
+
+    #[test]
+    fn without_direct_reads_a_durable_read_is_an_ordinary_one() {
+        let (_dir, disk) = disk();
+        let (fd, _) = disk.open_file("file", true).unwrap();
+        rio::pwrite(&fd, b"0123456789", 0).unwrap();
+        let mut buffer = [0; 4];
+        assert_eq!(read_forgotten(&fd, &mut buffer, 3).unwrap(), 4);
+        assert_eq!(&buffer, b"3456");
+    }
+
+    #[test]
+    fn a_cached_read_is_right_or_would_block() {
+        let (_dir, disk) = disk();
+        let file = disk.open("file", true).unwrap();
+        write(&*file, b"cached", 0);
+        let mut buffer = [0; 10];
+        match file.read_cached_at(&mut buffer, 1) {
+            Ok(read) => assert_eq!(&buffer[..read], b"ached"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+
+    #[test]
+    fn length_is_set_and_reserving_does_not_change_it() {
+        let (_dir, disk) = disk();
+        let file = disk.open("file", true).unwrap();
+        file.reserve(0, 0).unwrap();
+        file.reserve(0, 1 << 16).unwrap();
+        assert_eq!(file.length().unwrap(), 0);
+        write(&*file, b"123456", 0);
+        file.set_length(3).unwrap();
+        file.set_length(5).unwrap();
+        let mut buffer = [9; 10];
+        assert_eq!(file.read_at(&mut buffer, 0).unwrap(), 5);
+        assert_eq!(&buffer[..5], b"123\0\0");
+    }
+
+    #[test]
+    fn directories_are_made_with_those_above_listed_and_removed() {
+        let (_dir, disk) = disk();
+        disk.create_dir("a/b/c").unwrap();
+        disk.create_dir("a/b/c").unwrap();
+        disk.open("a/b/2", true).unwrap();
+        disk.open("a/b/1", true).unwrap();
+        disk.sync_dir("a/b").unwrap();
+        disk.sync_dir("").unwrap();
+        assert_eq!(disk.list("").unwrap(), ["a"]);
+        assert_eq!(disk.list("a/b").unwrap(), ["1", "2", "c"]);
+        disk.rename("a/b/1", "a/b/2").unwrap();
+        disk.remove("a/b/2").unwrap();
+        assert!(disk.remove_dir("a/b").is_err());
+        disk.remove_dir("a/b/c").unwrap();
+        assert_eq!(disk.list("a/b").unwrap(), [""; 0]);
+        disk.open("file", true).unwrap();
+        let error = disk.create_dir("file").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotADirectory);
+    }
+
+    #[test]
+    fn the_directory_itself_is_made_with_those_above() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x/y/z");
+        assert_eq!(Disk::open(&path).unwrap_err().kind(), ErrorKind::NotFound);
+        Disk::create(&path).unwrap();
+        let disk = Disk::create(&path).unwrap();
+        assert_eq!(disk.path(), path);
+        assert_eq!(disk.list("").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn an_error_has_its_kind_its_path_and_its_source() {
+        let (dir, disk) = disk();
+        let error = disk.open("not/there", false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let text = error.to_string();
+        assert!(text.starts_with(dir.path().to_str().unwrap()), "{text}");
+        assert!(text.contains("not/there: No such file"), "{text}");
+        let inner = error.get_ref().and_then(Error::source).unwrap();
+        let inner = inner.downcast_ref::<io::Error>().unwrap();
+        assert_eq!(inner.raw_os_error(), Some(Errno::NOENT.raw_os_error()));
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::INTR] {
+            let kind = io::Error::from(errno).kind();
+            assert_eq!(at(Path::new("x"), errno).kind(), kind);
+        }
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_or_shared_until_it_is_dropped() {
+        let (dir, disk) = disk();
+        let other = Disk::open(dir.path()).unwrap();
+        let kind = |sharing| other.lock("lock", sharing).map_err(|error| error.kind());
+        let lock = disk.lock("lock", Sharing::Exclusive).unwrap();
+        assert_eq!(kind(Sharing::Exclusive).unwrap_err(), ErrorKind::WouldBlock);
+        assert_eq!(kind(Sharing::Shared).unwrap_err(), ErrorKind::WouldBlock);
+        drop(lock);
+        let _shared = disk.lock("lock", Sharing::Shared).unwrap();
+        assert!(kind(Sharing::Shared).is_ok());
+        assert_eq!(kind(Sharing::Exclusive).unwrap_err(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_file_that_may_only_be_read_says_so_when_it_is_written() {
+        let (_dir, disk) = disk();
+        let (fd, _) = disk.open_file("file", true).unwrap();
+        let file = DiskFile {
+            fd,
+            path: "dir/file".into(),
+            refused: Some(Errno::ROFS),
+            direct: OnceLock::new(),
+        };
+        let error = file.write_at(&[IoSlice::new(b"x")], 0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ReadOnlyFilesystem);
+        assert!(file.set_length(3).is_err());
+        assert!(file.reserve(0, 3).is_err());
+        assert_eq!(file.length().unwrap(), 0);
+    }
+}

@@ -15,7 +15,7 @@ mod memory;
 
 pub use disk::Disk;
 #[cfg(any(test, feature = "memory"))]
-pub use memory::{Call, Fault, Memory};
+pub use memory::{Call, Fault, Keep, Kind, Memory};
 
 /// A directory with everything in it. Paths are relative to it, with `/` between names.
 ///

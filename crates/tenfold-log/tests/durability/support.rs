@@ -1,7 +1,4 @@
-//! A log that is driven by hand, and a model of what it must hold.
-
-// Each test file is a crate of its own and uses some of this.
-#![allow(dead_code)]
+//! A log that is driven by hand.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -21,6 +18,12 @@ thread_local! {
 /// The clock of these tests stands still unless it is told to go on.
 pub(crate) fn clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(NOW.get())
+}
+
+/// Begins anew with the time and the random numbers, so that each run is the same.
+pub(crate) fn reset() {
+    NOW.set(1_700_000_000_000);
+    RANDOM.set(1);
 }
 
 pub(crate) fn advance(milliseconds: u64) {
@@ -87,9 +90,11 @@ impl Receipt for Told {
 /// Some messages on their way into a channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
-    pub channel: String,
-    pub producer: Option<String>,
-    pub messages: Vec<Vec<u8>>,
+    pub(crate) channel: String,
+    pub(crate) producer: Option<String>,
+    pub(crate) messages: Vec<Vec<u8>>,
+    /// The name of the channel's history.
+    pub(crate) epoch: u64,
     fate: Arc<Mutex<Fate>>,
 }
 
@@ -122,21 +127,27 @@ pub(crate) fn messages(mut frames: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Queues messages.
-pub(crate) fn send(opened: &Opened, channel: &str, producer: Option<&str>, messages: &[Vec<u8>]) -> Sent {
+pub(crate) fn send(
+    opened: &Opened,
+    channel: &str,
+    producer: Option<&str>,
+    messages: &[Vec<u8>],
+) -> Sent {
+    let to = opened.log.channel(channel, random());
     let sent = Sent {
+        epoch: to.epoch(),
         channel: channel.to_owned(),
         producer: producer.map(str::to_owned),
         messages: messages.to_vec(),
         fate: Arc::new(Mutex::new(Fate::Waiting)),
     };
-    let channel = opened.log.channel(channel, random());
     let submission = Submission {
         frames: frames(messages).into(),
         messages: messages.len() as u64,
         producer: producer.map(Into::into),
         receipt: Box::new(Told(Arc::clone(&sent.fate))),
     };
-    opened.log.submit(&channel, submission);
+    opened.log.submit(&to, submission);
     sent
 }
 
@@ -148,10 +159,10 @@ pub(crate) fn settle(opened: &mut Opened) {
 /// What is read from a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Read {
-    pub first: u64,
-    pub next: u64,
-    pub messages: BTreeMap<u64, Vec<u8>>,
-    pub damaged: Vec<(u64, u64)>,
+    pub(crate) first: u64,
+    pub(crate) next: u64,
+    pub(crate) messages: BTreeMap<u64, Vec<u8>>,
+    pub(crate) damaged: Vec<(u64, u64)>,
 }
 
 impl Read {
@@ -189,6 +200,9 @@ pub(crate) fn read(channel: &Arc<Channel>) -> Read {
 }
 
 /// Opens what must be a log.
-pub(crate) fn reopen(storage: impl Storage + 'static, options: Options) -> Result<Opened, OpenError> {
+pub(crate) fn reopen(
+    storage: impl Storage + 'static,
+    options: Options,
+) -> Result<Opened, OpenError> {
     open(Arc::new(storage), options)
 }

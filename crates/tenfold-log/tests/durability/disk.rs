@@ -1,16 +1,17 @@
 //! A log on a real disk: what goes in comes out, in the same process and in the next.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use support::{Fate, advance, clock, frames, random, read, send, settle, small};
+use crate::support::{Fate, advance, clock, frames, random, read, send, settle, small};
 use tenfold_log::storage::Disk;
 use tenfold_log::{OpenError, Options, ReadError, open, verify};
 
 fn words(words: &str) -> Vec<Vec<u8>> {
-    words.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+    words
+        .split(' ')
+        .map(|word| word.as_bytes().to_vec())
+        .collect()
 }
 
 fn disk(directory: &tempfile::TempDir) -> Arc<Disk> {
@@ -42,12 +43,22 @@ fn what_is_committed_is_read_by_this_process_and_by_the_next() {
     let channel = opened.log.channel("ticks", 0);
     assert_eq!((channel.epoch(), channel.next()), (epoch, 4));
     assert_eq!(read(&channel).all(), words("a bb ccc d"));
-    let producers: Vec<_> = channel.producers().into_iter().map(|(id, n, _)| (id, n)).collect();
+    let producers: Vec<_> = channel
+        .producers()
+        .into_iter()
+        .map(|(id, n, _)| (id, n))
+        .collect();
     assert_eq!(producers, [("p".into(), 4)]);
     assert!(opened.stop());
     let opened = open(disk(&directory), Options::new(random)).unwrap();
-    assert_eq!((opened.report.replayed, opened.report.findings.len()), (0, 0));
-    assert_eq!(read(&opened.log.channel("ticks", 0)).all(), words("a bb ccc d"));
+    assert_eq!(
+        (opened.report.replayed, opened.report.findings.len()),
+        (0, 0)
+    );
+    assert_eq!(
+        read(&opened.log.channel("ticks", 0)).all(),
+        words("a bb ccc d")
+    );
 }
 
 #[test]
@@ -68,7 +79,10 @@ fn the_segments_of_a_channel_are_the_wire() {
         .collect();
     names.sort();
     assert!(names.len() > 5, "{names:?}");
-    let bytes: Vec<u8> = names.iter().flat_map(|path| std::fs::read(path).unwrap()).collect();
+    let bytes: Vec<u8> = names
+        .iter()
+        .flat_map(|path| std::fs::read(path).unwrap())
+        .collect();
     assert_eq!(bytes, frames(&all));
     assert!(opened.log.numbers().checkpoints > 2);
     drop(opened);
@@ -82,20 +96,34 @@ fn retention_keeps_whole_segments_and_all_counts() {
     let mut opened = open(disk(&directory), small()).unwrap();
     for number in 0..100 {
         let message = vec![b'x'; 90 + number % 3];
-        send(&opened, "b", Some(if number < 3 { "early" } else { "late" }), &[message]);
+        send(
+            &opened,
+            "b",
+            Some(if number < 3 { "early" } else { "late" }),
+            &[message],
+        );
         settle(&mut opened);
     }
     let channel = opened.log.channel("b", 0);
     assert!(channel.first() > 80, "{}", channel.first());
     assert!(channel.next() - channel.first() >= 8);
-    assert!(matches!(channel.reader(0).read(1), Err(ReadError::Trimmed { first }) if first == channel.first()));
+    assert!(
+        matches!(channel.reader(0).read(1), Err(ReadError::Trimmed { first }) if first == channel.first())
+    );
     let first = channel.first();
     drop((opened, channel));
     let opened = open(disk(&directory), small()).unwrap();
     let channel = opened.log.channel("b", 0);
     assert_eq!((channel.first(), channel.next()), (first, 100));
-    let producers: Vec<_> = channel.producers().into_iter().map(|(id, n, _)| (id.to_string(), n)).collect();
-    assert_eq!(producers, [("early".to_owned(), 3), ("late".to_owned(), 97)]);
+    let producers: Vec<_> = channel
+        .producers()
+        .into_iter()
+        .map(|(id, n, _)| (id.to_string(), n))
+        .collect();
+    assert_eq!(
+        producers,
+        [("early".to_owned(), 3), ("late".to_owned(), 97)]
+    );
 }
 
 #[test]
@@ -112,7 +140,10 @@ fn a_time_is_the_first_message_that_was_committed_then_or_later() {
     let channel = opened.log.channel("a", 0);
     for (number, time) in times.iter().enumerate() {
         assert_eq!(channel.at_time(*time).unwrap(), number as u64 * 2);
-        assert_eq!(channel.at_time(*time - Duration::from_nanos(1)).unwrap(), number as u64 * 2);
+        assert_eq!(
+            channel.at_time(*time - Duration::from_nanos(1)).unwrap(),
+            number as u64 * 2
+        );
     }
     let behind = *times.last().unwrap() + Duration::from_nanos(1);
     assert_eq!(channel.at_time(behind).unwrap(), 80);
@@ -122,7 +153,10 @@ fn a_time_is_the_first_message_that_was_committed_then_or_later() {
 fn a_second_hub_is_refused_as_long_as_the_first_one_runs() {
     let directory = tempfile::tempdir().unwrap();
     let opened = open(disk(&directory), Options::new(random)).unwrap();
-    assert!(matches!(open(disk(&directory), Options::new(random)), Err(OpenError::Locked)));
+    assert!(matches!(
+        open(disk(&directory), Options::new(random)),
+        Err(OpenError::Locked)
+    ));
     drop(opened);
     open(disk(&directory), Options::new(random)).unwrap();
 }
@@ -131,7 +165,10 @@ fn a_second_hub_is_refused_as_long_as_the_first_one_runs() {
 fn a_directory_that_is_none_of_ours_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("photo.jpg"), "x").unwrap();
-    assert!(matches!(open(disk(&directory), Options::new(random)), Err(OpenError::NotALog)));
+    assert!(matches!(
+        open(disk(&directory), Options::new(random)),
+        Err(OpenError::NotALog)
+    ));
     assert!(!directory.path().join("journal").exists());
 }
 
@@ -140,7 +177,9 @@ fn a_newer_format_is_refused_and_named() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(disk(&directory), small()).unwrap());
     let path = directory.path().join("FORMAT");
-    let newer = std::fs::read_to_string(&path).unwrap().replace("index 1", "index 2");
+    let newer = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("index 1", "index 2");
     std::fs::write(&path, newer).unwrap();
     let error = open(disk(&directory), small()).unwrap_err();
     assert!(error.to_string().contains("\"index 2\""), "{error}");
@@ -150,11 +189,16 @@ fn a_newer_format_is_refused_and_named() {
 fn the_log_runs_on_threads_of_its_own_and_stops_clean() {
     let directory = tempfile::tempdir().unwrap();
     let opened = open(disk(&directory), Options::new(random)).unwrap();
-    let sent: Vec<_> = (0..1000).map(|_| send(&opened, "a", Some("p"), &words("a b"))).collect();
+    let sent: Vec<_> = (0..1000)
+        .map(|_| send(&opened, "a", Some("p"), &words("a b")))
+        .collect();
     let (log, _, threads) = opened.start().unwrap();
     assert!(threads.stop());
     for (number, sent) in (0..).zip(&sent) {
-        let fate = Fate::Visible { first: number * 2, total: number * 2 + 2 };
+        let fate = Fate::Visible {
+            first: number * 2,
+            total: number * 2 + 2,
+        };
         assert_eq!(sent.fate(), fate);
     }
     drop(log);
