@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::ProducerId;
@@ -18,19 +18,16 @@ pub(crate) struct Claim {
     fenced: AtomicBool,
     /// Why something that was accepted is not kept. Nothing that follows it is, either.
     refused: OnceLock<Refused>,
+    committed: AtomicU64,
     /// Messages that are committed or on their way.
     accepted: AtomicU64,
-    account: Arc<Account>,
-    changed: Notify,
-}
-
-/// What the claims of one producer have in common.
-#[derive(Debug, Default)]
-struct Account {
-    committed: AtomicU64,
     /// Blocks on their way to the disk.
     in_flight: AtomicUsize,
-    settled: Notify,
+    /// The producer's claim before, as long as it is not known where that has ended.
+    before: Mutex<Option<Arc<Self>>>,
+    /// Told to who waits for its progress, and to who waits for it to have nothing on its way.
+    changed: Notify,
+    landed: Notify,
 }
 
 /// How far a claim is.
@@ -70,25 +67,25 @@ impl Claim {
 
     /// Counts messages that are committed.
     pub(crate) fn commit(&self, messages: u64) {
-        self.account.committed.fetch_add(messages, SeqCst);
+        self.committed.fetch_add(messages, SeqCst);
         self.changed.notify_one();
     }
 
     /// How many messages are committed: the producer's, or this connection's.
     pub(crate) fn committed(&self) -> u64 {
-        self.account.committed.load(SeqCst)
+        self.committed.load(SeqCst)
     }
 
     /// Notes that a block is on its way. To be called under the lock.
     pub(crate) fn departs(&self, messages: u64) {
         self.accepted.fetch_add(messages, SeqCst);
-        self.account.in_flight.fetch_add(1, SeqCst);
+        self.in_flight.fetch_add(1, SeqCst);
     }
 
     /// Notes that a block is where it was going to, or was refused.
     pub(crate) fn arrives(&self) {
-        if self.account.in_flight.fetch_sub(1, SeqCst) == 1 {
-            self.account.settled.notify_waiters();
+        if self.in_flight.fetch_sub(1, SeqCst) == 1 {
+            self.landed.notify_waiters();
         }
         self.changed.notify_one();
     }
@@ -107,7 +104,7 @@ impl Claim {
     /// How far it is.
     pub(crate) fn progress(&self) -> Progress {
         // In this order: once nothing is on its way, the rest does not change.
-        let is_settled = self.account.in_flight.load(SeqCst) == 0;
+        let is_settled = self.in_flight.load(SeqCst) == 0;
         let committed = self.committed();
         Progress {
             is_settled,
@@ -118,23 +115,48 @@ impl Claim {
         }
     }
 
-    /// Waits until what earlier claims of the producer had on its way has arrived, and counts from
+    /// Waits until what the producer's claims before had on their way has arrived, and counts from
     /// there.
     pub(crate) async fn settled(&self) {
-        let Account {
-            in_flight, settled, ..
-        } = &*self.account;
-        let mut arrived = pin!(settled.notified());
+        let before = self.before().clone();
+        if let Some(before) = before {
+            // That one may have been waiting itself when it was fenced.
+            Box::pin(before.settled()).await;
+            before.landed().await;
+            self.take_over();
+        }
+    }
+
+    /// Waits until nothing is on its way. To be called when nothing more can come.
+    async fn landed(&self) {
+        let mut landed = pin!(self.landed.notified());
         loop {
             // Enlisted before looking, so that no change falls between the two.
-            arrived.as_mut().enable();
-            if in_flight.load(SeqCst) == 0 {
-                break;
+            landed.as_mut().enable();
+            if self.in_flight.load(SeqCst) == 0 {
+                return;
             }
-            arrived.as_mut().await;
-            arrived.set(settled.notified());
+            landed.as_mut().await;
+            landed.set(self.landed.notified());
         }
-        self.accepted.store(self.committed(), SeqCst);
+    }
+
+    /// Counts from where the claim before has ended, if that is known.
+    fn take_over(&self) {
+        let mut slot = self.before();
+        if let Some(before) = &*slot
+            && before.before().is_none()
+            && before.in_flight.load(SeqCst) == 0
+        {
+            let committed = before.committed();
+            self.committed.store(committed, SeqCst);
+            self.accepted.store(committed, SeqCst);
+            *slot = None;
+        }
+    }
+
+    fn before(&self) -> MutexGuard<'_, Option<Arc<Self>>> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends it. To be called under the lock.
@@ -211,14 +233,16 @@ impl Producers {
         forget: impl FnOnce(&ProducerId),
     ) -> Result<Arc<Claim>, TooMany> {
         if let Some(producer) = self.by_id.get_mut(id) {
+            let before = Arc::clone(&producer.claim);
             let claim = Arc::new(Claim {
-                account: Arc::clone(&producer.claim.account),
+                before: Mutex::new(Some(Arc::clone(&before))),
                 ..Claim::default()
             });
-            let before = std::mem::replace(&mut producer.claim, Arc::clone(&claim));
+            producer.claim = Arc::clone(&claim);
             producer.idle_since = None;
             fence(&|| before.fence());
             before.changed.notify_one();
+            claim.take_over();
             return Ok(claim);
         }
         if self.by_id.len() >= self.limit {
@@ -311,6 +335,7 @@ mod tests {
         first.settled().await;
         first.departs(3);
         first.departs(4);
+        let between = claim(&mut producers, "a", 0).unwrap();
         let second = claim(&mut producers, "a", 0).unwrap();
         let mut settled = Box::pin(second.settled());
         let mut is_settled = async || {
@@ -333,6 +358,17 @@ mod tests {
         );
         let progress = second.progress();
         assert_eq!((progress.committed, progress.accepted), (3, 3));
+        second.departs(5);
+        second.commit(5);
+        // Nothing of that is told to those before.
+        assert_eq!(
+            (first.progress().committed, first.progress().is_settled),
+            (3, true)
+        );
+        assert_eq!(
+            (between.progress().committed, between.check()),
+            (3, Err(Fenced))
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tenfold_log::storage::Disk;
 use tenfold_log::{Options, Report, Retention, Threads, open};
 use tracing::{info, warn};
 
+use super::Settings;
 use crate::failure::Failure;
 use crate::log::random;
 use crate::units;
@@ -31,8 +32,7 @@ pub(super) struct DataOptions {
         long,
         value_name = "[PATTERN:]max-bytes=SIZE,max-age=T,max-messages=N",
         value_parser = retain,
-        value_delimiter = ';',
-        requires = "data"
+        value_delimiter = ';'
     )]
     retain: Vec<Retain>,
 
@@ -64,6 +64,19 @@ pub(super) struct Running {
 }
 
 impl DataOptions {
+    /// What is for channels on disk needs to know where that is.
+    pub(super) fn check(&self, settings: &Settings) -> Result<(), Failure> {
+        let given = ["retain", "max-disk", "journal"];
+        let given = given.iter().find_map(|key| settings.given(key));
+        match (&self.data, given) {
+            (None, Some(setting)) => Err(Failure::Usage(format!(
+                "{} is for channels on disk, and there is no --data",
+                setting.place()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the directory, and tells what was found in it.
     pub(super) fn start(&self) -> Result<Option<Running>, Failure> {
         let Some(path) = &self.data else {

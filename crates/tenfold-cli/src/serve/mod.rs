@@ -144,6 +144,7 @@ impl Serve {
     /// What clap cannot know.
     fn validate(&self) -> Result<(), Failure> {
         ports::check_plain_options(&self.plain, &self.settings)?;
+        self.data.check(&self.settings)?;
         if !self.insecure_listen {
             let plain = self.plain.iter().map(|port| &port.address);
             self.listen
