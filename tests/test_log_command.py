@@ -55,7 +55,7 @@ def test_damage_is_named_with_its_messages(stored, tenfold):
     flip(frames_file, 20 * 100_012 + 5000)
     verify = tenfold("log", "verify", data)
     assert verify.wait() == 1
-    assert verify.out.startswith(b"damage: channel ticks: messages ") and "damaged in 1 place" in verify.err
+    assert verify.out.startswith(b"damage: channel ticks: message") and "damaged in 1 place" in verify.err
     as_json = tenfold("log", "verify", "--json", data)
     assert as_json.wait() == 1
     (finding,) = map(json.loads, as_json.out.splitlines())

@@ -1,7 +1,8 @@
 //! `--data`: channels on disk.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use tenfold_log::storage::Disk;
 use tenfold_log::{Options, Report, Retention, Threads, open};
 use tracing::{info, warn};
 
-use super::Settings;
+use super::settings::{Setting, Settings};
 use crate::failure::Failure;
 use crate::log::random;
 use crate::units;
@@ -64,17 +65,16 @@ pub(super) struct Running {
 }
 
 impl DataOptions {
-    /// What is for channels on disk needs to know where that is.
+    /// Whoever says what is kept on disk has to say where.
     pub(super) fn check(&self, settings: &Settings) -> Result<(), Failure> {
-        let given = ["retain", "max-disk", "journal"];
-        let given = given.iter().find_map(|key| settings.given(key));
-        match (&self.data, given) {
-            (None, Some(setting)) => Err(Failure::Usage(format!(
-                "{} is for channels on disk, and there is no --data",
-                setting.place()
-            ))),
-            _ => Ok(()),
+        if self.data.is_some() || self.retain.is_empty() {
+            return Ok(());
         }
+        let place = settings.given("retain").map(Setting::place);
+        Err(Failure::Usage(format!(
+            "{} is for channels on disk, and there is no --data",
+            place.unwrap_or_default()
+        )))
     }
 
     /// Opens the directory, and tells what was found in it.
@@ -110,7 +110,11 @@ impl DataOptions {
 impl Running {
     /// Ends the log. What is committed is safe whether that succeeds or not.
     pub(super) fn stop(self) {
-        if !self.threads.stop() {
+        let (done, stopped) = mpsc::channel();
+        let threads = self.threads;
+        // Of a disk that is full or stands still nobody knows how long it takes.
+        thread::spawn(move || done.send(threads.stop()));
+        if !stopped.recv_timeout(PATIENCE).unwrap_or(false) {
             warn!(
                 data = self.place,
                 "the log could not be closed; the next start recovers what is committed"
@@ -118,6 +122,9 @@ impl Running {
         }
     }
 }
+
+/// How long the last checkpoint may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What recovery has found. Damage is what somebody has to look at.
 fn tell(report: &Report, data: &str) {
