@@ -346,6 +346,25 @@ def test_a_full_disk_refuses_publishers_until_there_is_space_again(run, binary, 
     stop(hub)
 
 
+def test_a_hub_on_a_full_disk_ends_when_it_is_told_to(run, binary, tmp_path, data):
+    """Retention has to write something before it can delete, and so has the last checkpoint."""
+    data.mkdir()
+    script = 'mount -t tmpfs -o size=4m tmpfs "$1" && shift && exec "$@"'
+    prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", data, binary]
+    full = under(run, tmp_path, prefix, "--data", data / "log", "--journal", "256KiB")
+    client, _ = full.ask("PUBLISH ticks acks=none")
+    try:
+        client.send(frames(b"x" * 1000 for _ in range(5000)))
+    except OSError:
+        pass  # it has been refused meanwhile
+    wait_until(lambda: full.health()["status"] == "full", what="the end of the space")
+    with open(f"/proc/{full.process.process.pid}/root{data}/ballast", "wb", buffering=0) as ballast:
+        with pytest.raises(OSError):
+            while True:
+                ballast.write(bytes(1024))
+    stop(full)
+
+
 def test_of_many_blocks_in_flight_none_is_stored_behind_one_that_was_refused(run, binary, tmp_path, data):
     """The space comes back in the middle, so that what comes later could be stored."""
     data.mkdir()
