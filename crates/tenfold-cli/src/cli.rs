@@ -14,6 +14,7 @@ use crate::convert::Convert;
 use crate::demo::Demo;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::framings::Framings;
+use crate::log::Log;
 use crate::manual::{Completions, Man};
 use crate::publish::Pub;
 use crate::recv::Recv;
@@ -62,6 +63,7 @@ pub(crate) enum Command {
     Sub(Sub),
     Pub(Pub),
     Channels(Channels),
+    Log(Log),
     Bench(Bench),
     Convert(Convert),
     Framings(Framings),
@@ -80,6 +82,7 @@ impl Command {
             Self::Sub(sub) => sub.run(words),
             Self::Pub(publish) => publish.run(words),
             Self::Channels(channels) => channels.run(words),
+            Self::Log(log) => log.run(words),
             Self::Bench(bench) => bench.run(words),
             Self::Convert(convert) => convert.run(words),
             Self::Framings(framings) => framings.run(),

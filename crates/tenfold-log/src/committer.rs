@@ -52,10 +52,14 @@ impl Committer {
     /// needed.
     pub fn step(&mut self) -> bool {
         if self.taken.is_empty() {
-            self.taken = self.shared.take(self.shared.options.max_batch);
+            let queued = self.shared.take(self.shared.options.max_batch);
+            if queued.is_empty() {
+                return false;
+            }
+            self.taken = without_followers(queued);
         }
         if self.taken.is_empty() {
-            return false;
+            return true;
         }
         if self.shared.health() == Health::ReadOnly {
             self.refuse(Refused::Storage);
@@ -253,6 +257,18 @@ impl Committer {
             queued.submission.receipt.refused(why);
         }
     }
+}
+
+/// Refuses what must follow something that was refused.
+fn without_followers(queued: Vec<Queued>) -> Vec<Queued> {
+    let mut taken = Vec::with_capacity(queued.len());
+    for one in queued {
+        match one.submission.receipt.must_follow() {
+            Some(why) => one.submission.receipt.refused(why),
+            None => taken.push(one),
+        }
+    }
+    taken
 }
 
 impl Shared {

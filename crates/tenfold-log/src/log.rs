@@ -48,6 +48,13 @@ pub trait Receipt: Send {
 
     /// Nothing of them is kept.
     fn refused(self: Box<Self>, why: Refused);
+
+    /// Why frames that they must follow were refused, if they were: then these are refused as well. It
+    /// is asked just before they get their place, so that of frames that were queued one behind the
+    /// other none is committed behind a gap.
+    fn must_follow(&self) -> Option<Refused> {
+        None
+    }
 }
 
 impl std::fmt::Debug for Submission {
