@@ -5,6 +5,9 @@
 
 use std::error::Error;
 
+pub mod acks;
+pub mod bare_log;
+pub mod disk;
 pub mod drain;
 pub mod frames;
 pub mod open_loop;
@@ -15,6 +18,8 @@ pub mod publish;
 pub mod server_args;
 pub mod servers;
 pub mod stamps;
+pub mod stores;
 pub mod table;
+pub mod windows;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -57,15 +57,27 @@ impl Server for Hub {
 
 /// Opens a connection with a request; returns when the hub has answered with OK.
 fn ask(address: SocketAddr, request: &str) -> Result<TcpStream> {
+    Ok(answer_to(address, request)?.1)
+}
+
+/// Opens a connection with a request; returns the hub's answer, which begins with OK, as well.
+pub fn answer_to(address: SocketAddr, request: &str) -> Result<(String, TcpStream)> {
     let mut socket = TcpStream::connect(address)?;
     socket.write_all(&[&header(request.len()), request.as_bytes()].concat())?;
     let answer = read_frame(&socket, ANSWER)?;
-    if answer.starts_with(b"OK ") {
-        Ok(socket)
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    if answer.starts_with("OK ") {
+        Ok((answer, socket))
     } else {
-        let answer = String::from_utf8_lossy(&answer);
         Err(format!("the hub answered {request:?} with {answer:?}").into())
     }
+}
+
+/// The number behind a key of an answer.
+pub fn number_in(answer: &str, key: &str) -> Option<u64> {
+    let fields = answer.split(' ').filter_map(|field| field.split_once('='));
+    let mut values = fields.filter(|(name, _)| *name == key);
+    values.next().and_then(|(_, value)| value.parse().ok())
 }
 
 #[cfg(test)]
@@ -102,6 +114,15 @@ mod tests {
         );
         assert_eq!(sent, b"25        SUBSCRIBE ticks from=next");
         assert_eq!(rest.unwrap(), b"3         abc");
+    }
+
+    #[test]
+    fn numbers_are_found_by_their_keys() {
+        let answer = "OK status=ok version=0.1.0 batches=12 bytes=x";
+        assert_eq!(number_in(answer, "batches"), Some(12));
+        for key in ["batch", "status", "bytes"] {
+            assert_eq!(number_in(answer, key), None, "{key}");
+        }
     }
 
     #[test]
