@@ -94,6 +94,8 @@ pub fn congestion_control() -> String {
 pub fn human(rate: f64) -> String {
     if rate >= 1e6 {
         format!("{:.1} M", rate / 1e6)
+    } else if rate < 1e3 {
+        format!("{rate:.0}")
     } else if rate < 1e4 {
         format!("{:.1} k", rate / 1e3)
     } else {

@@ -75,6 +75,14 @@ impl Windows {
         Ok(())
     }
 
+    /// Publishes until so many messages are acknowledged, and those that are in flight then.
+    pub fn run_until(&mut self, messages: u64) -> Result<()> {
+        while self.acked() < messages {
+            self.turn(true)?;
+        }
+        self.settle()
+    }
+
     /// Publishes no more, and waits until everything is acknowledged, or it is an error.
     pub fn settle(&mut self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);

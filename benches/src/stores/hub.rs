@@ -22,10 +22,16 @@ pub struct Hub {
 impl Hub {
     /// Starts `tenfold serve` on a directory, which may have a log.
     pub fn start(name: &str, setup: &Setup, data: &Path) -> Result<Self> {
+        Self::start_keeping(name, setup, data, &[])
+    }
+
+    /// The same with further arguments, which `--args-NAME` can add to.
+    pub fn start_keeping(name: &str, setup: &Setup, data: &Path, keep: &[String]) -> Result<Self> {
         let mut command = Command::new(&setup.tenfold);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "-q", "--data"])
             .arg(data)
+            .args(keep)
             .args(setup.args(name));
         Self::begin(command, setup)
             .map_err(|error| format!("{error}; --tenfold-bin says where `tenfold` is").into())
@@ -44,8 +50,17 @@ impl Hub {
         Ok(Self { process, address })
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// A connection at which all messages of a channel arrive from the first that is kept.
+    pub fn replay(&self, channel: &str) -> Result<TcpStream> {
+        let request = format!("SUBSCRIBE {channel} from=first");
+        Ok(answer_to(self.address, &request)?.1)
+    }
+
+    /// The seq behind the newest message of a channel.
+    pub fn next(&self, channel: &str) -> Result<u64> {
+        let request = format!("SUBSCRIBE {channel} from=next");
+        let (answer, _) = answer_to(self.address, &request)?;
+        number_in(&answer, "next").ok_or_else(|| format!("no next in {answer:?}").into())
     }
 
     /// A number that `HEALTH` tells, if it does.

@@ -12,17 +12,13 @@ use crate::Result;
 use crate::acks::{Answer, Parse, line, refusal};
 use crate::process::{Process, free_address, installed};
 use crate::servers::nats::{connect, read_line};
-use crate::servers::{CHANNEL, Envelope, Setup};
+use crate::servers::{Envelope, Setup};
 
-/// Where answers go, and what is replayed.
+/// Where answers go.
 const INBOX: &str = "_INBOX.bench";
-const REPLAY: &str = "_INBOX.replay";
 
 /// All channels of all measurements are in one stream, without a limit.
 const STREAM: &str = r#"{"name":"bench","subjects":["ticks","c.*"],"storage":"file","retention":"limits","discard":"old","num_replicas":1}"#;
-
-/// Everything from the beginning, without acknowledgements and without flow control.
-const CONSUMER: &str = r#"{"stream_name":"bench","config":{"deliver_subject":"_INBOX.replay","deliver_policy":"all","ack_policy":"none","replay_policy":"instant","max_deliver":1,"mem_storage":true}}"#;
 
 pub struct JetStream {
     process: Process,
@@ -48,10 +44,15 @@ impl JetStream {
         Ok(server)
     }
 
-    /// A connection at which all messages of the stream arrive from the first on.
-    pub fn replay(&self) -> Result<TcpStream> {
-        let socket = connect(self.address, &format!("SUB {REPLAY} 1\r\n"))?;
-        self.ask("CONSUMER.CREATE.bench", CONSUMER)?;
+    /// A connection at which all messages of the stream arrive from the first on: pushed, without
+    /// acknowledgements and without flow control. No two may have the same number.
+    pub fn replay(&self, number: usize) -> Result<TcpStream> {
+        let inbox = format!("_INBOX.replay.{number}");
+        let socket = connect(self.address, &format!("SUB {inbox} 1\r\n"))?;
+        let consumer = format!(
+            r#"{{"stream_name":"bench","config":{{"deliver_subject":"{inbox}","deliver_policy":"all","ack_policy":"none","replay_policy":"instant","max_deliver":1,"mem_storage":true}}}}"#
+        );
+        self.ask("CONSUMER.CREATE.bench", &consumer)?;
         Ok(socket)
     }
 
@@ -153,12 +154,6 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(usize, Answer)>> {
     Ok(Some((end + length + 2, Answer::One)))
 }
 
-/// How the stream of `replay` is read: each message counts as one.
-pub const REPLAYED: Parse = parse;
-
-/// What is published in `replay`.
-pub const REPLAYED_CHANNEL: &str = CHANNEL;
-
 fn has(bytes: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(bytes, part).is_some()
 }
@@ -180,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_replayed_may_be_anything() {
-        let message = b"MSG _INBOX.replay 1 $JS.ACK.bench.x.1.1.1.17.0 3\r\nabc\r\n";
-        assert_eq!(parse(message).unwrap(), Some((55, Answer::One)));
+        let message = b"MSG _INBOX.replay.0 1 $JS.ACK.bench.x.1.1.1.17.0 3\r\nabc\r\n";
+        assert_eq!(parse(message).unwrap(), Some((57, Answer::One)));
     }
 }
