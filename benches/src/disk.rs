@@ -1,9 +1,10 @@
 //! The disk that servers write to: which one it is, and how often it was flushed.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Advice, fadvise};
 use tempfile::TempDir;
 
 use crate::Result;
@@ -110,13 +111,24 @@ fn parse(line: &str) -> Option<Mount> {
     })
 }
 
-/// All bytes that files in a directory and below have.
-pub fn size_of(path: &Path) -> io::Result<u64> {
-    let mut bytes = 0;
+/// Reads all files in a directory once, so that the system has them in its cache, if they fit.
+pub fn warm(path: &Path) -> io::Result<()> {
+    let mut part = vec![0; 1 << 20];
     for file in files_in(path)? {
-        bytes += fs::metadata(file)?.len();
+        let mut file = File::open(file)?;
+        while file.read(&mut part)? > 0 {}
     }
-    Ok(bytes)
+    Ok(())
+}
+
+/// Syncs all files in a directory, and has the system drop them from its cache.
+pub fn cool(path: &Path) -> io::Result<()> {
+    for file in files_in(path)? {
+        let file = File::open(file)?;
+        file.sync_all()?;
+        fadvise(&file, 0, None, Advice::DontNeed)?;
+    }
+    Ok(())
 }
 
 /// All files in a directory and below, in the order of their paths.

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::server_args::read_port_file;
 
 pub struct Process {
@@ -62,6 +64,19 @@ impl Process {
     /// User and system time so far, in seconds.
     pub fn cpu(&self) -> io::Result<f64> {
         cpu_of(&self.child.id().to_string())
+    }
+
+    /// Lets it end by itself, and waits for that.
+    pub fn stop(mut self) -> io::Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                return Err(io::Error::other("the server does not end"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// Lets `peak` begin anew at what is resident now.

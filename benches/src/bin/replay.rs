@@ -13,16 +13,15 @@
 //! of its messages' heads changes. Each server is started anew in each round, but JetStream, which
 //! has been filled through its socket, goes on.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tenfold_benches::Result;
 use tenfold_benches::acks::Acks;
-use tenfold_benches::disk::{Disk, files_in};
+use tenfold_benches::disk::{Disk, warm};
 use tenfold_benches::drain::Drain;
 use tenfold_benches::fill::fill;
 use tenfold_benches::options::Options;
@@ -174,13 +173,7 @@ impl Replay {
 
     fn hub(&self, name: &str, setup: &Setup) -> Result<Round> {
         // Nothing may be deleted while it is measured.
-        let most = self.bytes * 2 + (1 << 30);
-        let keep = [
-            "--retain".to_owned(),
-            format!("max-bytes={most}"),
-            "--max-disk".to_owned(),
-            most.to_string(),
-        ];
+        let keep = Hub::keeping(self.bytes * 2 + (1 << 30));
         let server = Hub::start_keeping(name, setup, &self.data, &keep)?;
         self.drain(server.process(), setup.clients, || server.replay(CHANNEL))
     }
@@ -380,14 +373,4 @@ impl Row {
         ]);
         cells
     }
-}
-
-/// Reads all files once, so that the system has them in its cache, if they fit.
-fn warm(data: &Path) -> Result<()> {
-    let mut part = vec![0; 1 << 20];
-    for file in files_in(data)? {
-        let mut file = File::open(file)?;
-        while file.read(&mut part)? > 0 {}
-    }
-    Ok(())
 }

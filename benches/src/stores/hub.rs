@@ -25,6 +25,17 @@ impl Hub {
         Self::start_keeping(name, setup, data, &[])
     }
 
+    /// What lets a hub delete nothing as long as its log has no more than this.
+    pub fn keeping(bytes: u64) -> [String; 4] {
+        let retain = format!("max-bytes={bytes}");
+        [
+            "--retain".to_owned(),
+            retain,
+            "--max-disk".to_owned(),
+            bytes.to_string(),
+        ]
+    }
+
     /// The same with further arguments, which `--args-NAME` can add to.
     pub fn start_keeping(name: &str, setup: &Setup, data: &Path, keep: &[String]) -> Result<Self> {
         let mut command = Command::new(&setup.tenfold);
@@ -48,6 +59,11 @@ impl Hub {
         let (process, addresses) = Process::start_with_port_file(&mut command, &setup.port_file())?;
         let address = *addresses.first().ok_or("the port file is empty")?;
         Ok(Self { process, address })
+    }
+
+    /// Ends it in the ordinary way.
+    pub fn stop(self) -> io::Result<()> {
+        self.process.stop()
     }
 
     /// A connection at which all messages of a channel arrive from the first that is kept.
