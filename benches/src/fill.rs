@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tenfold_log::storage::Disk;
@@ -16,6 +16,8 @@ use crate::frames::frame;
 /// What is queued at once, in bytes; several of them are in flight.
 const PIECE: usize = 1 << 20;
 const IN_FLIGHT: usize = 16;
+/// A log that commits nothing for so long has failed.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// Makes a log with these channels, each with equal messages of about so many bytes of frames.
 /// Returns how many messages each has.
@@ -81,7 +83,7 @@ fn append(log: &Log, into: &Arc<Channel>, piece: &Bytes, messages: u64, pieces: 
 }
 
 fn wait(told: &Receiver<Option<Refused>>) -> Result<()> {
-    match told.recv()? {
+    match told.recv_timeout(STALLED)? {
         None => Ok(()),
         Some(why) => Err(format!("the log refuses: {why:?}").into()),
     }

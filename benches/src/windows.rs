@@ -11,6 +11,9 @@ use crate::frames::BLOCK;
 use crate::poll::Poll;
 use crate::stores::Store;
 
+/// A server that acknowledges nothing for so long has failed.
+const STALLED: Duration = Duration::from_secs(30);
+
 pub struct Windows {
     poll: Poll,
     ready: Vec<u64>,
@@ -75,20 +78,26 @@ impl Windows {
         Ok(())
     }
 
-    /// Publishes until so many messages are acknowledged, and those that are in flight then.
+    /// Publishes until so many messages are acknowledged.
     pub fn run_until(&mut self, messages: u64) -> Result<()> {
-        while self.acked() < messages {
+        let (mut since, mut acked) = (Instant::now(), self.acked());
+        while acked < messages {
             self.turn(true)?;
+            if self.acked() > acked {
+                (since, acked) = (Instant::now(), self.acked());
+            } else if since.elapsed() > STALLED {
+                return Err(format!("{acked} messages were acknowledged, and no more").into());
+            }
         }
-        self.settle()
+        Ok(())
     }
 
     /// Publishes no more, and waits until everything is acknowledged, or it is an error.
     pub fn settle(&mut self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + STALLED;
         loop {
             let (sent, acked) = (self.sent(), self.acked());
-            let is_cut = |publisher: &Publisher| publisher.sent % publisher.message as u64 != 0;
+            let is_cut = |one: &Publisher| !one.sent.is_multiple_of(one.message as u64);
             if sent == acked && !self.publishers.iter().any(is_cut) {
                 return Ok(());
             }

@@ -30,7 +30,7 @@ use tenfold_benches::process::Process;
 use tenfold_benches::servers::{CHANNEL, Setup, kind};
 use tenfold_benches::stores::hub::Hub;
 use tenfold_benches::stores::jetstream::JetStream;
-use tenfold_benches::stores::{Store, empty_data};
+use tenfold_benches::stores::{Store, empty_data, start};
 use tenfold_benches::table::{congestion_control, human, median, print_cells};
 use tenfold_benches::windows::Windows;
 
@@ -87,13 +87,18 @@ fn main() -> Result<()> {
     tenfold_hub::raise_fd_limit()?;
     let disk = Disk::new(options.own("--dir"))?;
     let setup = options.setup(1, disk.path());
+    // What is wrong with a server is known now, and not when the log is full.
+    if let Some(name) = options.servers.iter().find(|name| kind(name) == "hub") {
+        start(name, &setup)?;
+    }
+    let jetstream = fill_jetstream(&options, &setup, size)?;
     let data = empty_data("log", &setup)?;
     let bytes = options.own_number("--bytes", 4 << 30)? as u64;
     eprintln!("filling {} with {bytes} bytes", data.display());
     let messages = fill(&data, &[CHANNEL.to_owned()], size, bytes)?;
     let mut replay = Replay {
         bytes: messages * (size as u64 + 10),
-        jetstream: fill_jetstream(&options, &setup, size)?,
+        jetstream,
         options,
         disk,
         size,
@@ -121,6 +126,7 @@ fn fill_jetstream(options: &Options, setup: &Setup, size: usize) -> Result<Optio
     let mut load = Windows::new()?;
     load.add(&server, CHANNEL, size, FILLING)?;
     load.run_until((bytes / (size + 10)) as u64)?;
+    load.settle()?;
     Ok(Some(Filled {
         server,
         messages: load.acked(),

@@ -22,8 +22,8 @@ use tenfold_benches::fill::fill;
 use tenfold_benches::journal::Journal;
 use tenfold_benches::options::Options;
 use tenfold_benches::servers::{CHANNEL, Setup};
-use tenfold_benches::stores::empty_data;
 use tenfold_benches::stores::hub::Hub;
+use tenfold_benches::stores::{empty_data, start};
 use tenfold_benches::table::{median, print_cells};
 use tenfold_benches::windows::Windows;
 
@@ -61,6 +61,8 @@ fn main() -> Result<()> {
     };
     let disk = Disk::new(options.own("--dir"))?;
     let data = empty_data("log", &options.setup(1, disk.path()))?;
+    // What is wrong with the hub is known now, and not when the log is full.
+    start(&options.servers[0], &options.setup(1, disk.path()))?;
     let channels = options.own_number("--channels", 8)?.max(1);
     let each = options.own_number("--bytes", 4 << 30)? / channels;
     let names: Vec<String> = (0..channels).map(|number| format!("c.{number}")).collect();
@@ -125,9 +127,7 @@ impl Restart {
         let listening = begin.elapsed().as_secs_f64();
         let mut load = Windows::new()?;
         load.add(&server, CHANNEL, self.size, 1)?;
-        while load.acked() == 0 {
-            load.turn(true)?;
-        }
+        load.run_until(1)?;
         let acked = begin.elapsed().as_secs_f64();
         let next = server.next(CHANNEL)?;
         if next < expected + 1 {

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::Duration;
 
 use super::{CHANNEL, Envelope, Server, Setup};
 use crate::Result;
@@ -11,6 +12,9 @@ use crate::process::Process;
 
 /// The longest answer that the hub's protocol allows.
 const ANSWER: usize = 4096;
+
+/// A hub that does not answer for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Hub {
     process: Process,
@@ -63,8 +67,10 @@ fn ask(address: SocketAddr, request: &str) -> Result<TcpStream> {
 /// Opens a connection with a request; returns the hub's answer, which begins with OK, as well.
 pub fn answer_to(address: SocketAddr, request: &str) -> Result<(String, TcpStream)> {
     let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
     socket.write_all(&[&header(request.len()), request.as_bytes()].concat())?;
     let answer = read_frame(&socket, ANSWER)?;
+    socket.set_read_timeout(None)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     if answer.starts_with("OK ") {
         Ok((answer, socket))

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use super::Store;
 use crate::Result;
@@ -58,6 +59,7 @@ impl JetStream {
 
     fn ask(&self, what: &str, request: &str) -> Result<()> {
         let mut socket = connect(self.address, &format!("SUB {INBOX} 1\r\n"))?;
+        socket.set_read_timeout(Some(Duration::from_secs(30)))?;
         let length = request.len();
         let command = format!("PUB $JS.API.{what} {INBOX} {length}\r\n{request}\r\n");
         socket.write_all(command.as_bytes())?;
