@@ -161,6 +161,7 @@ impl Channels {
             "channels",
             "acknowledged/s",
             "batches/s",
+            "device flushes/s",
             "messages per batch",
             "device flushes per batch",
             "CPU s per million",
@@ -196,7 +197,7 @@ impl Row {
             self.channels.to_string(),
         ];
         if self.rounds.is_empty() {
-            cells.extend(["failed", "", "", "", "", ""].map(str::to_owned));
+            cells.extend(["failed", "", "", "", "", "", ""].map(str::to_owned));
             return cells;
         }
         let over = |of: fn(&Round) -> Option<f64>| -> Option<f64> {
@@ -208,6 +209,7 @@ impl Row {
         cells.extend([
             human(self.messages()),
             known(over(|round| round.batches), 0),
+            known(over(|round| round.flushes), 0),
             known(over(|round| Some(round.messages / round.batches?)), 1),
             known(over(|round| Some(round.flushes? / round.batches?)), 2),
             known(over(|round| Some(round.cpu)), 2),
