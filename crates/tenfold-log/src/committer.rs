@@ -120,6 +120,10 @@ impl Committer {
                 return self.give_up(&io::ErrorKind::StorageFull.into());
             }
             Err(NotWritten::Broken(_)) => {
+                #[cfg(feature = "planted")]
+                if crate::planted::is(crate::planted::Mistake::AppendAfterError) {
+                    return self.refuse(Refused::Storage);
+                }
                 self.shared.fail();
                 return self.refuse(Refused::Storage);
             }

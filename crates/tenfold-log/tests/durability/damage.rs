@@ -147,7 +147,7 @@ pub(crate) fn bits(bytes: &[u8]) -> Vec<u64> {
             let byte = at as u64 * 8 + n;
             match (is_full(), is_empty) {
                 (true, _) => bits.extend(byte * 8..byte * 8 + 8),
-                (false, true) if byte % 64 != 0 => {}
+                (false, true) if !byte.is_multiple_of(64) => {}
                 (false, _) => bits.push(byte * 8 + (byte * 5) % 8),
             }
         }
@@ -189,7 +189,7 @@ pub(crate) fn cut_everywhere(directory: &Directory, only: impl Fn(&str) -> bool)
             );
         }
         with(directory, &format!("{path} is gone"), |damaged| {
-            damaged.remove_file(&path)
+            damaged.remove_file(&path);
         });
     }
     assert!(cuts > 0);
@@ -230,9 +230,12 @@ pub(crate) fn what_stands_behind_a_damaged_batch_is_kept() {
                 );
                 assert_eq!(channel.next(), expected.messages.len() as u64, "{name}");
                 let read = read(&channel);
-                let lost: u64 = read.damaged.iter().map(|(first, next)| next - first).sum();
-                assert!(lost == 0 || opened.report.is_damaged());
-                assert!(lost <= sent.messages.len() as u64, "{name} has lost {lost}");
+                let missing: u64 = read.damaged.iter().map(|(first, next)| next - first).sum();
+                assert!(missing == 0 || opened.report.is_damaged());
+                assert!(
+                    missing <= sent.messages.len() as u64,
+                    "{name} has lost {missing}"
+                );
                 for (seq, message) in &read.messages {
                     assert_eq!(
                         *message,
@@ -243,6 +246,20 @@ pub(crate) fn what_stands_behind_a_damaged_batch_is_kept() {
         }
     }
     assert!(flips > 5, "{flips}");
+}
+
+#[test]
+pub(crate) fn a_newest_segment_that_is_gone_is_told_and_its_seqs_are_not_given_again() {
+    let directory = directory(true);
+    for channel in ["channels/a/", "channels/b/"] {
+        let files = directory.memory.files().into_iter().map(|(path, _)| path);
+        let is_one = |path: &String| path.starts_with(channel) && path.ends_with(".frames");
+        let path = files.rev().find(is_one).unwrap();
+        let damaged = directory.memory.copy();
+        damaged.remove_file(&path);
+        damaged.remove_file(&path.replace(".frames", ".index"));
+        look(&directory, &damaged);
+    }
 }
 
 #[test]
@@ -316,8 +333,8 @@ pub(crate) fn frames_that_nothing_proves_are_read_strictly() {
     let directory = directory(true);
     let newest = directory.memory.files().into_iter().map(|(path, _)| path);
     let path = newest
-        .filter(|path| path.starts_with("channels/a/") && path.ends_with(".frames"))
-        .last()
+        .rev()
+        .find(|path| path.starts_with("channels/a/") && path.ends_with(".frames"))
         .unwrap();
     let damaged = directory.memory.copy();
     let mut bytes = damaged.read(&path).unwrap();

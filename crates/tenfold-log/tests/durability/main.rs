@@ -1,5 +1,15 @@
 //! What a log promises: kept through crashes, faults and damage, and each of these tests can fail.
 
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test that fails says which case it was"
+)]
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the files are ours"
+)]
+
 mod crash;
 mod damage;
 mod disk;

@@ -6,7 +6,7 @@ use tenfold_log::planted::{Mistake, make};
 use tenfold_log::storage::{Kind, Memory};
 
 use crate::crash::{QUICK, crash};
-use crate::damage::{cut_everywhere, directory, flip_each_bit};
+use crate::damage::{directory, flip_each_bit};
 use crate::faults::each_call;
 use crate::model::{check, expected};
 use crate::script::run;
@@ -34,14 +34,14 @@ fn a_directory_that_is_not_synced_is_found() {
 #[test]
 fn a_failed_sync_that_is_repeated_is_found() {
     is_found(Mistake::RetryFailedSync, || {
-        each_call(&[EIO], |call| call.kind == Kind::Sync)
+        each_call(&[EIO], |call| call.kind == Kind::Sync);
     });
 }
 
 #[test]
 fn a_journal_that_is_written_after_an_error_is_found() {
     is_found(Mistake::AppendAfterError, || {
-        each_call(&[EIO], |call| call.kind == Kind::Sync)
+        each_call(&[EIO], |call| call.kind == Kind::Sync);
     });
 }
 
@@ -59,7 +59,7 @@ fn producers_that_retention_forgets_are_found() {
 #[test]
 fn bytes_that_are_served_unchecked_are_found() {
     is_found(Mistake::SkipCrc, || {
-        flip_each_bit(&directory(true), |path| path.ends_with(".frames"))
+        flip_each_bit(&directory(true), |path| path.ends_with(".frames"));
     });
 }
 
@@ -72,7 +72,7 @@ fn a_journal_that_is_cut_at_interior_damage_is_found() {
 #[test]
 fn seqs_that_are_given_again_are_found() {
     is_found(Mistake::ReuseSeq, || {
-        cut_everywhere(&directory(true), |path| path.ends_with(".frames"))
+        crate::damage::a_newest_segment_that_is_gone_is_told_and_its_seqs_are_not_given_again();
     });
 }
 
