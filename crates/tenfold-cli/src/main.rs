@@ -18,6 +18,7 @@ mod hub_client;
 mod input;
 mod inspect;
 mod keep;
+mod log;
 mod manual;
 mod numbers;
 mod options;
