@@ -13,6 +13,12 @@ pub(crate) fn put(head: &[u8], more: bool, width: usize, out: &mut String) {
             match char {
                 '\\' => out.push_str("\\\\"),
                 // What has no width or changes the direction of the text would mislead.
+                '\0' => out.push_str("\\0"),
+                '\n' | '\r' | '\t' => out.extend(char.escape_default()),
+                '\u{1}'..='\u{7f}' if char.is_control() => {
+                    // Writing to a string cannot fail.
+                    let _ = write!(out, "\\x{:02x}", u32::from(char));
+                }
                 _ if char.is_control() || is_invisible(char) => out.extend(char.escape_default()),
                 _ => out.push(char),
             }
@@ -64,7 +70,7 @@ mod tests {
         assert_eq!(preview("café".as_bytes(), false, 20), "café");
         assert_eq!(
             preview(b"a\nb\x1b[2J\xff\\", false, 40),
-            r"a\nb\u{1b}[2J\xff\\"
+            r"a\nb\x1b[2J\xff\\"
         );
         assert_eq!(preview("a\u{202e}b".as_bytes(), false, 40), r"a\u{202e}b");
     }

@@ -37,7 +37,15 @@ pub(crate) struct Ranked {
     pub(crate) whose: Option<&'static str>,
     pub(crate) side: Side,
     pub(crate) trial: Trial,
-    says: Option<&'static str>,
+    says: Option<Says>,
+}
+
+/// What was found of a protocol, beside its framing.
+#[derive(Clone, Copy, Debug)]
+struct Says {
+    words: &'static str,
+    /// It is about the first message.
+    once: bool,
 }
 
 impl Ranked {
@@ -65,13 +73,13 @@ impl Ranked {
         if trial.marks > 0 {
             let _ = write!(why, " and {}", counted(trial.marks, "mark"));
         }
-        if let (Some(says), 1..) = (self.says, trial.typical) {
+        if let (Some(Says { words, once }), 1..) = (self.says, trial.typical) {
             let which = match trial.untypical {
-                0 if trial.messages > 1 => "each",
+                0 if trial.messages > 1 && !once => "each",
                 0 => "it",
                 _ => "not each",
             };
-            let _ = write!(why, "; {which} {says}");
+            let _ = write!(why, "; {which} {words}");
         }
         if trial.score() < WORTH_NAMING {
             why += "; that could be chance";
@@ -139,7 +147,10 @@ fn add(
     let known = ranked.iter_mut().find(|known| known.side == *side);
     let (Some(known), None) = (known, &signature) else {
         let trial = Trial::run(side, sample, signature.as_ref());
-        let says = signature.map(|signature| signature.says);
+        let says = signature.map(|signature| Says {
+            words: signature.says,
+            once: signature.is_greeting(),
+        });
         return put(ranked, preset, whose, side, trial, says);
     };
     known.presets.extend(preset);
@@ -151,7 +162,7 @@ fn put(
     whose: Option<&'static str>,
     side: &Side,
     trial: Trial,
-    says: Option<&'static str>,
+    says: Option<Says>,
 ) {
     let Some(known) = ranked.iter_mut().find(|known| known.side == *side) else {
         ranked.push(Ranked {

@@ -50,12 +50,9 @@ impl<'a> Broken<'a> {
             text += "  ";
             text += &wrapped(&finding.says, 15, width);
         }
-        match self.works() {
-            Some(works) => {
-                let _ = write!(text, "  {}  ", paint.green("would work "));
-                text += &wrapped(&sentence(works), 15, width);
-            }
-            None => text += "  would work   no other framing that is known here\n",
+        if let Some(works) = self.works() {
+            let _ = write!(text, "  {}  ", paint.green("would work "));
+            text += &wrapped(&sentence(works), 15, width);
         }
         text
     }

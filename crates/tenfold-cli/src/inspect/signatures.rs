@@ -25,6 +25,11 @@ impl Signature {
         (self.rule)(message, index, before)
     }
 
+    /// Whether it is about the first message only.
+    pub(crate) fn is_greeting(&self) -> bool {
+        self.bits.1 == 0.0
+    }
+
     pub(crate) fn bits(&self, index: u64) -> f64 {
         if index == 0 { self.bits.0 } else { self.bits.1 }
     }
@@ -102,18 +107,20 @@ fn greeting(preset: &str, client: bool) -> Option<Signature> {
         "amqp" => signature((20.0, 5.0), "is an AMQP frame", |m, n, _| {
             (n == 0 && m.starts_with(b"AMQP")) || matches!(m.first(), Some(1..=3 | 8))
         }),
-        "jdwp" => signature((60.0, 2.0), "follows JDWP-Handshake", |m, n, _| {
+        "jdwp" => signature((60.0, 2.0), "begins with JDWP-Handshake", |m, n, _| {
             n > 0 || m == b"JDWP-Handshake"
         }),
-        "sp" => signature((30.0, 0.0), "follows the greeting of SP", |m, n, _| {
+        "sp" => signature((30.0, 0.0), "begins with the greeting of SP", |m, n, _| {
             n > 0 || m.starts_with(b"\0SP\0")
         }),
-        "bittorrent" => signature((60.0, 0.0), "follows BitTorrent's greeting", |m, n, _| {
-            n > 0 || m.starts_with(b"\x13BitTorrent protocol")
-        }),
+        "bittorrent" => signature(
+            (60.0, 0.0),
+            "begins with BitTorrent's greeting",
+            |m, n, _| n > 0 || m.starts_with(b"\x13BitTorrent protocol"),
+        ),
         "pcap" => signature(
             (32.0, 0.0),
-            "follows the header of a pcap file",
+            "begins with the header of a pcap file",
             |m, n, _| {
                 n > 0 || m.starts_with(b"\xd4\xc3\xb2\xa1") || m.starts_with(b"\x4d\x3c\xb2\xa1")
             },

@@ -1,6 +1,6 @@
 //! The framing is right, and one frame is not: where the stream is right again, and what that says.
 
-use tenfold::{Decoder, Event, Side};
+use tenfold::{Decoder, Event, Framing, Side};
 
 use super::near::near;
 use super::{Finding, Scene};
@@ -16,6 +16,17 @@ const ENOUGH: u64 = 3;
 
 /// The least that tells frames from other bytes.
 const PROOF: f64 = 12.0;
+
+/// Framings that are met beside another one.
+const OTHERS: &[&str] = &[
+    "u32be",
+    "u32le",
+    "u16be",
+    "u16le",
+    "decimal:10",
+    "netstring",
+    "u64be",
+];
 
 /// The frame whose length cannot be right, and where the stream goes on.
 #[derive(Clone, Copy, Debug)]
@@ -202,34 +213,54 @@ impl Place<'_> {
         None
     }
 
-    /// One frame by a framing that is near, and from then on all is well.
+    /// One frame by another framing, and from then on all is well.
     fn framed_otherwise(&self) -> Option<Finding> {
         let broken = self.scene.broken();
         if broken == 0 {
             return None;
         }
+        let index = self.scene.error.index();
         for near in near(&self.side.to_string()) {
-            let sample = Sample {
-                bytes: self.scene.from(broken),
-                whole: self.scene.ended,
-                rarity: self.rarity,
-            };
-            let trial = Trial::run_at_most(&near.side, sample, None, 1);
-            let behind = broken + trial.explained;
-            if trial.messages == 1 && trial.bits > 3.0 && self.goes_on_at(behind) {
+            if self.leads_on(&near.side, false) {
                 return Some(Finding::new(
                     near.kind,
                     82,
                     format!(
-                        "message {} alone is framed as {}, and the next one is right again: {}",
-                        self.scene.error.index(),
-                        near.side,
-                        near.says
+                        "message {index} alone is framed as {}, and the next one is right again: {}",
+                        near.side, near.says
                     ),
                 ));
             }
         }
-        None
+        let others = OTHERS
+            .iter()
+            .filter_map(|line| line.parse::<Framing>().ok());
+        let other = others
+            .map(|framing| framing.client().clone())
+            .find(|side| side != self.side && self.leads_on(side, true))?;
+        Some(Finding::new(
+            "other-framing",
+            82,
+            format!(
+                "message {index} is framed as {other}, and those before it are not: two programs that frame \
+                 differently write to one stream, or the sender changes its framing here"
+            ),
+        ))
+    }
+
+    /// Whether one frame by this framing leads from the break to a place where all is well; the end of
+    /// the stream is one if `end` says so.
+    fn leads_on(&self, side: &Side, end: bool) -> bool {
+        let broken = self.scene.broken();
+        let sample = Sample {
+            bytes: self.scene.from(broken),
+            whole: self.scene.ended,
+            rarity: self.rarity,
+        };
+        let trial = Trial::run_at_most(side, sample, None, 1);
+        let behind = broken + trial.explained;
+        let at_the_end = end && self.scene.ended && behind == self.scene.window.end();
+        trial.messages == 1 && trial.bits > 3.0 && (at_the_end || self.goes_on_at(behind))
     }
 
     /// There are bytes between the end of a frame and the next one.

@@ -107,6 +107,24 @@ fn other_framings_are_named_and_work() {
 }
 
 #[test]
+fn a_frame_of_another_framing_in_the_middle_is_named() {
+    check(
+        "decimal:10",
+        &[native(b"hello"), binary(b"the second")].concat(),
+        "other-framing",
+        None,
+    );
+    let stream = [
+        native(b"hello"),
+        binary(b"the second"),
+        native(b"and one more"),
+        native(b"end"),
+    ]
+    .concat();
+    check("decimal:10", &stream, "other-framing", None);
+}
+
+#[test]
 fn mistakes_with_the_number_are_named() {
     let swapped = |m: &[u8]| [&u32::try_from(m.len()).unwrap().to_le_bytes(), m].concat();
     check("u32be", &all(swapped), "byte-order", Some("u32le"));
