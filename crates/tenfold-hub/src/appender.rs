@@ -93,9 +93,10 @@ impl Appender {
         self.claim.progress()
     }
 
-    /// Waits until it is further than this.
-    pub(crate) async fn moved(&self, seen: Progress) {
-        self.claim.moved(seen).await;
+    /// Waits until it is further than this; for who is `ending` it is further, too, once nothing is on
+    /// its way.
+    pub(crate) async fn moved(&self, seen: Progress, ending: bool) {
+        self.claim.moved(seen, ending).await;
     }
 
     pub(crate) fn channel(&self) -> &Arc<Channel> {

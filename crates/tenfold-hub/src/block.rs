@@ -35,6 +35,10 @@ impl Block {
         &self.bytes
     }
 
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
     /// How many messages the frames are.
     pub fn messages(&self) -> u64 {
         self.messages

@@ -36,6 +36,8 @@ pub(crate) struct Delivery {
     reader: Option<Reader>,
     /// What was read there, if the rest is of it.
     portion: Option<Portion>,
+    /// The one before, when all of it is sent: its memory is for the next read.
+    spent: Option<Portion>,
     counters: Arc<Counters>,
     report: ClientReport,
 }
@@ -71,6 +73,7 @@ impl Delivery {
             history,
             reader: None,
             portion: None,
+            spent: None,
             cursor,
             counters,
             report: ClientReport {
@@ -155,6 +158,7 @@ impl Delivery {
         let Some(history) = &self.history else {
             return Step::Done(End::Slow);
         };
+        let spent = self.spent.take();
         if let Some(Entry { head, .. }) = self.cursor.rejoin() {
             self.reader = None;
             self.rest =
@@ -164,6 +168,9 @@ impl Delivery {
         let seq = self.cursor.seq();
         let reader = self.reader.take().filter(|reader| reader.seq() == seq);
         let mut reader = reader.unwrap_or_else(|| history.channel.reader(seq));
+        if let Some(memory) = spent.and_then(Portion::into_memory) {
+            reader.reuse(memory);
+        }
         let result = reader.read_cached(PORTION);
         self.read(reader, result)
     }
@@ -259,8 +266,11 @@ impl Delivery {
             self.rest = blocks[begun].clone();
             begun += 1;
         }
-        if self.rest.bytes().is_empty() || begun > 0 {
+        if begun > 0 {
             self.portion = None;
+        } else if self.rest.bytes().is_empty() {
+            self.rest = Block::default();
+            self.spent = self.portion.take();
         }
         self.cursor.advance(&blocks[..begun]);
         self.note_place();

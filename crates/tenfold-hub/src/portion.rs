@@ -1,5 +1,6 @@
 //! What was read from a file for one subscriber, as long as not all of it is sent.
 
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,12 +51,19 @@ impl Portion {
         }
     }
 
+    /// Its memory, once it is sent, if it may be kept.
+    pub(crate) fn into_memory(self) -> Option<Bytes> {
+        let bytes = self.block.into_bytes();
+        self.place.map(|_| bytes)
+    }
+
     /// Keeps only the frame that was begun; of the portion so many bytes are not sent.
     pub(crate) fn park(&self, unsent: usize) -> Parked {
         let bytes = self.block.bytes();
         let sent = bytes.len().saturating_sub(unsent);
         let mut decoder = Decoder::new(Framing::default().server()).with_limit(u64::MAX);
-        let mut chunk = decoder.chunk(bytes);
+        // Its drop would copy what is left into the decoder, for a next chunk that never comes.
+        let mut chunk = ManuallyDrop::new(decoder.chunk(bytes));
         let mut messages = 0;
         let mut end = 0;
         // A portion is whole frames that were checked when they came in.

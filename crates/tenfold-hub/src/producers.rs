@@ -28,6 +28,8 @@ pub(crate) struct Claim {
     /// Told to who waits for its progress, and to who waits for it to have nothing on its way.
     changed: Notify,
     landed: Notify,
+    /// Its task waits for its end: until nothing is on its way.
+    is_ending: AtomicBool,
 }
 
 /// How far a claim is.
@@ -86,14 +88,18 @@ impl Claim {
     pub(crate) fn arrives(&self) {
         if self.in_flight.fetch_sub(1, SeqCst) == 1 {
             self.landed.notify_waiters();
+            // A publisher that goes on is not woken for this: it was told of the commit.
+            if self.is_ending.load(SeqCst) {
+                self.changed.notify_one();
+            }
         }
-        self.changed.notify_one();
     }
 
     /// Nothing that follows is kept, because of this.
     pub(crate) fn refuse(&self, why: Refused) {
         // What was refused after it was refused because of it.
         let _ = self.refused.set(why);
+        self.changed.notify_one();
     }
 
     /// Why nothing is kept any more.
@@ -169,9 +175,18 @@ impl Claim {
         self.until(|claim| claim.check().is_err()).await;
     }
 
-    /// Waits until it is further than this.
-    pub(crate) async fn moved(&self, seen: Progress) {
-        self.until(|claim| claim.progress() != seen).await;
+    /// Waits until it is further than this. Whether something is still on its way counts only for who
+    /// is `ending`.
+    pub(crate) async fn moved(&self, seen: Progress, ending: bool) {
+        self.is_ending.store(ending, SeqCst);
+        self.until(|claim| {
+            let mut progress = claim.progress();
+            if !ending {
+                progress.is_settled = seen.is_settled;
+            }
+            progress != seen
+        })
+        .await;
     }
 
     /// One task waits for a claim, and for one thing at a time; `notify_one` leaves a permit if it comes

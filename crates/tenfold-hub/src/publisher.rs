@@ -322,7 +322,7 @@ impl Publisher {
         let deadline = self.next_deadline();
         tokio::select! {
             biased;
-            () = moved(&self.appender, self.seen) => {}
+            () = moved(&self.appender, self.seen, !receiving) => {}
             () = self.draining.raised(), if receiving => {}
             place = Arc::clone(&self.means.large).acquire_owned(), if wants_place => {
                 self.place = place.ok();
@@ -385,9 +385,9 @@ impl Publisher {
 }
 
 /// Waits until there is something new to see.
-async fn moved(appender: &Appender, seen: Option<Progress>) {
+async fn moved(appender: &Appender, seen: Option<Progress>, ending: bool) {
     if let Some(seen) = seen {
-        appender.moved(seen).await;
+        appender.moved(seen, ending).await;
     }
 }
 

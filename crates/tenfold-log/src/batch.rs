@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::crc;
 use crate::entry::{u32_at, u64_at};
 use crate::names;
 
@@ -212,8 +213,8 @@ pub(crate) fn head_size(records: &[Record]) -> usize {
 }
 
 fn head_crc(bytes: &[u8]) -> u32 {
-    let crc = crc32c::crc32c(&bytes[..CRC_AT]);
-    crc32c::crc32c_append(crc, &bytes[HEAD..])
+    let crc = crc::of(&bytes[..CRC_AT]);
+    crc::append(crc, &bytes[HEAD..])
 }
 
 /// A batch that was read.

@@ -1,5 +1,7 @@
 //! One record of an index: a range of whole frames, and what proves it.
 
+use crate::crc;
+
 /// What an index knows of a range of frames. `docs/log-format.md`, section 3, has the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -48,7 +50,7 @@ impl Entry {
         let Some(all) = self.messages.checked_add(messages).filter(|_| fits) else {
             return false;
         };
-        self.crc = crc32c::crc32c_append(self.crc, frames);
+        self.crc = crc::append(self.crc, frames);
         self.length += length;
         self.messages = all;
         true
@@ -94,14 +96,14 @@ pub(crate) fn header(segment: u64) -> [u8; RECORD] {
     let mut record = [0; RECORD];
     record[..8].copy_from_slice(MAGIC);
     record[8..16].copy_from_slice(&segment.to_le_bytes());
-    let crc = crc32c::crc32c(&record[..CRC_AT]);
+    let crc = crc::of(&record[..CRC_AT]);
     record[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
     record
 }
 
 fn record_crc(record: &[u8; RECORD], segment: u64) -> u32 {
-    let crc = crc32c::crc32c(&record[..CRC_AT]);
-    crc32c::crc32c_append(crc, &segment.to_le_bytes())
+    let crc = crc::of(&record[..CRC_AT]);
+    crc::append(crc, &segment.to_le_bytes())
 }
 
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -159,11 +161,11 @@ mod tests {
         let mut entry = Entry {
             length: 11,
             messages: 1,
-            crc: crc32c::crc32c(a),
+            crc: crc::of(a),
             ..ENTRY
         };
         assert!(entry.extend(b, 1, ENTRY.time));
-        assert_eq!(entry.crc, crc32c::crc32c(&[&a[..], b].concat()));
+        assert_eq!(entry.crc, crc::of(&[&a[..], b].concat()));
         assert_eq!((entry.messages, entry.length), (2, 23));
         assert!(!entry.extend(b, 1, ENTRY.time + 1));
         assert!(!entry.extend(&vec![0; MOST], 1, ENTRY.time));

@@ -1,5 +1,6 @@
 //! Frames of `decimal:10`, where they begin and end.
 
+use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
 
 use bytes::{Buf, Bytes};
@@ -37,7 +38,8 @@ pub(crate) fn whole(bytes: &[u8], messages: u64, most: usize) -> Found {
     }
     let mut found = Found::default();
     let mut decoder = Decoder::new(side()).with_limit(u64::MAX);
-    let mut chunk = decoder.chunk(bytes);
+    // Its drop would copy what is left into the decoder, for a next chunk that never comes.
+    let mut chunk = ManuallyDrop::new(decoder.chunk(bytes));
     while found.messages < messages {
         let Ok(Some(Event::Message(message))) = chunk.next_event() else {
             break;

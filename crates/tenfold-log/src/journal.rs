@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::batch::{BLOCK, BLOCK_BYTES, Head, Record, head_size};
+use crate::crc;
 use crate::entry::{u32_at, u64_at};
 use crate::names;
 use crate::storage::{File, Storage};
@@ -71,7 +72,7 @@ impl Header {
         block[24..32].copy_from_slice(&self.number.to_le_bytes());
         block[32..40].copy_from_slice(&self.checkpointed.to_le_bytes());
         block[40..44].copy_from_slice(&self.chain.to_le_bytes());
-        let crc = crc32c::crc32c(&block[..CRC_AT]);
+        let crc = crc::of(&block[..CRC_AT]);
         block[CRC_AT..HEADER].copy_from_slice(&crc.to_le_bytes());
         block
     }
@@ -79,8 +80,7 @@ impl Header {
     /// `None`: there is none, or it is damaged.
     pub(crate) fn decode(block: &[u8]) -> Option<Self> {
         let block = block.get(..HEADER)?;
-        let is_sound =
-            &block[..8] == MAGIC && u32_at(block, CRC_AT) == crc32c::crc32c(&block[..CRC_AT]);
+        let is_sound = &block[..8] == MAGIC && u32_at(block, CRC_AT) == crc::of(&block[..CRC_AT]);
         is_sound.then(|| Self {
             generation: u64_at(block, 8),
             size: u64_at(block, 16),

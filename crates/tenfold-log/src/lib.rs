@@ -39,6 +39,7 @@ mod channel;
 mod checkpoint;
 mod checkpointer;
 mod committer;
+mod crc;
 mod entry;
 mod error;
 mod format;

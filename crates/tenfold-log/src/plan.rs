@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::batch::Record;
 use crate::channel::Channel;
+use crate::crc;
 use crate::entry;
 use crate::log::Queued;
 use crate::names;
@@ -249,7 +250,7 @@ impl PlannedPart {
         self.at.length += length;
         self.at.since.get_or_insert(self.time);
         if let Some(Stretch { record, pieces, .. }) = self.stretches.last_mut() {
-            record.crc = crc32c::crc32c_append(record.crc, &piece.frames);
+            record.crc = crc::append(record.crc, &piece.frames);
             record.messages += piece.messages;
             record.length += length;
             pieces.push(piece);

@@ -4,9 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::channel::{Channel, Part};
+use crate::crc;
 use crate::entry::Entry;
 use crate::error::ReadError;
 use crate::frames;
@@ -16,7 +17,7 @@ use crate::segment::Files;
 use crate::storage::File;
 use crate::whole::{ReadAt, read_exact_at};
 
-/// A place in a channel's files. It holds no messages, and one segment's files open at the most, which
+/// A place in a channel's files. It holds no messages, unless it is [given memory](Self::reuse), and one segment's files open at the most, which
 /// all readers of the segment share.
 #[derive(Debug)]
 pub struct Reader {
@@ -26,6 +27,8 @@ pub struct Reader {
     files: Option<(u64, Arc<Files>)>,
     /// The number of the entry that the seq may be in.
     hint: u64,
+    /// Memory for the next read.
+    spare: BytesMut,
 }
 
 /// Whole frames that were checked.
@@ -48,6 +51,7 @@ impl Channel {
             seq,
             files: None,
             hint: 0,
+            spare: BytesMut::new(),
         }
     }
 
@@ -94,6 +98,12 @@ impl Reader {
         self.seq
     }
 
+    /// Lets the next read have the memory of frames that were read before, if nobody else has it: memory
+    /// that is new has to be cleared first.
+    pub fn reuse(&mut self, frames: Bytes) {
+        self.spare = frames.try_into_mut().unwrap_or_default();
+    }
+
     /// Whole frames from [`seq`](Self::seq) on, checked, of at least one message and of about `most` bytes
     /// at the most; goes on behind them. May wait for the disk.
     pub fn read(&mut self, most: usize) -> Result<Stretch, ReadError> {
@@ -119,7 +129,8 @@ impl Reader {
         let Some((_, files)) = &self.files else {
             return Err(ReadError::Io(io::ErrorKind::NotFound.into()));
         };
-        let (frames, sound) = read_entries(&*files.frames, &entries, how)?;
+        let spare = std::mem::take(&mut self.spare);
+        let (frames, sound) = read_entries(&*files.frames, &entries, how, spare)?;
         let Some(last) = sound.checked_sub(1).and_then(|last| entries.get(last)) else {
             // It may have been removed while it was read.
             self.locate()?;
@@ -212,17 +223,22 @@ fn contiguous(index: &Index, number: u64, first: Entry, most: usize) -> io::Resu
 }
 
 /// The frames of entries that follow each other, and how many of these are sound, from the first on.
-fn read_entries(file: &dyn File, entries: &[Entry], how: ReadAt) -> io::Result<(Bytes, usize)> {
+fn read_entries(
+    file: &dyn File,
+    entries: &[Entry],
+    how: ReadAt,
+    mut bytes: BytesMut,
+) -> io::Result<(Bytes, usize)> {
     let offset = entries.first().map_or(0, |entry| entry.offset);
     let length = entries.iter().map(|entry| entry.length).sum();
     // What is declared is not believed: nothing is larger than its file.
     if offset.saturating_add(length) > file.length()? {
         return match entries.split_last() {
             Some((_, [])) | None => Ok((Bytes::new(), 0)),
-            Some((_, before)) => read_entries(file, before, how),
+            Some((_, before)) => read_entries(file, before, how, bytes),
         };
     }
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    bytes.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
     match read_exact_at(file, &mut bytes, offset, how) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((Bytes::new(), 0)),
         result => result?,
@@ -238,7 +254,7 @@ fn read_entries(file: &dyn File, entries: &[Entry], how: ReadAt) -> io::Result<(
         sound += 1;
     }
     bytes.truncate(end);
-    Ok((bytes.into(), sound))
+    Ok((bytes.freeze(), sound))
 }
 
 fn is_sound(bytes: &[u8], entry: &Entry) -> bool {
@@ -246,5 +262,5 @@ fn is_sound(bytes: &[u8], entry: &Entry) -> bool {
     if crate::planted::is(crate::planted::Mistake::SkipCrc) {
         return true;
     }
-    crc32c::crc32c(bytes) == entry.crc
+    crc::of(bytes) == entry.crc
 }

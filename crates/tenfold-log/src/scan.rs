@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::batch::{BLOCK, BLOCK_BYTES, Batch, HEAD, Head};
+use crate::crc;
 use crate::journal::Header;
 use crate::storage::File;
 use crate::whole::{ReadAt, read_at, read_exact_at, uninterrupted};
@@ -262,7 +263,7 @@ fn decode(bytes: Vec<u8>, offset: u64) -> Option<Scanned> {
     let is_sound = |record: &crate::batch::Record, range| {
         let frames: Option<&[u8]> = batch.frames.get::<std::ops::Range<usize>>(range);
         frames.is_some_and(|frames| {
-            crc32c::crc32c(frames) == record.crc && crate::frames::are(frames, record.messages)
+            crc::of(frames) == record.crc && crate::frames::are(frames, record.messages)
         })
     };
     let are_sound = batch

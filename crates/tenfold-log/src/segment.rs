@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::crc;
 use crate::entry::{self, Entry, RECORD};
 use crate::frames;
 use crate::names;
@@ -54,7 +55,7 @@ impl Piece {
     }
 
     pub(crate) fn crc(&self) -> u32 {
-        crc32c::crc32c(&self.frames)
+        crc::of(&self.frames)
     }
 }
 

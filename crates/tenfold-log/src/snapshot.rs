@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
+use crate::crc;
 use crate::names;
 use crate::storage::Storage;
 use crate::whole::{synced, uninterrupted, write_all_at};
@@ -44,7 +45,7 @@ impl Snapshot {
         for (id, count) in &self.producers {
             let _ = writeln!(text, "producer {id} {} {}", count.total, count.time);
         }
-        let crc = crc32c::crc32c(text.as_bytes());
+        let crc = crc::of(text.as_bytes());
         let _ = writeln!(text, "crc {crc:08x}");
         text
     }

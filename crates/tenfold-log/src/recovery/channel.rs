@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::aside;
 use crate::batch::Record;
 use crate::channel::{Channel, Part, State};
+use crate::crc;
 use crate::entry;
 use crate::frames;
 use crate::index::{self, Index};
@@ -511,6 +512,6 @@ pub(crate) fn segment_has(storage: &dyn Storage, record: &Record) -> io::Result<
     }
     let mut bytes = vec![0; usize::try_from(record.length).unwrap_or(0)];
     read_exact_at(&*file, &mut bytes, record.offset, DURABLE)?;
-    let is_sound = crc32c::crc32c(&bytes) == record.crc && frames::are(&bytes, record.messages);
+    let is_sound = crc::of(&bytes) == record.crc && frames::are(&bytes, record.messages);
     Ok(is_sound.then(|| bytes.into()))
 }

@@ -187,6 +187,7 @@ pub(crate) fn read(channel: &Arc<Channel>) -> Read {
                 assert_eq!(messages.len() as u64, stretch.messages);
                 assert_eq!(reader.seq(), seq + stretch.messages);
                 read.messages.extend((seq..).zip(messages));
+                reader.reuse(stretch.frames);
             }
             Err(ReadError::Corrupt { first, next }) => {
                 assert!(first <= seq && seq < next, "{first} {seq} {next}");
