@@ -32,7 +32,7 @@ struct Source {
 /// what was committed when the copying began, or a little more, and its channels get new epochs, because
 /// the hub goes on without it. `progress` is told the bytes that were copied, and of how many.
 ///
-/// The source is not changed. A copy that is not complete has no `FORMAT`, and no hub takes it.
+/// The source is not changed, and of the copy nothing is deleted, whatever the options say of limits. A copy that is not complete has no `FORMAT`, and no hub takes it.
 pub fn backup(
     from: &Arc<dyn Storage>,
     to: &Arc<dyn Storage>,
@@ -57,7 +57,7 @@ pub fn backup(
     copy(&**from, &**to, progress).map_err(OpenError::io("copying"))?;
     format::create(&**to).map_err(OpenError::io("writing FORMAT"))?;
     let random = options.random;
-    let opened = open(Arc::clone(to), options)?;
+    let opened = open(Arc::clone(to), options.keeping_everything())?;
     let (log, report) = (opened.log.clone(), opened.report.clone());
     if !opened.stop() {
         let error = io::Error::other("the copy could not be closed");

@@ -6,8 +6,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::checkpoint::Checkpoint;
-use crate::log::{Health, Shared};
+use crate::log::{Health, Shared, Stage};
 use crate::names;
+use crate::spare;
 use crate::storage::Sharing;
 use crate::whole::{is_full, uninterrupted};
 
@@ -61,6 +62,9 @@ impl Checkpointer {
                     duties.checkpoint = checkpoint;
                 }
                 duties.retention.extend(names);
+                duties.has_no_space = true;
+                drop(duties);
+                self.shared.freed.notify_all();
                 false
             }
             Err(_) => {
@@ -77,16 +81,22 @@ impl Checkpointer {
         now: u64,
     ) -> io::Result<()> {
         // First what can make space.
-        let rolled = rolled.iter().filter_map(|name| self.shared.find(name));
-        self.shared.retain(rolled, now)?;
+        let is_due = now.saturating_sub(self.looked) >= LOOK;
+        if is_due {
+            self.looked = now;
+            self.shared.retain(self.shared.all(), now)?;
+        } else {
+            let rolled = rolled.iter().filter_map(|name| self.shared.find(name));
+            self.shared.retain(rolled, now)?;
+        }
+        self.shared.retain_in_all()?;
         if let Some(checkpoint) = checkpoint {
             checkpoint.run(&self.shared)?;
         }
-        if now.saturating_sub(self.looked) >= LOOK {
-            self.looked = now;
-            self.shared.retain(self.shared.all(), now)?;
+        if is_due {
+            spare::restore(&*self.shared.storage, self.shared.options.journal)?;
         }
-        self.shared.retain_in_all()
+        Ok(())
     }
 
     /// Runs until the log ends.
@@ -94,7 +104,7 @@ impl Checkpointer {
         loop {
             while self.step() {}
             let duties = self.shared.duties();
-            if duties.ending {
+            if duties.stage == Stage::Over {
                 return;
             }
             let is_due = duties.checkpoint.is_some() || !duties.retention.is_empty();

@@ -91,8 +91,12 @@ impl Committer {
         loop {
             while self.step() {}
             if !self.shared.wait_for_work(!self.taken.is_empty()) {
-                return;
+                break;
             }
+        }
+        while !self.taken.is_empty() {
+            self.refuse(Refused::Full);
+            self.taken = self.shared.take(usize::MAX);
         }
     }
 
@@ -235,6 +239,7 @@ impl Committer {
         let mut duties = self.shared.duties();
         duties.checkpoint = Some(checkpoint);
         duties.is_pending = true;
+        duties.has_no_space = false;
         drop(duties);
         self.shared.duty.notify_all();
         Ok(())

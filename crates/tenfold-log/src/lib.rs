@@ -63,6 +63,7 @@ mod retention;
 mod scan;
 mod segment;
 mod snapshot;
+mod spare;
 pub mod storage;
 mod verify;
 mod whole;

@@ -106,8 +106,8 @@ pub(crate) struct Shared {
     pub(crate) duties: Mutex<Duties>,
     /// Something has come into the queue, or the end is near.
     work: Condvar,
-    /// A checkpoint is done.
-    freed: Condvar,
+    /// A checkpoint is done, or has failed.
+    pub(crate) freed: Condvar,
     /// There is something for the checkpointer.
     pub(crate) duty: Condvar,
     health: AtomicU8,
@@ -145,11 +145,24 @@ pub(crate) struct Duties {
     pub(crate) checkpoint: Option<Checkpoint>,
     /// A checkpoint was given and is not done: the older journal file is still needed.
     pub(crate) is_pending: bool,
+    /// There was no space for what was tried last.
+    pub(crate) has_no_space: bool,
     /// All batches with a smaller number are synced in segments.
     pub(crate) done: u64,
     /// Channels that have begun a new segment.
     pub(crate) retention: BTreeSet<Arc<str>>,
-    pub(crate) ending: bool,
+    pub(crate) stage: Stage,
+}
+
+/// How near the end is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stage {
+    #[default]
+    Running,
+    /// What is begun is finished, but what has no space is not waited for.
+    Closing,
+    /// Nothing more will come.
+    Over,
 }
 
 impl Shared {
@@ -193,11 +206,11 @@ impl Shared {
         queue.waiting.drain(..count).collect()
     }
 
-    /// Waits until there is something for the committer to do. False: nothing will come any more.
+    /// Waits until there is something for the committer to do. False: nothing will come any more, or
+    /// what there is can never be done.
     pub(crate) fn wait_for_work(&self, has_some: bool) -> bool {
         if has_some {
-            self.wait_for_checkpoint();
-            return true;
+            return self.wait_for_checkpoint();
         }
         let queue = self.lock_queue();
         let queue = self
@@ -207,13 +220,16 @@ impl Shared {
         !queue.waiting.is_empty()
     }
 
-    /// Waits until the checkpoint that was given is done, or never will be.
-    pub(crate) fn wait_for_checkpoint(&self) {
-        let duties = self.duties();
-        let waited = self.freed.wait_while(duties, |duties| {
-            duties.is_pending && self.health() != Health::ReadOnly
-        });
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    /// Waits until the checkpoint that was given is done, or the disk has failed. False: the log is to end,
+    /// and there is no space for it.
+    pub(crate) fn wait_for_checkpoint(&self) -> bool {
+        let is_vain = |duties: &Duties| duties.stage != Stage::Running && duties.has_no_space;
+        let is_awaited = |duties: &mut Duties| {
+            duties.is_pending && self.health() != Health::ReadOnly && !is_vain(duties)
+        };
+        let waited = self.freed.wait_while(self.duties(), is_awaited);
+        let duties = waited.unwrap_or_else(PoisonError::into_inner);
+        !duties.is_pending || !is_vain(&duties)
     }
 
     /// All batches with a smaller number are synced in segments.
@@ -227,6 +243,12 @@ impl Shared {
 
     /// Lets the committer end when it has committed what there is.
     pub(crate) fn end(&self) {
+        let mut duties = self.duties();
+        duties.stage = Stage::Closing;
+        // There may be space by now: it is tried once more.
+        duties.has_no_space = false;
+        drop(duties);
+        self.duty.notify_all();
         self.lock_queue().ending = true;
         self.work.notify_all();
     }

@@ -14,6 +14,8 @@ pub(crate) const JOURNAL: &str = "journal";
 pub(crate) const CHANNELS: &str = "channels";
 /// What recovery has put aside.
 pub(crate) const ASIDE: &str = "aside";
+/// Space for a snapshot when there is no other.
+pub(crate) const SPARE: &str = "SPARE";
 /// Written and removed to see whether there is space again.
 pub(crate) const PROBE: &str = "probe.new";
 

@@ -8,12 +8,13 @@ use crate::checkpointer::Checkpointer;
 use crate::committer::Committer;
 use crate::error::OpenError;
 use crate::format;
-use crate::log::{Health, Log, Shared};
+use crate::log::{Health, Log, Shared, Stage};
 use crate::names;
 use crate::options::Options;
 use crate::recovery;
 use crate::report::Report;
 use crate::snapshot::sync_dir;
+use crate::spare;
 use crate::storage::{Sharing, Storage};
 use crate::whole::uninterrupted;
 
@@ -34,6 +35,8 @@ pub struct Opened {
 /// Opens the log in a directory, or makes one in an empty directory: takes the lock, and recovers what
 /// the last hub has left.
 pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenError> {
+    // A directory that is none of ours is not even locked; and between the two another can have begun.
+    format::check(&*storage)?;
     let lock = lock(&*storage)?;
     let is_log = format::check(&*storage)?;
     let make = || {
@@ -42,6 +45,7 @@ pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenE
         }
         uninterrupted(|| storage.create_dir(names::CHANNELS))?;
         uninterrupted(|| storage.create_dir(names::JOURNAL))?;
+        spare::make(&*storage, options.journal)?;
         sync_dir(&*storage, "")
     };
     make().map_err(OpenError::io("making the directories"))?;
@@ -123,19 +127,21 @@ impl Opened {
 
 impl Threads {
     /// Commits what is queued and leaves the log so that the next start has nothing to recover. False:
-    /// the disk did not let it, and the next start recovers what is committed.
+    /// the disk did not let it, and the next start recovers what is committed; what waited for space is
+    /// refused.
     pub fn stop(self) -> bool {
         let shared = self.shared;
         shared.end();
         let Ok(mut committer) = self.committer.join() else {
             return false;
         };
-        shared.wait_for_checkpoint();
-        let is_begun = shared.health() != Health::ReadOnly && committer.begin_checkpoint().is_ok();
+        let is_begun = shared.wait_for_checkpoint()
+            && shared.health() != Health::ReadOnly
+            && committer.begin_checkpoint().is_ok();
         if is_begun {
             shared.wait_for_checkpoint();
         }
-        shared.duties().ending = true;
+        shared.duties().stage = Stage::Over;
         shared.duty.notify_all();
         let is_joined = self.checkpointer.join().is_ok();
         let is_done = is_begun && is_joined && !shared.duties().is_pending;

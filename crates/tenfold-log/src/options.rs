@@ -63,6 +63,16 @@ impl Options {
         }
     }
 
+    /// The same without limits: who only looks after a log deletes nothing.
+    pub(crate) fn keeping_everything(mut self) -> Self {
+        self.max_disk = u64::MAX;
+        self.retention = Arc::new(|_| Retention {
+            max_bytes: u64::MAX,
+            ..Retention::default()
+        });
+        self
+    }
+
     /// The largest segment of a channel.
     pub(crate) fn segment_of(&self, retention: &Retention) -> u64 {
         self.segment.min(retention.max_bytes / 8).max(1)

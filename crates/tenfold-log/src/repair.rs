@@ -21,9 +21,10 @@ use crate::whole::{read_exact_at, uninterrupted};
 
 /// Recovers a log that no hub uses, as the next start would; then makes entries of indexes anew that are
 /// damaged, where the frames between their neighbours are exactly the messages that are missing. What is
-/// left is damaged: it is told to those who read it, and the rest is served.
+/// left is damaged: it is told to those who read it, and the rest is served. Nothing is deleted, whatever
+/// the options say of limits.
 pub fn repair(storage: &Arc<dyn Storage>, options: Options) -> Result<Report, OpenError> {
-    let opened = open(Arc::clone(storage), options)?;
+    let opened = open(Arc::clone(storage), options.keeping_everything())?;
     let mut report = opened.report.clone();
     for channel in opened.log.channels() {
         for (first, part, next) in segments(&channel) {

@@ -76,7 +76,7 @@ impl Shared {
         }
         let mut snapshot = channel.snapshot();
         snapshot.first = to;
-        snapshot.save(storage)?;
+        snapshot.save_on_a_full_disk(storage)?;
         sync_dir(storage, names::CHANNELS)?;
         let mut state = channel.state();
         state.first = to;

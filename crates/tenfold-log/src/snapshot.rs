@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::crc;
 use crate::names;
-use crate::storage::Storage;
-use crate::whole::{synced, uninterrupted, write_all_at};
+use crate::spare;
+use crate::storage::{File, Storage};
+use crate::whole::{is_full, synced, uninterrupted, write_all_at};
 
 /// A channel's snapshot. `docs/log-format.md`, section 4, has the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,6 +86,19 @@ impl Snapshot {
         replace(storage, &path, self.encode().as_bytes())?;
         sync_dir(storage, &names::channel(&self.channel))
     }
+
+    /// The same, with the space that is kept for this if there is no other.
+    pub(crate) fn save_on_a_full_disk(&self, storage: &dyn Storage) -> io::Result<()> {
+        let full = match self.save(storage) {
+            Err(error) if is_full(&error) => error,
+            result => return result,
+        };
+        let path = names::snapshot(&self.channel);
+        if !spare::replace(storage, &path, self.encode().as_bytes())? {
+            return Err(full);
+        }
+        sync_dir(storage, &names::channel(&self.channel))
+    }
 }
 
 /// Makes the names in a directory durable.
@@ -102,9 +116,15 @@ pub(crate) fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Re
     let new = names::new(path);
     let file = uninterrupted(|| storage.open(&new, true))?;
     uninterrupted(|| file.set_length(0))?;
-    write_all_at(&*file, &[bytes], 0)?;
-    synced(file.sync())?;
+    write(&*file, bytes)?;
     uninterrupted(|| storage.rename(&new, path))
+}
+
+/// Makes some bytes the contents of a file, and gives back what else is reserved for it.
+pub(crate) fn write(file: &dyn File, bytes: &[u8]) -> io::Result<()> {
+    write_all_at(file, &[bytes], 0)?;
+    uninterrupted(|| file.set_length(bytes.len() as u64))?;
+    synced(file.sync())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use tenfold_log::storage::Disk;
-use tenfold_log::{Options, Report, Retention, Storage};
+use tenfold_log::{Options, Report, Storage};
 
 use crate::failure::Failure;
 use crate::numbers::size;
@@ -94,7 +94,7 @@ impl Log {
                 )
             }
             What::Repair { at } => {
-                let report = tenfold_log::repair(&at.open()?, everything());
+                let report = tenfold_log::repair(&at.open()?, Options::new(random));
                 at.tell(
                     &report.map_err(|error| at.cannot("repair", &error))?,
                     &stdout,
@@ -116,7 +116,7 @@ impl Log {
                 let to: Arc<dyn Storage> = Arc::new(to);
                 let mut progress = Progress::new("copied", words);
                 let mut told = |done, all| progress.at(done, all);
-                let report = tenfold_log::backup(&from, &to, everything(), &mut told);
+                let report = tenfold_log::backup(&from, &to, Options::new(random), &mut told);
                 at.tell(
                     &report.map_err(|error| at.cannot("copy", &error))?,
                     &stdout,
@@ -162,17 +162,6 @@ fn cannot(what: &str, data: &Path, error: &dyn std::fmt::Display) -> Failure {
 /// Numbers that differ from start to start: the system's random numbers are the keys of the hash.
 pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(0)
-}
-
-/// Nothing is deleted by who only looks after a log.
-fn everything() -> Options {
-    let mut options = Options::new(random);
-    options.max_disk = u64::MAX;
-    options.retention = Arc::new(|_| Retention {
-        max_bytes: u64::MAX,
-        ..Retention::default()
-    });
-    options
 }
 
 /// How far something is, for who sits at a terminal.

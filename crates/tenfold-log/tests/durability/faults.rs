@@ -1,11 +1,14 @@
 //! Each call fails once, in each way.
 
-use tenfold_log::Health;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use tenfold_log::storage::{Call, Fault, Keep, Kind, Memory};
+use tenfold_log::{Health, Options, Refused, Retention};
 
 use crate::model::{check, expected};
 use crate::script::run;
-use crate::support::{Fate, reopen, small};
+use crate::support::{Fate, Sent, advance, random, read, reopen, send, send_to, settle, small};
 
 const EIO: i32 = 5;
 const EINTR: i32 = 4;
@@ -121,13 +124,16 @@ fn without_space_a_batch_is_refused_as_a_whole_and_the_next_one_is_taken() {
     drop(run(&whole, false));
     let calls = whole.trace();
     let mut refused = 0;
-    for call in calls.iter().filter(|call| call.kind == Kind::Reserve) {
+    for call in calls
+        .iter()
+        .filter(|call| call.kind == Kind::Reserve && call.path != "SPARE")
+    {
         let memory = Memory::new();
         // The second try is for what is needed and no more.
         memory.fail(Fault::at(call.number).errno(ENOSPC));
         memory.fail(Fault::at(call.number + 1).errno(ENOSPC));
         let run = run(&memory, false);
-        let full = |sent: &&crate::support::Sent| matches!(sent.fate(), Fate::Refused(_));
+        let full = |sent: &&Sent| matches!(sent.fate(), Fate::Refused(_));
         refused += run.sent.iter().filter(full).count();
         let opened = run.opened.as_ref().unwrap();
         assert_ne!(opened.log.health(), Health::ReadOnly, "{call:?}");
@@ -138,8 +144,6 @@ fn without_space_a_batch_is_refused_as_a_whole_and_the_next_one_is_taken() {
 
 #[test]
 fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
-    use crate::support::{random, send, settle};
-    use tenfold_log::{Options, Refused};
     let memory = Memory::new();
     let mut options = Options::new(random);
     options.journal = 64 * 1024;
@@ -165,9 +169,7 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
     assert_eq!(opened.log.health(), Health::Full);
     assert_eq!(opened.log.may_publish(), Err(Refused::Full));
     assert_eq!(
-        crate::support::read(&opened.log.channel("a", 0))
-            .messages
-            .len() as u64,
+        read(&opened.log.channel("a", 0)).messages.len() as u64,
         taken
     );
     memory.unlimit_space();
@@ -182,4 +184,97 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
         }
     );
     assert_eq!(opened.log.health(), Health::Ok);
+}
+
+#[test]
+fn on_a_full_disk_retention_makes_space() {
+    let memory = Memory::new();
+    let mut opened = reopen(memory.clone(), aging()).unwrap();
+    let message = vec![b'x'; 400];
+    for round in 1..=3 {
+        let newest = round * 20 - 1;
+        for _ in 0..20 {
+            send(&opened, "a", Some("p"), std::slice::from_ref(&message));
+            advance(10);
+            settle(&mut opened);
+        }
+        // Something else takes all that is left; and then everything but the newest segment is too old.
+        memory.set_space(1);
+        let sent = send(&opened, "a", Some("p"), &[vec![b'x'; 10_000]]);
+        settle(&mut opened);
+        assert_eq!(sent.fate(), Fate::Refused(Refused::Full));
+        advance(10_000);
+        settle(&mut opened);
+        assert_eq!(opened.log.channel("a", 0).first(), newest);
+        memory.unlimit_space();
+        // What was used for that is kept anew.
+        advance(10_000);
+        settle(&mut opened);
+        assert_eq!(opened.log.may_publish(), Ok(()));
+    }
+    drop(opened);
+    let opened = reopen(memory.image_kept(), aging()).unwrap();
+    let channel = opened.log.channel("a", 0);
+    assert_eq!((channel.first(), channel.next()), (59, 60));
+    assert_eq!(channel.producers()[0].1, 60);
+}
+
+#[test]
+fn a_log_without_space_stops_all_the_same_and_refuses_what_waits() {
+    let memory = Memory::new();
+    let mut options = aging();
+    // No checkpoint before the last one.
+    options.journal = 64 * 4096;
+    let opened = reopen(memory.clone(), options).unwrap();
+    let (log, _, threads) = opened.start().unwrap();
+    let mut sent = Vec::new();
+    for number in 0..300 {
+        if number == 9 {
+            // There is space for one snapshot, so no checkpoint of three channels is done.
+            memory.set_space(1);
+        }
+        let channel = ["a", "b", "c"][number % 3];
+        let message = format!("{number:0400}").into_bytes();
+        sent.push(send_to(&log, channel, Some("p"), &[message]));
+        if number < 9 {
+            until(|| sent[number].fate() != Fate::Waiting);
+        }
+    }
+    assert!(!threads.stop());
+    drop(log);
+    let opened = reopen(memory.image(|_| Keep::None), aging()).unwrap();
+    let mut acknowledged = 0;
+    for channel in ["a", "b", "c"] {
+        let of_channel = sent.iter().filter(|sent| sent.channel == channel);
+        let kept: Vec<_> = of_channel
+            .filter(|sent| match sent.fate() {
+                Fate::Visible { .. } => true,
+                Fate::Refused(Refused::Full) => false,
+                fate => panic!("{fate:?}"),
+            })
+            .flat_map(|sent| sent.messages.clone())
+            .collect();
+        assert_eq!(read(&opened.log.channel(channel, 0)).all(), kept);
+        acknowledged += kept.len();
+    }
+    assert!((9..300).contains(&acknowledged), "{acknowledged}");
+}
+
+/// Waits for what other threads do.
+fn until(is_met: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_met() {
+        assert!(Instant::now() < deadline, "it takes too long");
+        std::thread::yield_now();
+    }
+}
+
+/// Small files, and messages that are too old after a second.
+fn aging() -> Options {
+    let mut options = small();
+    options.retention = Arc::new(|_| Retention {
+        max_age: Some(Duration::from_secs(1)),
+        ..Retention::default()
+    });
+    options
 }

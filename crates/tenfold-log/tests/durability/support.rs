@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tenfold_log::{
-    Channel, OpenError, Opened, Options, ReadError, Receipt, Refused, Retention, Storage,
+    Channel, Log, OpenError, Opened, Options, ReadError, Receipt, Refused, Retention, Storage,
     Submission, open,
 };
 
@@ -133,7 +133,17 @@ pub(crate) fn send(
     producer: Option<&str>,
     messages: &[Vec<u8>],
 ) -> Sent {
-    let to = opened.log.channel(channel, random());
+    send_to(&opened.log, channel, producer, messages)
+}
+
+/// Queues messages of a log that may run by itself.
+pub(crate) fn send_to(
+    log: &Log,
+    channel: &str,
+    producer: Option<&str>,
+    messages: &[Vec<u8>],
+) -> Sent {
+    let to = log.channel(channel, random());
     let sent = Sent {
         epoch: to.epoch(),
         channel: channel.to_owned(),
@@ -147,7 +157,7 @@ pub(crate) fn send(
         producer: producer.map(Into::into),
         receipt: Box::new(Told(Arc::clone(&sent.fate))),
     };
-    opened.log.submit(&to, submission);
+    log.submit(&to, submission);
     sent
 }
 

@@ -1,0 +1,50 @@
+//! Space that is kept for retention on a full disk: it has to write a snapshot before it can delete.
+
+use std::io;
+
+use crate::names;
+use crate::retention::remove;
+use crate::snapshot::write;
+use crate::storage::Storage;
+use crate::whole::{is_full, uninterrupted};
+
+/// Bytes for a log with journal files of this size.
+fn size(journal: u64) -> u64 {
+    (journal / 64).clamp(4096, 1 << 20)
+}
+
+/// Makes it anew, if there is space. What is found may be another file as well, after a crash.
+pub(crate) fn make(storage: &dyn Storage, journal: u64) -> io::Result<()> {
+    remove(storage, names::SPARE)?;
+    let reserve = || {
+        let file = uninterrupted(|| storage.open(names::SPARE, true))?;
+        uninterrupted(|| file.reserve(0, size(journal)))
+    };
+    match reserve() {
+        Err(error) if is_full(&error) => remove(storage, names::SPARE),
+        result => result,
+    }
+}
+
+/// Makes it anew if it was used, and there is space again.
+pub(crate) fn restore(storage: &dyn Storage, journal: u64) -> io::Result<()> {
+    match uninterrupted(|| storage.open(names::SPARE, false)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(storage, journal),
+        result => result.map(drop),
+    }
+}
+
+/// Writes a file anew in this space, as [`replace`](crate::snapshot::replace) does elsewhere. False: it is
+/// used already, or too small.
+pub(crate) fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<bool> {
+    let file = match uninterrupted(|| storage.open(names::SPARE, false)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        result => result?,
+    };
+    match write(&*file, bytes) {
+        Err(error) if is_full(&error) => return Ok(false),
+        result => result?,
+    }
+    uninterrupted(|| storage.rename(names::SPARE, path))?;
+    Ok(true)
+}
