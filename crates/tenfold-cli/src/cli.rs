@@ -8,6 +8,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tenfold::FramingError;
 
 use crate::bench::Bench;
+use crate::bridge::Bridge;
 use crate::broadcast::Broadcast;
 use crate::channels::Channels;
 use crate::convert::Convert;
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     Pub(Pub),
     Channels(Channels),
     Bench(Bench),
+    Bridge(Bridge),
     Convert(Convert),
     Framings(Framings),
     Completions(Completions),
@@ -81,6 +83,7 @@ impl Command {
             Self::Pub(publish) => publish.run(words),
             Self::Channels(channels) => channels.run(words),
             Self::Bench(bench) => bench.run(words),
+            Self::Bridge(bridge) => bridge.run(words),
             Self::Convert(convert) => convert.run(words),
             Self::Framings(framings) => framings.run(),
             Self::Completions(completions) => completions.run(),

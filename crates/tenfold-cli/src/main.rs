@@ -5,6 +5,7 @@
 //! through [`words`].
 
 mod bench;
+mod bridge;
 mod broadcast;
 mod channels;
 mod cli;
