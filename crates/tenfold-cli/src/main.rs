@@ -22,6 +22,7 @@ mod manual;
 mod numbers;
 mod options;
 mod output;
+mod payload;
 mod port_file;
 mod publish;
 mod pump;

@@ -113,7 +113,7 @@ fn channel_end(text: &str) -> Result<End, String> {
     };
     let name = name
         .parse::<ChannelName>()
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("\"{name}\" is not {error}"))?;
     Ok(End::Hub(name, way))
 }
 

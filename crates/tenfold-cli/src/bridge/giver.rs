@@ -3,7 +3,9 @@
 use tenfold::client::{self, OnGap, Subscribe};
 use tenfold::protocol::{ChannelName, Position};
 use tenfold::tokio::{Reader, Subscriber};
-use tenfold::{Address, DEFAULT_LIMIT, Decoder, ErrorKind, Event, PATIENCE, ReadError, Side, closing};
+use tenfold::{
+    Address, DEFAULT_LIMIT, Decoder, ErrorKind, Event, PATIENCE, ReadError, Side, closing,
+};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 

@@ -99,7 +99,8 @@ impl Service {
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             joints = open(&self.ends, &self.listening.0, first, None) => joints?,
         };
-        self.words.detail(format_args!("joined {} and {}", a.name, b.name));
+        self.words
+            .detail(format_args!("joined {} and {}", a.name, b.name));
         let outcome = session::run(a, b, self.terms).await;
         totals.add(&outcome);
         outcome.result
@@ -202,7 +203,11 @@ async fn open(
             return Err(failure);
         }
     };
-    Ok(if first == 0 { [one, other] } else { [other, one] })
+    Ok(if first == 0 {
+        [one, other]
+    } else {
+        [other, one]
+    })
 }
 
 fn note(

@@ -21,8 +21,8 @@ pub(super) fn take() -> Result<(fs::File, Stdout), Failure> {
         rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
         Ok((stdin, stdout))
     };
-    let (stdin, stdout) = taken()
-        .map_err(|error| Failure::Other(format!("cannot use stdin and stdout: {error}")))?;
+    let (stdin, stdout) =
+        taken().map_err(|error| Failure::Other(format!("cannot use stdin and stdout: {error}")))?;
     Ok((stdin.into(), Stdout(Some(stdout.into()))))
 }
 
