@@ -63,7 +63,7 @@ impl<O: Output> Sink<O> {
 
     pub(crate) fn put(&mut self, event: Event<'_>) -> Result<(), Failure> {
         self.format.put(event, &mut self.batch).map_err(|error| {
-            Failure::Framing(format!("cannot frame message {}: {error}", self.messages))
+            Failure::Framing(error.of(self.messages))
         })?;
         self.inside = matches!(event, Event::Begin { .. } | Event::Data(_));
         if matches!(event, Event::Message(_) | Event::End) {
