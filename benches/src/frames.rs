@@ -88,7 +88,7 @@ impl<R: Read> Blocks<R> {
 }
 
 /// Where the last whole frame ends, and how many there are.
-fn whole_frames(bytes: &[u8]) -> io::Result<(usize, u64)> {
+pub fn whole_frames(bytes: &[u8]) -> io::Result<(usize, u64)> {
     let mut end = 0;
     let mut messages = 0;
     while let Some(header) = bytes.get(end..end + 10) {
@@ -102,7 +102,8 @@ fn whole_frames(bytes: &[u8]) -> io::Result<(usize, u64)> {
     Ok((end, messages))
 }
 
-fn length(header: &[u8]) -> Option<usize> {
+/// What a header announces, if it is one.
+pub fn length(header: &[u8]) -> Option<usize> {
     let digits = header
         .iter()
         .take_while(|byte| byte.is_ascii_digit())

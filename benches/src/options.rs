@@ -1,4 +1,4 @@
-//! The flags that `fanout`, `latency` and `idle` share: which points and servers, and for how long.
+//! The flags that the binaries share: which points and servers, and for how long.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -68,6 +68,17 @@ impl Options {
     pub fn own(&self, name: &str) -> Option<&str> {
         let pair = self.own.iter().find(|(given, _)| given == name);
         pair.map(|(_, value)| value.as_str())
+    }
+
+    /// The list of numbers of a flag that only one binary has.
+    pub fn own_numbers(&self, name: &str, otherwise: &str) -> io::Result<Vec<usize>> {
+        numbers(self.own(name).unwrap_or(otherwise))
+    }
+
+    /// Gives a server arguments that it has without `--args-NAME`.
+    pub fn with_args(mut self, server: &str, args: &str) -> Self {
+        self.args.push((server.to_owned(), args.to_owned()));
+        self
     }
 
     pub fn own_number(&self, name: &str, otherwise: usize) -> io::Result<usize> {

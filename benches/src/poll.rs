@@ -21,13 +21,18 @@ impl Poll {
     }
 
     pub fn add(&self, source: impl AsFd, number: u64) -> io::Result<()> {
+        self.add_for(source, number, epoll::EventFlags::IN)
+    }
+
+    /// Registers what is read and written until it would block; then it is told when either goes on.
+    pub fn add_both_ways(&self, source: impl AsFd, number: u64) -> io::Result<()> {
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        self.add_for(source, number, flags)
+    }
+
+    fn add_for(&self, source: impl AsFd, number: u64, flags: epoll::EventFlags) -> io::Result<()> {
         let data = epoll::EventData::new_u64(number);
-        Ok(epoll::add(
-            &self.epoll,
-            source,
-            data,
-            epoll::EventFlags::IN,
-        )?)
+        Ok(epoll::add(&self.epoll, source, data, flags)?)
     }
 
     pub fn remove(&self, source: impl AsFd) -> io::Result<()> {

@@ -64,6 +64,20 @@ pub fn print(title: &str, reference: &str, rows: &[Row]) {
     }
 }
 
+/// Any table: its heads, and its cells line by line.
+pub fn print_cells(title: &str, heads: &[&str], lines: &[Vec<String>]) {
+    println!("\n{title}\n\n| {} |", heads.join(" | "));
+    println!("|{}", "---|".repeat(heads.len()));
+    for cells in lines {
+        println!("| {} |", cells.join(" | "));
+    }
+}
+
+/// A cell of what is not always known.
+pub fn known(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+}
+
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -76,9 +90,14 @@ pub fn congestion_control() -> String {
         .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
-fn human(rate: f64) -> String {
+/// A rate in thousands or millions.
+pub fn human(rate: f64) -> String {
     if rate >= 1e6 {
         format!("{:.1} M", rate / 1e6)
+    } else if rate < 1e3 {
+        format!("{rate:.0}")
+    } else if rate < 1e4 {
+        format!("{:.1} k", rate / 1e3)
     } else {
         format!("{:.0} k", rate / 1e3)
     }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::Duration;
 
 use super::{CHANNEL, Envelope, Server, Setup};
 use crate::Result;
@@ -11,6 +12,9 @@ use crate::process::Process;
 
 /// The longest answer that the hub's protocol allows.
 const ANSWER: usize = 4096;
+
+/// A hub that does not answer for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Hub {
     process: Process,
@@ -57,15 +61,29 @@ impl Server for Hub {
 
 /// Opens a connection with a request; returns when the hub has answered with OK.
 fn ask(address: SocketAddr, request: &str) -> Result<TcpStream> {
+    Ok(answer_to(address, request)?.1)
+}
+
+/// Opens a connection with a request; returns the hub's answer, which begins with OK, as well.
+pub fn answer_to(address: SocketAddr, request: &str) -> Result<(String, TcpStream)> {
     let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
     socket.write_all(&[&header(request.len()), request.as_bytes()].concat())?;
     let answer = read_frame(&socket, ANSWER)?;
-    if answer.starts_with(b"OK ") {
-        Ok(socket)
+    socket.set_read_timeout(None)?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    if answer.starts_with("OK ") {
+        Ok((answer, socket))
     } else {
-        let answer = String::from_utf8_lossy(&answer);
         Err(format!("the hub answered {request:?} with {answer:?}").into())
     }
+}
+
+/// The number behind a key of an answer.
+pub fn number_in(answer: &str, key: &str) -> Option<u64> {
+    let fields = answer.split(' ').filter_map(|field| field.split_once('='));
+    let mut values = fields.filter(|(name, _)| *name == key);
+    values.next().and_then(|(_, value)| value.parse().ok())
 }
 
 #[cfg(test)]
@@ -102,6 +120,15 @@ mod tests {
         );
         assert_eq!(sent, b"25        SUBSCRIBE ticks from=next");
         assert_eq!(rest.unwrap(), b"3         abc");
+    }
+
+    #[test]
+    fn numbers_are_found_by_their_keys() {
+        let answer = "OK status=ok version=0.1.0 batches=12 bytes=x";
+        assert_eq!(number_in(answer, "batches"), Some(12));
+        for key in ["batch", "status", "bytes"] {
+            assert_eq!(number_in(answer, key), None, "{key}");
+        }
     }
 
     #[test]

@@ -10,9 +10,9 @@
 //! | `zmq` | a proxy of libzmq's XSUB and XPUB | one frame of ZMTP that begins with the channel |
 
 pub mod broadcast;
-mod hub;
-mod nats;
-mod redis;
+pub mod hub;
+pub mod nats;
+pub mod redis;
 mod zmq;
 
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ use crate::Result;
 use crate::process::Process;
 
 /// The channel of all measurements.
-const CHANNEL: &str = "ticks";
+pub const CHANNEL: &str = "ticks";
 
 /// A running server; it ends when this is dropped.
 pub trait Server {
@@ -80,7 +80,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    fn args(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub fn args(&self, name: &str) -> impl Iterator<Item = &str> {
         self.args
             .iter()
             .filter(move |(server, _)| server == name)
@@ -88,13 +88,13 @@ impl Setup {
     }
 
     /// Where a server is to write its addresses; what another has left there is removed.
-    fn port_file(&self) -> PathBuf {
+    pub fn port_file(&self) -> PathBuf {
         let file = self.place.join("ports");
         let _ = std::fs::remove_file(&file);
         file
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         Path::join(&self.place, name)
     }
 }

@@ -1,7 +1,7 @@
 //! NATS core, in its text protocol. Its limits on slow subscribers are raised so far that none is
 //! cut: the load client's own limit is what bounds the server's buffers.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
@@ -38,23 +38,6 @@ impl Nats {
         process.connect(address)?;
         Ok(Self { process, address })
     }
-
-    /// Connects, and sends this as its first commands; returns when they have taken effect.
-    fn connect(&self, commands: &str) -> Result<TcpStream> {
-        let mut socket = TcpStream::connect(self.address)?;
-        let mut info = String::new();
-        // One byte at a time: what follows the line must stay in the socket.
-        BufReader::with_capacity(1, &socket).read_line(&mut info)?;
-        let hello = r#"CONNECT {"verbose":false,"pedantic":false}"#;
-        socket.write_all(format!("{hello}\r\n{commands}PING\r\n").as_bytes())?;
-        let mut answer = String::new();
-        BufReader::with_capacity(1, &socket).read_line(&mut answer)?;
-        if answer == "PONG\r\n" {
-            Ok(socket)
-        } else {
-            Err(format!("nats answered {answer:?}").into())
-        }
-    }
 }
 
 impl Server for Nats {
@@ -63,11 +46,11 @@ impl Server for Nats {
     }
 
     fn subscribe(&self) -> Result<TcpStream> {
-        self.connect(&format!("SUB {CHANNEL} 1\r\n"))
+        connect(self.address, &format!("SUB {CHANNEL} 1\r\n"))
     }
 
     fn publish(&self) -> Result<TcpStream> {
-        self.connect("")
+        connect(self.address, "")
     }
 
     fn sent(&self, size: usize) -> Envelope {
@@ -89,4 +72,25 @@ impl Server for Nats {
     fn interjection(&self) -> &'static [u8] {
         b"PING\r\n"
     }
+}
+
+/// Connects, and sends this as its first commands; returns when they have taken effect.
+pub fn connect(address: SocketAddr, commands: &str) -> Result<TcpStream> {
+    let mut socket = TcpStream::connect(address)?;
+    read_line(&socket)?;
+    let hello = r#"CONNECT {"verbose":false,"pedantic":false}"#;
+    socket.write_all(format!("{hello}\r\n{commands}PING\r\n").as_bytes())?;
+    let answer = read_line(&socket)?;
+    if answer == "PONG\r\n" {
+        Ok(socket)
+    } else {
+        Err(format!("nats answered {answer:?}").into())
+    }
+}
+
+/// One byte at a time: what follows the line must stay in the socket.
+pub fn read_line(socket: &TcpStream) -> io::Result<String> {
+    let mut line = String::new();
+    BufReader::with_capacity(1, socket).read_line(&mut line)?;
+    Ok(line)
 }

@@ -67,7 +67,7 @@ impl Server for Redis {
 }
 
 /// An array of strings.
-fn request(words: &[&str]) -> Vec<u8> {
+pub fn request(words: &[&str]) -> Vec<u8> {
     let mut text = format!("*{}\r\n", words.len());
     for word in words {
         text += &format!("${}\r\n{word}\r\n", word.len());
@@ -89,7 +89,7 @@ fn around_last(word: &str, size: usize) -> Envelope {
     }
 }
 
-fn exchange(socket: &mut TcpStream, request: &[u8], expected: &[u8]) -> Result<()> {
+pub fn exchange(socket: &mut TcpStream, request: &[u8], expected: &[u8]) -> Result<()> {
     socket.write_all(request)?;
     let mut answer = vec![0; expected.len()];
     socket.read_exact(&mut answer)?;

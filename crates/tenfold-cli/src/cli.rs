@@ -15,6 +15,7 @@ use crate::convert::Convert;
 use crate::demo::Demo;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::framings::Framings;
+use crate::log::Log;
 use crate::manual::{Completions, Man};
 use crate::publish::Pub;
 use crate::recv::Recv;
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     Sub(Sub),
     Pub(Pub),
     Channels(Channels),
+    Log(Log),
     Bench(Bench),
     Bridge(Bridge),
     Convert(Convert),
@@ -82,6 +84,7 @@ impl Command {
             Self::Sub(sub) => sub.run(words),
             Self::Pub(publish) => publish.run(words),
             Self::Channels(channels) => channels.run(words),
+            Self::Log(log) => log.run(words),
             Self::Bench(bench) => bench.run(words),
             Self::Bridge(bridge) => bridge.run(words),
             Self::Convert(convert) => convert.run(words),

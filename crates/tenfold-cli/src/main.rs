@@ -18,6 +18,7 @@ mod framings;
 mod hub_client;
 mod input;
 mod keep;
+mod log;
 mod manual;
 mod numbers;
 mod options;

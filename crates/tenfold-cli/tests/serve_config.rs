@@ -240,3 +240,25 @@ fn quiet_is_quiet() {
     hub.signal("-TERM");
     assert_eq!(hub.end().err, "");
 }
+
+#[test]
+fn channels_on_disk_can_be_set_in_the_file_and_in_the_environment() {
+    let file = "data = \"/tmp/nowhere\"\nretain = [\"log.*:max-age=7d\", \"max-bytes=1MiB,max-messages=5\"]\n";
+    let rules = setting(&printed(file, &[], &[]), "retain");
+    assert!(rules.0.contains("log.*:max-age=7d") && rules.0.contains("max-messages=5"));
+    let environment = [("TENFOLD_RETAIN", "a:max-age=1h;max-bytes=1MiB,max-age=2h")];
+    let rules = setting(&printed(file, &environment, &[]), "retain");
+    assert_eq!(rules.1, "environment TENFOLD_RETAIN");
+    let (code, _, err) = serve("retain = \"max-bytes=1\"\n", &[], &["--check"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        err.contains("hub.toml:1: retain is for channels on disk"),
+        "{err}"
+    );
+    let (code, _, err) = serve("data = \"x\"\nretain = \"most=1\"\n", &[], &["--check"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        err.contains("hub.toml:2: retain: ") && err.contains("max-bytes=SIZE"),
+        "{err}"
+    );
+}

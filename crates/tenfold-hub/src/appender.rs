@@ -7,14 +7,15 @@ use tenfold::protocol::{ProducerId, Refusal};
 
 use crate::Block;
 use crate::channel::Channel;
-use crate::producers::Claim;
+use crate::producers::{Claim, Fenced, Progress};
 use crate::registry::Visit;
 use crate::tail::NotAppended;
+use crate::ticket::Ticket;
 
 /// A channel, and a claim to append to it. The producer's goes on to its next connection.
 #[derive(Debug)]
 pub(crate) struct Appender {
-    visit: Visit,
+    visit: Arc<Visit>,
     claim: Arc<Claim>,
     producer: Option<ProducerId>,
     clock: fn() -> SystemTime,
@@ -28,32 +29,58 @@ impl Appender {
     ) -> Result<Self, Refusal> {
         let claim = visit.channel().claim(producer.as_ref(), clock())?;
         Ok(Self {
-            visit,
+            visit: Arc::new(visit),
             claim,
             producer,
             clock,
         })
     }
 
-    /// Commits a block.
+    /// Waits until everything is committed or refused that was accepted from the producer's earlier
+    /// connections. To be called before it is used.
+    pub(crate) async fn settled(&self) -> Result<(), Fenced> {
+        tokio::select! {
+            biased;
+            () = self.claim.fenced() => Err(Fenced),
+            () = self.claim.settled() => Ok(()),
+        }
+    }
+
+    /// Commits a block, or, on a channel with a log, accepts it: what becomes of it is seen in
+    /// [`progress`](Self::progress).
     ///
     /// Cancel-safe: a call that is dropped before it is ready has appended nothing.
     pub(crate) async fn append(&self, block: Block) -> Result<(), NotAppended> {
-        let time = (self.clock)();
         tokio::select! {
             biased;
             () = self.claim.fenced() => Err(NotAppended::Fenced),
-            appended = self.channel().append(&self.claim, block, time) => {
-                self.visit.enforce_total();
-                appended
-            }
+            appended = self.enter(block) => appended,
         }
+    }
+
+    async fn enter(&self, block: Block) -> Result<(), NotAppended> {
+        let Some(history) = self.channel().history() else {
+            let appended = self
+                .channel()
+                .append(&self.claim, block, (self.clock)())
+                .await;
+            self.visit.enforce_total();
+            return appended;
+        };
+        let room = history.room(block.bytes().len()).await;
+        let ticket = || {
+            let (visit, claim) = (Arc::clone(&self.visit), Arc::clone(&self.claim));
+            Ticket::new(visit, claim, block.clone(), room)
+        };
+        history.submit(&self.claim, self.producer.as_ref(), &block, ticket)
     }
 
     /// Brings what was appended, the last block of so many bytes, to the subscribers that wait for
     /// it. To be called after [`append`](Self::append), when its success was told.
     pub(crate) fn deliver(&self, bytes: usize) {
-        self.channel().tail().deliver(bytes);
+        if self.channel().history().is_none() {
+            self.channel().tail().deliver(bytes);
+        }
     }
 
     /// How many messages are committed: the producer's, or this connection's.
@@ -61,9 +88,14 @@ impl Appender {
         self.claim.committed()
     }
 
-    /// Waits until another connection has the producer's claim.
-    pub(crate) async fn fenced(&self) {
-        self.claim.fenced().await;
+    /// How far what was appended is.
+    pub(crate) fn progress(&self) -> Progress {
+        self.claim.progress()
+    }
+
+    /// Waits until it is further than this.
+    pub(crate) async fn moved(&self, seen: Progress) {
+        self.claim.moved(seen).await;
     }
 
     pub(crate) fn channel(&self) -> &Arc<Channel> {

@@ -201,7 +201,7 @@ impl Host for Door {
         let subscriber = Subscriber::new(
             client,
             Block::new(options.welcome.clone(), 0),
-            shared.tail.cursor(options.start),
+            (shared.tail.cursor(options.start), None),
             Drain::Silence(options.drain),
             Arc::clone(&shared.counters),
         );

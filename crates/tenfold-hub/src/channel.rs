@@ -7,11 +7,13 @@ use std::time::SystemTime;
 use bytes::Buf;
 use tenfold::protocol::{ChannelName, Code, Epoch, Position, ProducerId, Refusal, Subscribed};
 use tenfold::{Decoder, Event, Framing};
+use tenfold_log::ReadError;
 use tokio::sync::Mutex as Turn;
 
+use crate::history::History;
 use crate::producers::{Claim, Producers};
 use crate::tail::NotAppended;
-use crate::window::{Entry, NotThere};
+use crate::window::{Entry, NotThere, Window};
 use crate::{Block, Cursor, Tail};
 
 /// A named, ordered sequence of messages.
@@ -25,6 +27,8 @@ pub(crate) struct Channel {
     name: ChannelName,
     epoch: Epoch,
     tail: Tail,
+    /// What is on disk, on a channel with a log. The tail is then the newest part of it.
+    history: Option<Arc<History>>,
     producers: Mutex<Producers>,
     /// Publishers that have to wait for slow subscribers do so one after the other.
     turn: Turn<()>,
@@ -41,6 +45,15 @@ pub(crate) struct Subscription {
     pub(crate) cursor: Cursor,
 }
 
+/// Where a subscription of a channel with a log begins.
+enum Entered {
+    Tail(Subscription),
+    /// Before the tail; it was not looked yet whether it can be read.
+    Files(Subscription),
+    /// It has to be looked up what was committed at this time.
+    Time(SystemTime),
+}
+
 /// What a connection does with a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -49,16 +62,36 @@ pub(crate) enum Role {
 }
 
 impl Channel {
+    /// A channel in memory.
     pub(crate) fn new(name: ChannelName, epoch: Epoch, tail: Tail, max_producers: usize) -> Self {
         Self {
             name,
             epoch,
             tail,
+            history: None,
             producers: Mutex::new(Producers::new(max_producers)),
             turn: Turn::new(()),
             publishers: AtomicUsize::new(0),
             subscribers: AtomicUsize::new(0),
         }
+    }
+
+    /// A channel with a log, with the producers that it knows.
+    pub(crate) fn durable(
+        name: ChannelName,
+        history: History,
+        tail: Tail,
+        max_producers: usize,
+    ) -> Self {
+        let mut channel = Self::new(name, Epoch(history.channel.epoch()), tail, max_producers);
+        for (id, committed, last) in history.channel.producers() {
+            // The log has the same rules for their names.
+            if let Ok(id) = id.parse() {
+                channel.producers().remember(id, committed, last);
+            }
+        }
+        channel.history = Some(Arc::new(history));
+        channel
     }
 
     pub(crate) fn name(&self) -> &ChannelName {
@@ -73,7 +106,121 @@ impl Channel {
         &self.tail
     }
 
-    /// A place to read from. It is fixed in one step against the committed end.
+    pub(crate) fn history(&self) -> Option<&Arc<History>> {
+        self.history.as_ref()
+    }
+
+    /// A place to read from. It is fixed in one step against the committed end; that the messages can
+    /// be had may have to be looked up on disk.
+    pub(crate) async fn find(
+        &self,
+        mut from: Position,
+        epoch: Option<Epoch>,
+    ) -> Result<Subscription, Refusal> {
+        let Some(history) = &self.history else {
+            return self.subscribe(from, epoch);
+        };
+        loop {
+            match self.enter(history, from, epoch)? {
+                Entered::Tail(subscription) => return Ok(subscription),
+                Entered::Files(subscription) => {
+                    match history.probe(subscription.cursor.seq()).await {
+                        Ok(()) => return Ok(subscription),
+                        // It has just gone; there is another oldest or n-th newest one now.
+                        Err(ReadError::Trimmed { .. }) if !matches!(from, Position::Seq(_)) => {}
+                        Err(error) => return Err(self.unreadable(&error)),
+                    }
+                }
+                Entered::Time(time) => {
+                    let found = history.at_time(time).await;
+                    let seq = found.map_err(|error| self.unreadable(&error))?;
+                    let first = history.channel.first();
+                    if first > 0 && seq <= first {
+                        // What was committed then may have been trimmed.
+                        return Err(not_there(NotThere::Trimmed, first, first));
+                    }
+                    from = Position::Seq(seq);
+                }
+            }
+        }
+    }
+
+    /// Enters a subscription of a channel with a log.
+    fn enter(
+        &self,
+        history: &History,
+        from: Position,
+        epoch: Option<Epoch>,
+    ) -> Result<Entered, Refusal> {
+        let publishers = self.publishers.load(Relaxed);
+        let entered = self.tail.with(|window| {
+            let (first, next) = (history.channel.first(), window.next_seq());
+            if epoch.is_some_and(|epoch| epoch != self.epoch) {
+                return Err(self.another_epoch(first));
+            }
+            let seq = match from {
+                Position::First => first,
+                Position::Next => next,
+                Position::Last => next.saturating_sub(1),
+                Position::Newest(count) => next.saturating_sub(count).max(first),
+                Position::Seq(seq) => seq,
+                Position::At(time) => match window.seq_at(time) {
+                    Some(seq) => seq,
+                    None => return Ok((Err(time), first, next)),
+                },
+            };
+            if seq < first {
+                return Err(not_there(NotThere::Trimmed, first, next));
+            }
+            if seq > next {
+                return Err(not_there(NotThere::Future, first, next));
+            }
+            if seq < window.first_seq() {
+                return Ok((Ok((seq, Window::outside(seq), None)), first, next));
+            }
+            let Entry { from, place, head } = window.entry(seq);
+            window.enter_at(place);
+            Ok((Ok((from, place, head)), first, next))
+        });
+        let (found, first, next) = entered?;
+        let (from, place, head) = match found {
+            Ok(found) => found,
+            Err(time) => return Ok(Entered::Time(time)),
+        };
+        let subscription = Subscription {
+            answer: Subscribed {
+                epoch: self.epoch,
+                from,
+                first,
+                next,
+                is_new: next == 0 && publishers == 0,
+            },
+            head: head.map_or_else(Block::default, |(block, messages)| behind(&block, messages)),
+            cursor: Cursor::entered(self.tail.clone(), place),
+        };
+        Ok(if place == Window::outside(from) {
+            Entered::Files(subscription)
+        } else {
+            Entered::Tail(subscription)
+        })
+    }
+
+    /// What is said of a place that cannot be read.
+    fn unreadable(&self, error: &ReadError) -> Refusal {
+        match *error {
+            ReadError::Trimmed { first } => not_there(NotThere::Trimmed, first, first),
+            ReadError::Corrupt { first, next } => Refusal::new(
+                Code::Corrupt,
+                "these messages are damaged on the hub's disk",
+            )
+            .with("epoch", self.epoch)
+            .with("first", first)
+            .with("next", next),
+            _ => Refusal::new(Code::Storage, "the hub's disk cannot be read"),
+        }
+    }
+
+    /// A place to read from, in memory. It is fixed in one step against the committed end.
     pub(crate) fn subscribe(
         &self,
         from: Position,
@@ -122,7 +269,19 @@ impl Channel {
             return Ok(Arc::default());
         };
         self.producers()
-            .claim(id, now, |fence| self.tail.with(|_| fence()))
+            .claim(
+                id,
+                now,
+                |fence| match &self.history {
+                    Some(history) => history.still(fence),
+                    None => self.tail.with(|_| fence()),
+                },
+                |forgotten| {
+                    if let Some(history) = &self.history {
+                        history.channel.forget_producer(forgotten.as_str());
+                    }
+                },
+            )
             .map_err(|_| Refusal::new(Code::Busy, "the channel has too many producers"))
     }
 
@@ -162,16 +321,29 @@ impl Channel {
 
     /// What `CHANNELS` says of it. A name needs no escapes.
     pub(crate) fn describe(&self) -> String {
-        let (first, next, bytes) = self
+        let (mut first, next, bytes) = self
             .tail
             .with(|window| (window.first_seq(), window.next_seq(), window.bytes()));
+        let (mut bytes, mut storage) = (bytes as u64, "memory");
+        if let Some(History { channel, .. }) = self.history.as_deref() {
+            (first, bytes, storage) = (channel.first(), channel.bytes(), "log");
+        }
         format!(
-            r#"{{"channel":"{}","epoch":"{}","first":{first},"next":{next},"bytes":{bytes},"subscribers":{},"publishers":{},"storage":"memory"}}"#,
+            r#"{{"channel":"{}","epoch":"{}","first":{first},"next":{next},"bytes":{bytes},"subscribers":{},"publishers":{},"storage":"{storage}"}}"#,
             self.name,
             self.epoch,
             self.subscribers.load(Relaxed),
             self.publishers.load(Relaxed),
         )
+    }
+
+    /// How many messages were committed since the start, and the bytes of those that are kept.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        let (messages, bytes) = self.tail.size();
+        match &self.history {
+            Some(history) => (messages, history.channel.bytes()),
+            None => (messages, bytes as u64),
+        }
     }
 
     fn producers(&self) -> MutexGuard<'_, Producers> {
@@ -193,7 +365,20 @@ fn not_there(problem: NotThere, first: u64, next: u64) -> Refusal {
 }
 
 /// What stands in a block behind so many messages.
-fn behind(block: &Block, messages: u64) -> Block {
+pub(crate) fn behind(block: &Block, messages: u64) -> Block {
+    let mut bytes = block.bytes().clone();
+    bytes.advance(length(block, messages));
+    Block::new(bytes, block.messages() - messages)
+}
+
+/// The first messages of a block.
+pub(crate) fn front(block: &Block, messages: u64) -> Block {
+    let bytes = block.bytes().slice(..length(block, messages));
+    Block::new(bytes, messages)
+}
+
+/// How many bytes the first messages of a block take.
+fn length(block: &Block, messages: u64) -> usize {
     let mut decoder = Decoder::new(Framing::default().server()).with_limit(u64::MAX);
     let mut chunk = decoder.chunk(block.bytes());
     let mut left = messages;
@@ -202,9 +387,8 @@ fn behind(block: &Block, messages: u64) -> Block {
         left -= 1;
     }
     drop(chunk);
-    let mut bytes = block.bytes().clone();
-    bytes.advance(usize::try_from(decoder.offset()).unwrap_or(bytes.len()));
-    Block::new(bytes, block.messages() - messages)
+    let all = block.bytes().len();
+    usize::try_from(decoder.offset()).map_or(all, |length| length.min(all))
 }
 
 #[cfg(test)]

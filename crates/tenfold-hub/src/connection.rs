@@ -16,7 +16,7 @@ use tracing::info;
 use crate::appender::Appender;
 use crate::channel::{Role, Subscription};
 use crate::hub::{Direction, Plain, Shared};
-use crate::publisher::{Finish, Published, Publisher, shutdown};
+use crate::publisher::{Finish, Published, Publisher, fenced, shutdown};
 use crate::publishing::{Publishing, Timeouts, Voice};
 use crate::registry::Visit;
 use crate::request::{FirstFrame, Received};
@@ -117,7 +117,7 @@ impl Connection {
                 channel,
                 from,
                 epoch,
-            } => match self.subscribe(&channel, from, epoch) {
+            } => match self.subscribe(&channel, from, epoch).await {
                 Ok(outlet) => drop(tokio::spawn(outlet.run())),
                 Err(refusal) => {
                     drop(pending);
@@ -128,7 +128,7 @@ impl Connection {
                 channel,
                 producer,
                 acks,
-            } => match self.publish(&channel, producer, acks, intake) {
+            } => match self.publish(&channel, producer, acks, intake).await {
                 Ok(inlet) => drop(tokio::spawn(inlet.run())),
                 Err(refusal) => {
                     drop(pending);
@@ -144,14 +144,14 @@ impl Connection {
         }
     }
 
-    fn subscribe(
+    async fn subscribe(
         &self,
         channel: &ChannelName,
         from: Position,
         epoch: Option<Epoch>,
     ) -> Result<Outlet, Refusal> {
         let visit = self.shared.registry.enter(channel, Role::Subscriber)?;
-        let subscription = visit.channel().subscribe(from, epoch)?;
+        let subscription = visit.channel().find(from, epoch).await?;
         let answer = framed([subscription.answer]);
         Ok(self.outlet(visit, subscription, &answer))
     }
@@ -174,7 +174,7 @@ impl Connection {
             subscriber: Subscriber::new(
                 (Arc::clone(&self.socket), self.peer),
                 first,
-                cursor,
+                (cursor, visit.channel().history().cloned()),
                 // The rest of the time is for closing.
                 Drain::Total(self.shared.options.drain.mul_f32(0.8)),
                 Arc::clone(&self.shared.counters),
@@ -185,23 +185,28 @@ impl Connection {
         }
     }
 
-    fn publish(
+    async fn publish(
         &self,
         channel: &ChannelName,
         producer: Option<ProducerId>,
         acks: Option<Acks>,
         intake: Intake,
     ) -> Result<Inlet, Refusal> {
-        let acks = acks.unwrap_or(Acks::Memory);
-        if acks == Acks::Durable {
+        let default = match self.shared.registry.on_disk() {
+            Some(_) => Acks::Durable,
+            None => Acks::Memory,
+        };
+        let acks = acks.unwrap_or(default);
+        if (acks, default) == (Acks::Durable, Acks::Memory) {
             let words = "the channel has no log: acks=memory is what there is";
             return Err(Refusal::new(Code::Denied, words));
         }
         self.inlet(channel, producer, Voice::Protocol(acks), intake)
+            .await
     }
 
     /// Messages from the peer, on their way to a channel.
-    fn inlet(
+    async fn inlet(
         &self,
         channel: &ChannelName,
         producer: Option<ProducerId>,
@@ -209,9 +214,13 @@ impl Connection {
         intake: Intake,
     ) -> Result<Inlet, Refusal> {
         let shared = &self.shared;
+        if let Some(durable) = shared.registry.on_disk() {
+            durable.may_publish().await?;
+        }
         let visit = shared.registry.enter(channel, Role::Publisher)?;
         let id = producer.clone();
         let appender = Appender::new(visit, producer, shared.options.clock)?;
+        appender.settled().await.map_err(|_| fenced())?;
         let timeouts = Timeouts {
             header: shared.options.header_timeout,
             stall: shared.options.stall_timeout,
@@ -244,15 +253,21 @@ impl Connection {
     }
 
     /// Serves a connection of a plain port.
-    pub(crate) fn serve_plain(&self, plain: &Plain) {
+    pub(crate) async fn serve_plain(self, plain: Arc<Plain>) {
         if self.stay.place.is_none() {
             return;
         }
-        let outlet = (plain.direction != Direction::In).then(|| self.plain_outlet(plain));
-        let inlet = (plain.direction != Direction::Out).then(|| {
+        let plain = &*plain;
+        let mut outlet = None;
+        if plain.direction != Direction::In {
+            outlet = Some(self.plain_outlet(plain).await);
+        }
+        let mut inlet = None;
+        if plain.direction != Direction::Out {
             let intake = Intake::new(Framing::default().client(), self.shared.options.max_message);
-            self.inlet(&plain.channel, None, Voice::Silent, intake)
-        });
+            let voice = Voice::Silent;
+            inlet = Some(self.inlet(&plain.channel, None, voice, intake).await);
+        }
         // Nothing is ever said on a plain port: who cannot be served is closed.
         drop(match (outlet, inlet) {
             (Some(Ok(outlet)), None) => tokio::spawn(outlet.run()),
@@ -262,13 +277,13 @@ impl Connection {
         });
     }
 
-    fn plain_outlet(&self, plain: &Plain) -> Result<Outlet, Refusal> {
+    async fn plain_outlet(&self, plain: &Plain) -> Result<Outlet, Refusal> {
         let visit = self
             .shared
             .registry
             .enter(&plain.channel, Role::Subscriber)?;
         let from = plain.replay.map_or(Position::Next, Position::Newest);
-        let subscription = visit.channel().subscribe(from, None)?;
+        let subscription = visit.channel().find(from, None).await?;
         Ok(self.outlet(visit, subscription, &plain.welcome))
     }
 
@@ -389,10 +404,11 @@ fn disconnected(report: &ClientReport, visit: &Visit, from: u64) {
     let reason: &dyn Display = match &report.end {
         End::Complete => &"complete",
         End::Slow => &"too slow",
+        End::Damaged => &"damaged",
         End::Stalled => &"stalled",
         End::Gone(kind) => kind,
     };
-    let (committed, _) = visit.channel().tail().size();
+    let committed = visit.channel().tail().next_seq();
     info!(
         peer = %report.peer,
         channel = %visit.channel().name(),

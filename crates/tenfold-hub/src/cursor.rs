@@ -1,6 +1,6 @@
 //! A subscriber's place in the tail.
 
-use crate::window::Place;
+use crate::window::{Entry, Place, Window};
 use crate::{Block, Tail};
 
 /// Where a new cursor starts.
@@ -118,6 +118,36 @@ impl Cursor {
             tail.until_ending(|window| window.is_closed() || window.has_passed(place))
                 .await;
         }
+    }
+
+    /// Goes on in the tail, if that has its next message; returns what comes before the place there.
+    pub(crate) fn rejoin(&mut self) -> Option<Entry> {
+        let Self { tail, place, .. } = self;
+        tail.with(|window| {
+            if place.seq < window.first_seq() || place.seq > window.next_seq() {
+                return None;
+            }
+            let entry = window.entry(place.seq);
+            window.enter_at(entry.place);
+            *place = entry.place;
+            Some(entry)
+        })
+    }
+
+    /// Moves on by messages that were found elsewhere.
+    pub(crate) fn pass(&mut self, messages: u64) {
+        self.go_to(self.place.seq + messages);
+    }
+
+    /// Goes on at a seq that is to be found elsewhere. Only for a cursor that is there already.
+    pub(crate) fn go_to(&mut self, seq: u64) {
+        self.place = Window::outside(seq);
+    }
+
+    /// Waits until the tail is closed.
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let tail = self.tail.clone();
+        async move { tail.until_ending(Window::is_closed).await }
     }
 
     /// The tail that it is a place in.

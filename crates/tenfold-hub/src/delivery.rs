@@ -2,13 +2,21 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use bytes::Buf;
+use tenfold_log::{ReadError, Reader, Stretch};
 
 use crate::Block;
+use crate::channel::{behind, front};
 use crate::cursor::{Cursor, Look};
+use crate::history::{History, PORTION};
+use crate::holding::Place;
+use crate::portion::{Parked, Portion};
 use crate::socket::{Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
+use crate::window::Entry;
 
 /// A client's place, and what is left of the block that was begun.
 ///
@@ -20,6 +28,14 @@ pub(crate) struct Delivery {
     cursor: Cursor,
     /// What is left of the block that was begun, and its messages (none for a welcome).
     rest: Block,
+    /// Where to go on when the tail has passed the cursor, if there is something.
+    history: Option<Arc<History>>,
+    /// What is kept for it, if publishers wait for slow subscribers.
+    held: Option<Place>,
+    /// The place there, as long as it is used.
+    reader: Option<Reader>,
+    /// What was read there, if the rest is of it.
+    portion: Option<Portion>,
     counters: Arc<Counters>,
     report: ClientReport,
 }
@@ -32,6 +48,8 @@ pub(crate) enum Step {
     Wrote,
     CaughtUp,
     Blocked,
+    /// What comes next has to be read from the disk.
+    Unread,
     Done(End),
 }
 
@@ -41,12 +59,19 @@ impl Delivery {
         (socket, peer): (Arc<Socket>, Peer),
         first: Block,
         cursor: Cursor,
+        history: Option<Arc<History>>,
         counters: Arc<Counters>,
     ) -> Self {
         Self {
             socket,
-            cursor,
             rest: first,
+            held: history
+                .as_ref()
+                .and_then(|history| history.enter(cursor.seq())),
+            history,
+            reader: None,
+            portion: None,
+            cursor,
             counters,
             report: ClientReport {
                 peer,
@@ -63,9 +88,25 @@ impl Delivery {
         &self.cursor
     }
 
+    /// Waits until an end is in sight.
+    pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (closing, ending) = match self.history {
+            Some(_) => (Some(self.cursor.closing()), None),
+            None => (None, Some(self.cursor.ending())),
+        };
+        async move {
+            if let Some(closing) = closing {
+                closing.await;
+            }
+            if let Some(ending) = ending {
+                ending.await;
+            }
+        }
+    }
+
     /// Whether retention has passed the client.
     pub(crate) fn is_passed(&mut self) -> bool {
-        self.look().0 == Look::Passed
+        self.history.is_none() && self.look().0 == Look::Passed
     }
 
     /// Whether finishing the block that was begun would keep much memory that nobody else keeps.
@@ -81,7 +122,7 @@ impl Delivery {
                 Look::Blocks => {}
                 Look::CaughtUp => return Ok(Step::CaughtUp),
                 Look::Ended => return Ok(Step::Done(End::Complete)),
-                Look::Passed => return Ok(Step::Done(End::Slow)),
+                Look::Passed => return Ok(self.read_on()),
             }
         }
         let mut slices = [IoSlice::new(&[]); Cursor::MAX_BLOCKS + 1];
@@ -109,6 +150,91 @@ impl Delivery {
         }
     }
 
+    /// Goes on where the tail has no more, or again where it has.
+    fn read_on(&mut self) -> Step {
+        let Some(history) = &self.history else {
+            return Step::Done(End::Slow);
+        };
+        if let Some(Entry { head, .. }) = self.cursor.rejoin() {
+            self.reader = None;
+            self.rest =
+                head.map_or_else(Block::default, |(block, messages)| behind(&block, messages));
+            return Step::Wrote;
+        }
+        let seq = self.cursor.seq();
+        let reader = self.reader.take().filter(|reader| reader.seq() == seq);
+        let mut reader = reader.unwrap_or_else(|| history.channel.reader(seq));
+        let result = reader.read_cached(PORTION);
+        self.read(reader, result)
+    }
+
+    /// A read that waits for the disk: what it needs.
+    pub(crate) fn unread(&mut self) -> Option<(Arc<History>, Reader)> {
+        let history = self.history.clone()?;
+        let reader = self.reader.take();
+        let reader = reader.unwrap_or_else(|| history.channel.reader(self.cursor.seq()));
+        Some((history, reader))
+    }
+
+    /// Takes what was read.
+    pub(crate) fn read(&mut self, reader: Reader, result: Result<Stretch, ReadError>) -> Step {
+        let first = self.cursor.seq();
+        match result {
+            Ok(Stretch {
+                frames, messages, ..
+            }) => {
+                let mut block = Block::new(frames, messages);
+                // The files can be a little further than what everybody sees.
+                let most = self.cursor.tail().next_seq().saturating_sub(first);
+                if messages > most {
+                    block = front(&block, most);
+                }
+                let history = self.history.as_ref();
+                let place = history.and_then(|history| history.durable.portion());
+                self.portion = Some(Portion::new(block.clone(), first, place));
+                self.rest = block;
+                self.cursor.pass(self.rest.messages());
+                self.note_place();
+                self.reader = Some(reader);
+                Step::Wrote
+            }
+            Err(ReadError::WouldBlock) => {
+                self.reader = Some(reader);
+                Step::Unread
+            }
+            Err(ReadError::Corrupt { .. } | ReadError::Io(_)) => Step::Done(End::Damaged),
+            Err(_) => Step::Done(End::Slow),
+        }
+    }
+
+    /// How long what was read from a file is kept while the client takes nothing.
+    pub(crate) fn kept_for(&self) -> Option<Duration> {
+        self.portion.as_ref().map(Portion::kept_for)
+    }
+
+    /// Keeps only the frame that was begun of what was read. The rest is read again when it is wanted.
+    pub(crate) fn park(&mut self) {
+        if let Some(portion) = self.portion.take() {
+            let Parked {
+                rest,
+                messages,
+                next,
+            } = portion.park(self.rest.bytes().len());
+            let left = if rest.is_empty() { 0 } else { messages };
+            self.report.messages += messages - left;
+            self.counters.sent(messages - left, 0);
+            self.rest = Block::new(rest, left);
+            self.cursor.go_to(next);
+            self.note_place();
+        }
+    }
+
+    fn note_place(&self) {
+        if let Some(held) = &self.held {
+            held.store(self.cursor.seq(), SeqCst);
+        }
+    }
+
     fn look(&mut self) -> (Look, Vec<Block>) {
         let mut blocks = Vec::new();
         let look = self.cursor.peek(&mut blocks);
@@ -133,7 +259,11 @@ impl Delivery {
             self.rest = blocks[begun].clone();
             begun += 1;
         }
+        if self.rest.bytes().is_empty() || begun > 0 {
+            self.portion = None;
+        }
         self.cursor.advance(&blocks[..begun]);
+        self.note_place();
         self.report.messages += messages;
         self.report.bytes += written as u64;
         self.counters.sent(messages, written as u64);

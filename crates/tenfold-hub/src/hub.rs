@@ -1,5 +1,6 @@
 //! Named channels behind listening sockets.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tenfold::Listener;
 use tenfold::protocol::{ChannelName, Epoch};
+use tenfold_log::{Health, Log, Numbers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -121,7 +123,7 @@ pub struct HubStats {
     /// Messages committed since the start.
     pub messages: u64,
     /// Bytes of messages that are kept.
-    pub bytes: usize,
+    pub bytes: u64,
     /// Messages given to the system for sending, over all subscribers.
     pub delivered: u64,
     /// Subscribers closed because their place was no longer kept.
@@ -139,15 +141,30 @@ impl Hub {
             .into_iter()
             .map(|port| Ok((Acceptor::new(port.listener)?, port.kind)))
             .collect::<io::Result<Vec<_>>>()?;
-        Ok(Self::open(doors, options, random_epoch()?))
+        Ok(Self::open(doors, options, random_epoch()?, None))
+    }
+
+    /// [`start`](Self::start) with a log, in which all channels are kept. Whoever runs the log ends it
+    /// after the hub.
+    pub fn with_log(
+        ports: impl IntoIterator<Item = Port>,
+        options: HubOptions,
+        log: Log,
+    ) -> io::Result<Self> {
+        let doors = ports
+            .into_iter()
+            .map(|port| Ok((Acceptor::new(port.listener)?, port.kind)))
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(Self::open(doors, options, random_epoch()?, Some(log)))
     }
 
     pub(crate) fn open(
         doors: Vec<(Acceptor, PortKind)>,
         options: HubOptions,
         epoch: Epoch,
+        log: Option<Log>,
     ) -> Self {
-        let shared = Arc::new(Shared::new(options, epoch));
+        let shared = Arc::new(Shared::new(options, epoch, log));
         let most = shared.options.max_pending.clamp(1, Semaphore::MAX_PERMITS);
         let pending = Arc::new(Semaphore::new(most));
         let mut accepting = JoinSet::new();
@@ -158,6 +175,9 @@ impl Hub {
                 kind,
             };
             accepting.spawn(accept(acceptor, places, door));
+        }
+        if shared.registry.on_disk().is_some() {
+            accepting.spawn(hold(Arc::clone(&shared)));
         }
         Self { shared, accepting }
     }
@@ -195,6 +215,34 @@ impl Drop for Hub {
     }
 }
 
+/// How often it is looked where the slow subscribers stand.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Keeps what slow subscribers need, where publishers wait for them.
+async fn hold(shared: Arc<Shared>) {
+    struct End(Arc<Shared>);
+
+    impl Drop for End {
+        fn drop(&mut self) {
+            for history in self.0.registry.holding() {
+                if let Some(holding) = &history.holding {
+                    holding.end(&*history.channel);
+                }
+            }
+        }
+    }
+
+    let end = End(shared);
+    loop {
+        for history in end.0.registry.holding() {
+            if let Some(holding) = &history.holding {
+                holding.look(&*history.channel, Instant::now());
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 async fn none_left(count: &watch::Sender<usize>) {
     // An error would mean that the sender is gone, and it is here.
     let _ = count.subscribe().wait_for(|count| *count == 0).await;
@@ -207,7 +255,7 @@ fn random_epoch() -> io::Result<Epoch> {
 }
 
 impl Shared {
-    fn new(options: HubOptions, epoch: Epoch) -> Self {
+    fn new(options: HubOptions, epoch: Epoch, log: Option<Log>) -> Self {
         let options = Arc::new(options);
         let places =
             |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
@@ -216,7 +264,10 @@ impl Shared {
         let least = largest.saturating_add(2 * Intake::MAX_ROOM);
         let units = options.max_uncommitted.max(least) / UNIT;
         Self {
-            registry: Arc::new(Registry::new(epoch, Arc::clone(&options))),
+            registry: Arc::new(match log {
+                Some(log) => Registry::durable(epoch, Arc::clone(&options), log),
+                None => Registry::new(epoch, Arc::clone(&options)),
+            }),
             means: Arc::new(Means {
                 uncommitted: places(units),
                 large: places(options.max_large),
@@ -243,11 +294,30 @@ impl Shared {
             uptime,
             ..
         } = self.stats();
-        format!(
-            "OK status=ok version={} uptime={} connections={connections} channels={channels} messages={messages} bytes={bytes}",
+        let log = self.registry.on_disk().map(|durable| &durable.log);
+        let status = match log.map(Log::health) {
+            None | Some(Health::Ok) => "ok",
+            Some(Health::Full) => "full",
+            Some(_) => "read-only",
+        };
+        let mut line = format!(
+            "OK status={status} version={} uptime={} connections={connections} channels={channels} messages={messages} bytes={bytes}",
             env!("CARGO_PKG_VERSION"),
             uptime.as_secs(),
-        )
+        );
+        if let Some(log) = log {
+            let Numbers {
+                batches,
+                checkpoints,
+                removed,
+                ..
+            } = log.numbers();
+            let _ = write!(
+                line,
+                " batches={batches} checkpoints={checkpoints} removed={removed}"
+            );
+        }
+        line
     }
 
     pub(crate) fn stats(&self) -> HubStats {
@@ -256,7 +326,7 @@ impl Shared {
         let (mut messages, mut bytes) = (0, 0);
         let channels = self.registry.channels();
         for channel in &channels {
-            let (committed, kept) = channel.tail().size();
+            let (committed, kept) = channel.size();
             messages += committed;
             bytes += kept;
         }
@@ -287,7 +357,9 @@ impl Host for Door {
         let connection = Connection::new(Arc::clone(&self.shared), socket, peer);
         match &self.kind {
             PortKind::Protocol => drop(tokio::spawn(connection.serve(place))),
-            PortKind::Plain(plain) => connection.serve_plain(plain),
+            PortKind::Plain(plain) => {
+                drop(tokio::spawn(connection.serve_plain(Arc::clone(plain))));
+            }
         }
     }
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::ProducerId;
+use tenfold_log::Refused;
 use tokio::sync::Notify;
 
 /// One connection's leave to append. It is checked and counted under the lock under which blocks
@@ -14,8 +16,33 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(crate) struct Claim {
     fenced: AtomicBool,
+    /// Why something that was accepted is not kept. Nothing that follows it is, either.
+    refused: OnceLock<Refused>,
     committed: AtomicU64,
+    /// Messages that are committed or on their way.
+    accepted: AtomicU64,
+    /// Blocks on their way to the disk.
+    in_flight: AtomicUsize,
+    /// The producer's claim before, as long as it is not known where that has ended.
+    before: Mutex<Option<Arc<Self>>>,
+    /// Told to who waits for its progress, and to who waits for it to have nothing on its way.
     changed: Notify,
+    landed: Notify,
+}
+
+/// How far a claim is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Nothing is on its way.
+    pub(crate) is_settled: bool,
+    /// Messages that are committed.
+    pub(crate) committed: u64,
+    /// Messages that are committed or on their way.
+    pub(crate) accepted: u64,
+    /// Why something is not kept.
+    pub(crate) refused: Option<Refused>,
+    /// Another connection has the claim.
+    pub(crate) is_fenced: bool,
 }
 
 /// The claim has passed to another connection.
@@ -31,7 +58,7 @@ impl fmt::Display for Fenced {
 impl Claim {
     /// Whether it still holds.
     pub(crate) fn check(&self) -> Result<(), Fenced> {
-        if self.fenced.load(Relaxed) {
+        if self.fenced.load(SeqCst) {
             Err(Fenced)
         } else {
             Ok(())
@@ -40,23 +67,117 @@ impl Claim {
 
     /// Counts messages that are committed.
     pub(crate) fn commit(&self, messages: u64) {
-        self.committed.fetch_add(messages, Relaxed);
+        self.committed.fetch_add(messages, SeqCst);
+        self.changed.notify_one();
     }
 
     /// How many messages are committed: the producer's, or this connection's.
     pub(crate) fn committed(&self) -> u64 {
-        self.committed.load(Relaxed)
+        self.committed.load(SeqCst)
+    }
+
+    /// Notes that a block is on its way. To be called under the lock.
+    pub(crate) fn departs(&self, messages: u64) {
+        self.accepted.fetch_add(messages, SeqCst);
+        self.in_flight.fetch_add(1, SeqCst);
+    }
+
+    /// Notes that a block is where it was going to, or was refused.
+    pub(crate) fn arrives(&self) {
+        if self.in_flight.fetch_sub(1, SeqCst) == 1 {
+            self.landed.notify_waiters();
+        }
+        self.changed.notify_one();
+    }
+
+    /// Nothing that follows is kept, because of this.
+    pub(crate) fn refuse(&self, why: Refused) {
+        // What was refused after it was refused because of it.
+        let _ = self.refused.set(why);
+    }
+
+    /// Why nothing is kept any more.
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        self.refused.get().copied()
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        // In this order: once nothing is on its way, the rest does not change.
+        let is_settled = self.in_flight.load(SeqCst) == 0;
+        let committed = self.committed();
+        Progress {
+            is_settled,
+            committed,
+            accepted: self.accepted.load(SeqCst).max(committed),
+            refused: self.refused(),
+            is_fenced: self.check().is_err(),
+        }
+    }
+
+    /// Waits until what the producer's claims before had on their way has arrived, and counts from
+    /// there.
+    pub(crate) async fn settled(&self) {
+        let before = self.before().clone();
+        if let Some(before) = before {
+            // That one may have been waiting itself when it was fenced.
+            Box::pin(before.settled()).await;
+            before.landed().await;
+            self.take_over();
+        }
+    }
+
+    /// Waits until nothing is on its way. To be called when nothing more can come.
+    async fn landed(&self) {
+        let mut landed = pin!(self.landed.notified());
+        loop {
+            // Enlisted before looking, so that no change falls between the two.
+            landed.as_mut().enable();
+            if self.in_flight.load(SeqCst) == 0 {
+                return;
+            }
+            landed.as_mut().await;
+            landed.set(self.landed.notified());
+        }
+    }
+
+    /// Counts from where the claim before has ended, if that is known.
+    fn take_over(&self) {
+        let mut slot = self.before();
+        if let Some(before) = &*slot
+            && before.before().is_none()
+            && before.in_flight.load(SeqCst) == 0
+        {
+            let committed = before.committed();
+            self.committed.store(committed, SeqCst);
+            self.accepted.store(committed, SeqCst);
+            *slot = None;
+        }
+    }
+
+    fn before(&self) -> MutexGuard<'_, Option<Arc<Self>>> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends it. To be called under the lock.
     fn fence(&self) {
-        self.fenced.store(true, Relaxed);
+        self.fenced.store(true, SeqCst);
     }
 
     /// Waits until it has ended.
     pub(crate) async fn fenced(&self) {
-        // `notify_one` leaves a permit for who waits later.
-        while self.check().is_ok() {
+        self.until(|claim| claim.check().is_err()).await;
+    }
+
+    /// Waits until it is further than this.
+    pub(crate) async fn moved(&self, seen: Progress) {
+        self.until(|claim| claim.progress() != seen).await;
+    }
+
+    /// One task waits for a claim, and for one thing at a time; `notify_one` leaves a permit if it comes
+    /// later.
+    async fn until(&self, met: impl Fn(&Self) -> bool) {
+        while !met(self) {
             self.changed.notified().await;
         }
     }
@@ -93,26 +214,41 @@ impl Producers {
         }
     }
 
+    /// Remembers a producer of before the start.
+    pub(crate) fn remember(&mut self, id: ProducerId, committed: u64, last: SystemTime) {
+        let claim = Arc::new(Claim::default());
+        claim.commit(committed);
+        let idle_since = Some(last);
+        self.by_id.insert(id, Producer { claim, idle_since });
+    }
+
     /// Gives the claim of a producer to a new connection. `fence` is run under the lock under which
-    /// blocks are appended: when it has run, the count of the claim before is final.
+    /// blocks are appended: when it has run, nothing more comes to what the claim before has on its
+    /// way. `forget` is told of one that is forgotten.
     pub(crate) fn claim(
         &mut self,
         id: &ProducerId,
         now: SystemTime,
         fence: impl FnOnce(&dyn Fn()),
+        forget: impl FnOnce(&ProducerId),
     ) -> Result<Arc<Claim>, TooMany> {
-        let claim = Arc::new(Claim::default());
         if let Some(producer) = self.by_id.get_mut(id) {
-            let before = std::mem::replace(&mut producer.claim, Arc::clone(&claim));
+            let before = Arc::clone(&producer.claim);
+            let claim = Arc::new(Claim {
+                before: Mutex::new(Some(Arc::clone(&before))),
+                ..Claim::default()
+            });
+            producer.claim = Arc::clone(&claim);
             producer.idle_since = None;
             fence(&|| before.fence());
-            claim.commit(before.committed());
             before.changed.notify_one();
+            claim.take_over();
             return Ok(claim);
         }
         if self.by_id.len() >= self.limit {
-            self.forget_one(now)?;
+            forget(&self.forget_one(now)?);
         }
+        let claim = Arc::new(Claim::default());
         let producer = Producer {
             claim: Arc::clone(&claim),
             idle_since: None,
@@ -131,7 +267,7 @@ impl Producers {
     }
 
     /// Forgets the one that has been idle for the longest, if that is long enough.
-    fn forget_one(&mut self, now: SystemTime) -> Result<(), TooMany> {
+    fn forget_one(&mut self, now: SystemTime) -> Result<ProducerId, TooMany> {
         let forgettable = self.by_id.iter().filter_map(|(id, producer)| {
             let since = producer.idle_since?;
             let memory = if id.is_temporary() {
@@ -145,7 +281,7 @@ impl Producers {
         let (_, id) = forgettable.min().ok_or(TooMany)?;
         let id = id.clone();
         self.by_id.remove(&id);
-        Ok(())
+        Ok(id)
     }
 }
 
@@ -162,7 +298,7 @@ mod tests {
     }
 
     fn claim(producers: &mut Producers, name: &str, now: u64) -> Result<Arc<Claim>, TooMany> {
-        producers.claim(&id(name), at(now), |fence| fence())
+        producers.claim(&id(name), at(now), |fence| fence(), |_| ())
     }
 
     #[test]
@@ -180,11 +316,59 @@ mod tests {
         let mut producers = Producers::new(10);
         let first = claim(&mut producers, "a", 0).unwrap();
         let late = Arc::clone(&first);
-        let second = producers.claim(&id("a"), at(0), |fence| {
-            late.commit(2);
-            fence();
-        });
+        let second = producers.claim(
+            &id("a"),
+            at(0),
+            |fence| {
+                late.commit(2);
+                fence();
+            },
+            |_| (),
+        );
         assert_eq!(second.unwrap().committed(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_takes_over_waits_for_what_is_on_its_way_and_counts_from_there() {
+        let mut producers = Producers::new(1);
+        let first = claim(&mut producers, "a", 0).unwrap();
+        first.settled().await;
+        first.departs(3);
+        first.departs(4);
+        let between = claim(&mut producers, "a", 0).unwrap();
+        let second = claim(&mut producers, "a", 0).unwrap();
+        let mut settled = Box::pin(second.settled());
+        let mut is_settled = async || {
+            tokio::select! {
+                biased;
+                () = &mut settled => true,
+                () = std::future::ready(()) => false,
+            }
+        };
+        assert!(!is_settled().await);
+        first.commit(3);
+        first.arrives();
+        assert!(!is_settled().await);
+        first.refuse(Refused::Full);
+        first.arrives();
+        assert!(is_settled().await);
+        assert_eq!(
+            (first.refused(), second.refused()),
+            (Some(Refused::Full), None)
+        );
+        let progress = second.progress();
+        assert_eq!((progress.committed, progress.accepted), (3, 3));
+        second.departs(5);
+        second.commit(5);
+        // Nothing of that is told to those before.
+        assert_eq!(
+            (first.progress().committed, first.progress().is_settled),
+            (3, true)
+        );
+        assert_eq!(
+            (between.progress().committed, between.check()),
+            (3, Err(Fenced))
+        );
     }
 
     #[test]

@@ -14,7 +14,8 @@ use crate::Intake;
 use crate::appender::Appender;
 use crate::channel::Channel;
 use crate::draining::Draining;
-use crate::producers::Fenced;
+use crate::durable::refusal;
+use crate::producers::{Fenced, Progress};
 use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::socket::Socket;
 use crate::tail::NotAppended;
@@ -37,6 +38,8 @@ pub(crate) struct Publisher {
     half_closed: bool,
     /// When a peer that does not take the last words is left.
     deadline: Option<Instant>,
+    /// How far what was appended is, as far as it was looked at.
+    seen: Option<Progress>,
     /// Since when it waits for a share or a place.
     waits_since: Option<Instant>,
     /// The peer does not take anything any more.
@@ -109,6 +112,7 @@ impl Publisher {
             place: None,
             half_closed: false,
             deadline: None,
+            seen: None,
             waits_since: None,
             broken: None,
             // What came together with the request.
@@ -149,6 +153,7 @@ impl Publisher {
     async fn converse(&mut self) -> io::Result<()> {
         loop {
             self.commit().await;
+            self.look();
             self.send();
             if self.session.is_ended() {
                 return Ok(());
@@ -170,16 +175,33 @@ impl Publisher {
             let bytes = block.bytes().len();
             match self.appender.append(block).await {
                 Ok(()) => {
-                    self.session.committed(self.appender.committed());
+                    self.look();
                     self.send();
                     self.appender.deliver(bytes);
                 }
                 Err(NotAppended::Fenced) => self.session.end(fenced()),
+                Err(NotAppended::Refused(why)) => self.session.fail(refusal(why)),
                 Err(NotAppended::Closed) => self.session.end(shutdown()),
             }
         }
         if !self.session.is_large() {
             self.place = None;
+        }
+    }
+
+    /// Looks how far what was appended is.
+    fn look(&mut self) {
+        let progress = self.appender.progress();
+        if self.seen == Some(progress) {
+            return;
+        }
+        self.seen = Some(progress);
+        self.session.progressed(progress);
+        if progress.is_fenced {
+            self.session.end(fenced());
+        }
+        if let Some(why) = progress.refused {
+            self.session.fail(refusal(why));
         }
     }
 
@@ -300,7 +322,7 @@ impl Publisher {
         let deadline = self.next_deadline();
         tokio::select! {
             biased;
-            () = self.appender.fenced(), if receiving => self.session.end(fenced()),
+            () = moved(&self.appender, self.seen) => {}
             () = self.draining.raised(), if receiving => {}
             place = Arc::clone(&self.means.large).acquire_owned(), if wants_place => {
                 self.place = place.ok();
@@ -353,8 +375,19 @@ impl Publisher {
                 None => self.session.deadline().map(Instant::from_std),
             };
         }
+        if self.seen.is_some_and(|seen| !seen.is_settled) {
+            // There are no last words yet, and that is not the peer's fault.
+            return None;
+        }
         let drain = self.means.drain;
         Some(*self.deadline.get_or_insert_with(|| Instant::now() + drain))
+    }
+}
+
+/// Waits until there is something new to see.
+async fn moved(appender: &Appender, seen: Option<Progress>) {
+    if let Some(seen) = seen {
+        appender.moved(seen).await;
     }
 }
 
@@ -362,7 +395,7 @@ fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-fn fenced() -> Refusal {
+pub(crate) fn fenced() -> Refusal {
     Refusal::new(Code::Fenced, Fenced.to_string())
 }
 

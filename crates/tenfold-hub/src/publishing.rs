@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use tenfold::protocol::{Acks, Code, Refusal, ack};
 use tenfold::{Encoder, Framing};
 
+use crate::producers::Progress;
 use crate::request::{HEADER, refusal};
 use crate::{Block, Intake};
 
@@ -22,7 +23,7 @@ use crate::{Block, Intake};
 /// To drive it: receive into [`space`](Self::space) while it [`is_receiving`](Self::is_receiving)
 /// and say how it went ([`received`](Self::received), [`peer_ended`](Self::peer_ended)); commit the
 /// blocks of [`take_block`](Self::take_block) and say how many messages are committed
-/// ([`committed`](Self::committed)); send [`output`](Self::output) and say how much of it has gone
+/// ([`progressed`](Self::progressed)); send [`output`](Self::output) and say how much of it has gone
 /// ([`sent`](Self::sent)); look at [`expired`](Self::expired) when [`deadline`](Self::deadline) has
 /// come. Whatever else ends it is told by [`end`](Self::end).
 #[derive(Debug)]
@@ -30,9 +31,11 @@ pub(crate) struct Publishing {
     intake: Intake,
     voice: Voice,
     timeouts: Timeouts,
-    /// How many messages are committed, and how many were when it began.
+    /// How many messages an `ACK` would say, and how many were committed when it began.
     committed: u64,
     base: u64,
+    /// Nothing of what was received is on its way.
+    is_settled: bool,
     /// What is being sent, and how much of it has gone.
     unsent: Vec<u8>,
     gone: usize,
@@ -91,6 +94,7 @@ impl Publishing {
             timeouts,
             committed: 0,
             base: 0,
+            is_settled: true,
             unsent: Vec::new(),
             gone: 0,
             acknowledged: None,
@@ -159,6 +163,16 @@ impl Publishing {
         self.ending.get_or_insert(Ending::Complete);
     }
 
+    /// What was received could not be kept. That is said in the place of whatever was to be said.
+    pub(crate) fn fail(&mut self, refusal: Refusal) {
+        match &self.ending {
+            Some(Ending::Refused(_, Said::Yes)) => {}
+            // It is final: nobody may come back because of something less.
+            Some(Ending::Refused(said, _)) if said.code == Some(Code::Fenced) => {}
+            _ => self.ending = Some(Ending::Refused(refusal, Said::NotYet)),
+        }
+    }
+
     /// Nothing more is received. What was received whole is still committed.
     pub(crate) fn end(&mut self, refusal: Refusal) {
         self.ending
@@ -176,9 +190,14 @@ impl Publishing {
         (block.messages() > 0).then_some(block)
     }
 
-    /// So many messages are committed now.
-    pub(crate) fn committed(&mut self, messages: u64) {
-        self.committed = messages;
+    /// How far what was received is, where it takes its time to be committed.
+    pub(crate) fn progressed(&mut self, progress: Progress) {
+        let counts = match self.voice {
+            Voice::Protocol(Acks::Memory) => progress.accepted,
+            _ => progress.committed,
+        };
+        self.committed = self.committed.max(counts);
+        self.is_settled = progress.is_settled;
     }
 
     /// What is to be sent: at most one `ACK` that is not sent is kept, the newest.
@@ -198,7 +217,7 @@ impl Publishing {
 
     /// Whether it is over once the output has gone. To be asked when no block is left.
     pub(crate) fn is_ended(&mut self) -> bool {
-        self.ending.is_some() && self.output().is_empty()
+        self.ending.is_some() && self.is_settled && self.output().is_empty()
     }
 
     /// Why it ends.
@@ -210,19 +229,26 @@ impl Publishing {
         let Voice::Protocol(acks) = self.voice else {
             return;
         };
-        let due = match (&self.ending, acks) {
+        // What is said at the end is said when everything is committed or refused.
+        let mut ending = self.ending.as_mut().filter(|_| self.is_settled);
+        let due = match (&ending, acks) {
             (None, Acks::None) => false,
             (Some(Ending::Complete), _) => self.acknowledged != Some(self.committed),
             // What the answer has said need not be said again before the end.
             _ => self.acknowledged.unwrap_or(self.base) < self.committed,
         };
+        let line = match &mut ending {
+            Some(Ending::Refused(refusal, said @ Said::NotYet)) => {
+                *said = Said::Yes;
+                Some(refusal.to_string())
+            }
+            _ => None,
+        };
         if due {
             self.acknowledged = Some(self.committed);
             self.say(&ack(self.committed));
         }
-        if let Some(Ending::Refused(refusal, said @ Said::NotYet)) = &mut self.ending {
-            *said = Said::Yes;
-            let line = refusal.to_string();
+        if let Some(line) = line {
             self.say(&line);
         }
     }

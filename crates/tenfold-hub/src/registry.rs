@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tenfold::protocol::{ChannelName, Code, Epoch, Refusal};
+use tenfold_log::Log;
 
 use crate::Tail;
 use crate::channel::{Channel, Role};
+use crate::durable::Durable;
+use crate::history::History;
 use crate::hub_options::HubOptions;
 use crate::publisher::shutdown;
 
@@ -19,6 +22,8 @@ pub(crate) struct Registry {
     epoch: Epoch,
     /// What all channels keep, in bytes.
     total: Arc<AtomicUsize>,
+    /// What keeps channels on disk.
+    durable: Option<Arc<Durable>>,
     options: Arc<HubOptions>,
 }
 
@@ -43,8 +48,31 @@ impl Registry {
             channels: Mutex::default(),
             epoch,
             total: Arc::default(),
+            durable: None,
             options,
         }
+    }
+
+    /// The channels of a log, and those that will be.
+    pub(crate) fn durable(epoch: Epoch, options: Arc<HubOptions>, log: Log) -> Self {
+        let mut registry = Self::new(epoch, options);
+        let kept = log.channels();
+        registry.durable = Some(Arc::new(Durable::new(log)));
+        let mut channels = registry.lock();
+        for channel in kept {
+            // The log has the same rules for names.
+            if let Ok(name) = channel.name().parse::<ChannelName>() {
+                let made = Arc::new(registry.make(&name));
+                channels.by_name.insert(name, made);
+            }
+        }
+        drop(channels);
+        registry
+    }
+
+    /// What keeps channels on disk.
+    pub(crate) fn on_disk(&self) -> Option<&Arc<Durable>> {
+        self.durable.as_ref()
     }
 
     /// The channel of a name, for as long as a connection has to do with it.
@@ -89,6 +117,17 @@ impl Registry {
 
     fn make(&self, name: &ChannelName) -> Channel {
         let options = &self.options;
+        if let Some(durable) = &self.durable {
+            let channel = durable.log.channel(name.as_str(), self.epoch.0);
+            let tail = Tail::behind(
+                channel.next(),
+                (options.clock)(),
+                options.channel_memory,
+                Arc::clone(&self.total),
+            );
+            let history = History::new(Arc::clone(durable), channel, options.when_slow(name));
+            return Channel::durable(name.clone(), history, tail, options.max_producers);
+        }
         let tail = Tail::keeping(
             options.channel_memory,
             options.when_slow(name),
@@ -100,6 +139,17 @@ impl Registry {
     /// All channels, by name.
     pub(crate) fn channels(&self) -> Vec<Arc<Channel>> {
         self.lock().by_name.values().cloned().collect()
+    }
+
+    /// The channels with a log whose publishers wait for slow subscribers.
+    pub(crate) fn holding(&self) -> Vec<Arc<History>> {
+        let channels = self.lock();
+        let histories = channels
+            .by_name
+            .values()
+            .filter_map(|channel| channel.history());
+        let holding = histories.filter(|history| history.holding.is_some());
+        holding.cloned().collect()
     }
 
     /// What all channels keep, in bytes.
@@ -152,6 +202,9 @@ impl Drop for Visit {
         self.channel.count(self.role).fetch_sub(1, Relaxed);
         if self.channel.is_forgettable() {
             channels.by_name.remove(self.channel.name());
+            if let Some(durable) = &self.registry.durable {
+                durable.log.forget(self.channel.name().as_str());
+            }
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum End {
     Complete,
     /// It was too slow: the tail could not keep its place any longer.
     Slow,
+    /// The next message is damaged on disk, or cannot be read.
+    Damaged,
     /// The source has ended, but it took nothing for the whole drain time.
     Stalled,
     /// It went away.
@@ -108,7 +110,7 @@ impl Counters {
         match end {
             End::Slow => self.closed_slow.fetch_add(1, Relaxed),
             End::Stalled => self.stalled.fetch_add(1, Relaxed),
-            End::Complete | End::Gone(_) => 0,
+            End::Complete | End::Damaged | End::Gone(_) => 0,
         };
     }
 

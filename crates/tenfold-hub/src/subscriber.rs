@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::io::{Interest, Ready};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::Block;
 use crate::cursor::Cursor;
 use crate::delivery::{Delivery, Step};
+use crate::history::History;
 use crate::idle::Idle;
 use crate::socket::{Discarded, INPUT_PER_TURN, Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
@@ -78,7 +79,7 @@ impl Idle for Outgoing {
                 Ok(Step::Wrote) => {}
                 Ok(Step::CaughtUp) => return true,
                 // It will meet the same by itself.
-                Ok(Step::Blocked | Step::Done(_)) | Err(_) => return false,
+                Ok(Step::Blocked | Step::Unread | Step::Done(_)) | Err(_) => return false,
             }
         }
         false
@@ -94,12 +95,18 @@ impl Subscriber {
     pub(crate) fn new(
         (socket, peer): (impl Into<Arc<Socket>>, Peer),
         first: Block,
-        cursor: Cursor,
+        (cursor, history): (Cursor, Option<Arc<History>>),
         drain: Drain,
         counters: Arc<Counters>,
     ) -> Self {
         let socket = socket.into();
-        let delivery = Delivery::new((Arc::clone(&socket), peer), first, cursor, counters);
+        let delivery = Delivery::new(
+            (Arc::clone(&socket), peer),
+            first,
+            cursor,
+            history,
+            counters,
+        );
         Self {
             socket,
             outgoing: Arc::new(Outgoing {
@@ -147,9 +154,12 @@ impl Subscriber {
 
     async fn write_all(&mut self) -> io::Result<End> {
         loop {
-            let step = self.outgoing.lock().step()?;
+            let mut step = self.outgoing.lock().step()?;
+            if let Step::Unread = step {
+                step = self.read().await;
+            }
             match step {
-                Step::Wrote => {
+                Step::Wrote | Step::Unread => {
                     if let (Some(deadline), Drain::Silence(time)) = (&mut self.deadline, self.drain)
                     {
                         *deadline = Instant::now() + time;
@@ -183,12 +193,29 @@ impl Subscriber {
         self.enlisted = true;
     }
 
+    /// Reads what comes next from the disk.
+    async fn read(&mut self) -> Step {
+        let Some((history, reader)) = self.outgoing.lock().unread() else {
+            return Step::Wrote;
+        };
+        let (reader, result) = history.read(reader).await;
+        self.outgoing.lock().read(reader, result)
+    }
+
     /// Waits until the socket may take something, and no longer than the drain time once the end
     /// is in sight.
     async fn wait_for_room(&mut self) -> io::Result<Option<End>> {
         let interest = self.input() | Interest::WRITABLE;
         let Some(deadline) = self.deadline else {
-            let ending = self.outgoing.lock().cursor().ending();
+            let (ending, kept_for) = {
+                let delivery = self.outgoing.lock();
+                (delivery.ending(), delivery.kept_for())
+            };
+            if let Some(time) = kept_for
+                && timeout(time, self.socket.ready(interest)).await.is_err()
+            {
+                self.outgoing.lock().park();
+            }
             tokio::select! {
                 biased;
                 ready = self.socket.ready(interest) => self.listen(ready?)?,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tenfold_log::Refused;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -56,6 +57,8 @@ impl std::error::Error for Closed {}
 pub(crate) enum NotAppended {
     /// Somebody else has the claim now.
     Fenced,
+    /// Something before it could not be kept.
+    Refused(Refused),
     /// The tail was closed.
     Closed,
 }
@@ -87,6 +90,19 @@ impl Tail {
     /// A tail that keeps what it can, also for cursors to come, and adds what it keeps to `total`.
     pub(crate) fn keeping(capacity: usize, when_slow: WhenSlow, total: Arc<AtomicUsize>) -> Self {
         Self::with_window(Window::new(capacity, when_slow, Keep::All), total)
+    }
+
+    /// [`keeping`](Self::keeping), behind messages that are kept elsewhere: up to `next`, the last of
+    /// them from `newest`. It never waits, because who is passed goes on there.
+    pub(crate) fn behind(
+        next: u64,
+        newest: SystemTime,
+        capacity: usize,
+        total: Arc<AtomicUsize>,
+    ) -> Self {
+        let mut window = Window::new(capacity, WhenSlow::Close, Keep::All);
+        window.begin_at(next, newest);
+        Self::with_window(window, total)
     }
 
     fn with_window(window: Window, total: Arc<AtomicUsize>) -> Self {
@@ -136,6 +152,16 @@ impl Tail {
             Ok(tried)
         })
         .await
+    }
+
+    /// Appends what was committed elsewhere. A tail that is closed is left as it is.
+    pub(crate) fn show(&self, block: Block, time: SystemTime) {
+        self.with(|window| {
+            if !window.is_closed() {
+                // Not being patient, it does not refuse.
+                let _ = window.append(block, time, false);
+            }
+        });
     }
 
     async fn append_with<E>(
@@ -210,7 +236,7 @@ impl Tail {
     /// How many messages were appended, and the bytes of those that are kept.
     pub(crate) fn size(&self) -> (u64, usize) {
         let window = self.lock();
-        (window.next_seq(), window.bytes())
+        (window.appended(), window.bytes())
     }
 
     /// Waits until `met` holds, looking again after each append and at the close.

@@ -93,6 +93,8 @@ pub(crate) struct Window {
     /// Index of the front block, counted over all blocks ever appended.
     first: u64,
     next_seq: u64,
+    /// The seq of the first message that was ever appended.
+    base: u64,
     at_end: usize,
     cost: usize,
     capacity: usize,
@@ -112,6 +114,7 @@ impl Window {
             blocks: VecDeque::new(),
             first: 0,
             next_seq: 0,
+            base: 0,
             at_end: 0,
             cost: 0,
             capacity,
@@ -123,6 +126,21 @@ impl Window {
             closed: false,
             effects: Effects::default(),
         }
+    }
+
+    /// Goes on behind messages that are kept elsewhere, the last of which was appended at `newest`.
+    pub(crate) fn begin_at(&mut self, seq: u64, newest: SystemTime) {
+        self.next_seq = seq;
+        self.base = seq;
+        // A place with the index 0 is before everything that will ever be here.
+        self.first = 1;
+        self.newest = newest;
+        self.trimmed = (seq > 0).then_some(newest);
+    }
+
+    /// A place before everything that is kept here, for who reads elsewhere.
+    pub(crate) fn outside(seq: u64) -> Place {
+        Place { index: 0, seq }
     }
 
     /// Adds a block and returns the seq of its first message, or gives it back if a cursor stands
@@ -228,13 +246,7 @@ impl Window {
             Position::Next => next,
             Position::Last => next.saturating_sub(1),
             Position::Newest(count) => next.saturating_sub(count).max(first),
-            Position::At(time) if self.trimmed.is_some_and(|trimmed| time <= trimmed) => {
-                return Err(NotThere::Trimmed);
-            }
-            Position::At(time) => {
-                let index = self.blocks.partition_point(|kept| kept.time < time);
-                self.blocks.get(index).map_or(next, |kept| kept.first_seq)
-            }
+            Position::At(time) => self.seq_at(time).ok_or(NotThere::Trimmed)?,
             Position::Seq(seq) => seq,
         };
         if seq < first {
@@ -246,7 +258,19 @@ impl Window {
         Ok(self.entry(seq))
     }
 
-    fn entry(&self, from: u64) -> Entry {
+    /// The seq of the first message that was appended at or after a time; `None` if that may have been
+    /// before what is kept here.
+    pub(crate) fn seq_at(&self, time: SystemTime) -> Option<u64> {
+        if self.trimmed.is_some_and(|trimmed| time <= trimmed) {
+            return None;
+        }
+        let index = self.blocks.partition_point(|kept| kept.time < time);
+        let found = self.blocks.get(index);
+        Some(found.map_or(self.next_seq, |kept| kept.first_seq))
+    }
+
+    /// Where a seq that is kept, or the next one, is.
+    pub(crate) fn entry(&self, from: u64) -> Entry {
         let index = self.blocks.partition_point(|kept| kept.end_seq() <= from);
         let mut place = Place {
             index: self.first + index as u64,
@@ -364,6 +388,11 @@ impl Window {
 
     pub(crate) fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// How many messages were ever appended.
+    pub(crate) fn appended(&self) -> u64 {
+        self.next_seq - self.base
     }
 
     pub(crate) fn cost(&self) -> usize {

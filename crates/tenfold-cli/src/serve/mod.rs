@@ -1,6 +1,7 @@
 //! `tenfold serve`: named channels for publishers and subscribers.
 
 mod config_file;
+mod data;
 mod limits;
 mod log;
 mod ports;
@@ -23,6 +24,7 @@ use crate::port_file;
 use crate::signals::{self, Signal};
 use crate::units;
 use crate::words::Words;
+use data::DataOptions;
 use limits::LimitOptions;
 use log::Log;
 use ports::PlainPort;
@@ -94,6 +96,9 @@ pub(crate) struct Serve {
     welcome: Option<String>,
 
     #[command(flatten)]
+    data: DataOptions,
+
+    #[command(flatten)]
     limits: LimitOptions,
 
     /// How to tell of connections on stderr
@@ -139,6 +144,7 @@ impl Serve {
     /// What clap cannot know.
     fn validate(&self) -> Result<(), Failure> {
         ports::check_plain_options(&self.plain, &self.settings)?;
+        self.data.check(&self.settings)?;
         if !self.insecure_listen {
             let plain = self.plain.iter().map(|port| &port.address);
             self.listen
@@ -155,11 +161,18 @@ impl Serve {
         stopped: oneshot::Receiver<Signal>,
         words: &Words,
     ) -> Result<(Signal, HubStats), Failure> {
+        // Before it is said that somebody can connect.
+        let data = self.data.start()?;
         let (ports, places) = self.ports(words)?;
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let runtime = Runtime::new().map_err(cannot)?;
         let served = runtime.block_on(async {
-            let hub = Hub::start(ports, self.limits.options()).map_err(cannot)?;
+            let options = self.limits.options();
+            let hub = match &data {
+                Some(data) => Hub::with_log(ports, options, data.log.clone()),
+                None => Hub::start(ports, options),
+            };
+            let hub = hub.map_err(cannot)?;
             if let Some(path) = &self.listening.port_file {
                 port_file::write(path, &places)?;
             }
@@ -168,6 +181,9 @@ impl Serve {
         });
         // Who was cut may still be at it.
         runtime.shutdown_background();
+        if let Some(data) = data {
+            data.stop();
+        }
         served
     }
 

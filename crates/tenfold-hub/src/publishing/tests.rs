@@ -61,7 +61,8 @@ impl Driver {
             assert_eq!(frames.len() as u64, block.messages());
             self.committed.extend_from_slice(block.bytes());
             self.messages += block.messages();
-            self.session.committed(self.base + self.messages);
+            self.session
+                .progressed(committed(self.base + self.messages));
         }
     }
 
@@ -273,7 +274,7 @@ fn offsets_count_from_the_start_of_the_connection() {
     let mut session = Publishing::new(intake, LIMIT, MEMORY, TIMEOUTS);
     session.begin(0, "OK", now);
     assert_eq!(session.take_block(now).unwrap().messages(), 1);
-    session.committed(1);
+    session.progressed(committed(1));
     let mut sent = Vec::new();
     while !session.output().is_empty() {
         sent.extend_from_slice(session.output());
@@ -710,4 +711,88 @@ proptest! {
         prop_assert_eq!(driver.session.is_ended(), !is_open);
         check(&driver, voice, &stream, ended);
     }
+}
+
+/// So many messages are committed, and nothing is on its way.
+fn committed(messages: u64) -> Progress {
+    Progress {
+        is_settled: true,
+        committed: messages,
+        accepted: messages,
+        refused: None,
+        is_fenced: false,
+    }
+}
+
+const DURABLE: Voice = Voice::Protocol(Acks::Durable);
+
+/// Ten messages were received and taken; so many are on the disk, and the others on their way.
+fn in_flight(voice: Voice, on_disk: u64) -> Driver {
+    let mut driver = Driver::new(voice, 0);
+    driver.receive(&frame(b"x").repeat(10));
+    while driver.session.take_block(driver.now).is_some() {}
+    progress(&mut driver, on_disk, None);
+    driver
+}
+
+fn progress(driver: &mut Driver, on_disk: u64, refused: Option<Code>) {
+    driver.session.progressed(Progress {
+        is_settled: on_disk == 10 || refused.is_some(),
+        accepted: 10,
+        ..committed(on_disk)
+    });
+    if let Some(code) = refused {
+        driver.session.fail(Refusal::new(code, "words"));
+    }
+    driver.send_all();
+}
+
+#[test]
+fn what_is_on_its_way_is_acknowledged_as_it_arrives() {
+    let mut driver = in_flight(DURABLE, 0);
+    progress(&mut driver, 4, None);
+    progress(&mut driver, 10, None);
+    assert_eq!(driver.lines(), ["OK", "ACK 4", "ACK 10"]);
+}
+
+#[test]
+fn acks_of_memory_run_ahead_of_the_disk() {
+    let mut driver = in_flight(MEMORY, 3);
+    progress(&mut driver, 7, None);
+    assert_eq!(driver.lines(), ["OK", "ACK 10"]);
+}
+
+#[test]
+fn the_end_is_told_when_nothing_is_on_its_way_any_more() {
+    let mut driver = in_flight(DURABLE, 3);
+    driver.session.peer_ended(driver.now);
+    driver.send_all();
+    assert!(!driver.session.is_ended());
+    progress(&mut driver, 10, None);
+    assert_eq!(driver.lines(), ["OK", "ACK 3", "ACK 10"]);
+    assert!(driver.session.is_ended());
+}
+
+#[test]
+fn what_is_refused_on_its_way_is_told_in_the_place_of_the_end() {
+    for is_bad in [false, true] {
+        let mut driver = in_flight(DURABLE, 3);
+        if is_bad {
+            driver.receive(b"no header");
+        } else {
+            driver.session.peer_ended(driver.now);
+        }
+        progress(&mut driver, 5, Some(Code::Full));
+        assert_eq!(driver.lines(), ["OK", "ACK 3", "ACK 5", "ERROR FULL words"]);
+        assert!(driver.session.is_ended());
+    }
+}
+
+#[test]
+fn who_is_fenced_is_told_so_even_if_something_was_refused_as_well() {
+    let mut driver = in_flight(DURABLE, 3);
+    driver.session.end(Refusal::new(Code::Fenced, "words"));
+    driver.send_all();
+    progress(&mut driver, 3, Some(Code::Storage));
+    assert_eq!(driver.lines(), ["OK", "ACK 3", "ERROR FENCED words"]);
 }

@@ -218,7 +218,7 @@ impl World {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 let options = options(&mut random);
                 let doors = vec![(Acceptor::link(receiver), PortKind::Protocol)];
-                let hub = Hub::open(doors, options, Epoch(epoch));
+                let hub = Hub::open(doors, options, Epoch(epoch), None);
                 *door.lock().unwrap() = Some(sender);
                 note(&record, format_args!("hub {epoch} begins"));
                 record.lock().unwrap().hubs += 1;

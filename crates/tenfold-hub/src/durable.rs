@@ -1,0 +1,65 @@
+//! What the channels of a hub with a log share.
+
+use std::sync::Arc;
+
+use tenfold::protocol::{Code, Refusal};
+use tenfold_log::{Log, Refused};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+
+use crate::publisher::UNIT;
+
+/// The log, and how much of it is used at once.
+#[derive(Debug)]
+pub(crate) struct Durable {
+    pub(crate) log: Log,
+    /// Memory for what is on its way to the disk, in units of [`UNIT`] bytes.
+    pub(crate) on_its_way: Arc<Semaphore>,
+    /// Reads that wait for the disk.
+    pub(crate) reads: Semaphore,
+    /// Places for what was read and is kept for a while for a subscriber that takes nothing.
+    portions: Arc<Semaphore>,
+}
+
+/// What is on its way to the disk, of all channels, in bytes: some batches, so that the next one is
+/// full when one is done.
+const ON_ITS_WAY: usize = 64 << 20;
+/// Reads that wait for the disk at once. Each needs a thread, and a disk has a queue of its own.
+const READS: usize = 32;
+/// Portions that are kept at once, each of 256 KiB at the most, or one larger message.
+const PORTIONS: usize = 256;
+
+impl Durable {
+    pub(crate) fn new(log: Log) -> Self {
+        Self {
+            log,
+            on_its_way: Arc::new(Semaphore::new(ON_ITS_WAY / UNIT)),
+            reads: Semaphore::new(READS),
+            portions: Arc::new(Semaphore::new(PORTIONS)),
+        }
+    }
+
+    /// A place for a portion, if there is one.
+    pub(crate) fn portion(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.portions).try_acquire_owned().ok()
+    }
+
+    /// Whether somebody may begin to publish. Where there was no space, it is tried whether there is
+    /// some now, which waits for the disk.
+    pub(crate) async fn may_publish(&self) -> Result<(), Refusal> {
+        if self.log.health() == tenfold_log::Health::Ok {
+            return Ok(());
+        }
+        let log = self.log.clone();
+        let asked = spawn_blocking(move || log.may_publish()).await;
+        asked.unwrap_or(Err(Refused::Storage)).map_err(refusal)
+    }
+}
+
+/// What a publisher is told whose messages are not kept.
+pub(crate) fn refusal(why: Refused) -> Refusal {
+    match why {
+        Refused::Full => Refusal::new(Code::Full, "there is no space left on the hub's disk"),
+        _ => Refusal::new(Code::Storage, "the hub's disk has failed; it is read-only"),
+    }
+}

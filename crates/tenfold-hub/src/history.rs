@@ -1,0 +1,152 @@
+//! A channel's messages on disk: on their way there, and back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tenfold::protocol::ProducerId;
+use tenfold_log::{ReadError, Reader, Stretch, Submission};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+
+use crate::durable::Durable;
+use crate::holding::{Holding, Place};
+use crate::producers::Claim;
+use crate::publisher::UNIT;
+use crate::tail::NotAppended;
+use crate::ticket::Ticket;
+use crate::{Block, WhenSlow};
+
+/// A channel of the log.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) durable: Arc<Durable>,
+    pub(crate) channel: Arc<tenfold_log::Channel>,
+    /// Who holds it may queue frames, or fence who does.
+    gate: Mutex<()>,
+    /// If publishers wait for slow subscribers.
+    pub(crate) holding: Option<Holding>,
+    /// Memory for what is on its way to the disk, in units of [`UNIT`] bytes. Publishers get it in the
+    /// order in which they ask, so they take turns.
+    on_its_way: Arc<Semaphore>,
+}
+
+/// What of one channel is on its way to the disk, in bytes.
+const ON_ITS_WAY: usize = 8 << 20;
+/// How much is read at once: as much as an index has an entry for.
+pub(crate) const PORTION: usize = 256 * 1024;
+
+/// Memory for a block on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Room {
+    #[expect(dead_code, reason = "held for its drop")]
+    of_channel: Option<OwnedSemaphorePermit>,
+    #[expect(dead_code, reason = "held for its drop")]
+    of_all: Option<OwnedSemaphorePermit>,
+}
+
+impl History {
+    pub(crate) fn new(
+        durable: Arc<Durable>,
+        channel: Arc<tenfold_log::Channel>,
+        when_slow: WhenSlow,
+    ) -> Self {
+        let holding = match when_slow {
+            WhenSlow::Wait(limit) => Some(Holding::new(limit)),
+            WhenSlow::Close | WhenSlow::Skip => None,
+        };
+        Self {
+            holding,
+            durable,
+            channel,
+            gate: Mutex::default(),
+            on_its_way: Arc::new(Semaphore::new(ON_ITS_WAY / UNIT)),
+        }
+    }
+
+    /// Waits for slow subscribers, if the channel does that, and for memory for a block of so many bytes.
+    /// One that is larger than all of it gets all.
+    pub(crate) async fn room(&self, bytes: usize) -> Room {
+        if let Some(holding) = &self.holding {
+            holding.freed(&*self.channel).await;
+        }
+        let units = bytes.div_ceil(UNIT).min(ON_ITS_WAY / UNIT);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let some = |of: &Arc<Semaphore>| Arc::clone(of).acquire_many_owned(units);
+        // Who has some of the channel's waits only for what is sure to be given back.
+        Room {
+            of_channel: some(&self.on_its_way).await.ok(),
+            of_all: some(&self.durable.on_its_way).await.ok(),
+        }
+    }
+
+    /// Keeps what a subscriber needs from a seq on, if publishers wait for slow ones.
+    pub(crate) fn enter(&self, seq: u64) -> Option<Place> {
+        let holding = self.holding.as_ref()?;
+        Some(holding.enter(&*self.channel, seq))
+    }
+
+    /// Queues a block, if its claim still holds. Its seqs follow from the order of these calls.
+    pub(crate) fn submit(
+        &self,
+        claim: &Claim,
+        producer: Option<&ProducerId>,
+        block: &Block,
+        ticket: impl FnOnce() -> Ticket,
+    ) -> Result<(), NotAppended> {
+        let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        claim.check()?;
+        if let Some(why) = claim.refused() {
+            return Err(NotAppended::Refused(why));
+        }
+        claim.departs(block.messages());
+        let submission = Submission {
+            frames: block.bytes().clone(),
+            messages: block.messages(),
+            producer: producer.map(|id| id.as_str().into()),
+            receipt: Box::new(ticket()),
+        };
+        self.durable.log.submit(&self.channel, submission);
+        drop(gate);
+        Ok(())
+    }
+
+    /// Does something while nobody can queue frames.
+    pub(crate) fn still(&self, change: impl FnOnce()) {
+        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        change();
+    }
+
+    /// Whether the message with this seq can be read.
+    pub(crate) async fn probe(&self, seq: u64) -> Result<(), ReadError> {
+        let mut reader = self.channel.reader(seq);
+        match reader.read_cached(1) {
+            Err(ReadError::WouldBlock) => self.read(self.channel.reader(seq)).await.1,
+            result => result,
+        }
+        .map(drop)
+    }
+
+    /// Reads what may have to come from the disk.
+    pub(crate) async fn read(&self, mut reader: Reader) -> (Reader, Result<Stretch, ReadError>) {
+        let _permit = self.durable.reads.acquire().await;
+        let seq = reader.seq();
+        let read = spawn_blocking(move || {
+            let result = reader.read(PORTION);
+            (reader, result)
+        });
+        read.await.unwrap_or_else(|error| {
+            let error = ReadError::Io(std::io::Error::other(error));
+            (self.channel.reader(seq), Err(error))
+        })
+    }
+
+    /// The seq of the first message of the first commit at or after a time.
+    pub(crate) async fn at_time(&self, time: SystemTime) -> Result<u64, ReadError> {
+        let _permit = self.durable.reads.acquire().await;
+        let channel = Arc::clone(&self.channel);
+        let found = spawn_blocking(move || channel.at_time(time));
+        found
+            .await
+            .unwrap_or_else(|error| Err(ReadError::Io(std::io::Error::other(error))))
+    }
+}

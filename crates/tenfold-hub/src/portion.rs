@@ -1,0 +1,110 @@
+//! What was read from a file for one subscriber, as long as not all of it is sent.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tenfold::{Decoder, Event, Framing};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::Block;
+
+/// A block that nobody else keeps in memory.
+#[derive(Debug)]
+pub(crate) struct Portion {
+    block: Block,
+    /// The seq of its first message.
+    first: u64,
+    /// A place among the portions that may be kept for a while.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+/// What is left of a portion that is not kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Parked {
+    /// The rest of the frame that was begun.
+    pub(crate) rest: Bytes,
+    /// How many messages are sent with it.
+    pub(crate) messages: u64,
+    /// The seq behind it.
+    pub(crate) next: u64,
+}
+
+/// How long a portion is kept for a client that takes nothing: as long as one that is only busy may be,
+/// so that little is read twice.
+const KEPT_FOR: Duration = Duration::from_millis(200);
+
+impl Portion {
+    pub(crate) fn new(block: Block, first: u64, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            block,
+            first,
+            place,
+        }
+    }
+
+    /// How long it may be kept while the client takes nothing.
+    pub(crate) fn kept_for(&self) -> Duration {
+        match self.place {
+            Some(_) => KEPT_FOR,
+            None => Duration::ZERO,
+        }
+    }
+
+    /// Keeps only the frame that was begun; of the portion so many bytes are not sent.
+    pub(crate) fn park(&self, unsent: usize) -> Parked {
+        let bytes = self.block.bytes();
+        let sent = bytes.len().saturating_sub(unsent);
+        let mut decoder = Decoder::new(Framing::default().server()).with_limit(u64::MAX);
+        let mut chunk = decoder.chunk(bytes);
+        let mut messages = 0;
+        let mut end = 0;
+        // A portion is whole frames that were checked when they came in.
+        while end < sent
+            && let Ok(Some(Event::Message(message))) = chunk.next_event()
+        {
+            end += HEADER + message.len();
+            messages += 1;
+        }
+        let mut rest = bytes.slice(sent.min(end)..end);
+        // A small rest must not keep all of it; of a large frame there is nothing else.
+        if rest.len() < bytes.len() / 2 {
+            rest = Bytes::copy_from_slice(&rest);
+        }
+        Parked {
+            rest,
+            messages,
+            next: self.first + messages,
+        }
+    }
+}
+
+/// The length of a header of `decimal:10`.
+const HEADER: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_every_byte_the_frame_that_was_begun_is_kept_and_nothing_else() {
+        let payloads = ["", "one", "", "a longer one", "x"];
+        let frame = |payload: &&str| format!("{:<10}{payload}", payload.len());
+        let stream: String = payloads.iter().map(frame).collect();
+        let ends: Vec<usize> = (0..=payloads.len())
+            .map(|count| {
+                payloads[..count]
+                    .iter()
+                    .map(|payload| 10 + payload.len())
+                    .sum()
+            })
+            .collect();
+        let portion = Portion::new(Block::new(stream.clone(), 5), 100, None);
+        for sent in 0..=stream.len() {
+            let parked = portion.park(stream.len() - sent);
+            let messages = ends.iter().position(|end| *end >= sent).unwrap();
+            assert_eq!(parked.messages, messages as u64, "{sent}");
+            assert_eq!(parked.next, 100 + messages as u64);
+            assert_eq!(parked.rest, stream.as_bytes()[sent..ends[messages]]);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Copying a log, also while a hub uses it.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::error::OpenError;
+use crate::format;
+use crate::names;
+use crate::open::open;
+use crate::options::Options;
+use crate::report::Report;
+use crate::snapshot::{Snapshot, sync_dir};
+use crate::storage::{File, Sharing, Storage};
+use crate::whole::{read_at, uninterrupted, write_all_at};
+
+/// How much is copied at once, in bytes.
+const PORTION: usize = 1024 * 1024;
+/// A checkpoint takes as long as its syncs do; after so many tries of so long it is none any more.
+const TRIES: u32 = 3000;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A file that is to be copied, and how much of it.
+struct Source {
+    path: String,
+    file: Arc<dyn File>,
+    length: u64,
+}
+
+/// Copies the log in a directory to an empty one and recovers the copy. If a hub uses it, the copy is
+/// what was committed when the copying began, or a little more, and its channels get new epochs, because
+/// the hub goes on without it. `progress` is told the bytes that were copied, and of how many.
+///
+/// The source is not changed. A copy that is not complete has no `FORMAT`, and no hub takes it.
+pub fn backup(
+    from: &Arc<dyn Storage>,
+    to: &Arc<dyn Storage>,
+    options: Options,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, OpenError> {
+    if !format::check(&**from)? {
+        return Err(OpenError::NotALog);
+    }
+    if format::check(&**to)? {
+        let error = io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "the directory is a log already",
+        );
+        return Err(OpenError::Io("making the copy", error));
+    }
+    let idle = match uninterrupted(|| from.lock(names::LOCK, Sharing::Exclusive)) {
+        Ok(lock) => Some(lock),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Err(error) => return Err(OpenError::io("locking the directory")(error)),
+    };
+    copy(&**from, &**to, progress).map_err(OpenError::io("copying"))?;
+    format::create(&**to).map_err(OpenError::io("writing FORMAT"))?;
+    let random = options.random;
+    let opened = open(Arc::clone(to), options)?;
+    let (log, report) = (opened.log.clone(), opened.report.clone());
+    if !opened.stop() {
+        let error = io::Error::other("the copy could not be closed");
+        return Err(OpenError::Io("recovering the copy", error));
+    }
+    if idle.is_none() {
+        for channel in log.channels() {
+            let mut snapshot: Snapshot = channel.snapshot();
+            snapshot.epoch = random();
+            snapshot
+                .save(&**to)
+                .map_err(OpenError::io("writing a new epoch"))?;
+        }
+    }
+    Ok(report)
+}
+
+fn copy(
+    from: &dyn Storage,
+    to: &dyn Storage,
+    progress: &mut dyn FnMut(u64, u64),
+) -> io::Result<()> {
+    let lock = lock(from)?;
+    let segments = sources(from)?;
+    let mut done = 0;
+    let segment_bytes: u64 = segments.iter().map(|source| source.length).sum();
+    let mut journals = Vec::new();
+    for path in names::JOURNALS {
+        match uninterrupted(|| from.open(path, false)) {
+            Ok(file) => journals.push(source(path, file)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let all = segment_bytes + journals.iter().map(|source| source.length).sum::<u64>();
+    let mut told = |bytes: u64| {
+        done += bytes;
+        progress(done, all);
+    };
+    let mut directories = vec![names::CHANNELS.to_owned(), names::JOURNAL.to_owned()];
+    for directory in &directories {
+        uninterrupted(|| to.create_dir(directory))?;
+    }
+    for name in channels(from)? {
+        let directory = names::channel(&name);
+        uninterrupted(|| to.create_dir(&directory))?;
+        directories.push(directory);
+        let path = names::snapshot(&name);
+        match uninterrupted(|| from.open(&path, false)) {
+            Ok(file) => {
+                let source = source(&path, file)?;
+                copy_file(&source, to, &mut told)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    for source in &journals {
+        copy_file(source, to, &mut told)?;
+    }
+    // What the segments had when the journal was copied does not change, and stays readable.
+    drop(lock);
+    for source in &segments {
+        copy_file(source, to, &mut told)?;
+    }
+    directories
+        .iter()
+        .rev()
+        .try_for_each(|directory| sync_dir(to, directory))?;
+    sync_dir(to, "")
+}
+
+/// Keeps checkpoints and retention away.
+fn lock(from: &dyn Storage) -> io::Result<Box<dyn std::fmt::Debug + Send + Sync>> {
+    for _ in 0..TRIES {
+        match uninterrupted(|| from.lock(names::CHECKPOINT, Sharing::Shared)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(PAUSE),
+            result => return result,
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::TimedOut,
+        "a checkpoint does not end",
+    ))
+}
+
+fn channels(from: &dyn Storage) -> io::Result<Vec<String>> {
+    let mut channels = uninterrupted(|| from.list(names::CHANNELS))?;
+    channels.retain(|name| names::is_channel(name));
+    Ok(channels)
+}
+
+/// All segments, open. Each index first: what it has then is in the frames.
+fn sources(from: &dyn Storage) -> io::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for name in channels(from)? {
+        let directory = names::channel(&name);
+        let mut files = uninterrupted(|| from.list(&directory))?;
+        files.sort_by_key(|file| !file.ends_with(names::INDEX_ENDING));
+        for file in files {
+            let endings = [names::FRAMES_ENDING, names::INDEX_ENDING];
+            if endings
+                .iter()
+                .any(|ending| names::segment_of(&file, ending).is_some())
+            {
+                let path = format!("{directory}/{file}");
+                let open = uninterrupted(|| from.open(&path, false))?;
+                sources.push(source(&path, open)?);
+            }
+        }
+    }
+    Ok(sources)
+}
+
+fn source(path: &str, file: Arc<dyn File>) -> io::Result<Source> {
+    Ok(Source {
+        path: path.to_owned(),
+        length: uninterrupted(|| file.length())?,
+        file,
+    })
+}
+
+fn copy_file(source: &Source, to: &dyn Storage, told: &mut dyn FnMut(u64)) -> io::Result<()> {
+    let target = uninterrupted(|| to.open(&source.path, true))?;
+    uninterrupted(|| target.set_length(0))?;
+    let mut offset = 0;
+    let mut portion = vec![0; PORTION];
+    while offset < source.length {
+        let left = usize::try_from(source.length - offset)
+            .unwrap_or(PORTION)
+            .min(PORTION);
+        let read = read_at(
+            &*source.file,
+            &mut portion[..left],
+            offset,
+            |file, buffer, offset| file.read_at(buffer, offset),
+        )?;
+        if read == 0 {
+            break;
+        }
+        write_all_at(&*target, &[&portion[..read]], offset)?;
+        offset += read as u64;
+        told(read as u64);
+    }
+    target.sync()
+}

@@ -1,0 +1,202 @@
+//! One channel's history on disk.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::SystemTime;
+
+use crate::entry::Entry;
+use crate::options::time;
+use crate::segment::{Files, Segment};
+use crate::snapshot::{Count, Snapshot};
+use crate::storage::Storage;
+
+/// A channel of a log: what is committed and written to its segments.
+#[derive(Debug)]
+pub struct Channel {
+    pub(crate) name: Arc<str>,
+    epoch: u64,
+    pub(crate) storage: Arc<dyn Storage>,
+    state: Mutex<State>,
+    /// The newest segment. Who holds this lock as well as that of the state has taken this one first.
+    pub(crate) newest: Mutex<Option<Segment>>,
+    hold: AtomicU64,
+    is_held: AtomicBool,
+}
+
+/// What readers look at. It changes in short steps, and no file is touched while it is locked.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The oldest seq that is kept.
+    pub(crate) first: u64,
+    /// The seq behind the last message that is in the segments.
+    pub(crate) next: u64,
+    /// The segments by the seq of their first message.
+    pub(crate) parts: BTreeMap<u64, Part>,
+    pub(crate) producers: BTreeMap<Arc<str>, Count>,
+    /// When the newest message was committed.
+    pub(crate) time: u64,
+    /// Something of the snapshot has changed since it was saved.
+    pub(crate) snapshot_is_due: bool,
+}
+
+/// One segment, as it can be read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) length: u64,
+    /// Complete entries of its index.
+    pub(crate) entries: u64,
+    pub(crate) open: Option<Entry>,
+    /// When its newest message was committed, as far as it is known.
+    pub(crate) time: Option<u64>,
+    /// Its files, if somebody has them open.
+    pub(crate) files: Weak<Files>,
+}
+
+impl Part {
+    pub(crate) fn of(segment: &Segment) -> Self {
+        Self {
+            length: segment.length,
+            entries: segment.entries,
+            open: segment.open,
+            time: Some(segment.time),
+            files: Arc::downgrade(&segment.files),
+        }
+    }
+}
+
+impl Channel {
+    pub(crate) fn new(
+        name: Arc<str>,
+        epoch: u64,
+        storage: Arc<dyn Storage>,
+        state: State,
+        newest: Option<Segment>,
+    ) -> Self {
+        Self {
+            name,
+            epoch,
+            storage,
+            state: Mutex::new(state),
+            newest: Mutex::new(newest),
+            hold: AtomicU64::new(u64::MAX),
+            is_held: AtomicBool::new(false),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of its history.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The oldest seq that is kept.
+    pub fn first(&self) -> u64 {
+        self.state().first
+    }
+
+    /// The seq behind the last message that can be read.
+    pub fn next(&self) -> u64 {
+        self.state().next
+    }
+
+    /// Bytes of its segments.
+    pub fn bytes(&self) -> u64 {
+        self.state().bytes()
+    }
+
+    /// The producers, how many messages of each are committed, and when the last one was.
+    pub fn producers(&self) -> Vec<(Arc<str>, u64, SystemTime)> {
+        let state = self.state();
+        let told =
+            |(id, count): (&Arc<str>, &Count)| (Arc::clone(id), count.total, time(count.time));
+        state.producers.iter().map(told).collect()
+    }
+
+    /// Forgets a producer. If the hub crashes before the next checkpoint, it may be remembered again.
+    pub fn forget_producer(&self, id: &str) {
+        let mut state = self.state();
+        state.producers.remove(id);
+        state.snapshot_is_due = true;
+    }
+
+    /// Keeps everything from a seq on, whatever retention says, until it is called again. `u64::MAX`
+    /// holds nothing.
+    pub fn hold(&self, seq: u64) {
+        self.hold.store(seq, Relaxed);
+        if seq == u64::MAX {
+            self.is_held.store(false, Relaxed);
+        }
+    }
+
+    /// Whether retention would have deleted something that is held.
+    pub fn is_held(&self) -> bool {
+        self.is_held.load(Relaxed)
+    }
+
+    pub(crate) fn held(&self) -> u64 {
+        self.hold.load(Relaxed)
+    }
+
+    pub(crate) fn note_held(&self, is_held: bool) {
+        self.is_held.store(is_held, Relaxed);
+    }
+
+    /// What a snapshot says now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let state = self.state();
+        Snapshot {
+            channel: self.name.to_string(),
+            epoch: self.epoch,
+            first: state.first,
+            next: state.next,
+            producers: state.producers.clone(),
+        }
+    }
+
+    /// A panic while the lock is held is a bug in the bookkeeping; other channels are better served by
+    /// going on than by panicking too.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn newest(&self) -> MutexGuard<'_, Option<Segment>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(crate) fn empty() -> Self {
+        Self {
+            first: 0,
+            next: 0,
+            parts: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            time: 0,
+            snapshot_is_due: true,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.parts.values().map(|part| part.length).sum()
+    }
+
+    /// The segment that has a seq, and the seq of the first message of the one behind it.
+    pub(crate) fn part_of(&self, seq: u64) -> Option<(u64, &Part, Option<u64>)> {
+        let (&segment, part) = self.parts.range(..=seq).next_back()?;
+        Some((segment, part, self.behind(segment)))
+    }
+
+    /// The segment behind another.
+    pub(crate) fn behind(&self, segment: u64) -> Option<u64> {
+        let above = (
+            std::ops::Bound::Excluded(segment),
+            std::ops::Bound::Unbounded,
+        );
+        self.parts.range(above).next().map(|(first, _)| *first)
+    }
+}

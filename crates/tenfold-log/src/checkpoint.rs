@@ -1,0 +1,132 @@
+//! What makes a journal file free: its batches are made durable in their segments.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::channel::Channel;
+use crate::committer::publish;
+use crate::log::Shared;
+use crate::names;
+use crate::rebuild;
+use crate::segment::{Files, Segment, Synced};
+use crate::snapshot::sync_dir;
+
+/// Everything that batches before a number have left unsynced.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    pub(crate) upto: u64,
+    pub(crate) dirty: Vec<Dirty>,
+}
+
+/// What of a channel is not synced.
+#[derive(Debug)]
+pub(crate) struct Dirty {
+    pub(crate) channel: Arc<Channel>,
+    /// Segments that are full.
+    sealed: Vec<Segment>,
+    /// The newest one, and how far it was synced before.
+    newest: Option<(u64, Arc<Files>, Synced)>,
+    /// How far the newest one is at the checkpoint.
+    pub(crate) extent: Synced,
+    /// There are files whose names are not durable.
+    has_new_names: bool,
+}
+
+impl Dirty {
+    pub(crate) fn new(channel: Arc<Channel>) -> Self {
+        Self {
+            channel,
+            sealed: Vec::new(),
+            newest: None,
+            extent: Synced::default(),
+            has_new_names: false,
+        }
+    }
+
+    /// Notes that the newest segment is being written.
+    pub(crate) fn touch(&mut self, segment: &Segment) {
+        self.has_new_names |= segment.synced.entries == 0;
+        let synced = segment.synced;
+        self.newest = Some((segment.first, Arc::clone(&segment.files), synced));
+    }
+
+    /// Notes that the newest segment is full.
+    pub(crate) fn seal(&mut self, full: Segment) {
+        self.newest = None;
+        self.sealed.push(full);
+    }
+
+    fn sync(&self, shared: &Shared) -> io::Result<()> {
+        let channel = &self.channel;
+        for full in &self.sealed {
+            let synced = full.cut().and_then(|()| full.files.sync());
+            if synced.is_err() {
+                let mut full = full.clone();
+                rebuild::rebuild(shared, channel, &mut full)?;
+                rebuild::forget_files(channel, &full);
+            }
+        }
+        let Some((first, files, synced)) = &self.newest else {
+            return Ok(());
+        };
+        if files.sync().is_err() {
+            self.rebuild_newest(shared, *first, *synced)?;
+        }
+        if let Some(segment) = channel
+            .newest()
+            .as_mut()
+            .filter(|newest| newest.first == *first)
+        {
+            segment.synced = self.extent;
+        }
+        Ok(())
+    }
+
+    /// The committer may be writing on, or be in the next segment already.
+    fn rebuild_newest(&self, shared: &Shared, first: u64, synced: Synced) -> io::Result<()> {
+        let channel = &self.channel;
+        let mut newest = channel.newest();
+        if let Some(segment) = newest.as_mut().filter(|newest| newest.first == first) {
+            rebuild::rebuild(shared, channel, segment)?;
+            publish(channel, segment);
+            return Ok(());
+        }
+        let mut full = rebuild::sealed(channel, first, synced)?;
+        rebuild::rebuild(shared, channel, &mut full)?;
+        rebuild::forget_files(channel, &full);
+        Ok(())
+    }
+
+    fn save(&self, shared: &Shared) -> io::Result<()> {
+        let storage = &*shared.storage;
+        let is_due = std::mem::take(&mut self.channel.state().snapshot_is_due);
+        if is_due {
+            let saved = self.channel.snapshot().save(storage);
+            self.channel.state().snapshot_is_due |= saved.is_err();
+            saved
+        } else if self.has_new_names {
+            sync_dir(storage, &names::channel(&self.channel.name))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Makes it durable, and the journal file free.
+    pub(crate) fn run(&self, shared: &Shared) -> io::Result<()> {
+        for dirty in &self.dirty {
+            dirty.sync(shared)?;
+        }
+        for dirty in &self.dirty {
+            dirty.save(shared)?;
+        }
+        if self.dirty.iter().any(|dirty| dirty.has_new_names) {
+            sync_dir(&*shared.storage, names::CHANNELS)?;
+        }
+        shared.counters.checkpoints.fetch_add(1, Relaxed);
+        shared.checkpointed(self.upto);
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Syncs segments, frees the journal's files, and applies retention.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::checkpoint::Checkpoint;
+use crate::log::{Health, Shared};
+use crate::names;
+use crate::storage::Sharing;
+use crate::whole::{is_full, uninterrupted};
+
+/// Makes checkpoints and applies retention. There is one for each log.
+#[derive(Debug)]
+pub struct Checkpointer {
+    shared: Arc<Shared>,
+    /// When all channels were looked at for what is too old or too much, in milliseconds.
+    looked: u64,
+}
+
+/// All channels are looked at so often, in milliseconds.
+const LOOK: u64 = 1000;
+/// How long a thread waits for a backup to let it go on, and for the next look.
+const PAUSE: Duration = Duration::from_millis(20);
+const IDLE: Duration = Duration::from_millis(500);
+
+impl Checkpointer {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, looked: 0 }
+    }
+
+    /// Does one thing that is due. False: there is nothing, or a backup is being made.
+    pub fn step(&mut self) -> bool {
+        if self.shared.health() == Health::ReadOnly {
+            return false;
+        }
+        let now = self.shared.options.now();
+        let duties = self.shared.duties();
+        let is_idle = duties.checkpoint.is_none() && duties.retention.is_empty();
+        drop(duties);
+        if is_idle && now.saturating_sub(self.looked) < LOOK {
+            return false;
+        }
+        let storage = &*self.shared.storage;
+        let Ok(_lock) = uninterrupted(|| storage.lock(names::CHECKPOINT, Sharing::Exclusive))
+        else {
+            return false;
+        };
+        let mut duties = self.shared.duties();
+        let checkpoint = duties.checkpoint.take();
+        let names = std::mem::take(&mut duties.retention);
+        drop(duties);
+        match self.work(checkpoint.as_ref(), &names, now) {
+            Ok(()) => !is_idle,
+            Err(error) if is_full(&error) => {
+                // It is done when there is space again, and may make some.
+                self.shared.set_full(true);
+                let mut duties = self.shared.duties();
+                if duties.is_pending {
+                    duties.checkpoint = checkpoint;
+                }
+                duties.retention.extend(names);
+                false
+            }
+            Err(_) => {
+                self.shared.fail();
+                true
+            }
+        }
+    }
+
+    fn work(
+        &mut self,
+        checkpoint: Option<&Checkpoint>,
+        rolled: &BTreeSet<Arc<str>>,
+        now: u64,
+    ) -> io::Result<()> {
+        // First what can make space.
+        let rolled = rolled.iter().filter_map(|name| self.shared.find(name));
+        self.shared.retain(rolled, now)?;
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.run(&self.shared)?;
+        }
+        if now.saturating_sub(self.looked) >= LOOK {
+            self.looked = now;
+            self.shared.retain(self.shared.all(), now)?;
+        }
+        self.shared.retain_in_all()
+    }
+
+    /// Runs until the log ends.
+    pub(crate) fn run(&mut self) {
+        loop {
+            while self.step() {}
+            let duties = self.shared.duties();
+            if duties.ending {
+                return;
+            }
+            let is_due = duties.checkpoint.is_some() || !duties.retention.is_empty();
+            let pause = if is_due { PAUSE } else { IDLE };
+            let waited = self.shared.duty.wait_timeout(duties, pause);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}

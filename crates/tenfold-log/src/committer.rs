@@ -1,0 +1,307 @@
+//! Makes batches durable, and writes them to their segments.
+//!
+//! ```text
+//!   queue --> plan --> reserve space --> journal: write, sync --> committed --> segments --> visible
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::channel::{Channel, Part};
+use crate::checkpoint::{Checkpoint, Dirty};
+use crate::error::Refused;
+use crate::journal::{Journal, NotWritten};
+use crate::log::{Health, Queued, Shared};
+use crate::options::time;
+use crate::plan::{Plan, PlannedPart};
+use crate::rebuild;
+use crate::segment::Segment;
+use crate::whole::is_full;
+
+/// Makes batches durable. There is one for each log.
+///
+/// To drive it: [`step`](Self::step) until nothing is left. If it does nothing although frames are
+/// queued, it waits for a [`Checkpointer`](crate::Checkpointer) to step.
+#[derive(Debug)]
+pub struct Committer {
+    shared: Arc<Shared>,
+    journal: Journal,
+    /// What was taken from the queue and is not committed.
+    taken: Vec<Queued>,
+    /// What is in segments and not synced, by channel.
+    dirty: BTreeMap<Arc<str>, Dirty>,
+}
+
+/// More segments are not left unsynced, so that their open files are bounded: then a checkpoint begins,
+/// whether the journal is full or not.
+const MOST_DIRTY: usize = 1024;
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, journal: Journal) -> Self {
+        Self {
+            shared,
+            journal,
+            taken: Vec::new(),
+            dirty: BTreeMap::new(),
+        }
+    }
+
+    /// Commits one batch of what is queued. False: there was nothing, or the older journal file is still
+    /// needed.
+    pub fn step(&mut self) -> bool {
+        if self.taken.is_empty() {
+            let queued = self.shared.take(self.shared.options.max_batch);
+            if queued.is_empty() {
+                return false;
+            }
+            self.taken = without_followers(queued);
+        }
+        if self.taken.is_empty() {
+            return true;
+        }
+        if self.shared.health() == Health::ReadOnly {
+            self.refuse(Refused::Storage);
+            return true;
+        }
+        let mut plan = match self.plan() {
+            Ok(plan) => plan,
+            Err(error) => {
+                self.give_up(&error);
+                return true;
+            }
+        };
+        if !self.journal.has_room(&plan.records(), plan.bytes()) || self.dirty.len() > MOST_DIRTY {
+            match self.turn_over() {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(error) => {
+                    self.give_up(&error);
+                    return true;
+                }
+            }
+        }
+        self.commit(&mut plan);
+        true
+    }
+
+    /// Runs until the log ends.
+    pub(crate) fn run(&mut self) {
+        loop {
+            while self.step() {}
+            if !self.shared.wait_for_work(!self.taken.is_empty()) {
+                return;
+            }
+        }
+    }
+
+    fn plan(&self) -> io::Result<Plan> {
+        if self.shared.is_over.load(Relaxed) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let mut plan = Plan::new(self.shared.options.now());
+        for queued in &self.taken {
+            plan.add(&self.shared.options, queued);
+        }
+        Ok(plan)
+    }
+
+    fn commit(&mut self, plan: &mut Plan) {
+        if let Err(error) = plan.reserve(&*self.shared.storage) {
+            plan.undo(&*self.shared.storage);
+            return self.give_up(&error);
+        }
+        let records = plan.records();
+        match self.journal.write(&records, &plan.slices()) {
+            Ok(()) => {}
+            Err(NotWritten::Full) => {
+                plan.undo(&*self.shared.storage);
+                return self.give_up(&io::ErrorKind::StorageFull.into());
+            }
+            Err(NotWritten::Broken(_)) => {
+                #[cfg(feature = "planted")]
+                if crate::planted::is(crate::planted::Mistake::AppendAfterError) {
+                    return self.refuse(Refused::Storage);
+                }
+                self.shared.fail();
+                return self.refuse(Refused::Storage);
+            }
+        }
+        self.shared.set_full(false);
+        self.journal.checkpointed(self.shared.duties().done);
+        self.acknowledge(plan);
+        for planned in plan.parts() {
+            if self.write(planned).is_err() {
+                // The frames are in the journal, and the next start will find them there.
+                self.shared.fail();
+            }
+        }
+        let times = plan.times();
+        for queued in self.taken.drain(..) {
+            let at = times.get(&queued.channel.name).copied().unwrap_or_default();
+            queued.submission.receipt.visible(time(at));
+        }
+    }
+
+    /// Counts what is durable now, and tells.
+    fn acknowledge(&mut self, plan: &Plan) {
+        let mut messages = 0;
+        let mut firsts: HashMap<Arc<str>, u64> = HashMap::new();
+        for queued in &mut self.taken {
+            let Queued {
+                channel,
+                submission,
+            } = queued;
+            let first = firsts
+                .entry(Arc::clone(&channel.name))
+                .or_insert_with(|| plan.first_of(&channel.name));
+            let mut state = channel.state();
+            let total = submission.producer.as_ref().map_or(0, |id| {
+                let count = state.producers.entry(Arc::clone(id)).or_default();
+                count.total += submission.messages;
+                count.time = plan.now();
+                count.total
+            });
+            state.snapshot_is_due |= submission.producer.is_some();
+            drop(state);
+            submission.receipt.committed(*first, total);
+            *first += submission.messages;
+            messages += submission.messages;
+        }
+        self.shared.counters.batches.fetch_add(1, Relaxed);
+        self.shared.counters.messages.fetch_add(messages, Relaxed);
+    }
+
+    /// Writes one channel's part to its segments.
+    fn write(&mut self, planned: &mut PlannedPart) -> io::Result<()> {
+        let channel = Arc::clone(&planned.channel);
+        let dirty = self
+            .dirty
+            .entry(Arc::clone(&channel.name))
+            .or_insert_with(|| Dirty::new(Arc::clone(&channel)));
+        let mut newest = channel.newest();
+        for stretch in &mut planned.stretches {
+            if let Some(begun) = stretch.begun.take() {
+                self.shared.roll(dirty, &channel, &mut newest, begun)?;
+            }
+            let Some(segment) = newest.as_mut() else {
+                return Err(io::Error::other("the plan has no segment"));
+            };
+            dirty.touch(segment);
+            if segment.append(planned.time, &stretch.pieces).is_err() {
+                // What the append has left undone is in the journal.
+                segment.next = stretch.record.next();
+                segment.length = stretch.record.offset + stretch.record.length;
+                rebuild::rebuild(&self.shared, &channel, segment)?;
+            }
+            publish(&channel, segment);
+        }
+        Ok(())
+    }
+
+    /// Goes on in the other journal file, if it is not needed any more; the batches of this one are now
+    /// to be made durable in their segments.
+    fn turn_over(&mut self) -> io::Result<bool> {
+        if self.shared.duties().is_pending {
+            return Ok(false);
+        }
+        let done = self.shared.duties().done;
+        self.journal.checkpointed(done);
+        // Whatever happens to the checkpoint, the batches of the other file are not needed.
+        self.journal.turn_over().map_err(NotWritten::into_error)?;
+        self.begin_checkpoint()?;
+        Ok(true)
+    }
+
+    /// Gives the checkpointer everything that is not synced.
+    pub(crate) fn begin_checkpoint(&mut self) -> io::Result<()> {
+        for dirty in self.dirty.values_mut() {
+            let channel = Arc::clone(&dirty.channel);
+            let mut newest = channel.newest();
+            let Some(segment) = newest.as_mut() else {
+                continue;
+            };
+            if segment.complete().is_err() {
+                rebuild::rebuild(&self.shared, &channel, segment)?;
+            }
+            dirty.extent = segment.extent();
+            publish(&channel, segment);
+        }
+        let checkpoint = Checkpoint {
+            upto: self.journal.number(),
+            dirty: std::mem::take(&mut self.dirty).into_values().collect(),
+        };
+        let mut duties = self.shared.duties();
+        duties.checkpoint = Some(checkpoint);
+        duties.is_pending = true;
+        drop(duties);
+        self.shared.duty.notify_all();
+        Ok(())
+    }
+
+    /// Leaves the journal so that the next start has nothing to recover. To be called when a checkpoint
+    /// of everything is done.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.journal.finish()
+    }
+
+    fn give_up(&mut self, error: &io::Error) {
+        if is_full(error) {
+            self.shared.set_full(true);
+            self.refuse(Refused::Full);
+        } else {
+            self.shared.fail();
+            self.refuse(Refused::Storage);
+        }
+    }
+
+    fn refuse(&mut self, why: Refused) {
+        for queued in self.taken.drain(..) {
+            queued.submission.receipt.refused(why);
+        }
+    }
+}
+
+/// Refuses what must follow something that was refused.
+fn without_followers(queued: Vec<Queued>) -> Vec<Queued> {
+    let mut taken = Vec::with_capacity(queued.len());
+    for one in queued {
+        match one.submission.receipt.must_follow() {
+            Some(why) => one.submission.receipt.refused(why),
+            None => taken.push(one),
+        }
+    }
+    taken
+}
+
+impl Shared {
+    /// Ends the newest segment and goes on in another.
+    fn roll(
+        &self,
+        dirty: &mut Dirty,
+        channel: &Arc<Channel>,
+        newest: &mut Option<Segment>,
+        begun: Segment,
+    ) -> io::Result<()> {
+        if let Some(mut full) = newest.take() {
+            if full.complete().is_err() {
+                rebuild::rebuild(self, channel, &mut full)?;
+            }
+            publish(channel, &full);
+            dirty.seal(full);
+        }
+        *newest = Some(begun);
+        self.duties().retention.insert(Arc::clone(&channel.name));
+        self.duty.notify_all();
+        Ok(())
+    }
+}
+
+/// Lets readers see how far a segment is.
+pub(crate) fn publish(channel: &Channel, segment: &Segment) {
+    let mut state = channel.state();
+    state.parts.insert(segment.first, Part::of(segment));
+    state.next = state.next.max(segment.next);
+    state.time = state.time.max(segment.time);
+}

@@ -1,0 +1,135 @@
+//! What can be wrong.
+
+use std::fmt;
+use std::io;
+
+/// Why a log cannot be opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another hub has it.
+    Locked,
+    /// Its formats are not those of this version. The text says which.
+    Format(String),
+    /// There are files, and they are not those of a log.
+    NotALog,
+    /// The storage has failed, doing this.
+    Io(&'static str, io::Error),
+}
+
+impl OpenError {
+    pub(crate) fn io(doing: &'static str) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Io(doing, error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked => f.write_str(
+                "another hub uses this directory: end it first, or choose another directory",
+            ),
+            Self::Format(line) => write!(
+                f,
+                "the directory was written by another version: \"{}\" is not known here; use the version that wrote it, or a newer one",
+                line.escape_debug()
+            ),
+            Self::NotALog => f.write_str(
+                "the directory has files, but no FORMAT: it is not a log; choose an empty or a new directory",
+            ),
+            Self::Io(doing, error) if crate::whole::is_full(error) => write!(
+                f,
+                "{doing}: no space left on the disk ({error}); free some, or make the journal smaller"
+            ),
+            Self::Io(doing, error) => write!(f, "{doing}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why frames are not committed. Nothing of them is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// There is no space.
+    Full,
+    /// The disk has failed; nothing is written any more. If this is said of frames that were queued,
+    /// it is not known whether the disk has them.
+    Storage,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "no space left on the disk",
+            Self::Storage => "the disk has failed",
+        })
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Why there is nothing to be read at a seq.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// It is no longer kept; the oldest that is has this seq.
+    Trimmed {
+        /// The oldest seq.
+        first: u64,
+    },
+    /// It is damaged, with everything from `first` up to but not including `next`.
+    Corrupt {
+        /// The first seq of the damaged range.
+        first: u64,
+        /// The seq behind it.
+        next: u64,
+    },
+    /// It is the next one to be committed.
+    End,
+    /// It is behind the next one.
+    Future,
+    /// The disk would have to be waited for.
+    WouldBlock,
+    /// The storage has failed.
+    Io(io::Error),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            Self::WouldBlock
+        } else {
+            Self::Io(error)
+        }
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trimmed { first } => write!(f, "no longer kept; the oldest is {first}"),
+            Self::Corrupt { first, next } => {
+                write!(
+                    f,
+                    "messages {first} to {} are damaged",
+                    next.saturating_sub(1)
+                )
+            }
+            Self::End => f.write_str("not committed yet"),
+            Self::Future => f.write_str("that seq has not been reached"),
+            Self::WouldBlock => f.write_str("not in memory"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}

@@ -1,0 +1,59 @@
+//! The versions of the formats in a directory.
+
+use std::io;
+
+use crate::error::OpenError;
+use crate::names;
+use crate::snapshot::replace;
+use crate::storage::Storage;
+use crate::whole::{read_all, uninterrupted};
+
+/// The formats that this version writes, and the only ones that it reads.
+const TEXT: &str = "tenfold-log 1\njournal 1\nindex 1\nsnapshot 1\n";
+
+/// A larger file is none of ours, in bytes.
+const MOST: u64 = 4096;
+
+/// What can be in a directory that is as good as empty: what a first start leaves that was ended early,
+/// and what a new file system has.
+const NOTHING: [&str; 3] = [names::LOCK, "FORMAT.new", "lost+found"];
+
+/// Whether the directory is a log of this version. False: it is empty.
+pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
+    let file = match uninterrupted(|| storage.open(names::FORMAT, false)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let names = uninterrupted(|| storage.list(""))
+                .map_err(OpenError::io("listing the directory"))?;
+            let is_empty = names.iter().all(|name| NOTHING.contains(&&name[..]));
+            return if is_empty {
+                Ok(false)
+            } else {
+                Err(OpenError::NotALog)
+            };
+        }
+        Err(error) => return Err(OpenError::io("opening FORMAT")(error)),
+    };
+    let reading = OpenError::io("reading FORMAT");
+    if uninterrupted(|| file.length()).map_err(&reading)? > MOST {
+        return Err(OpenError::Format("a long text".to_owned()));
+    }
+    let bytes =
+        read_all(&*file, |file, buffer, offset| file.read_at(buffer, offset)).map_err(&reading)?;
+    if bytes == TEXT.as_bytes() {
+        return Ok(true);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let unknown = text
+        .lines()
+        .find(|line| !TEXT.lines().any(|known| known == *line));
+    Err(OpenError::Format(
+        unknown.unwrap_or("an incomplete FORMAT").to_owned(),
+    ))
+}
+
+/// Makes an empty directory a log.
+pub(crate) fn create(storage: &dyn Storage) -> io::Result<()> {
+    replace(storage, names::FORMAT, TEXT.as_bytes())?;
+    crate::snapshot::sync_dir(storage, "")
+}

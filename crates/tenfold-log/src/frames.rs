@@ -1,0 +1,182 @@
+//! Frames of `decimal:10`, where they begin and end.
+
+use std::sync::OnceLock;
+
+use bytes::{Buf, Bytes};
+use tenfold_codec::{Decoder, Event, Framing, Side};
+
+/// Bytes of a header.
+const HEADER: usize = 10;
+
+fn side() -> &'static Side {
+    static FRAMING: OnceLock<Framing> = OnceLock::new();
+    FRAMING.get_or_init(Framing::default).server()
+}
+
+fn decoder() -> Decoder {
+    let decoder = Decoder::new(side()).with_limit(u64::MAX);
+    // Only a frame that is cut is longer than what is there, and of it nothing is to be copied.
+    decoder.with_pieces_above(0)
+}
+
+/// What strict reading finds in some bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Whole messages from the beginning on.
+    pub(crate) messages: u64,
+    /// Bytes of their frames.
+    pub(crate) bytes: usize,
+}
+
+/// The whole frames that the bytes begin with: as many as there are until the first that is cut or is
+/// none, but at most `messages`, and no further one beyond `most` bytes.
+pub(crate) fn whole(bytes: &[u8], messages: u64, most: usize) -> Found {
+    #[cfg(feature = "planted")]
+    if crate::planted::is(crate::planted::Mistake::LenientHeader) {
+        return leniently(bytes, messages);
+    }
+    let mut found = Found::default();
+    let mut decoder = Decoder::new(side()).with_limit(u64::MAX);
+    let mut chunk = decoder.chunk(bytes);
+    while found.messages < messages {
+        let Ok(Some(Event::Message(message))) = chunk.next_event() else {
+            break;
+        };
+        let end = found.bytes + HEADER + message.len();
+        if end > most && found.messages > 0 {
+            break;
+        }
+        found = Found {
+            messages: found.messages + 1,
+            bytes: end,
+        };
+    }
+    found
+}
+
+/// Takes anything for a header that a number can be read from.
+#[cfg(feature = "planted")]
+fn leniently(bytes: &[u8], messages: u64) -> Found {
+    let mut found = Found::default();
+    while found.messages < messages {
+        let header = bytes.get(found.bytes..found.bytes + HEADER);
+        let text = header.and_then(|header| std::str::from_utf8(header).ok());
+        let Some(length) = text.and_then(|text| text.trim().parse::<usize>().ok()) else {
+            break;
+        };
+        let end = found.bytes + HEADER + length;
+        if end > bytes.len() {
+            break;
+        }
+        found = Found {
+            messages: found.messages + 1,
+            bytes: end,
+        };
+    }
+    found
+}
+
+/// Whether the bytes are exactly so many whole frames.
+pub(crate) fn are(bytes: &[u8], messages: u64) -> bool {
+    let mut decoder = decoder();
+    let mut chunk = decoder.chunk(bytes);
+    let mut count = 0;
+    loop {
+        count += chunk.pass(usize::MAX) as u64;
+        match chunk.next_event() {
+            Ok(Some(Event::Message(_) | Event::End)) => count += 1,
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(_) => return false,
+        }
+    }
+    drop(chunk);
+    decoder.is_idle() && count == messages
+}
+
+/// What stands behind so many messages, in bytes that are whole frames.
+pub(crate) fn behind(frames: &Bytes, messages: u64) -> Bytes {
+    let mut rest = frames.clone();
+    let found = whole(frames, messages, usize::MAX);
+    rest.advance(found.bytes);
+    rest
+}
+
+/// Cuts whole frames into pieces of at most `most` bytes, or of one larger frame.
+pub(crate) fn pieces(frames: Bytes, messages: u64, most: usize) -> Vec<(Bytes, u64)> {
+    if frames.len() <= most || messages == 1 {
+        return vec![(frames, messages)];
+    }
+    let mut pieces = Vec::new();
+    let (mut rest, mut left) = (frames, messages);
+    while left > 0 {
+        let found = whole(&rest, left, most);
+        if found.messages == 0 {
+            // They are no frames: the caller has given something else.
+            break;
+        }
+        pieces.push((rest.split_to(found.bytes), found.messages));
+        left -= found.messages;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(payloads: &[&str]) -> Bytes {
+        let frame = |payload: &&str| format!("{:<10}{payload}", payload.len());
+        payloads.iter().map(frame).collect::<String>().into()
+    }
+
+    #[test]
+    fn whole_frames_end_where_the_first_one_is_cut_or_is_none() {
+        let bytes = frames(&["a", "", "ccc"]);
+        let all = Found {
+            messages: 3,
+            bytes: bytes.len(),
+        };
+        assert_eq!(whole(&bytes, u64::MAX, usize::MAX), all);
+        let cut = whole(&bytes[..bytes.len() - 1], u64::MAX, usize::MAX);
+        assert_eq!(
+            cut,
+            Found {
+                messages: 2,
+                bytes: 21
+            }
+        );
+        let bad = [&bytes[..], b"012       "].concat();
+        assert_eq!(whole(&bad, u64::MAX, usize::MAX), all);
+        assert_eq!(whole(&bytes, 1, usize::MAX).bytes, 11);
+    }
+
+    #[test]
+    fn only_exactly_so_many_whole_frames_are_frames() {
+        let bytes = frames(&["a", "", "ccc"]);
+        assert!(are(&bytes, 3));
+        assert!(!are(&bytes, 2));
+        assert!(!are(&bytes[..bytes.len() - 1], 3));
+        assert!(!are(&bytes[..bytes.len() - 1], 2));
+        assert!(!are(b"+1        a", 1));
+        assert!(are(b"", 0));
+    }
+
+    #[test]
+    fn pieces_are_whole_frames() {
+        let bytes = frames(&["a", "bb", &"c".repeat(50), "d", ""]);
+        let cut = pieces(bytes.clone(), 5, 24);
+        let lengths: Vec<_> = cut.iter().map(|(bytes, n)| (bytes.len(), *n)).collect();
+        assert_eq!(lengths, [(23, 2), (60, 1), (21, 2)]);
+        let joined: Vec<u8> = cut.iter().flat_map(|(bytes, _)| bytes.to_vec()).collect();
+        assert_eq!(joined, bytes);
+    }
+
+    #[test]
+    fn behind_so_many_messages_is_the_rest() {
+        let bytes = frames(&["a", "bb", "c"]);
+        assert_eq!(behind(&bytes, 2), frames(&["c"]));
+        assert_eq!(behind(&bytes, 0), bytes);
+        assert_eq!(behind(&bytes, 3), Bytes::new());
+    }
+}

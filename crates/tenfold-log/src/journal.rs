@@ -1,0 +1,332 @@
+//! Where commits become durable first.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::batch::{BLOCK, BLOCK_BYTES, Head, Record, head_size};
+use crate::entry::{u32_at, u64_at};
+use crate::names;
+use crate::storage::{File, Storage};
+use crate::whole::{is_full, uninterrupted, write_all_at};
+
+/// Two files of fixed size, one of which is being written.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    pub(crate) files: [Arc<dyn File>; 2],
+    active: usize,
+    /// What the next head says.
+    head: Head,
+    /// Where the next batch goes; 0: the file's header is to be written with it.
+    offset: u64,
+    size: u64,
+    is_broken: bool,
+    random: fn() -> u64,
+}
+
+/// The end of what a journal has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The file that was written last, its generation, and where its batches end in it.
+    pub(crate) file: usize,
+    pub(crate) generation: u64,
+    pub(crate) offset: u64,
+    /// The number of the next batch, and the chain to it.
+    pub(crate) number: u64,
+    pub(crate) chain: u32,
+}
+
+/// The first block of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) generation: u64,
+    pub(crate) size: u64,
+    /// The number of the first batch.
+    pub(crate) number: u64,
+    pub(crate) checkpointed: u64,
+    pub(crate) chain: u32,
+}
+
+/// Why a batch is not durable.
+#[derive(Debug)]
+pub(crate) enum NotWritten {
+    /// There is no space for it, and nothing of it is kept.
+    Full,
+    /// Nobody knows what the disk holds of it.
+    Broken(io::Error),
+}
+
+const MAGIC: &[u8; 8] = b"TFJOURN1";
+const CRC_AT: usize = 44;
+const HEADER: usize = 48;
+static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
+/// A file is filled with zeros in portions of this, in blocks.
+const FILL: usize = 256;
+
+impl Header {
+    fn encode(&self) -> [u8; BLOCK_BYTES] {
+        let mut block = ZEROS;
+        block[..8].copy_from_slice(MAGIC);
+        block[8..16].copy_from_slice(&self.generation.to_le_bytes());
+        block[16..24].copy_from_slice(&self.size.to_le_bytes());
+        block[24..32].copy_from_slice(&self.number.to_le_bytes());
+        block[32..40].copy_from_slice(&self.checkpointed.to_le_bytes());
+        block[40..44].copy_from_slice(&self.chain.to_le_bytes());
+        let crc = crc32c::crc32c(&block[..CRC_AT]);
+        block[CRC_AT..HEADER].copy_from_slice(&crc.to_le_bytes());
+        block
+    }
+
+    /// `None`: there is none, or it is damaged.
+    pub(crate) fn decode(block: &[u8]) -> Option<Self> {
+        let block = block.get(..HEADER)?;
+        let is_sound =
+            &block[..8] == MAGIC && u32_at(block, CRC_AT) == crc32c::crc32c(&block[..CRC_AT]);
+        is_sound.then(|| Self {
+            generation: u64_at(block, 8),
+            size: u64_at(block, 16),
+            number: u64_at(block, 24),
+            checkpointed: u64_at(block, 32),
+            chain: u32_at(block, 40),
+        })
+    }
+}
+
+impl Journal {
+    /// Begins anew where everything before is in the segments and synced: nothing that is in the files
+    /// is needed any more. Both get the right size. `end` is that of what is in them, if that is known.
+    pub(crate) fn begin(
+        storage: &dyn Storage,
+        size: u64,
+        end: Option<End>,
+        random: fn() -> u64,
+    ) -> io::Result<Self> {
+        let open = |path| uninterrupted(|| storage.open(path, true));
+        let from = end.unwrap_or_default();
+        let mut journal = Self {
+            files: [open(names::JOURNALS[0])?, open(names::JOURNALS[1])?],
+            active: from.file,
+            head: Head {
+                generation: from.generation,
+                number: from.number,
+                checkpointed: from.number,
+                chain: from.chain,
+                ..Head::default()
+            },
+            offset: from.offset,
+            size: size.next_multiple_of(BLOCK).max(4 * BLOCK),
+            is_broken: false,
+            random,
+        };
+        // A file that is too short when the other one was ended would look like one that was cut.
+        let other = 1 - journal.active;
+        if uninterrupted(|| journal.files[other].length())? < journal.size {
+            journal.fill(other)?;
+        }
+        storage.sync_dir(names::JOURNAL)?;
+        if end.is_some() {
+            journal.close().map_err(NotWritten::into_error)?;
+        }
+        journal.checkpointed(journal.head.number);
+        journal.switch();
+        journal.fill(journal.active)?;
+        journal.mark_clean()?;
+        // What ends the other one may stand behind its size, and is not needed only now.
+        journal.fill(1 - journal.active)?;
+        Ok(journal)
+    }
+
+    fn fill(&self, file: usize) -> io::Result<()> {
+        let file = &*self.files[file];
+        if fill(file, self.size)? {
+            file.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Writes that nothing in the files is needed, into the file that is being begun.
+    fn mark_clean(&mut self) -> io::Result<()> {
+        let file = &*self.files[self.active];
+        write_all_at(file, &[&self.header().encode()], 0)?;
+        file.sync()
+    }
+
+    /// The same at a clean stop, when a checkpoint has made everything durable.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        if self.is_broken {
+            return Err(broken());
+        }
+        self.checkpointed(self.head.number);
+        self.turn_over().map_err(NotWritten::into_error)?;
+        self.checkpointed(self.head.number);
+        self.mark_clean()
+    }
+
+    fn header(&self) -> Header {
+        Header {
+            generation: self.head.generation,
+            size: self.size,
+            number: self.head.number,
+            checkpointed: self.head.checkpointed,
+            chain: self.head.chain,
+        }
+    }
+
+    /// Whether records with so many bytes of frames fit into the file that is being written. A file
+    /// that has just been begun takes anything.
+    pub(crate) fn has_room(&self, records: &[Record], frames: u64) -> bool {
+        let offset = self.offset.max(BLOCK);
+        let batch = (head_size(records) as u64 + frames).next_multiple_of(BLOCK);
+        // The batch of nothing that ends the file takes a block.
+        offset == BLOCK || offset + batch + BLOCK <= self.size
+    }
+
+    /// Goes on in the other file. Its batches must not be needed any more, and the last head says so:
+    /// the other file's header can then be torn without a doubt about what was in that file.
+    pub(crate) fn turn_over(&mut self) -> Result<(), NotWritten> {
+        self.close()?;
+        let other = &*self.files[1 - self.active];
+        let cut = || {
+            if uninterrupted(|| other.length())? > self.size {
+                uninterrupted(|| other.set_length(self.size))?;
+            }
+            Ok(())
+        };
+        cut().map_err(NotWritten::Broken)?;
+        self.switch();
+        Ok(())
+    }
+
+    /// Ends a file with a batch of nothing, which tells what is checkpointed.
+    fn close(&mut self) -> Result<(), NotWritten> {
+        self.write(&[], &[])
+    }
+
+    fn switch(&mut self) {
+        self.active = 1 - self.active;
+        self.head.generation = (self.random)();
+        self.offset = 0;
+    }
+
+    /// The number of the next batch.
+    pub(crate) fn number(&self) -> u64 {
+        self.head.number
+    }
+
+    /// All batches with a smaller number are synced in segments.
+    pub(crate) fn checkpointed(&mut self, number: u64) {
+        self.head.checkpointed = number;
+    }
+
+    /// Makes a batch durable.
+    pub(crate) fn write(&mut self, records: &[Record], frames: &[&[u8]]) -> Result<(), NotWritten> {
+        if self.is_broken {
+            return Err(NotWritten::Broken(broken()));
+        }
+        let mut head = self.head;
+        let head_bytes = head.encode(records);
+        let length = head_bytes.len() as u64 + head.frames;
+        let size = length.next_multiple_of(BLOCK);
+        let header = self.header().encode();
+        let mut slices = Vec::with_capacity(frames.len() + 3);
+        if self.offset == 0 {
+            slices.push(&header[..]);
+        }
+        slices.push(&head_bytes);
+        slices.extend_from_slice(frames);
+        // Both are less than a block apart.
+        slices.push(&ZEROS[..usize::try_from(size - length).unwrap_or(0)]);
+        let file = &*self.files[self.active];
+        let result = write_all_at(file, &slices, self.offset);
+        match result {
+            Ok(()) => {}
+            Err(error) if is_full(&error) => return Err(NotWritten::Full),
+            Err(error) => return Err(self.break_off(error)),
+        }
+        if let Err(error) = sync(file) {
+            return Err(self.break_off(error));
+        }
+        self.offset = self.offset.max(BLOCK) + size;
+        self.head.number += 1;
+        self.head.chain = head.crc;
+        Ok(())
+    }
+
+    /// The file is never written again.
+    fn break_off(&mut self, error: io::Error) -> NotWritten {
+        self.is_broken = true;
+        #[cfg(feature = "planted")]
+        if crate::planted::is(crate::planted::Mistake::AppendAfterError) {
+            self.is_broken = false;
+        }
+        NotWritten::Broken(error)
+    }
+}
+
+impl NotWritten {
+    pub(crate) fn into_error(self) -> io::Error {
+        match self {
+            Self::Full => io::ErrorKind::StorageFull.into(),
+            Self::Broken(error) => error,
+        }
+    }
+}
+
+fn sync(file: &dyn File) -> io::Result<()> {
+    #[cfg(feature = "planted")]
+    {
+        if crate::planted::is(crate::planted::Mistake::AckBeforeSync) {
+            return Ok(());
+        }
+        if crate::planted::is(crate::planted::Mistake::RetryFailedSync) {
+            return file.sync().or_else(|_| file.sync());
+        }
+    }
+    file.sync()
+}
+
+fn broken() -> io::Error {
+    io::Error::other("the journal had an error before")
+}
+
+/// Makes a file as long as it has to be; false if it is already. What is behind its end is written once,
+/// so that overwriting it changes no metadata.
+fn fill(file: &dyn File, size: u64) -> io::Result<bool> {
+    let mut length = uninterrupted(|| file.length())?;
+    let is_other = length != size;
+    if length > size {
+        uninterrupted(|| file.set_length(size))?;
+    }
+    let slices = [&ZEROS[..]; FILL];
+    while length < size {
+        let left = usize::try_from((size - length).div_ceil(BLOCK)).unwrap_or(FILL);
+        let portion = &slices[..left.min(FILL)];
+        write_all_at(file, portion, length)?;
+        length += portion.len() as u64 * BLOCK;
+    }
+    Ok(is_other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_read_as_it_was_written_and_no_bit_can_flip() {
+        let header = Header {
+            generation: 1,
+            size: 2,
+            number: 3,
+            checkpointed: 4,
+            chain: 5,
+        };
+        let block = header.encode();
+        assert_eq!(Header::decode(&block), Some(header));
+        assert_eq!(Header::decode(&ZEROS), None);
+        assert_eq!(Header::decode(&block[..20]), None);
+        for bit in 0..HEADER * 8 {
+            let mut flipped = block;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Header::decode(&flipped), None, "bit {bit}");
+        }
+    }
+}

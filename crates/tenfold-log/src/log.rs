@@ -1,0 +1,385 @@
+//! The log, as those see it who append to it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use crate::channel::{Channel, State};
+use crate::checkpoint::Checkpoint;
+use crate::error::Refused;
+use crate::names;
+use crate::options::Options;
+use crate::storage::{File, Storage};
+use crate::whole::{uninterrupted, write_all_at};
+
+/// A log. Clones are handles to the same one.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// Frames to be committed.
+pub struct Submission {
+    /// Whole frames of `decimal:10`, in the order in which they get their seqs.
+    pub frames: Bytes,
+    /// How many they are; at least one.
+    pub messages: u64,
+    /// Whose they are, if their producer has named itself.
+    pub producer: Option<Arc<str>>,
+    /// Is told what becomes of them.
+    pub receipt: Box<dyn Receipt>,
+}
+
+/// Is told what becomes of frames. Called on the committer's thread, so it must return soon.
+///
+/// Either [`refused`](Self::refused) is called, or [`committed`](Self::committed) and then
+/// [`visible`](Self::visible). Within a channel it is in the order of the seqs.
+pub trait Receipt: Send {
+    /// They are on disk. `first` is the seq of the first one, `total` how many messages of the producer
+    /// are committed now (0 without a producer).
+    fn committed(&mut self, first: u64, total: u64);
+
+    /// They can be read from the channel's files, and are to be made visible. `time` is when they were
+    /// committed.
+    fn visible(self: Box<Self>, time: SystemTime);
+
+    /// Nothing of them is kept.
+    fn refused(self: Box<Self>, why: Refused);
+
+    /// Why frames that they must follow were refused, if they were: then these are refused as well. It
+    /// is asked just before they get their place, so that of frames that were queued one behind the
+    /// other none is committed behind a gap.
+    fn must_follow(&self) -> Option<Refused> {
+        None
+    }
+}
+
+impl std::fmt::Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Submission")
+            .field("bytes", &self.frames.len())
+            .field("messages", &self.messages)
+            .field("producer", &self.producer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Health {
+    /// Everything can be written.
+    Ok,
+    /// There was no space for the last batch.
+    Full,
+    /// The disk has failed, and nothing is written until the log is opened again.
+    ReadOnly,
+}
+
+/// A log's numbers at one moment; those that count only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Numbers {
+    /// Bytes of all segments.
+    pub bytes: u64,
+    /// Batches that were made durable, each with one sync of the journal.
+    pub batches: u64,
+    /// Messages in them.
+    pub messages: u64,
+    /// Checkpoints that were made.
+    pub checkpoints: u64,
+    /// Segments that retention has removed.
+    pub removed: u64,
+}
+
+/// What the committer, the checkpointer and everybody else share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) options: Options,
+    pub(crate) journal_files: [Arc<dyn File>; 2],
+    queue: Mutex<Queue>,
+    channels: Mutex<BTreeMap<Arc<str>, Arc<Channel>>>,
+    pub(crate) duties: Mutex<Duties>,
+    /// Something has come into the queue, or the end is near.
+    work: Condvar,
+    /// A checkpoint is done.
+    freed: Condvar,
+    /// There is something for the checkpointer.
+    pub(crate) duty: Condvar,
+    health: AtomicU8,
+    /// All segments are larger than they may be, and retention can delete nothing.
+    pub(crate) is_over: AtomicBool,
+    pub(crate) counters: Counters,
+    _lock: Box<dyn std::fmt::Debug + Send + Sync>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) batches: AtomicU64,
+    pub(crate) messages: AtomicU64,
+    pub(crate) checkpoints: AtomicU64,
+    pub(crate) removed: AtomicU64,
+}
+
+/// What waits to be committed.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Queued>,
+    ending: bool,
+}
+
+/// Frames on their way into a channel.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) submission: Submission,
+}
+
+/// What the checkpointer is to do, and how far it is.
+#[derive(Debug, Default)]
+pub(crate) struct Duties {
+    pub(crate) checkpoint: Option<Checkpoint>,
+    /// A checkpoint was given and is not done: the older journal file is still needed.
+    pub(crate) is_pending: bool,
+    /// All batches with a smaller number are synced in segments.
+    pub(crate) done: u64,
+    /// Channels that have begun a new segment.
+    pub(crate) retention: BTreeSet<Arc<str>>,
+    pub(crate) ending: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        options: Options,
+        journal_files: [Arc<dyn File>; 2],
+        channels: impl IntoIterator<Item = Arc<Channel>>,
+        lock: Box<dyn std::fmt::Debug + Send + Sync>,
+    ) -> Self {
+        let named = |channel: Arc<Channel>| (Arc::clone(&channel.name), channel);
+        Self {
+            storage,
+            options,
+            journal_files,
+            queue: Mutex::default(),
+            channels: Mutex::new(channels.into_iter().map(named).collect()),
+            duties: Mutex::default(),
+            work: Condvar::new(),
+            freed: Condvar::new(),
+            duty: Condvar::new(),
+            health: AtomicU8::new(0),
+            is_over: AtomicBool::new(false),
+            counters: Counters::default(),
+            _lock: lock,
+        }
+    }
+
+    /// The next frames to be committed together: no further ones beyond `most` bytes.
+    pub(crate) fn take(&self, most: usize) -> Vec<Queued> {
+        let mut queue = self.lock_queue();
+        let mut bytes = 0;
+        let mut count = 0;
+        for queued in &queue.waiting {
+            bytes += queued.submission.frames.len();
+            if count > 0 && bytes > most {
+                break;
+            }
+            count += 1;
+        }
+        queue.waiting.drain(..count).collect()
+    }
+
+    /// Waits until there is something for the committer to do. False: nothing will come any more.
+    pub(crate) fn wait_for_work(&self, has_some: bool) -> bool {
+        if has_some {
+            self.wait_for_checkpoint();
+            return true;
+        }
+        let queue = self.lock_queue();
+        let queue = self
+            .work
+            .wait_while(queue, |queue| queue.waiting.is_empty() && !queue.ending)
+            .unwrap_or_else(PoisonError::into_inner);
+        !queue.waiting.is_empty()
+    }
+
+    /// Waits until the checkpoint that was given is done, or never will be.
+    pub(crate) fn wait_for_checkpoint(&self) {
+        let duties = self.duties();
+        let waited = self.freed.wait_while(duties, |duties| {
+            duties.is_pending && self.health() != Health::ReadOnly
+        });
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// All batches with a smaller number are synced in segments.
+    pub(crate) fn checkpointed(&self, upto: u64) {
+        let mut duties = self.duties();
+        duties.done = upto;
+        duties.is_pending = false;
+        drop(duties);
+        self.freed.notify_all();
+    }
+
+    /// Lets the committer end when it has committed what there is.
+    pub(crate) fn end(&self) {
+        self.lock_queue().ending = true;
+        self.work.notify_all();
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        match self.health.load(SeqCst) {
+            0 => Health::Ok,
+            1 => Health::Full,
+            _ => Health::ReadOnly,
+        }
+    }
+
+    /// The disk has failed. Nothing makes that good.
+    pub(crate) fn fail(&self) {
+        self.health.store(2, SeqCst);
+        // Who is about to wait has looked before, or sees it now.
+        drop(self.duties());
+        self.freed.notify_all();
+    }
+
+    pub(crate) fn set_full(&self, is_full: bool) {
+        let (from, to) = if is_full { (0, 1) } else { (1, 0) };
+        let _ = self.health.compare_exchange(from, to, SeqCst, SeqCst);
+    }
+
+    /// Whether there is space again: as much as a small batch needs is written and removed.
+    fn probe(&self) -> bool {
+        if self.is_over.load(Relaxed) {
+            return false;
+        }
+        let write = || {
+            let file = uninterrupted(|| self.storage.open(names::PROBE, true))?;
+            write_all_at(&*file, &[&[0; 4096][..]; 16], 0)
+        };
+        let written = write();
+        let removed = uninterrupted(|| self.storage.remove(names::PROBE));
+        written.is_ok() && removed.is_ok()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Channel>> {
+        self.channels().values().cloned().collect()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<Channel>> {
+        self.channels().get(name).cloned()
+    }
+
+    fn channels(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Channel>>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn duties(&self) -> MutexGuard<'_, Duties> {
+        self.duties.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    /// The channels that have messages, by name.
+    pub fn channels(&self) -> Vec<Arc<Channel>> {
+        let mut channels = self.shared.all();
+        channels.retain(|channel| channel.next() > 0);
+        channels
+    }
+
+    /// The channel of a name. One that is not there is made, with this epoch; nothing of it is written
+    /// before its first commit.
+    ///
+    /// # Panics
+    ///
+    /// If the name is none: `[a-z0-9][a-z0-9._-]{0,127}`. It becomes the name of a directory.
+    pub fn channel(&self, name: &str, epoch: u64) -> Arc<Channel> {
+        assert!(names::is_channel(name), "{name:?} is no channel's name");
+        let mut channels = self.shared.channels();
+        if let Some(channel) = channels.get(name) {
+            return Arc::clone(channel);
+        }
+        let storage = Arc::clone(&self.shared.storage);
+        let channel = Channel::new(name.into(), epoch, storage, State::empty(), None);
+        let channel = Arc::new(channel);
+        channels.insert(name.into(), Arc::clone(&channel));
+        channel
+    }
+
+    /// Forgets a channel that has never had a message. To be called when nothing is queued for it.
+    pub fn forget(&self, name: &str) {
+        let mut channels = self.shared.channels();
+        if channels
+            .get(name)
+            .is_some_and(|channel| channel.next() == 0)
+        {
+            channels.remove(name);
+        }
+    }
+
+    /// Queues frames to be committed, in the order of the calls. Never waits.
+    ///
+    /// # Panics
+    ///
+    /// If a producer's ID is none (`[A-Za-z0-9._-]{1,64}`), or there are no messages.
+    pub fn submit(&self, channel: &Arc<Channel>, submission: Submission) {
+        let producer = submission.producer.as_deref();
+        assert!(producer.is_none_or(names::is_producer), "no producer's ID");
+        assert!(submission.messages > 0, "no messages");
+        let queued = Queued {
+            channel: Arc::clone(channel),
+            submission,
+        };
+        let mut queue = self.shared.lock_queue();
+        queue.waiting.push_back(queued);
+        let is_first = queue.waiting.len() == 1;
+        drop(queue);
+        if is_first {
+            self.shared.work.notify_all();
+        }
+    }
+
+    /// Whether it makes sense to let somebody publish. Where there was no space, it is tried whether
+    /// there is some now.
+    pub fn may_publish(&self) -> Result<(), Refused> {
+        match self.shared.health() {
+            Health::Ok => Ok(()),
+            Health::ReadOnly => Err(Refused::Storage),
+            Health::Full if self.shared.probe() => {
+                self.shared.set_full(false);
+                Ok(())
+            }
+            Health::Full => Err(Refused::Full),
+        }
+    }
+
+    /// How it is.
+    pub fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    /// Its numbers now.
+    pub fn numbers(&self) -> Numbers {
+        let counters = &self.shared.counters;
+        Numbers {
+            bytes: self
+                .shared
+                .all()
+                .iter()
+                .map(|channel| channel.bytes())
+                .sum(),
+            batches: counters.batches.load(Relaxed),
+            messages: counters.messages.load(Relaxed),
+            checkpoints: counters.checkpoints.load(Relaxed),
+            removed: counters.removed.load(Relaxed),
+        }
+    }
+}

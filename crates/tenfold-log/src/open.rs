@@ -1,0 +1,144 @@
+//! Opening a log, and running it.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crate::checkpointer::Checkpointer;
+use crate::committer::Committer;
+use crate::error::OpenError;
+use crate::format;
+use crate::log::{Health, Log, Shared};
+use crate::names;
+use crate::options::Options;
+use crate::recovery;
+use crate::report::Report;
+use crate::snapshot::sync_dir;
+use crate::storage::{Sharing, Storage};
+use crate::whole::uninterrupted;
+
+/// A log that is recovered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// Appends and reads.
+    pub log: Log,
+    /// What recovery has found.
+    pub report: Report,
+    /// Makes batches durable.
+    pub committer: Committer,
+    /// Makes checkpoints and applies retention.
+    pub checkpointer: Checkpointer,
+}
+
+/// Opens the log in a directory, or makes one in an empty directory: takes the lock, and recovers what
+/// the last hub has left.
+pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenError> {
+    let lock = lock(&*storage)?;
+    let is_log = format::check(&*storage)?;
+    let make = || {
+        if !is_log {
+            format::create(&*storage)?;
+        }
+        uninterrupted(|| storage.create_dir(names::CHANNELS))?;
+        uninterrupted(|| storage.create_dir(names::JOURNAL))?;
+        sync_dir(&*storage, "")
+    };
+    make().map_err(OpenError::io("making the directories"))?;
+    let recovered = recovery::recover(&storage, &options)
+        .map_err(|(doing, error)| OpenError::Io(doing, error))?;
+    let shared = Arc::new(Shared::new(
+        storage,
+        options,
+        recovered.journal.files.clone(),
+        recovered.channels,
+        lock,
+    ));
+    shared.checkpointed(recovered.journal.number());
+    Ok(Opened {
+        log: Log {
+            shared: Arc::clone(&shared),
+        },
+        report: recovered.report,
+        committer: Committer::new(Arc::clone(&shared), recovered.journal),
+        checkpointer: Checkpointer::new(shared),
+    })
+}
+
+/// Takes the lock of the one who may write.
+pub(crate) fn lock(
+    storage: &dyn Storage,
+) -> Result<Box<dyn std::fmt::Debug + Send + Sync>, OpenError> {
+    match uninterrupted(|| storage.lock(names::LOCK, Sharing::Exclusive)) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(OpenError::Locked),
+        result => result.map_err(OpenError::io("locking the directory")),
+    }
+}
+
+/// The threads of a log that runs.
+#[derive(Debug)]
+pub struct Threads {
+    shared: Arc<Shared>,
+    committer: JoinHandle<Committer>,
+    checkpointer: JoinHandle<()>,
+}
+
+impl Opened {
+    /// Runs the log on two threads of its own.
+    pub fn start(self) -> io::Result<(Log, Report, Threads)> {
+        let Self {
+            log,
+            report,
+            mut committer,
+            mut checkpointer,
+        } = self;
+        let spawn = thread::Builder::new().name("tenfold-commit".to_owned());
+        let committer = spawn.spawn(move || {
+            committer.run();
+            committer
+        })?;
+        let spawn = thread::Builder::new().name("tenfold-check".to_owned());
+        let checkpointer = spawn.spawn(move || checkpointer.run())?;
+        let threads = Threads {
+            shared: Arc::clone(&log.shared),
+            committer,
+            checkpointer,
+        };
+        Ok((log, report, threads))
+    }
+
+    /// A clean stop of a log that was driven by hand: what is queued is committed, and the next start
+    /// has nothing to recover. False: the disk did not let it.
+    pub fn stop(mut self) -> bool {
+        while self.committer.step() || self.checkpointer.step() {}
+        let shared = &self.log.shared;
+        if shared.health() == Health::ReadOnly || self.committer.begin_checkpoint().is_err() {
+            return false;
+        }
+        while self.checkpointer.step() {}
+        let is_done = !self.log.shared.duties().is_pending;
+        is_done && self.committer.finish().is_ok()
+    }
+}
+
+impl Threads {
+    /// Commits what is queued and leaves the log so that the next start has nothing to recover. False:
+    /// the disk did not let it, and the next start recovers what is committed.
+    pub fn stop(self) -> bool {
+        let shared = self.shared;
+        shared.end();
+        let Ok(mut committer) = self.committer.join() else {
+            return false;
+        };
+        shared.wait_for_checkpoint();
+        let is_begun = shared.health() != Health::ReadOnly && committer.begin_checkpoint().is_ok();
+        if is_begun {
+            shared.wait_for_checkpoint();
+        }
+        shared.duties().ending = true;
+        shared.duty.notify_all();
+        let is_joined = self.checkpointer.join().is_ok();
+        let is_done = is_begun && is_joined && !shared.duties().is_pending;
+        is_done && shared.health() != Health::ReadOnly && committer.finish().is_ok()
+    }
+}

@@ -1,0 +1,102 @@
+//! How a log is kept.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How a log is kept: sizes in bytes. Zero is never "unlimited".
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// The size of each of the two files of the journal. Larger ones mean fewer checkpoints, and a
+    /// longer start after a crash.
+    pub journal: u64,
+    /// The largest segment; it is also at most an eighth of the channel's limit.
+    pub segment: u64,
+    /// All segments together.
+    pub max_disk: u64,
+    /// What a channel keeps, by its name.
+    pub retention: RetentionOf,
+    /// Frames in one batch, in bytes. A larger block of frames is a batch of its own.
+    pub max_batch: usize,
+    /// Tells the time of a commit.
+    pub clock: fn() -> SystemTime,
+    /// Makes random numbers, for new epochs and generations: no two starts may have the same.
+    pub random: fn() -> u64,
+}
+
+/// What a channel keeps, by its name.
+pub type RetentionOf = Arc<dyn Fn(&str) -> Retention + Send + Sync>;
+
+/// What a channel keeps. What is beyond is deleted in whole segments, and never from the newest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Bytes of its segments.
+    pub max_bytes: u64,
+    /// How old messages become.
+    pub max_age: Option<Duration>,
+    /// How many messages.
+    pub max_messages: Option<u64>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            max_bytes: 1 << 30,
+            max_age: None,
+            max_messages: None,
+        }
+    }
+}
+
+impl Options {
+    /// The usual ones, with a source of random numbers.
+    pub fn new(random: fn() -> u64) -> Self {
+        Self {
+            journal: 64 << 20,
+            segment: 64 << 20,
+            max_disk: 10 << 30,
+            retention: Arc::new(|_| Retention::default()),
+            max_batch: 4 << 20,
+            clock: SystemTime::now,
+            random,
+        }
+    }
+
+    /// The largest segment of a channel.
+    pub(crate) fn segment_of(&self, retention: &Retention) -> u64 {
+        self.segment.min(retention.max_bytes / 8).max(1)
+    }
+
+    /// Now, in milliseconds.
+    pub(crate) fn now(&self) -> u64 {
+        milliseconds((self.clock)())
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("journal", &self.journal)
+            .field("segment", &self.segment)
+            .field("max_disk", &self.max_disk)
+            .field("max_batch", &self.max_batch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whole milliseconds since 1970.
+pub(crate) fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+/// The time that so many milliseconds since 1970 are.
+pub(crate) fn time(milliseconds: u64) -> SystemTime {
+    let since = Duration::from_millis(milliseconds);
+    SystemTime::UNIX_EPOCH
+        .checked_add(since)
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+}

@@ -1,0 +1,50 @@
+//! Mistakes on purpose. Each of them must make a test fail; `tests/planted.rs` says so.
+
+use std::cell::Cell;
+
+/// A mistake that somebody could make in this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mistake {
+    /// A batch is acknowledged without a sync of the journal.
+    AckBeforeSync,
+    /// Names are not made durable.
+    SkipDirectorySync,
+    /// A sync that failed is repeated, and believed.
+    RetryFailedSync,
+    /// The journal is written on after an error.
+    AppendAfterError,
+    /// Retention forgets the producers.
+    DropProducerCounts,
+    /// Bytes are served unchecked.
+    SkipCrc,
+    /// Recovery cuts the journal at a damaged batch, whatever stands behind it.
+    CutAtDamage,
+    /// Recovery gives seqs again that were given before.
+    ReuseSeq,
+    /// Recovery takes headers with leading zeros for headers.
+    LenientHeader,
+}
+
+thread_local! {
+    static MADE: Cell<Option<Mistake>> = const { Cell::new(None) };
+}
+
+/// Whether this mistake is made on this thread.
+pub(crate) fn is(mistake: Mistake) -> bool {
+    MADE.get() == Some(mistake)
+}
+
+/// Makes a mistake on this thread for as long as `run` takes.
+pub fn make<T>(mistake: Mistake, run: impl FnOnce() -> T) -> T {
+    /// Ends it, also if `run` panics.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            MADE.set(None);
+        }
+    }
+    MADE.set(Some(mistake));
+    let _end = End;
+    run()
+}

@@ -1,0 +1,250 @@
+//! Reading a channel's messages back from its files.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use crate::channel::{Channel, Part};
+use crate::entry::Entry;
+use crate::error::ReadError;
+use crate::frames;
+use crate::index::{Index, Place};
+use crate::options::milliseconds;
+use crate::segment::Files;
+use crate::storage::File;
+use crate::whole::{ReadAt, read_exact_at};
+
+/// A place in a channel's files. It holds no messages, and one segment's files open at the most, which
+/// all readers of the segment share.
+#[derive(Debug)]
+pub struct Reader {
+    channel: Arc<Channel>,
+    seq: u64,
+    /// The segment that was read from.
+    files: Option<(u64, Arc<Files>)>,
+    /// The number of the entry that the seq may be in.
+    hint: u64,
+}
+
+/// Whole frames that were checked.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// The frames, as they stand on the wire.
+    pub frames: Bytes,
+    /// How many messages they are.
+    pub messages: u64,
+}
+
+const WAITING: ReadAt = |file: &dyn File, buffer, offset| file.read_at(buffer, offset);
+const CACHED: ReadAt = |file: &dyn File, buffer, offset| file.read_cached_at(buffer, offset);
+
+impl Channel {
+    /// A place to read from.
+    pub fn reader(self: &Arc<Self>, seq: u64) -> Reader {
+        Reader {
+            channel: Arc::clone(self),
+            seq,
+            files: None,
+            hint: 0,
+        }
+    }
+
+    /// The seq of the first message of the first commit at or after a time; of the next one, if there is
+    /// none. Times are kept in whole milliseconds.
+    pub fn at_time(self: &Arc<Self>, wanted: SystemTime) -> Result<u64, ReadError> {
+        let mut wanted_ms = milliseconds(wanted);
+        if crate::options::time(wanted_ms) < wanted {
+            wanted_ms = wanted_ms.saturating_add(1);
+        }
+        let (parts, next) = {
+            let state = self.state();
+            let parts: Vec<(u64, Part)> = state
+                .parts
+                .iter()
+                .map(|(first, part)| (*first, part.clone()))
+                .collect();
+            (parts, state.next)
+        };
+        for (segment, part) in parts {
+            let mut reader = self.reader(segment);
+            let index = reader.index(segment, &part, WAITING)?;
+            let (behind, before) = index.partition(|entry| entry.time >= wanted_ms)?;
+            if let Some((number, entry)) = behind {
+                // Of a damaged one it is not known when it was committed.
+                let follows =
+                    before.map_or((0, segment), |(number, entry)| (number + 1, entry.next()));
+                if follows != (number, entry.first) {
+                    return Err(ReadError::Corrupt {
+                        first: follows.1,
+                        next: entry.first,
+                    });
+                }
+                return Ok(entry.first);
+            }
+        }
+        Ok(next)
+    }
+}
+
+impl Reader {
+    /// The seq of the next message.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Whole frames from [`seq`](Self::seq) on, checked, of at least one message and of about `most` bytes
+    /// at the most; goes on behind them. May wait for the disk.
+    pub fn read(&mut self, most: usize) -> Result<Stretch, ReadError> {
+        self.read_as(most, WAITING)
+    }
+
+    /// [`read`](Self::read), if it can be had without waiting for the disk.
+    pub fn read_cached(&mut self, most: usize) -> Result<Stretch, ReadError> {
+        self.read_as(most, CACHED)
+    }
+
+    fn read_as(&mut self, most: usize, how: ReadAt) -> Result<Stretch, ReadError> {
+        let (segment, part, behind) = self.locate()?;
+        let index = self.index(segment, &part, how)?;
+        let (number, first) = match index.find(self.seq, self.hint)? {
+            Place::Entry(number, entry) => (number, entry),
+            Place::Hole { first, next } => {
+                let next = next.or(behind).unwrap_or_else(|| self.channel.next());
+                return Err(self.corrupt(first, next));
+            }
+        };
+        let entries = contiguous(&index, number, first, most)?;
+        let Some((_, files)) = &self.files else {
+            return Err(ReadError::Io(io::ErrorKind::NotFound.into()));
+        };
+        let (frames, sound) = read_entries(&*files.frames, &entries, how)?;
+        let Some(last) = sound.checked_sub(1).and_then(|last| entries.get(last)) else {
+            // It may have been removed while it was read.
+            self.locate()?;
+            return Err(self.corrupt(first.first, first.next()));
+        };
+        let (from, next) = (self.seq, last.next());
+        self.hint = number + sound as u64;
+        self.seq = next;
+        Ok(Stretch {
+            frames: frames::behind(&frames, from - first.first),
+            messages: next - from,
+        })
+    }
+
+    /// The segment that has the next message, and where the one behind it begins.
+    fn locate(&self) -> Result<(u64, Part, Option<u64>), ReadError> {
+        let state = self.channel.state();
+        if self.seq < state.first {
+            return Err(ReadError::Trimmed { first: state.first });
+        }
+        if self.seq >= state.next {
+            return Err(match self.seq {
+                seq if seq == state.next => ReadError::End,
+                _ => ReadError::Future,
+            });
+        }
+        match state.part_of(self.seq) {
+            Some((segment, part, behind)) => Ok((segment, part.clone(), behind)),
+            None => Err(ReadError::Corrupt {
+                first: state.first,
+                next: state.parts.keys().next().copied().unwrap_or(state.next),
+            }),
+        }
+    }
+
+    /// What is told of a damaged range: no more than is asked for, and no less than one message.
+    fn corrupt(&self, first: u64, next: u64) -> ReadError {
+        ReadError::Corrupt {
+            first: first.min(self.seq),
+            next: next.max(self.seq + 1),
+        }
+    }
+
+    /// The index of a segment, whose files are open then.
+    fn index(&mut self, segment: u64, part: &Part, how: ReadAt) -> io::Result<Index> {
+        let files = match (&self.files, part.files.upgrade()) {
+            (_, Some(files)) => files,
+            (Some((open, files)), None) if *open == segment => Arc::clone(files),
+            _ => self.open(segment)?,
+        };
+        let index = Arc::clone(&files.index);
+        self.files = Some((segment, files));
+        Ok(Index::new(index, segment, part.entries, part.open, how))
+    }
+
+    /// Opens a segment's files, for others as well.
+    fn open(&self, segment: u64) -> io::Result<Arc<Files>> {
+        let channel = &self.channel;
+        let files = Files::open(&*channel.storage, channel.name(), segment, false)?;
+        let files = Arc::new(files);
+        if let Some(part) = channel.state().parts.get_mut(&segment) {
+            part.files = Arc::downgrade(&files);
+        }
+        Ok(files)
+    }
+}
+
+/// The entry, and those that follow it without a gap, of about `most` bytes together at the most.
+fn contiguous(index: &Index, number: u64, first: Entry, most: usize) -> io::Result<Vec<Entry>> {
+    let mut entries = vec![first];
+    let mut bytes = first.length;
+    let mut last = first;
+    loop {
+        let more = index.some(number + entries.len() as u64, 64)?;
+        if more.is_empty() {
+            return Ok(entries);
+        }
+        for entry in more {
+            let Some(entry) = entry.filter(|entry| {
+                (entry.first, entry.offset) == (last.next(), last.end())
+                    && bytes + entry.length <= most as u64
+            }) else {
+                return Ok(entries);
+            };
+            bytes += entry.length;
+            entries.push(entry);
+            last = entry;
+        }
+    }
+}
+
+/// The frames of entries that follow each other, and how many of these are sound, from the first on.
+fn read_entries(file: &dyn File, entries: &[Entry], how: ReadAt) -> io::Result<(Bytes, usize)> {
+    let offset = entries.first().map_or(0, |entry| entry.offset);
+    let length = entries.iter().map(|entry| entry.length).sum();
+    // What is declared is not believed: nothing is larger than its file.
+    if offset.saturating_add(length) > file.length()? {
+        return match entries.split_last() {
+            Some((_, [])) | None => Ok((Bytes::new(), 0)),
+            Some((_, before)) => read_entries(file, before, how),
+        };
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    match read_exact_at(file, &mut bytes, offset, how) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((Bytes::new(), 0)),
+        result => result?,
+    }
+    let mut end = 0;
+    let mut sound = 0;
+    for entry in entries {
+        let range = end..end + usize::try_from(entry.length).unwrap_or(usize::MAX);
+        if !is_sound(&bytes[range.clone()], entry) {
+            break;
+        }
+        end = range.end;
+        sound += 1;
+    }
+    bytes.truncate(end);
+    Ok((bytes.into(), sound))
+}
+
+fn is_sound(bytes: &[u8], entry: &Entry) -> bool {
+    #[cfg(feature = "planted")]
+    if crate::planted::is(crate::planted::Mistake::SkipCrc) {
+        return true;
+    }
+    crc32c::crc32c(bytes) == entry.crc
+}

@@ -1,0 +1,148 @@
+//! A segment whose files could not be written or synced is made anew.
+//!
+//! What the disk holds of such a file nobody knows, and a second sync would not tell. So the part that
+//! an earlier checkpoint has made durable is read from the old files and checked, the rest is read from
+//! the journal, and both go into new files.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::channel::Channel;
+use crate::committer::publish;
+use crate::entry;
+use crate::index::Index;
+use crate::log::Shared;
+use crate::names;
+use crate::scan::{Scanned, scan};
+use crate::segment::{Files, Piece, Segment, Synced};
+use crate::snapshot::sync_dir;
+use crate::whole::{read_exact_at, uninterrupted};
+
+/// Makes the segment's files anew, durably, as far as it goes. The caller has the channel's newest
+/// segment locked, if it is this one.
+pub(crate) fn rebuild(shared: &Shared, channel: &Channel, segment: &mut Segment) -> io::Result<()> {
+    let storage = &*shared.storage;
+    let name = channel.name();
+    let paths = [
+        names::frames(name, segment.first),
+        names::index(name, segment.first),
+    ];
+    let new = [names::new(&paths[0]), names::new(&paths[1])];
+    let open = |path: &str| uninterrupted(|| storage.open(path, true));
+    let files = Files {
+        frames: open(&new[0])?,
+        index: open(&new[1])?,
+    };
+    let mut fresh = Segment::begin(Arc::new(files), segment.first);
+    fresh.empty()?;
+    copy_synced(segment, &mut fresh)?;
+    copy_from_journal(shared, channel, segment, &mut fresh)?;
+    if (fresh.next, fresh.length) != (segment.next, segment.length) {
+        return Err(io::Error::other(
+            "the journal does not have the whole segment",
+        ));
+    }
+    fresh.complete()?;
+    fresh.files.sync()?;
+    for (new, path) in new.iter().zip(&paths) {
+        uninterrupted(|| storage.rename(new, path))?;
+    }
+    sync_dir(storage, &names::channel(name))?;
+    fresh.synced = fresh.extent();
+    *segment = fresh;
+    Ok(())
+}
+
+/// A segment that is full, as far as its channel knows it.
+pub(crate) fn sealed(channel: &Channel, first: u64, synced: Synced) -> io::Result<Segment> {
+    let state = channel.state();
+    let Some((_, part, Some(next))) = state.part_of(first).filter(|part| part.0 == first) else {
+        return Err(io::Error::other("retention has removed the segment"));
+    };
+    let (part, next) = (part.clone(), next);
+    drop(state);
+    let files = match part.files.upgrade() {
+        Some(files) => files,
+        None => Arc::new(Files::open(
+            &*channel.storage,
+            channel.name(),
+            first,
+            false,
+        )?),
+    };
+    let mut segment = Segment::begin(files, first);
+    segment.next = next;
+    segment.length = part.length;
+    segment.entries = part.entries;
+    segment.time = part.time.unwrap_or_default();
+    segment.synced = synced;
+    Ok(segment)
+}
+
+/// Lets readers open the new files of a segment that is full.
+pub(crate) fn forget_files(channel: &Channel, segment: &Segment) {
+    if channel.state().parts.contains_key(&segment.first) {
+        publish(channel, segment);
+    }
+}
+
+fn copy_synced(segment: &Segment, fresh: &mut Segment) -> io::Result<()> {
+    let files = &segment.files;
+    let index = Index::new(
+        Arc::clone(&files.index),
+        segment.first,
+        segment.synced.entries,
+        None,
+        |file, buffer, offset| file.read_at(buffer, offset),
+    );
+    for number in 0..index.len() {
+        let Some(entry) = index.get(number)? else {
+            return Err(io::Error::other("an entry is damaged"));
+        };
+        let mut bytes = vec![0; usize::try_from(entry.length).unwrap_or(usize::MAX)];
+        read_exact_at(
+            &*files.frames,
+            &mut bytes,
+            entry.offset,
+            |file, buffer, offset| file.read_at(buffer, offset),
+        )?;
+        let piece = Piece {
+            frames: bytes.into(),
+            messages: u64::from(entry.messages),
+        };
+        if piece.crc() != entry.crc {
+            return Err(io::Error::other("frames of the segment are damaged"));
+        }
+        fresh.skip_to(entry.first, entry.offset)?;
+        fresh.append(entry.time, &[piece])?;
+    }
+    Ok(())
+}
+
+fn copy_from_journal(
+    shared: &Shared,
+    channel: &Channel,
+    segment: &Segment,
+    fresh: &mut Segment,
+) -> io::Result<()> {
+    let mut batches: Vec<Scanned> = Vec::new();
+    for file in &shared.journal_files {
+        batches.extend(scan(file)?.batches);
+    }
+    batches.sort_by_key(|found| found.batch.head.number);
+    for found in &batches {
+        for ((record, range), is_sound) in found.batch.parts().zip(&found.are_sound) {
+            let is_ours = *record.channel == *channel.name
+                && record.segment == segment.first
+                && record.offset >= fresh.length
+                && record.offset + record.length <= segment.length;
+            if is_ours && *is_sound {
+                fresh.skip_to(record.first, record.offset)?;
+                let frames = found.batch.frames.slice(range);
+                let pieces = Piece::cut(frames, record.messages, entry::MOST);
+                fresh.append(record.time, &pieces)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Frames that no entry covers and the journal does not have.
+//!
+//! They had been committed: a segment is written when the journal is synced. Strict reading tells where
+//! frames begin and end; nothing proves their bytes, so their entries are marked.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::aside;
+use crate::entry;
+use crate::frames;
+use crate::report::Report;
+use crate::segment::{Piece, Segment};
+use crate::storage::{File, Storage};
+use crate::whole::{read_at, uninterrupted};
+
+/// How much is read at once, in bytes.
+const PORTION: usize = 4 * 1024 * 1024;
+
+/// Makes entries for the whole frames that stand behind those that have some, up to an offset.
+pub(crate) fn enter(segment: &mut Segment, end: u64, time: u64) -> io::Result<()> {
+    enter_up_to(segment, end, u64::MAX, time)
+}
+
+/// The same for no more than so many messages.
+fn enter_up_to(segment: &mut Segment, end: u64, mut most: u64, time: u64) -> io::Result<()> {
+    let file = Arc::clone(&segment.files.frames);
+    let mut size = PORTION;
+    while segment.length < end && most > 0 {
+        let left = usize::try_from(end - segment.length).unwrap_or(usize::MAX);
+        let bytes = read(&*file, segment.length, left.min(size))?;
+        let found = frames::whole(&bytes, most, usize::MAX);
+        if found.messages == 0 {
+            if size >= left {
+                break;
+            }
+            // A frame that is larger, or none at all.
+            size = size.saturating_mul(2);
+            continue;
+        }
+        size = PORTION;
+        most -= found.messages;
+        let bytes = bytes::Bytes::from(bytes).slice(..found.bytes);
+        let pieces = Piece::cut(bytes, found.messages, entry::MOST);
+        segment.enter(time, &pieces, true)?;
+    }
+    Ok(())
+}
+
+fn read(file: &dyn File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let read = read_at(file, &mut bytes, offset, |file, buffer, offset| {
+        file.read_durable_at(buffer, offset)
+    })?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// Makes entries for what stands behind the end of a segment. What is no whole frame, or too much, is
+/// put aside, to be cut off. False: there was nothing.
+pub(crate) fn rest(
+    storage: &dyn Storage,
+    channel: &Arc<str>,
+    segment: &mut Segment,
+    behind: Option<u64>,
+    time: u64,
+    report: &mut Report,
+) -> io::Result<bool> {
+    let length = uninterrupted(|| segment.files.frames.length())?;
+    if length <= segment.length {
+        return Ok(false);
+    }
+    let (from, time) = (segment.next, time.max(segment.time));
+    let most = behind.map_or(u64::MAX, |behind| behind.saturating_sub(from));
+    segment.complete()?;
+    enter_up_to(segment, length, most, time)?;
+    if segment.next > from {
+        let text = "no entry proves them; their frames are kept as they are";
+        report.push(true, Some(channel), Some((from, segment.next)), text);
+    }
+    if segment.length < length {
+        let left = usize::try_from(length - segment.length).unwrap_or(usize::MAX);
+        let bytes = read(&*segment.files.frames, segment.length, left)?;
+        let name = format!("{channel}-{:020}.frames-{}", segment.first, segment.length);
+        let path = aside::put(storage, &name, &bytes)?;
+        let text = format!(
+            "{} bytes at the end of segment {:020} are no whole frames: they are cut off and kept in {path}",
+            bytes.len(),
+            segment.first
+        );
+        report.push(true, Some(channel), None, text);
+    }
+    Ok(true)
+}

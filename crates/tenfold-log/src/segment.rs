@@ -1,0 +1,273 @@
+//! A segment that is being written: frames, and the index that proves them.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::entry::{self, Entry, RECORD};
+use crate::frames;
+use crate::names;
+use crate::storage::{File, Storage};
+use crate::whole::{is_full, synced, uninterrupted, write_all_at};
+
+/// The two open files of a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    pub(crate) frames: Arc<dyn File>,
+    pub(crate) index: Arc<dyn File>,
+}
+
+impl Files {
+    pub(crate) fn open(
+        storage: &dyn Storage,
+        channel: &str,
+        segment: u64,
+        create: bool,
+    ) -> io::Result<Self> {
+        let open = |path: &str| uninterrupted(|| storage.open(path, create));
+        Ok(Self {
+            frames: open(&names::frames(channel, segment))?,
+            index: open(&names::index(channel, segment))?,
+        })
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        synced(self.frames.sync())?;
+        synced(self.index.sync())
+    }
+}
+
+/// Whole frames of at most [`entry::MOST`] bytes, or one larger one.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) frames: Bytes,
+    pub(crate) messages: u64,
+}
+
+impl Piece {
+    /// Cuts whole frames into pieces.
+    pub(crate) fn cut(frames: Bytes, messages: u64, most: usize) -> Vec<Self> {
+        let cut = frames::pieces(frames, messages, most).into_iter();
+        cut.map(|(frames, messages)| Self { frames, messages })
+            .collect()
+    }
+
+    pub(crate) fn crc(&self) -> u32 {
+        crc32c::crc32c(&self.frames)
+    }
+}
+
+/// Where a segment is being written.
+///
+/// Invariant: the file's bytes up to `length` are frames up to the seq `next`; the index has
+/// `entries` complete entries, and `open` stands behind them. Nothing else reaches beyond.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    pub(crate) files: Arc<Files>,
+    /// The seq of its first message.
+    pub(crate) first: u64,
+    pub(crate) next: u64,
+    pub(crate) length: u64,
+    /// Complete entries in the file.
+    pub(crate) entries: u64,
+    /// The entry that can still grow.
+    pub(crate) open: Option<Entry>,
+    /// When its first and its newest message were committed.
+    pub(crate) since: Option<u64>,
+    pub(crate) time: u64,
+    /// How far space is reserved, in frames and in index.
+    reserved: [u64; 2],
+    /// What the last checkpoint has synced.
+    pub(crate) synced: Synced,
+}
+
+/// How far a segment is durable by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Synced {
+    pub(crate) length: u64,
+    pub(crate) entries: u64,
+    pub(crate) next: u64,
+}
+
+/// Space is reserved in steps that grow with the segment, up to this, in bytes.
+const RESERVED_AT_ONCE: u64 = 4 * 1024 * 1024;
+/// Space is reserved in multiples of this, in bytes.
+const STEP: u64 = 64 * 1024;
+
+impl Segment {
+    /// An empty one, which is written from its beginning.
+    pub(crate) fn begin(files: Arc<Files>, first: u64) -> Self {
+        Self {
+            files,
+            first,
+            next: first,
+            length: 0,
+            entries: 0,
+            open: None,
+            since: None,
+            time: 0,
+            reserved: [0; 2],
+            synced: Synced {
+                next: first,
+                ..Synced::default()
+            },
+        }
+    }
+
+    /// Bytes of the index's file.
+    pub(crate) fn index_length(&self) -> u64 {
+        (self.entries + 1) * RECORD as u64
+    }
+
+    /// Reserves space for so many bytes more, in so many pieces.
+    pub(crate) fn reserve(&mut self, bytes: u64, pieces: usize) -> io::Result<()> {
+        // Each piece can complete an entry, the open one is another, and there is the header.
+        let records = (pieces as u64 + 2) * RECORD as u64;
+        let frames = (self.length, bytes, &self.files.frames);
+        let index = (self.index_length(), records, &self.files.index);
+        for ((end, more, file), reserved) in [frames, index].into_iter().zip(&mut self.reserved) {
+            reserve(&**file, end, more, reserved)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves a hole up to a place: what is missing there is damaged.
+    pub(crate) fn skip_to(&mut self, next: u64, length: u64) -> io::Result<()> {
+        if self.next != next || self.length != length {
+            self.complete()?;
+            self.next = next;
+            self.length = length;
+        }
+        Ok(())
+    }
+
+    /// Writes frames behind those that are there.
+    pub(crate) fn append(&mut self, time: u64, pieces: &[Piece]) -> io::Result<()> {
+        let slices: Vec<&[u8]> = pieces.iter().map(|piece| &piece.frames[..]).collect();
+        write_all_at(&*self.files.frames, &slices, self.length)?;
+        self.enter(time, pieces, false)
+    }
+
+    /// Makes entries for frames that stand behind those that are there.
+    pub(crate) fn enter(
+        &mut self,
+        time: u64,
+        pieces: &[Piece],
+        is_unproven: bool,
+    ) -> io::Result<()> {
+        let mut complete = Vec::new();
+        if self.entries == 0 && self.open.is_none() {
+            write_all_at(&*self.files.index, &[&entry::header(self.first)], 0)?;
+        }
+        self.since.get_or_insert(time);
+        self.time = time;
+        for piece in pieces {
+            let length = piece.frames.len() as u64;
+            // A piece has at most 256 KiB of frames, so it has fewer messages than that.
+            let messages = u32::try_from(piece.messages).unwrap_or(u32::MAX);
+            let grown = self
+                .open
+                .as_mut()
+                .is_some_and(|open| open.extend(&piece.frames, messages, time));
+            if !grown {
+                let entry = Entry {
+                    first: self.next,
+                    offset: self.length,
+                    length,
+                    time,
+                    messages,
+                    crc: piece.crc(),
+                    is_unproven,
+                };
+                complete.extend(self.open.replace(entry));
+            }
+            self.length += length;
+            self.next += piece.messages;
+        }
+        self.write_entries(&complete)
+    }
+
+    /// Takes an entry for frames that are there, behind those that it has.
+    pub(crate) fn take(&mut self, entry: Entry) -> io::Result<()> {
+        if self.entries == 0 && self.open.is_none() {
+            write_all_at(&*self.files.index, &[&entry::header(self.first)], 0)?;
+        }
+        self.complete()?;
+        self.since.get_or_insert(entry.time);
+        (self.length, self.next, self.time) = (entry.end(), entry.next(), entry.time);
+        self.open = Some(entry);
+        Ok(())
+    }
+
+    /// Completes the newest entry.
+    pub(crate) fn complete(&mut self) -> io::Result<()> {
+        let open = self.open;
+        self.write_entries(open.as_slice())?;
+        self.open = None;
+        Ok(())
+    }
+
+    fn write_entries(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let records: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.encode(self.first))
+            .collect();
+        write_all_at(
+            &*self.files.index,
+            &[records.as_flattened()],
+            self.index_length(),
+        )?;
+        self.entries += entries.len() as u64;
+        Ok(())
+    }
+
+    /// Empties the files: they may be left from a batch that was not committed.
+    pub(crate) fn empty(&self) -> io::Result<()> {
+        uninterrupted(|| self.files.frames.set_length(0))?;
+        self.empty_index()
+    }
+
+    /// Empties the index, which is to be made anew.
+    pub(crate) fn empty_index(&self) -> io::Result<()> {
+        uninterrupted(|| self.files.index.set_length(0))
+    }
+
+    /// Makes the files exactly as long as what is known to be in them, and gives back what was
+    /// reserved behind that.
+    pub(crate) fn cut(&self) -> io::Result<()> {
+        uninterrupted(|| self.files.frames.set_length(self.length))?;
+        uninterrupted(|| self.files.index.set_length(self.index_length()))
+    }
+
+    /// What is in the files now.
+    pub(crate) fn extent(&self) -> Synced {
+        Synced {
+            length: self.length,
+            entries: self.entries,
+            next: self.next,
+        }
+    }
+}
+
+/// Makes sure that `more` bytes behind `end` have their place on disk. Asks for more than that, so that
+/// it need not ask each time, and for no more if there is no more.
+fn reserve(file: &dyn File, end: u64, more: u64, reserved: &mut u64) -> io::Result<()> {
+    let needed = end + more;
+    if needed <= *reserved {
+        return Ok(());
+    }
+    let ahead = end.clamp(STEP, RESERVED_AT_ONCE);
+    let wanted = (needed + ahead).next_multiple_of(STEP);
+    for until in [wanted, needed] {
+        match uninterrupted(|| file.reserve(end, until - end)) {
+            Ok(()) => {
+                *reserved = until;
+                return Ok(());
+            }
+            Err(error) if is_full(&error) && until > needed => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

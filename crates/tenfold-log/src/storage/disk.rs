@@ -1,0 +1,543 @@
+//! A directory of the real file system.
+
+use std::ffi::OsStr;
+use std::fmt::{self, Debug, Display};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustix::fs::{Advice, AtFlags, CWD, Dir, FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::io::{Errno, ReadWriteFlags};
+use rustix::{fs, io as rio};
+
+use super::{File, Sharing, Storage};
+
+/// A directory of the real file system. It stays the same one if it is moved while it is open.
+///
+/// Every error but `WouldBlock` of a cached read names the path. None of the calls is repeated
+/// when it is interrupted.
+#[derive(Debug)]
+pub struct Disk {
+    root: OwnedFd,
+    path: PathBuf,
+}
+
+impl Disk {
+    /// Opens a directory that is there.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        let root = open_dir(CWD, path).map_err(|errno| at(path, errno))?;
+        Ok(Self {
+            root,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Opens a directory; makes it and those above it, durably, where they are not there.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        create_durably(path.as_ref())?;
+        Self::open(path)
+    }
+
+    /// The directory's path, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Says in an error what it is about.
+    fn at(&self, path: &str) -> impl Fn(Errno) -> io::Error {
+        let path = self.shown(path);
+        move |errno| at(&path, errno)
+    }
+
+    /// A path within the directory as the user knows it.
+    fn shown(&self, path: &str) -> PathBuf {
+        if path.is_empty() {
+            self.path.clone()
+        } else {
+            self.path.join(path)
+        }
+    }
+
+    /// Opens a file for reading and writing, or else, if it is there, for reading only; and says
+    /// what writing was refused with.
+    fn open_file(&self, path: &str, create: bool) -> rio::Result<(OwnedFd, Option<Errno>)> {
+        let flags = OFlags::CLOEXEC | OFlags::NOCTTY;
+        let write = if create {
+            flags | OFlags::RDWR | OFlags::CREATE
+        } else {
+            flags | OFlags::RDWR
+        };
+        match fs::openat(&self.root, path, write, Mode::from_raw_mode(0o666)) {
+            Ok(fd) => Ok((fd, None)),
+            Err(errno @ (Errno::ACCESS | Errno::ROFS | Errno::PERM)) => {
+                let read = flags | OFlags::RDONLY;
+                match fs::openat(&self.root, path, read, Mode::empty()) {
+                    Ok(fd) => Ok((fd, Some(errno))),
+                    Err(Errno::NOENT) if !create => Err(Errno::NOENT),
+                    Err(_) => Err(errno),
+                }
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+impl Storage for Disk {
+    /// A file that may only be read is opened as well; what would change it fails.
+    fn open(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
+        let (fd, refused) = self.open_file(path, create).map_err(self.at(path))?;
+        Ok(Arc::new(DiskFile {
+            fd,
+            path: self.shown(path),
+            refused,
+            direct: OnceLock::new(),
+        }))
+    }
+
+    /// A name that is not UTF-8 is listed with U+FFFD in it, so nothing is found under it.
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        let mut names = names(&self.root, path).map_err(self.at(path))?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn create_dir(&self, path: &str) -> io::Result<()> {
+        let ends = path.match_indices('/').map(|(end, _)| end);
+        for end in ends.chain([path.len()]).filter(|&end| end > 0) {
+            make_dir(&self.root, &path[..end]).map_err(self.at(path))?;
+        }
+        // Something else may have the name.
+        open_dir(&self.root, Path::new(path)).map_err(self.at(path))?;
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::renameat(&self.root, from, &self.root, to).map_err(self.at(from))
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        fs::unlinkat(&self.root, path, AtFlags::empty()).map_err(self.at(path))
+    }
+
+    fn remove_dir(&self, path: &str) -> io::Result<()> {
+        fs::unlinkat(&self.root, path, AtFlags::REMOVEDIR).map_err(self.at(path))
+    }
+
+    fn sync_dir(&self, path: &str) -> io::Result<()> {
+        open_dir(&self.root, Path::new(path))
+            .and_then(fs::fsync)
+            .map_err(self.at(path))
+    }
+
+    fn lock(&self, path: &str, sharing: Sharing) -> io::Result<Box<dyn Debug + Send + Sync>> {
+        let (fd, _) = self.open_file(path, true).map_err(self.at(path))?;
+        let operation = match sharing {
+            Sharing::Exclusive => FlockOperation::NonBlockingLockExclusive,
+            Sharing::Shared => FlockOperation::NonBlockingLockShared,
+        };
+        fs::flock(&fd, operation).map_err(self.at(path))?;
+        Ok(Box::new(Locked { _fd: fd }))
+    }
+}
+
+/// Opens a directory. The empty path is the one that it starts from.
+fn open_dir(from: impl AsFd, path: &Path) -> rio::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    fs::openat(from, path, flags, Mode::empty())
+}
+
+/// Makes a directory; tells whether it was not there.
+fn make_dir(from: impl AsFd, path: impl rustix::path::Arg) -> rio::Result<bool> {
+    match fs::mkdirat(from, path, Mode::from_raw_mode(0o777)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes a directory and those above it, and makes the names durable that are new.
+fn create_durably(path: &Path) -> io::Result<()> {
+    let made = match make_dir(CWD, path) {
+        Err(Errno::NOENT) if path.parent().is_some() => {
+            create_durably(path.parent().unwrap_or(path))?;
+            make_dir(CWD, path)
+        }
+        result => result,
+    };
+    if made.map_err(|errno| at(path, errno))? {
+        let above = path.parent().unwrap_or(path);
+        open_dir(CWD, above)
+            .and_then(fs::fsync)
+            .map_err(|errno| at(above, errno))?;
+    }
+    Ok(())
+}
+
+/// The names in a directory, without `.` and `..`, in no order.
+fn names(root: &OwnedFd, path: &str) -> rio::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::new(open_dir(root, Path::new(path))?)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(OsStr::from_bytes(name).to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// A lock that is held. It ends when the file is closed.
+#[derive(Debug)]
+struct Locked {
+    _fd: OwnedFd,
+}
+
+/// An open file.
+#[derive(Debug)]
+struct DiskFile {
+    fd: OwnedFd,
+    path: PathBuf,
+    /// What writing is refused with, if the file could be opened for reading only.
+    refused: Option<Errno>,
+    /// The file once more, opened for reads past the page cache; `None` if that is not supported.
+    direct: OnceLock<Option<OwnedFd>>,
+}
+
+impl DiskFile {
+    /// Says in an error which file it is about: by the name that it was opened with.
+    fn result<T>(&self, result: rio::Result<T>) -> io::Result<T> {
+        result.map_err(|errno| at(&self.path, errno))
+    }
+
+    /// Does what changes the file, unless that was refused when it was opened.
+    fn change<T>(&self, call: impl FnOnce(&OwnedFd) -> rio::Result<T>) -> io::Result<T> {
+        self.result(match self.refused {
+            Some(errno) => Err(errno),
+            None => call(&self.fd),
+        })
+    }
+
+    /// The file opened with `O_DIRECT`, if the file system has that. It is opened through `/proc`,
+    /// for its name may be another by now.
+    fn direct(&self) -> Option<&OwnedFd> {
+        let open = || {
+            let path = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+            let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+            fs::open(path, flags, Mode::empty()).ok()
+        };
+        self.direct.get_or_init(open).as_ref()
+    }
+}
+
+impl File for DiskFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.result(rio::pread(&self.fd, buffer, offset))
+    }
+
+    /// Where the file system or the system does not know `RWF_NOWAIT`, it is always `WouldBlock`.
+    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let empty = buffer.is_empty();
+        let slices = &mut [IoSliceMut::new(buffer)];
+        match rio::preadv2(&self.fd, slices, offset, ReadWriteFlags::NOWAIT) {
+            // Linux 5.9 and 5.10 can say 0 before the end of the file.
+            Ok(0) if !empty && offset < self.length()? => Err(ErrorKind::WouldBlock.into()),
+            Err(Errno::AGAIN | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                Err(ErrorKind::WouldBlock.into())
+            }
+            result => self.result(result),
+        }
+    }
+
+    /// With `O_DIRECT`. Where that is not supported, the system is asked to forget the range, and
+    /// then it is read in the ordinary way: a file system in memory has nothing else to read.
+    fn read_durable_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let direct = self.direct().map(|fd| read_direct(fd, buffer, offset));
+        self.result(match direct {
+            None | Some(Err(Errno::INVAL | Errno::OPNOTSUPP)) => {
+                read_forgotten(&self.fd, buffer, offset)
+            }
+            Some(result) => result,
+        })
+    }
+
+    fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        self.change(|fd| rio::pwritev(fd, slices, offset))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.result(fs::fdatasync(&self.fd))
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        let stat = self.result(fs::fstat(&self.fd))?;
+        Ok(u64::try_from(stat.st_size).unwrap_or(0))
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.change(|fd| fs::ftruncate(fd, length))
+    }
+
+    /// A file system that cannot reserve is no error: space can then run out at any write.
+    fn reserve(&self, offset: u64, length: u64) -> io::Result<()> {
+        if length == 0 {
+            return Ok(());
+        }
+        self.change(
+            |fd| match fs::fallocate(fd, FallocateFlags::KEEP_SIZE, offset, length) {
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+                result => result,
+            },
+        )
+    }
+}
+
+/// What offset, length and address of a direct read are multiples of: no less than any block of a
+/// device that is in use.
+const BLOCK: usize = 4096;
+
+/// The most that one direct read takes, which bounds its buffer.
+const MOST_DIRECT: usize = 1 << 20;
+
+/// Reads past the page cache, in whole blocks through a buffer of its own.
+fn read_direct(fd: &OwnedFd, buffer: &mut [u8], offset: u64) -> rio::Result<usize> {
+    if buffer.is_empty() {
+        return Ok(0);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is less than a block")]
+    let skip = (offset % BLOCK as u64) as usize;
+    let wanted = buffer.len().min(MOST_DIRECT);
+    let length = (skip + wanted).next_multiple_of(BLOCK);
+    let mut blocks = vec![0; length + BLOCK];
+    let start = blocks.as_ptr().align_offset(BLOCK);
+    let blocks = &mut blocks[start..start + length];
+
+    let read = rio::pread(fd, &mut *blocks, offset - skip as u64)?;
+    let read = read.saturating_sub(skip).min(wanted);
+    buffer[..read].copy_from_slice(&blocks[skip..skip + read]);
+    Ok(read)
+}
+
+/// Reads after the system was asked to drop what it keeps of the range.
+fn read_forgotten(fd: &OwnedFd, buffer: &mut [u8], offset: u64) -> rio::Result<usize> {
+    // Whole pages only are dropped; the range is widened so that it has those at its ends.
+    let block = BLOCK as u64;
+    let start = offset - offset % block;
+    let end = (offset + buffer.len() as u64).next_multiple_of(block);
+    fs::fadvise(fd, start, (end - start).try_into().ok(), Advice::DontNeed)?;
+    rio::pread(fd, buffer, offset)
+}
+
+/// An error of the system, and the path that it is about.
+#[derive(Debug)]
+struct At {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// An error of the same kind that names the path.
+fn at(path: &Path, errno: Errno) -> io::Error {
+    let source = io::Error::from(errno);
+    let path = path.to_owned();
+    io::Error::new(source.kind(), At { path, source })
+}
+
+impl Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.source)
+    }
+}
+
+impl std::error::Error for At {
+    /// The system's error, with its number.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    fn disk() -> (tempfile::TempDir, Disk) {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::open(dir.path()).unwrap();
+        (dir, disk)
+    }
+
+    fn write(file: &dyn File, bytes: &[u8], offset: u64) {
+        let written = file.write_at(&[IoSlice::new(bytes)], offset).unwrap();
+        assert_eq!(written, bytes.len());
+    }
+
+    #[test]
+    fn slices_are_written_behind_one_another_and_read_at_any_offset() {
+        let (_dir, disk) = disk();
+        let file = disk.open("file", true).unwrap();
+        let slices = [
+            IoSlice::new(b"one"),
+            IoSlice::new(b""),
+            IoSlice::new(b"two"),
+        ];
+        assert_eq!(file.write_at(&slices, 2).unwrap(), 6);
+        let mut buffer = [9; 10];
+        assert_eq!(file.read_at(&mut buffer, 0).unwrap(), 8);
+        assert_eq!(&buffer[..8], b"\0\0onetwo");
+        assert_eq!(file.read_at(&mut buffer, 6).unwrap(), 2);
+        assert_eq!(file.read_at(&mut buffer, 8).unwrap(), 0);
+        assert_eq!(file.read_at(&mut buffer, 100).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_durable_read_needs_no_alignment_and_ends_with_the_file() {
+        let (_dir, disk) = disk();
+        let file = disk.open("file", true).unwrap();
+        let bytes: Vec<u8> = (0..10_001u32).map(|n| (n % 251) as u8).collect();
+        write(&*file, &bytes, 0);
+        file.sync().unwrap();
+        // The name may change meanwhile.
+        disk.rename("file", "other").unwrap();
+        for (offset, length) in [
+            (0, 10_001),
+            (1, 4_096),
+            (4_095, 2),
+            (4_096, 4_096),
+            (9_999, 10),
+        ] {
+            let mut buffer = vec![0; length];
+            let read = file.read_durable_at(&mut buffer, offset as u64).unwrap();
+            let end = bytes.len().min(offset + length);
+            assert_eq!(buffer[..read], bytes[offset..end], "{offset} {length}");
+        }
+        for offset in [10_001, 12_288, 1 << 40] {
+            assert_eq!(file.read_durable_at(&mut [0; 10], offset).unwrap(), 0);
+        }
+        assert_eq!(file.read_durable_at(&mut [], 3).unwrap(), 0);
+    }
+
+    #[test]
+    fn without_direct_reads_a_durable_read_is_an_ordinary_one() {
+        let (_dir, disk) = disk();
+        let (fd, _) = disk.open_file("file", true).unwrap();
+        rio::pwrite(&fd, b"0123456789", 0).unwrap();
+        let mut buffer = [0; 4];
+        assert_eq!(read_forgotten(&fd, &mut buffer, 3).unwrap(), 4);
+        assert_eq!(&buffer, b"3456");
+    }
+
+    #[test]
+    fn a_cached_read_is_right_or_would_block() {
+        let (_dir, disk) = disk();
+        let file = disk.open("file", true).unwrap();
+        write(&*file, b"cached", 0);
+        let mut buffer = [0; 10];
+        match file.read_cached_at(&mut buffer, 1) {
+            Ok(read) => assert_eq!(&buffer[..read], b"ached"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+
+    #[test]
+    fn length_is_set_and_reserving_does_not_change_it() {
+        let (_dir, disk) = disk();
+        let file = disk.open("file", true).unwrap();
+        file.reserve(0, 0).unwrap();
+        file.reserve(0, 1 << 16).unwrap();
+        assert_eq!(file.length().unwrap(), 0);
+        write(&*file, b"123456", 0);
+        file.set_length(3).unwrap();
+        file.set_length(5).unwrap();
+        let mut buffer = [9; 10];
+        assert_eq!(file.read_at(&mut buffer, 0).unwrap(), 5);
+        assert_eq!(&buffer[..5], b"123\0\0");
+    }
+
+    #[test]
+    fn directories_are_made_with_those_above_listed_and_removed() {
+        let (_dir, disk) = disk();
+        disk.create_dir("a/b/c").unwrap();
+        disk.create_dir("a/b/c").unwrap();
+        disk.open("a/b/2", true).unwrap();
+        disk.open("a/b/1", true).unwrap();
+        disk.sync_dir("a/b").unwrap();
+        disk.sync_dir("").unwrap();
+        assert_eq!(disk.list("").unwrap(), ["a"]);
+        assert_eq!(disk.list("a/b").unwrap(), ["1", "2", "c"]);
+        disk.rename("a/b/1", "a/b/2").unwrap();
+        disk.remove("a/b/2").unwrap();
+        assert!(disk.remove_dir("a/b").is_err());
+        disk.remove_dir("a/b/c").unwrap();
+        assert_eq!(disk.list("a/b").unwrap(), [""; 0]);
+        disk.open("file", true).unwrap();
+        let error = disk.create_dir("file").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotADirectory);
+    }
+
+    #[test]
+    fn the_directory_itself_is_made_with_those_above() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x/y/z");
+        assert_eq!(Disk::open(&path).unwrap_err().kind(), ErrorKind::NotFound);
+        Disk::create(&path).unwrap();
+        let disk = Disk::create(&path).unwrap();
+        assert_eq!(disk.path(), path);
+        assert_eq!(disk.list("").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn an_error_has_its_kind_its_path_and_its_source() {
+        let (dir, disk) = disk();
+        let error = disk.open("not/there", false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let text = error.to_string();
+        assert!(text.starts_with(dir.path().to_str().unwrap()), "{text}");
+        assert!(text.contains("not/there: No such file"), "{text}");
+        let inner = error.get_ref().and_then(Error::source).unwrap();
+        let inner = inner.downcast_ref::<io::Error>().unwrap();
+        assert_eq!(inner.raw_os_error(), Some(Errno::NOENT.raw_os_error()));
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::INTR] {
+            let kind = io::Error::from(errno).kind();
+            assert_eq!(at(Path::new("x"), errno).kind(), kind);
+        }
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_or_shared_until_it_is_dropped() {
+        let (dir, disk) = disk();
+        let other = Disk::open(dir.path()).unwrap();
+        let kind = |sharing| other.lock("lock", sharing).map_err(|error| error.kind());
+        let lock = disk.lock("lock", Sharing::Exclusive).unwrap();
+        assert_eq!(kind(Sharing::Exclusive).unwrap_err(), ErrorKind::WouldBlock);
+        assert_eq!(kind(Sharing::Shared).unwrap_err(), ErrorKind::WouldBlock);
+        drop(lock);
+        let _shared = disk.lock("lock", Sharing::Shared).unwrap();
+        assert!(kind(Sharing::Shared).is_ok());
+        assert_eq!(kind(Sharing::Exclusive).unwrap_err(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_file_that_may_only_be_read_says_so_when_it_is_written() {
+        let (_dir, disk) = disk();
+        let (fd, _) = disk.open_file("file", true).unwrap();
+        let file = DiskFile {
+            fd,
+            path: "dir/file".into(),
+            refused: Some(Errno::ROFS),
+            direct: OnceLock::new(),
+        };
+        let error = file.write_at(&[IoSlice::new(b"x")], 0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ReadOnlyFilesystem);
+        assert!(file.set_length(3).is_err());
+        assert!(file.reserve(0, 3).is_err());
+        assert_eq!(file.length().unwrap(), 0);
+    }
+}

@@ -1,0 +1,225 @@
+//! Calls, and how they are made to fail.
+
+use std::io::{self, ErrorKind};
+
+use super::change::Keep;
+
+/// A call to the storage or to one of its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// How many calls were made before it.
+    pub number: u64,
+    /// What it was.
+    pub kind: Kind,
+    /// What it was about: for a file, the path that it was opened with.
+    pub path: String,
+    /// The new name, if it was a rename.
+    pub to: Option<String>,
+    /// Where it read, wrote or reserved.
+    pub offset: u64,
+    /// How much it was to read, write or reserve, or the length that it set.
+    pub length: u64,
+}
+
+impl Call {
+    pub(super) fn new(kind: Kind, path: &str) -> Self {
+        Self {
+            number: 0,
+            kind,
+            path: path.to_owned(),
+            to: None,
+            offset: 0,
+            length: 0,
+        }
+    }
+
+    pub(super) fn range(self, offset: u64, length: u64) -> Self {
+        Self {
+            offset,
+            length,
+            ..self
+        }
+    }
+}
+
+/// What a call does: each method of [`Storage`](super::super::Storage) and [`File`](super::super::File)
+/// is one.
+#[expect(missing_docs, reason = "they have the names of the methods")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Open,
+    List,
+    CreateDir,
+    Rename,
+    Remove,
+    RemoveDir,
+    SyncDir,
+    Lock,
+    Read,
+    ReadCached,
+    ReadDurable,
+    Write,
+    Sync,
+    Length,
+    SetLength,
+    Reserve,
+}
+
+impl Kind {
+    /// Whether such a call can change what a crash leaves behind.
+    pub fn changes(self) -> bool {
+        let reads = matches!(self, Self::Read | Self::ReadCached | Self::ReadDurable);
+        !reads && !matches!(self, Self::List | Self::Length | Self::Reserve)
+    }
+}
+
+/// A call that is to fail, once if nothing else is said; with `EIO` if nothing else is said.
+///
+/// If it is a sync, the changes that it was to make durable are given up, as Linux does it: reads
+/// still see them, a later sync succeeds without them, and [`read_durable_at`] does not see them.
+/// If it is any other call, it changes nothing. [`landing`](Self::landing) says otherwise.
+///
+/// [`read_durable_at`]: super::super::File::read_durable_at
+#[derive(Clone, Debug)]
+pub struct Fault {
+    number: Option<u64>,
+    kind: Option<Kind>,
+    path: Option<String>,
+    skip: u64,
+    forever: bool,
+    outcome: Outcome,
+    landing: Keep,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Errno(i32),
+    Kind(ErrorKind),
+    Short,
+}
+
+/// What becomes of a call.
+pub(super) enum Verdict {
+    /// It is carried out.
+    Go,
+    /// It is carried out on half of its bytes.
+    Short,
+    /// It fails, and part of what it was to change is changed.
+    Fail(io::Error, Keep),
+    /// The process ends while it is under way.
+    Stop,
+    /// The process ended before it.
+    Gone,
+}
+
+/// `EIO`.
+const EIO: i32 = 5;
+
+impl Fault {
+    fn new(number: Option<u64>, kind: Option<Kind>) -> Self {
+        Self {
+            number,
+            kind,
+            path: None,
+            skip: 0,
+            forever: false,
+            outcome: Outcome::Errno(EIO),
+            landing: Keep::None,
+        }
+    }
+
+    /// The call with this [number](Call::number).
+    pub fn at(number: u64) -> Self {
+        Self::new(Some(number), None)
+    }
+
+    /// The next call of a kind.
+    pub fn next(kind: Kind) -> Self {
+        Self::new(None, Some(kind))
+    }
+
+    /// Only a call whose path contains this.
+    #[must_use]
+    pub fn on(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Not the next such call, but the one after so many.
+    #[must_use]
+    pub fn after(mut self, calls: u64) -> Self {
+        self.skip = calls;
+        self
+    }
+
+    /// That call and all such calls after it.
+    #[must_use]
+    pub fn forever(mut self) -> Self {
+        self.forever = true;
+        self
+    }
+
+    /// It fails with an error of the system.
+    #[must_use]
+    pub fn errno(mut self, errno: i32) -> Self {
+        self.outcome = Outcome::Errno(errno);
+        self
+    }
+
+    /// It fails with a kind of error.
+    #[must_use]
+    pub fn error(mut self, kind: ErrorKind) -> Self {
+        self.outcome = Outcome::Kind(kind);
+        self
+    }
+
+    /// It does not fail, but reads or writes only half, rounded up.
+    #[must_use]
+    pub fn short(mut self) -> Self {
+        self.outcome = Outcome::Short;
+        self
+    }
+
+    /// Although it fails, so much of each change is made; of a sync, made durable.
+    #[must_use]
+    pub fn landing(mut self, keep: Keep) -> Self {
+        self.landing = keep;
+        self
+    }
+
+    /// Whether it is about a call; if so, one that is to be let through is counted.
+    fn strikes(&mut self, call: &Call) -> bool {
+        let hit = self.number.is_none_or(|number| number == call.number)
+            && self.kind.is_none_or(|kind| kind == call.kind)
+            && self
+                .path
+                .as_ref()
+                .is_none_or(|path| call.path.contains(path));
+        if hit && self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        hit
+    }
+
+    fn verdict(&self) -> Verdict {
+        let error = match self.outcome {
+            Outcome::Short => return Verdict::Short,
+            Outcome::Errno(errno) => io::Error::from_raw_os_error(errno),
+            Outcome::Kind(kind) => kind.into(),
+        };
+        Verdict::Fail(error, self.landing)
+    }
+}
+
+/// What the faults make of a call: the first one that strikes, and those behind it do not see it.
+pub(super) fn judge(faults: &mut Vec<Fault>, call: &Call) -> Verdict {
+    let Some(index) = faults.iter_mut().position(|fault| fault.strikes(call)) else {
+        return Verdict::Go;
+    };
+    let verdict = faults[index].verdict();
+    if !faults[index].forever {
+        faults.remove(index);
+    }
+    verdict
+}

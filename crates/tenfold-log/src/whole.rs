@@ -1,0 +1,98 @@
+//! Calls to the storage that are carried through: interrupted ones are repeated, short ones go on.
+//! Syncs are not among them: a sync that failed is never repeated.
+
+use std::io::{self, ErrorKind, IoSlice};
+
+use crate::storage::File;
+
+/// Repeats a call for as long as it is interrupted. Not for syncs.
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// How a file is read.
+pub(crate) type ReadAt = fn(&dyn File, &mut [u8], u64) -> io::Result<usize>;
+
+/// Fills the buffer as far as the file goes; returns how much that is.
+pub(crate) fn read_at(
+    file: &dyn File,
+    buffer: &mut [u8],
+    offset: u64,
+    how: ReadAt,
+) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let at = offset + filled as u64;
+        match uninterrupted(|| how(file, &mut buffer[filled..], at))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// Fills the whole buffer; a file that is shorter is `UnexpectedEof`.
+pub(crate) fn read_exact_at(
+    file: &dyn File,
+    buffer: &mut [u8],
+    offset: u64,
+    how: ReadAt,
+) -> io::Result<()> {
+    let read = read_at(file, buffer, offset, how)?;
+    if read < buffer.len() {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
+}
+
+/// Reads a small file as a whole.
+pub(crate) fn read_all(file: &dyn File, how: ReadAt) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(uninterrupted(|| file.length())?).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; length];
+    let read = read_at(file, &mut bytes, 0, how)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// The most slices that one call takes.
+const MOST_SLICES: usize = 512;
+
+/// Writes all of the slices, one behind the other.
+pub(crate) fn write_all_at(file: &dyn File, slices: &[&[u8]], mut offset: u64) -> io::Result<()> {
+    for slices in slices.chunks(MOST_SLICES) {
+        let mut slices: Vec<IoSlice<'_>> = slices
+            .iter()
+            .filter(|slice| !slice.is_empty())
+            .map(|slice| IoSlice::new(slice))
+            .collect();
+        let mut rest = &mut slices[..];
+        while !rest.is_empty() {
+            let written = uninterrupted(|| file.write_at(rest, offset))?;
+            if written == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+            offset += written as u64;
+            IoSlice::advance_slices(&mut rest, written);
+        }
+    }
+    Ok(())
+}
+
+/// What a sync has returned. For whatever reason it has failed, nobody knows what is durable, so the
+/// reason must not be taken for one that passes.
+pub(crate) fn synced(result: io::Result<()>) -> io::Result<()> {
+    result.map_err(|error| io::Error::other(format!("a sync has failed: {error}")))
+}
+
+/// Whether an error says that there is no space.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+}

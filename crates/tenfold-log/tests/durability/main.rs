@@ -1,0 +1,25 @@
+//! What a log promises: kept through crashes, faults and damage, and each of these tests can fail.
+
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test that fails says which case it was"
+)]
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the files are ours"
+)]
+
+mod crash;
+mod damage;
+mod disk;
+mod faults;
+mod model;
+mod planted;
+mod script;
+mod support;
+
+/// Whether the long counts are wanted: `./test --full`.
+fn is_full() -> bool {
+    std::env::var("TENFOLD_FULL").is_ok_and(|full| full == "1")
+}
