@@ -15,6 +15,7 @@ use crate::convert::Convert;
 use crate::demo::Demo;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::framings::Framings;
+use crate::inspect::Inspect;
 use crate::log::Log;
 use crate::manual::{Completions, Man};
 use crate::publish::Pub;
@@ -68,6 +69,7 @@ pub(crate) enum Command {
     Bench(Bench),
     Bridge(Bridge),
     Convert(Convert),
+    Inspect(Box<Inspect>),
     Framings(Framings),
     Completions(Completions),
     Man(Man),
@@ -88,6 +90,7 @@ impl Command {
             Self::Bench(bench) => bench.run(words),
             Self::Bridge(bridge) => bridge.run(words),
             Self::Convert(convert) => convert.run(words),
+            Self::Inspect(inspect) => inspect.run(words, color),
             Self::Framings(framings) => framings.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(words),

@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Connect(String),
     /// The data does not follow the framing, or a message cannot be framed.
     Framing(String),
+    /// The same, and it was said in full where it was found.
+    Diagnosed,
     /// Nothing came for as long as `--timeout` says.
     TimedOut(String),
     /// The person at the terminal has had enough.
@@ -47,7 +49,7 @@ impl Failure {
             Self::Other(_) => 1,
             Self::Usage(_) => 2,
             Self::Connect(_) => 3,
-            Self::Framing(_) => 4,
+            Self::Framing(_) | Self::Diagnosed => 4,
             Self::TimedOut(_) => 5,
             Self::Interrupted => 130,
         }
@@ -61,13 +63,16 @@ impl Failure {
             Self::Framing(words) => Self::Framing(change(words)),
             Self::TimedOut(words) => Self::TimedOut(change(words)),
             Self::Other(words) => Self::Other(change(words)),
-            Self::Interrupted | Self::OutputClosed => self,
+            Self::Interrupted | Self::OutputClosed | Self::Diagnosed => self,
         }
     }
 
     /// Whether a person has to be told.
     pub(crate) fn is_silent(&self) -> bool {
-        matches!(self, Self::OutputClosed | Self::Interrupted)
+        matches!(
+            self,
+            Self::OutputClosed | Self::Interrupted | Self::Diagnosed
+        )
     }
 }
 
@@ -80,6 +85,7 @@ impl fmt::Display for Failure {
             | Self::TimedOut(words)
             | Self::Other(words) => f.write_str(words),
             Self::Interrupted => f.write_str("interrupted"),
+            Self::Diagnosed => f.write_str("the data does not follow the framing"),
             Self::OutputClosed => f.write_str("the reader of stdout went away"),
         }
     }

@@ -99,7 +99,7 @@ impl Format {
     fn payload(&self, bytes: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Lines { escape: true } => escaped(bytes, out),
-            Self::Hex => hex(bytes, out),
+            Self::Hex => put_hex(bytes, out),
             _ => out.extend_from_slice(bytes),
         }
     }
@@ -147,7 +147,14 @@ fn object(event: Event<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn hex(bytes: &[u8], out: &mut Vec<u8>) {
+/// Bytes as lower-case pairs of digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut out = Vec::new();
+    put_hex(bytes, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.reserve(bytes.len() * 2);
     for byte in bytes {

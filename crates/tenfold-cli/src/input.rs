@@ -106,10 +106,7 @@ impl Input {
             if let Some(timeout) = self.timeout
                 && !self.is_ready_within(timeout)?
             {
-                return Err(Failure::TimedOut(format!(
-                    "nothing came from {} for {timeout:?} (--timeout)",
-                    self.name
-                )));
+                return Err(self.timed_out(timeout));
             }
             match self.read_once(space) {
                 Ok(0) if self.follow => {
@@ -126,6 +123,19 @@ impl Input {
                 }
             }
         }
+    }
+
+    /// The failure of who waits since `start`, if the patience of `--timeout` is over.
+    pub(crate) fn overdue(&self, start: Instant) -> Option<Failure> {
+        let timeout = self.timeout.filter(|time| start.elapsed() >= *time)?;
+        Some(self.timed_out(timeout))
+    }
+
+    fn timed_out(&self, timeout: Duration) -> Failure {
+        Failure::TimedOut(format!(
+            "nothing came from {} for {timeout:?} (--timeout)",
+            self.name
+        ))
     }
 
     /// Up to `wanted` bytes, as far as they come within `patience`.
@@ -185,7 +195,8 @@ impl Input {
         }
     }
 
-    fn is_ready_within(&self, patience: Duration) -> Result<bool, Failure> {
+    /// Whether there is something to read, or an end, within this time.
+    pub(crate) fn is_ready_within(&self, patience: Duration) -> Result<bool, Failure> {
         is_ready_within(self.from.as_fd(), patience)
             .map_err(|error| Failure::Other(format!("cannot wait for {}: {error}", self.name)))
     }

@@ -17,6 +17,7 @@ mod format;
 mod framings;
 mod hub_client;
 mod input;
+mod inspect;
 mod keep;
 mod log;
 mod manual;

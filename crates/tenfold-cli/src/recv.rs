@@ -154,7 +154,7 @@ pub(crate) fn reached(count: Option<u64>, messages: u64) -> Result<(), Failure> 
 }
 
 /// The address, where it is one; what says that it is one must be.
-fn address_in(from: &OsStr) -> Result<Option<Address>, Failure> {
+pub(crate) fn address_in(from: &OsStr) -> Result<Option<Address>, Failure> {
     let Some(text) = from.to_str() else {
         return Ok(None);
     };
@@ -168,7 +168,7 @@ fn address_in(from: &OsStr) -> Result<Option<Address>, Failure> {
 }
 
 /// A file. If there is none, perhaps an address was meant.
-fn open_file(from: &OsStr) -> Result<Input, Failure> {
+pub(crate) fn open_file(from: &OsStr) -> Result<Input, Failure> {
     Input::file_or_stdin(from.as_ref()).map_err(|failure| match from.to_str().map(Address::parse) {
         Some(Err(error)) if !Path::new(from).exists() => {
             Failure::Other(format!("{failure}; nor is it an address: {error}"))

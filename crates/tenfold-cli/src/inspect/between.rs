@@ -1,0 +1,219 @@
+//! `--between`: a proxy that shows what passes.
+//!
+//! Each direction of a connection has a thread. It reads, passes on, and only then looks at what it
+//! has read: nothing that is wrong with the bytes, or with showing them, changes what passes.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tenfold::{Address, Framing, Listener, Stream};
+
+use super::Inspect;
+use super::lengths::Lengths;
+use super::recording::Recorder;
+use super::rows::{Stamp, Who};
+use super::sheet::Sheet;
+use super::stream::Stop;
+use super::track::Track;
+use crate::connect;
+use crate::failure::Failure;
+use crate::input::is_ready_within;
+use crate::numbers::{counted, size};
+use crate::words::Words;
+
+/// How long a signal can go unnoticed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Bytes that are passed on at once.
+const CHUNK: usize = 64 * 1024;
+
+/// What all connections share.
+struct Shared {
+    sheet: Mutex<Sheet>,
+    lengths: Mutex<[Lengths; 2]>,
+    recorder: Option<Recorder>,
+    framing: Framing,
+    max_message: u64,
+    /// Why nothing more can be shown, or recorded.
+    failed: Mutex<Option<Failure>>,
+    words: Words,
+}
+
+/// Serves until it is interrupted.
+pub(super) fn run(
+    options: &Inspect,
+    (address, upstream): (&Address, &Address),
+    framing: &Framing,
+    mut sheet: Sheet,
+    words: &Words,
+) -> Result<(), Failure> {
+    let recorder = match &options.record {
+        Some(dir) => Some(Recorder::create(dir, framing, upstream)?),
+        None => None,
+    };
+    let stop = Stop::watch()?;
+    let port_file = options.peer.listening.port_file.as_deref();
+    let listener = connect::listen(address, port_file, words)?;
+    sheet.title();
+    sheet.flush()?;
+    let shared = Arc::new(Shared {
+        sheet: Mutex::new(sheet),
+        lengths: Mutex::default(),
+        recorder,
+        framing: framing.clone(),
+        max_message: options.max_message,
+        failed: Mutex::default(),
+        words: words.clone(),
+    });
+    let served = serve(&listener, options, upstream, &shared, &stop);
+    shared.summarize()?;
+    served?;
+    if let Some(failure) = lock(&shared.failed).take() {
+        return Err(failure);
+    }
+    stop.outcome()
+}
+
+fn serve(
+    listener: &Listener,
+    options: &Inspect,
+    upstream: &Address,
+    shared: &Arc<Shared>,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Other(format!("cannot accept a connection: {error}"));
+    let mut connection = 0;
+    while !stop.came() && lock(&shared.failed).is_none() {
+        if !is_ready_within(listener.as_fd(), TICK).map_err(failed)? {
+            continue;
+        }
+        let client = match listener.accept() {
+            Ok(client) => client,
+            // Who has gone already, or no descriptors for the moment: the next one is another matter.
+            Err(error) => {
+                shared
+                    .words
+                    .warning(format_args!("cannot accept a connection: {error}"));
+                thread::sleep(TICK);
+                continue;
+            }
+        };
+        let (peer, upstream) = (options.peer.clone(), upstream.clone());
+        let shared = Arc::clone(shared);
+        thread::spawn(move || {
+            let name = connect::peer_name(&client);
+            shared
+                .words
+                .detail(format_args!("{connection}: {name} connected"));
+            match connect::connect(&upstream, &peer, &shared.words) {
+                Ok(server) => shared.join(connection, &client, &server),
+                Err(failure) => shared
+                    .words
+                    .warning(format_args!("{connection}: {failure}")),
+            }
+        });
+        connection += 1;
+    }
+    Ok(())
+}
+
+impl Shared {
+    /// Carries a connection to its end.
+    fn join(&self, connection: u64, client: &Stream, server: &Stream) {
+        thread::scope(|scope| {
+            scope.spawn(|| self.carry(connection, true, client, server));
+            self.carry(connection, false, server, client);
+        });
+        self.words.detail(format_args!("{connection}: ended"));
+    }
+
+    /// Carries one direction to its end, which is passed on like everything else.
+    fn carry(&self, connection: u64, client: bool, mut from: &Stream, mut to: &Stream) {
+        let who = Who { connection, client };
+        let side = if client {
+            self.framing.client()
+        } else {
+            self.framing.server()
+        };
+        let mut track = Track::new(side, self.max_message, Some(who));
+        let mut space = vec![0; CHUNK];
+        loop {
+            let read = match from.read(&mut space) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A reset ends the direction; the other side is told by an end, too.
+                Err(_) | Ok(0) => 0,
+                Ok(n) => n,
+            };
+            let bytes = &space[..read];
+            if read == 0 {
+                let _ = to.shutdown(Shutdown::Write);
+            } else if to.write_all(bytes).is_err() {
+                // Nobody takes them: who sends them has to know.
+                let _ = from.shutdown(Shutdown::Both);
+            }
+            if let Err(failure) = self.look(&mut track, bytes) {
+                lock(&self.failed).get_or_insert(failure);
+            }
+            if read == 0 {
+                break;
+            }
+        }
+        if track.is_broken() {
+            self.words.note(format_args!(
+                "{connection}: the {} has sent {} in all; what came behind the break was passed on and not decoded",
+                who.name(),
+                size(track.bytes())
+            ));
+        }
+    }
+
+    /// Shows what was passed on, and records it; nothing is the end.
+    fn look(&self, track: &mut Track, bytes: &[u8]) -> Result<(), Failure> {
+        let stamp = Stamp::now();
+        let who = track.who().unwrap_or(Who {
+            connection: 0,
+            client: true,
+        });
+        if let Some(recorder) = &self.recorder {
+            recorder.record(who, bytes)?;
+        }
+        let mut sheet = lock(&self.sheet);
+        let was_broken = track.is_broken();
+        let (quiet, rows) = (sheet.quiet, sheet.rows);
+        let rows = (!quiet).then_some(&rows);
+        let mut lengths = lock(&self.lengths);
+        let lengths = &mut lengths[usize::from(!who.client)];
+        if bytes.is_empty() {
+            track.end(Some(&stamp), rows, &mut sheet.batch, |_, found| {
+                lengths.note(found);
+            });
+        } else {
+            track.take(bytes, Some(&stamp), rows, &mut sheet.batch, |_, found| {
+                lengths.note(found);
+            });
+        }
+        if track.is_broken() && !was_broken {
+            sheet.report(track);
+        }
+        sheet.flush()
+    }
+
+    fn summarize(&self) -> Result<(), Failure> {
+        let mut sheet = lock(&self.sheet);
+        let lengths = lock(&self.lengths);
+        sheet.both(&lengths, [self.framing.client(), self.framing.server()]);
+        if let Some(recorder) = &self.recorder {
+            let connections = counted(recorder.connections(), "connection");
+            self.words.note(format_args!("recorded {connections}"));
+        }
+        sheet.flush()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

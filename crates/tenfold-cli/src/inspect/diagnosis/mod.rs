@@ -1,0 +1,171 @@
+//! Why a stream breaks: bytes in, findings out. No I/O.
+//!
+//! ```text
+//!   framings.rs   the whole stream by another framing: one that is near, or one that is not
+//!   places.rs     the framing is right, and one frame is not: where is it right again?
+//!   looks.rs      what the bytes at the break look like by themselves
+//! ```
+//!
+//! Each of them looks at the same [`Scene`], and gives findings with a certainty. The surest is the
+//! cause that is shown; the others follow.
+
+mod framings;
+mod looks;
+mod near;
+mod places;
+
+use tenfold::{DecodeError, ErrorKind, Framing, Part, Side};
+
+use super::trial::{Rarity, Sample};
+use super::walker::Frame;
+use super::window::{BEGINNING, Window};
+use crate::numbers::counted;
+
+/// A stream that broke, as far as its bytes are at hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scene<'a> {
+    pub(crate) side: &'a Side,
+    pub(crate) error: &'a DecodeError,
+    pub(crate) window: &'a Window,
+    /// The last good frame.
+    pub(crate) last: Option<Frame>,
+    /// Whether the bytes at hand reach to the end of the stream.
+    pub(crate) ended: bool,
+}
+
+/// One thing that is known or suspected about a broken stream.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Finding {
+    /// A name for programs.
+    pub(crate) kind: &'static str,
+    /// One or two sentences for people.
+    pub(crate) says: String,
+    /// From 0 to 100: what is likelier is shown first.
+    pub(crate) certainty: u8,
+    pub(crate) works: Option<Works>,
+}
+
+/// A framing that would have worked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Works {
+    pub(crate) framing: String,
+    pub(crate) messages: u64,
+    /// Bytes that it explains, of so many that were tried.
+    pub(crate) bytes: u64,
+    pub(crate) of: u64,
+}
+
+impl Finding {
+    fn new(kind: &'static str, certainty: u8, says: impl Into<String>) -> Self {
+        Self {
+            kind,
+            says: says.into(),
+            certainty,
+            works: None,
+        }
+    }
+}
+
+/// The findings about a broken stream, the likeliest first. There is at least one.
+pub(crate) fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
+    let mut findings = framings::find(scene);
+    findings.extend(places::find(scene));
+    findings.extend(looks::find(scene));
+    findings.extend(cut(scene));
+    // What is sure makes what could be chance superfluous.
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.certainty));
+    drop_lines_of_others(&mut findings);
+    let surest = findings.first().map_or(0, |finding| finding.certainty);
+    findings.retain(|finding| finding.certainty + 40 >= surest);
+    findings.dedup_by_key(|finding| finding.kind);
+    findings.truncate(3);
+    if findings.is_empty() {
+        findings.push(Finding::new(
+            "unknown",
+            0,
+            "these bytes are no frame, and look like nothing known: is the length before them right?",
+        ));
+    }
+    findings
+}
+
+/// Text of another protocol has lines, too; to read it as lines would help nobody.
+fn drop_lines_of_others(findings: &mut Vec<Finding>) {
+    let other = |finding: &Finding| {
+        matches!(
+            finding.kind,
+            "http" | "tls" | "gzip" | "utf-16" | "protocol"
+        )
+    };
+    if findings.first().is_some_and(other) {
+        findings.retain(|finding| {
+            let works = finding.works.as_ref();
+            works.is_none_or(|works| !works.framing.starts_with("delim:"))
+        });
+    }
+}
+
+/// The stream ended inside a frame.
+fn cut(scene: Scene<'_>) -> Option<Finding> {
+    let ErrorKind::Truncated {
+        part,
+        have,
+        missing,
+    } = scene.error.kind()
+    else {
+        return None;
+    };
+    let index = scene.error.index();
+    let says = match (part, have, missing) {
+        (Part::Payload, 0, Some(missing)) => format!(
+            "the stream ends behind the header of message {index}, and the {} that it announces never came: \
+             the sender wrote a header and no payload, or ended in between",
+            counted(*missing, "byte")
+        ),
+        (_, _, Some(missing)) => format!(
+            "the stream ends inside message {index}, and {} of it are missing: the sender ended, or the \
+             recording was cut, in the middle of a frame",
+            counted(*missing, "byte")
+        ),
+        (_, _, None) => format!(
+            "the stream ends inside message {index}, and nothing there ends it: the sender ended, or the \
+             recording was cut, in the middle of a frame"
+        ),
+    };
+    Some(Finding::new("cut", 50, says))
+}
+
+impl<'a> Scene<'a> {
+    /// Offset of the frame that could not be read.
+    fn broken(self) -> u64 {
+        self.error.offset()
+    }
+
+    /// The bytes from an offset on.
+    fn from(self, offset: u64) -> &'a [u8] {
+        let (at, bytes) = self.window.from(offset);
+        if at == offset { bytes } else { &[] }
+    }
+
+    /// The first bytes of the stream, if the break is among them.
+    fn beginning(self, rarity: &'a Rarity) -> Option<Sample<'a>> {
+        let bytes = self.window.beginning();
+        (self.broken() < bytes.len() as u64).then_some(Sample {
+            bytes,
+            whole: self.ended && self.window.end() <= BEGINNING as u64,
+            rarity,
+        })
+    }
+
+    /// The side without its first steps, as it goes on for ever.
+    fn steady(self) -> Side {
+        // A slash in the bytes of an option is written \x2f.
+        let line = self.side.to_string();
+        let last = line.rsplit('/').next().unwrap_or(&line);
+        last.parse::<Framing>()
+            .map_or_else(|_| self.side.clone(), |framing| framing.client().clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! Broken streams, each with the cause that must come first.
+
+use super::*;
+use crate::inspect::walker::Walker;
+
+/// The findings about a stream that must break.
+fn of(line: &str, stream: &[u8]) -> Vec<Finding> {
+    let framing: Framing = line.parse().unwrap();
+    let mut walker = Walker::new(framing.client(), 16 << 20);
+    let mut nothing = |_: &Window, _: super::super::walker::Found<'_>| {};
+    let broken = walker
+        .take(stream, &mut nothing)
+        .and_then(|()| walker.end(&mut nothing))
+        .expect_err("the stream is broken");
+    diagnose(Scene {
+        side: walker.side(),
+        error: &broken,
+        window: walker.window(),
+        last: walker.last(),
+        ended: true,
+    })
+}
+
+#[track_caller]
+fn check(line: &str, stream: &[u8], kind: &str, works: Option<&str>) {
+    let findings = of(line, stream);
+    assert_eq!(findings[0].kind, kind, "{findings:#?}");
+    let offered = findings.iter().find_map(|finding| finding.works.as_ref());
+    assert_eq!(
+        offered.map(|works| works.framing.as_str()),
+        works,
+        "{findings:#?}"
+    );
+}
+
+fn native(message: &[u8]) -> Vec<u8> {
+    let mut frame = format!("{:<10}", message.len()).into_bytes();
+    frame.extend_from_slice(message);
+    frame
+}
+
+fn binary(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap();
+    [&length.to_be_bytes(), message].concat()
+}
+
+const WORDS: &[&[u8]] = &[
+    b"hello",
+    b"the second message",
+    b"",
+    b"and one more",
+    b"end",
+];
+
+fn all(frame: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    WORDS.iter().flat_map(|word| frame(word)).collect()
+}
+
+#[test]
+fn other_protocols_are_named() {
+    check(
+        "decimal:10",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "http",
+        None,
+    );
+    check("u32be", b"HTTP/1.1 400 Bad Request\r\n\r\n", "http", None);
+    check("u16be", b"HTTP/1.1 400 Bad Request\r\n\r\n", "http", None);
+    check(
+        "decimal:10",
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03abcdefghij",
+        "tls",
+        None,
+    );
+    check(
+        "decimal:10",
+        b"\x1f\x8b\x08\0\0\0\0\0\0\x03abcdef",
+        "gzip",
+        None,
+    );
+    check(
+        "decimal:10",
+        b"{\"a\":1}\n{\"a\":2}\n",
+        "json",
+        Some(r"delim:\n"),
+    );
+}
+
+#[test]
+fn an_error_page_in_the_middle_is_named() {
+    let mut stream = native(b"hello");
+    stream.extend_from_slice(b"HTTP/1.1 502 Bad Gateway\r\n\r\n");
+    check("decimal:10", &stream, "http", None);
+}
+
+#[test]
+fn other_framings_are_named_and_work() {
+    check("decimal:10", &all(binary), "other-framing", Some("u32be"));
+    check("u32be", &all(native), "other-framing", Some("decimal:10"));
+    let netstring = |m: &[u8]| [m.len().to_string().as_bytes(), b":", m, b","].concat();
+    check(
+        "decimal:10",
+        &all(netstring),
+        "other-framing",
+        Some(r"decimal,end=:,close=\x2c"),
+    );
+}
+
+#[test]
+fn a_frame_of_another_framing_in_the_middle_is_named() {
+    check(
+        "decimal:10",
+        &[native(b"hello"), binary(b"the second")].concat(),
+        "other-framing",
+        None,
+    );
+    let stream = [
+        native(b"hello"),
+        binary(b"the second"),
+        native(b"and one more"),
+        native(b"end"),
+    ]
+    .concat();
+    check("decimal:10", &stream, "other-framing", None);
+}
+
+#[test]
+fn mistakes_with_the_number_are_named() {
+    let swapped = |m: &[u8]| [&u32::try_from(m.len()).unwrap().to_le_bytes(), m].concat();
+    check("u32be", &all(swapped), "byte-order", Some("u32le"));
+    let short = |m: &[u8]| [&u16::try_from(m.len()).unwrap().to_le_bytes(), m].concat();
+    check("u16be", &all(short), "byte-order", Some("u16le"));
+    let counted = |m: &[u8]| [&u32::try_from(m.len() + 4).unwrap().to_be_bytes(), m].concat();
+    check("u32be", &all(counted), "header-counted", Some("u32be-4"));
+    let counted = |m: &[u8]| [format!("{:<10}", m.len() + 10).as_bytes(), m].concat();
+    check(
+        "decimal:10",
+        &all(counted),
+        "header-counted",
+        Some("decimal:10-10"),
+    );
+    check(
+        "decimal:10",
+        b"15        hello",
+        "header-counted",
+        Some("decimal:10-10"),
+    );
+    let right = |m: &[u8]| [format!("{:>10}", m.len()).as_bytes(), m].concat();
+    check(
+        "decimal:10",
+        &all(right),
+        "right-aligned",
+        Some("decimal:10,lax"),
+    );
+    let zeros = |m: &[u8]| [format!("{:010}", m.len()).as_bytes(), m].concat();
+    check(
+        "decimal:10",
+        &all(zeros),
+        "zero-padded",
+        Some("decimal:010"),
+    );
+    let eight = |m: &[u8]| [format!("{:<8}", m.len()).as_bytes(), m].concat();
+    check("decimal:10", &all(eight), "other-width", Some("decimal:8"));
+    let bare = |m: &[u8]| [format!("{}", m.len()).as_bytes(), m].concat();
+    check("decimal:10", &all(bare), "unpadded", None);
+    let newline = |m: &[u8]| [format!("{:<10}", m.len()).as_bytes(), m, b"\n"].concat();
+    check(
+        "decimal:10",
+        &all(newline),
+        "trailing-bytes",
+        Some(r"decimal:10,close=\n"),
+    );
+}
+
+#[test]
+fn characters_that_were_counted_are_named() {
+    let characters = |text: &str| format!("{:<10}{text}", text.chars().count()).into_bytes();
+    let stream = [
+        characters("caf\u{e9} \u{20ac}"),
+        characters("ok"),
+        characters("na\u{ef}ve"),
+    ]
+    .concat();
+    check(
+        "decimal:10",
+        &stream,
+        "characters",
+        Some("decimal:10,chars"),
+    );
+    let binary = |text: &str| {
+        let length = u32::try_from(text.chars().count()).unwrap();
+        [&length.to_be_bytes(), text.as_bytes()].concat()
+    };
+    let stream = [
+        binary("hello"),
+        binary("caf\u{e9} \u{20ac}"),
+        binary("all is well"),
+        binary("again"),
+    ]
+    .concat();
+    check("u32be", &stream, "characters", None);
+    let wide = |text: &str| {
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        [format!("{:<10}", text.len()).as_bytes(), &bytes].concat()
+    };
+    let stream = [wide("hello"), wide("the second one"), wide("the third")].concat();
+    assert!(matches!(
+        of("decimal:10", &stream)[0].kind,
+        "characters" | "utf-16"
+    ));
+    let all_wide: Vec<u8> = "5         hello"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    check("decimal:10", &all_wide, "utf-16", None);
+}
+
+#[test]
+fn frames_that_are_damaged_are_found() {
+    let both = b"5         18        hellothe second message3         abc4         last";
+    check("decimal:10", both, "run-together", None);
+    let inside = b"11        hello 3         abcworld3         end4         last";
+    check("decimal:10", inside, "run-together", None);
+    let no_header = [
+        native(b"hello"),
+        b"the second message".to_vec(),
+        native(b"and one more"),
+        native(b"end"),
+    ]
+    .concat();
+    check("decimal:10", &no_header, "extra-bytes", None);
+    let no_payload = [
+        native(b"hello"),
+        b"18        ".to_vec(),
+        native(b"and one more"),
+        native(b"end"),
+    ]
+    .concat();
+    check("decimal:10", &no_payload, "missing-payload", None);
+    let mut lost = all(native);
+    lost.drain(30..35);
+    check("decimal:10", &lost, "missing-bytes", None);
+    let late = all(native)[7..].to_vec();
+    check("decimal:10", &late, "begins-inside", None);
+    let cut = all(native);
+    check("decimal:10", &cut[..cut.len() - 1], "cut", None);
+    check("decimal:10", b"12        ", "cut", None);
+}
+
+#[test]
+fn one_frame_that_is_swapped_is_found_far_from_the_beginning() {
+    let mut stream: Vec<u8> = (0..6000)
+        .flat_map(|_| binary(b"an ordinary message"))
+        .collect();
+    stream.extend_from_slice(&[&5_u32.to_le_bytes()[..], b"hello"].concat());
+    for _ in 0..10 {
+        stream.extend(binary(b"and it goes on"));
+    }
+    check("u32be", &stream, "byte-order", None);
+}
+
+#[test]
+fn postgres_with_an_encryption_request_is_explained() {
+    let ready = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x16application_name\0\0Z\0\0\0\x05I";
+    check(
+        "u32be-4@1",
+        &[b"N", &ready[..]].concat(),
+        "encryption-request",
+        Some("fixed:1/u32be-4@1"),
+    );
+}
+
+#[test]
+fn nothing_is_made_up_about_noise() {
+    let mut state = 7_u32;
+    let noise: Vec<u8> = (0..3000)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        })
+        .collect();
+    let findings = of("decimal:10", &noise);
+    assert!(
+        findings.iter().all(|finding| finding.works.is_none()),
+        "{findings:#?}"
+    );
+}

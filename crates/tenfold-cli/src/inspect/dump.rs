@@ -1,0 +1,108 @@
+//! Bytes as hexadecimal digits and as characters, side by side.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use super::paint::Paint;
+
+const WIDTH: usize = 16;
+
+/// Bytes of a stream, to be shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Dump<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Offset in the stream of the first of them.
+    pub(crate) offset: u64,
+    /// The place to point at, as an offset in the stream.
+    pub(crate) mark: Option<u64>,
+    /// Offsets of what holds the message and is none of it.
+    pub(crate) header: Range<u64>,
+    pub(crate) paint: Paint,
+}
+
+impl Dump<'_> {
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for (n, line) in self.bytes.chunks(WIDTH).enumerate() {
+            let offset = self.offset + (n * WIDTH) as u64;
+            self.line(offset, line, &mut text);
+            if let Some(mark) = self.mark
+                && (offset..offset + WIDTH as u64).contains(&mark)
+            {
+                self.marker(usize::try_from(mark - offset).unwrap_or(0), &mut text);
+            }
+        }
+        text
+    }
+
+    fn line(&self, offset: u64, bytes: &[u8], text: &mut String) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "  {}  ", self.paint.dim(&format!("{offset:08x}")));
+        for n in 0..WIDTH {
+            if n == WIDTH / 2 {
+                text.push(' ');
+            }
+            match bytes.get(n) {
+                Some(byte) => {
+                    *text += &(self.colored(offset + n as u64, &format!("{byte:02x}")) + " ");
+                }
+                None => text.push_str("   "),
+            }
+        }
+        text.push_str(" |");
+        for (n, byte) in bytes.iter().enumerate() {
+            let char = match byte {
+                b' '..=b'~' => char::from(*byte),
+                _ => '.',
+            };
+            *text += &self.colored(offset + n as u64, &char.to_string());
+        }
+        text.push_str("|\n");
+    }
+
+    fn colored(&self, offset: u64, shown: &str) -> String {
+        if self.mark == Some(offset) {
+            self.paint.red(shown)
+        } else if self.header.contains(&offset) {
+            self.paint.cyan(shown)
+        } else {
+            shown.to_owned()
+        }
+    }
+
+    /// A line with fingers on one byte, in both columns.
+    fn marker(&self, at: usize, text: &mut String) {
+        let gap = usize::from(at >= WIDTH / 2);
+        let hex = 2 + 8 + 2 + at * 3 + gap;
+        let ascii = 2 + 8 + 2 + WIDTH * 3 + 1 + 2 + at;
+        let line = format!("{:hex$}^^{:rest$}^", "", "", rest = ascii - hex - 2);
+        *text += &self.paint.red(&line);
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finger_points_at_the_byte_in_both_columns() {
+        for mark in 0..20 {
+            let bytes: Vec<u8> = (b'a'..=b't').collect();
+            let dump = Dump {
+                bytes: &bytes,
+                offset: 32,
+                mark: Some(32 + mark),
+                header: 0..0,
+                paint: Paint(false),
+            };
+            let text = dump.text();
+            let lines: Vec<&str> = text.lines().collect();
+            let finger = lines.iter().position(|line| line.contains('^')).unwrap();
+            let (above, at) = (lines[finger - 1], lines[finger].find("^^").unwrap());
+            let byte = bytes[usize::try_from(mark).unwrap()];
+            assert_eq!(&above[at..at + 2], format!("{byte:02x}"));
+            assert_eq!(above.as_bytes()[lines[finger].rfind('^').unwrap()], byte);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! `--framing auto`: which framing a stream has, and why.
+
+use std::fmt::Write as _;
+
+use tenfold::{Framing, PRESETS, Side};
+
+use super::signatures::{self, Signature};
+use super::trial::{End, Rarity, Sample, Trial};
+use crate::numbers::counted;
+
+/// Framings without a preset that are as common as those with one.
+const OTHERS: &[&str] = &[
+    "u16le",
+    "u64be",
+    "u64le",
+    "u32be-4",
+    "u16be-2",
+    "u24be",
+    "ber",
+    "cobs",
+    "slip",
+    "hdlc",
+    r"delim:\0",
+    r"delim:\r\n",
+    r"hex,end=\r\n,close=\r\n",
+];
+
+/// The least that makes a framing worth to be named: one chance in a thousand.
+pub(crate) const WORTH_NAMING: f64 = 10.0;
+
+/// One framing, and what it makes of the stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Ranked {
+    /// The presets that stand for it, the likeliest first; none for a framing without a name.
+    pub(crate) presets: Vec<&'static str>,
+    /// Whose frames they are, where the presets differ in that.
+    pub(crate) whose: Option<&'static str>,
+    pub(crate) side: Side,
+    pub(crate) trial: Trial,
+    says: Option<Says>,
+}
+
+/// What was found of a protocol, beside its framing.
+#[derive(Clone, Copy, Debug)]
+struct Says {
+    words: &'static str,
+    /// It is about the first message.
+    once: bool,
+}
+
+impl Ranked {
+    /// What to call it: its first preset, or the line.
+    pub(crate) fn name(&self) -> String {
+        match (self.presets.first(), self.whose) {
+            (Some(name), None) => (*name).to_owned(),
+            (Some(name), Some(whose)) => format!("{name} ({whose})"),
+            (None, _) => self.side.to_string(),
+        }
+    }
+
+    /// Why it stands where it does.
+    pub(crate) fn why(&self) -> String {
+        let trial = &self.trial;
+        let mut why = match &trial.end {
+            End::Exact => format!("all bytes, in {}", counted(trial.messages, "message")),
+            End::Open => format!("{} so far", counted(trial.messages, "message")),
+            End::Broken(error) => format!(
+                "{}, then it breaks at offset {}",
+                counted(trial.messages, "message"),
+                error.offset()
+            ),
+        };
+        if trial.marks > 0 {
+            let _ = write!(why, " and {}", counted(trial.marks, "mark"));
+        }
+        if let (Some(Says { words, once }), 1..) = (self.says, trial.typical) {
+            let which = match trial.untypical {
+                0 if trial.messages > 1 && !once => "each",
+                0 => "it",
+                _ => "not each",
+            };
+            let _ = write!(why, "; {which} {words}");
+        }
+        if trial.score() < WORTH_NAMING {
+            why += "; that could be chance";
+        }
+        why
+    }
+}
+
+/// All presets and a few other framings, the likeliest first.
+pub(crate) fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
+    let rarity = Rarity::of(bytes);
+    let sample = Sample {
+        bytes,
+        whole,
+        rarity: &rarity,
+    };
+    let mut ranked: Vec<Ranked> = Vec::new();
+    for preset in PRESETS {
+        let Ok(framing) = preset.line.parse::<Framing>() else {
+            continue;
+        };
+        if framing.is_symmetric() {
+            let signature = signatures::of(preset.name, true);
+            add(
+                &mut ranked,
+                Some(preset.name),
+                None,
+                framing.client(),
+                sample,
+                signature,
+            );
+            continue;
+        }
+        for (whose, side) in [("client", framing.client()), ("server", framing.server())] {
+            let signature = signatures::of(preset.name, whose == "client");
+            add(
+                &mut ranked,
+                Some(preset.name),
+                Some(whose),
+                side,
+                sample,
+                signature,
+            );
+        }
+    }
+    for line in OTHERS {
+        if let Ok(framing) = line.parse::<Framing>() {
+            let signature = signatures::of(line, true);
+            add(&mut ranked, None, None, framing.client(), sample, signature);
+        }
+    }
+    ranked.sort_by(|a, b| b.trial.score().total_cmp(&a.trial.score()));
+    ranked
+}
+
+/// Adds a framing, or a further name for one that is there.
+fn add(
+    ranked: &mut Vec<Ranked>,
+    preset: Option<&'static str>,
+    whose: Option<&'static str>,
+    side: &Side,
+    sample: Sample<'_>,
+    signature: Option<Signature>,
+) {
+    let known = ranked.iter_mut().find(|known| known.side == *side);
+    let (Some(known), None) = (known, &signature) else {
+        let trial = Trial::run(side, sample, signature.as_ref());
+        let says = signature.map(|signature| Says {
+            words: signature.says,
+            once: signature.is_greeting(),
+        });
+        return put(ranked, preset, whose, side, trial, says);
+    };
+    known.presets.extend(preset);
+}
+
+fn put(
+    ranked: &mut Vec<Ranked>,
+    preset: Option<&'static str>,
+    whose: Option<&'static str>,
+    side: &Side,
+    trial: Trial,
+    says: Option<Says>,
+) {
+    let Some(known) = ranked.iter_mut().find(|known| known.side == *side) else {
+        ranked.push(Ranked {
+            presets: preset.into_iter().collect(),
+            whose,
+            side: side.clone(),
+            trial,
+            says,
+        });
+        return;
+    };
+    if trial.score() > known.trial.score() {
+        // The messages are those of this protocol.
+        known.presets.splice(0..0, preset);
+        (known.whose, known.trial, known.says) = (whose, trial, says);
+    } else if trial.untypical == 0 || trial.typical > 0 {
+        known.presets.extend(preset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn sides() -> Vec<String> {
+        let framings = PRESETS.iter().map(|p| p.line.parse::<Framing>().unwrap());
+        framings
+            .flat_map(|f| [f.client().to_string(), f.server().to_string()])
+            .collect()
+    }
+
+    #[test]
+    fn nine_of_ten_recorded_streams_are_recognised() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/captures");
+        let table = fs::read_to_string(dir.join("vectors.tsv")).unwrap();
+        let sides = sides();
+        let (mut right, mut wrong) = (0, Vec::new());
+        for row in table.lines().skip(1) {
+            let mut fields = row.split('\t');
+            let (file, line) = (fields.next().unwrap(), fields.next().unwrap());
+            let line = line.parse::<Framing>().unwrap().client().to_string();
+            if !sides.contains(&line) {
+                assert_eq!(line, "cobs", "the only one without a preset");
+                continue;
+            }
+            let bytes = fs::read(dir.join(file)).unwrap();
+            let ranked = rank(&bytes, true);
+            if ranked[0].side.to_string() == line {
+                right += 1;
+            } else {
+                let place = ranked.iter().position(|r| r.side.to_string() == line);
+                wrong.push(format!(
+                    "{file}: {line} at {place:?} {:?}, first {} {:?}",
+                    ranked[place.unwrap()].trial,
+                    ranked[0].side,
+                    ranked[0].trial
+                ));
+            }
+        }
+        assert!(
+            right * 10 >= (right + wrong.len()) * 9,
+            "{right} right, wrong: {wrong:#?}"
+        );
+    }
+
+    #[test]
+    fn noise_has_no_framing() {
+        let mut state = 7_u32;
+        let noise: Vec<u8> = (0..4000)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_be_bytes()[0]
+            })
+            .collect();
+        let first = &rank(&noise, true)[0];
+        assert!(first.trial.score() < WORTH_NAMING, "{first:?}");
+    }
+}

@@ -1,0 +1,278 @@
+//! How well a framing explains bytes: how many of them, and how unlikely that would be by chance.
+//!
+//! A framing that fits any bytes explains nothing. `u8` goes through every stream, and 8-byte
+//! records through every eighth one. So what counts is surprise: the bytes that hold the framing
+//! (numbers, delimiters) are weighed by how rare they are in this stream, less what a number needs
+//! that could as well be any other. The unit is the bit: 10 bits are one chance in a thousand.
+
+use tenfold::{DEFAULT_LIMIT, DecodeError, Decoder, Event, Side};
+
+use super::signatures::Signature;
+
+/// How rare each byte is in a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Rarity([f32; 256]);
+
+impl Rarity {
+    /// Counts bytes, beginning from the belief that each is as likely as any other.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut counts = [1_u32; 256];
+        for byte in bytes {
+            counts[usize::from(*byte)] += 1;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts of a short sample")]
+        let total = (bytes.len() + 256) as f32;
+        #[expect(clippy::cast_precision_loss, reason = "counts of a short sample")]
+        let bits = counts.map(|count| (total / count as f32).log2());
+        Self(bits)
+    }
+
+    /// Bits of surprise in these bytes.
+    fn bits(&self, bytes: &[u8]) -> f64 {
+        bytes
+            .iter()
+            .map(|byte| f64::from(self.0[usize::from(*byte)]))
+            .sum()
+    }
+}
+
+/// What a framing makes of the first bytes of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Trial {
+    pub(crate) messages: u64,
+    pub(crate) marks: u64,
+    /// Bytes in whole frames.
+    pub(crate) explained: u64,
+    pub(crate) total: u64,
+    /// How unlikely it is that this happens by chance.
+    pub(crate) bits: f64,
+    pub(crate) end: End,
+    /// Messages that look like those of the protocol, and messages that do not.
+    pub(crate) typical: u64,
+    pub(crate) untypical: u64,
+    /// Frames begin and end anywhere, so that no single one is a surprise.
+    anywhere: bool,
+}
+
+/// How a trial ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The last frame ends with the stream.
+    Exact,
+    /// The bytes at hand end inside a frame, and the stream goes on.
+    Open,
+    /// Here no frame could be found.
+    Broken(DecodeError),
+}
+
+/// A stretch of a stream to try framings on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Whether the stream ends with these bytes.
+    pub(crate) whole: bool,
+    pub(crate) rarity: &'a Rarity,
+}
+
+impl Trial {
+    /// Goes through the sample by this framing, as long as it lasts.
+    pub(crate) fn run(side: &Side, sample: Sample<'_>, signature: Option<&Signature>) -> Self {
+        Self::run_at_most(side, sample, signature, u64::MAX)
+    }
+
+    /// The same, but stops behind this many messages; what follows counts as open.
+    pub(crate) fn run_at_most(
+        side: &Side,
+        sample: Sample<'_>,
+        signature: Option<&Signature>,
+        most: u64,
+    ) -> Self {
+        let mut trial = Self {
+            messages: 0,
+            marks: 0,
+            explained: 0,
+            total: sample.bytes.len() as u64,
+            bits: 0.0,
+            end: End::Open,
+            typical: 0,
+            untypical: 0,
+            anywhere: ends_anywhere(side),
+        };
+        let mut decoder = Decoder::new(side).with_limit(DEFAULT_LIMIT);
+        decoder.feed(sample.bytes);
+        if sample.whole {
+            decoder.finish();
+        }
+        let mut before: Vec<u8> = Vec::new();
+        while trial.messages < most {
+            let message = match decoder.next_event() {
+                Ok(Some(Event::Message(message))) => message,
+                Ok(Some(Event::Mark(_))) => {
+                    trial.marks += 1;
+                    // A mark is four digits that are no length: as good as a short number.
+                    trial.bits += 4.0;
+                    trial.explained = decoder.offset();
+                    continue;
+                }
+                Ok(Some(_)) => continue,
+                Ok(None) if sample.whole => {
+                    trial.end = End::Exact;
+                    break;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    trial.end = End::Broken(error);
+                    break;
+                }
+            };
+            let length = message.len();
+            let payload_bits = sample.rarity.bits(message);
+            if let Some(signature) = signature {
+                trial.compare(signature, message, &before);
+                before.clear();
+                before.extend_from_slice(&message[..length.min(8)]);
+            }
+            let behind = decoder.offset();
+            trial.weigh(sample, behind, length, payload_bits);
+        }
+        if trial.end == End::Exact {
+            trial.bits += last_frame_bits(&trial);
+        }
+        trial
+    }
+
+    /// The worth of one framing against another: what it explains, weighed by how unlikely it is.
+    #[expect(clippy::cast_precision_loss, reason = "a share of a short sample")]
+    pub(crate) fn score(&self) -> f64 {
+        if self.total == 0 || self.messages + self.marks == 0 {
+            return 0.0;
+        }
+        // A long frame that goes on behind the sample contradicts nothing.
+        let share = match self.end {
+            End::Open if self.messages > 1 => 1.0,
+            _ => self.explained as f64 / self.total as f64,
+        };
+        if self.bits > 0.0 {
+            self.bits * share
+        } else {
+            self.bits
+        }
+    }
+
+    /// Whether everything is explained, as far as the bytes go.
+    pub(crate) fn is_complete(&self) -> bool {
+        match self.end {
+            End::Exact => true,
+            End::Open => self.messages > 1,
+            End::Broken(_) => false,
+        }
+    }
+
+    fn compare(&mut self, signature: &Signature, message: &[u8], before: &[u8]) {
+        // What ten messages show, a thousand do not show better.
+        let counts = self.typical + self.untypical < 10;
+        if signature.fits(message, self.messages, before) {
+            self.typical += 1;
+            if counts {
+                self.bits += signature.bits(self.messages);
+            }
+        } else {
+            self.untypical += 1;
+            if counts {
+                self.bits -= 2.0 * signature.bits(self.messages);
+            }
+        }
+    }
+
+    fn weigh(&mut self, sample: Sample<'_>, behind: u64, length: usize, payload_bits: f64) {
+        let frame = slice(sample.bytes, self.explained, behind);
+        if frame.len() > length && !self.anywhere {
+            let framing_bits = sample.rarity.bits(frame) - payload_bits;
+            let left = self.total - self.explained;
+            self.bits += (framing_bits - number_bits(length as u64, left)).max(-2.0);
+        }
+        self.messages += 1;
+        self.explained = behind;
+    }
+}
+
+/// Whether any bytes are frames, as long as the last byte is the right one.
+fn ends_anywhere(side: &Side) -> bool {
+    let line = side.to_string();
+    matches!(line.as_str(), "slip" | "hdlc")
+        || (line.starts_with("delim:") && !line.contains("open="))
+}
+
+fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {
+    let place = |offset: u64| usize::try_from(offset).map_or(bytes.len(), |n| n.min(bytes.len()));
+    &bytes[place(from)..place(to)]
+}
+
+/// Bits that it takes to say a length: small ones are more likely, and none is longer than what is
+/// left of the stream.
+#[expect(clippy::cast_precision_loss, reason = "the logarithm of a length")]
+fn number_bits(length: u64, left: u64) -> f64 {
+    let log = ((length + 1) as f64).log2();
+    let universal = log + 2.0 * (log + 1.0).log2() + 1.0;
+    universal.min(((left + 1) as f64).log2())
+}
+
+/// A chain of frames that ends exactly with the stream would do so by chance once in as many
+/// times as a frame is long; and a byte that may stand anywhere is the last one once in 256 times.
+#[expect(clippy::cast_precision_loss, reason = "the logarithm of a length")]
+fn last_frame_bits(trial: &Trial) -> f64 {
+    match trial.messages {
+        0 => 0.0,
+        _ if trial.anywhere => 8.0,
+        messages => ((trial.explained / messages + 1) as f64).log2(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenfold::Framing;
+
+    fn trial(line: &str, bytes: &[u8]) -> Trial {
+        let framing: Framing = line.parse().unwrap();
+        let rarity = Rarity::of(bytes);
+        let sample = Sample {
+            bytes,
+            whole: true,
+            rarity: &rarity,
+        };
+        Trial::run(framing.client(), sample, None)
+    }
+
+    #[test]
+    fn the_framing_of_a_stream_scores_higher_than_one_that_fits_anything() {
+        let stream = b"5         hello0         3         abc";
+        let right = trial("decimal:10", stream);
+        assert_eq!(
+            (right.messages, right.explained, &right.end),
+            (3, 38, &End::Exact)
+        );
+        for wrong in [
+            "u8",
+            "varint",
+            "line",
+            "netstring",
+            "u32be",
+            "fixed:2",
+            "fixed:19",
+        ] {
+            assert!(
+                trial(wrong, stream).score() < right.score() / 3.0,
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_breaks_explains_only_what_came_before() {
+        let broken = trial("decimal:10", b"5         helloGET / HTTP/1.1");
+        assert_eq!((broken.messages, broken.explained), (1, 15));
+        assert!(matches!(broken.end, End::Broken(_)));
+        assert!(!broken.is_complete());
+    }
+}
