@@ -80,7 +80,8 @@ impl Followed {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if !self.is_missing {
-                    self.words.note(format_args!("{name} does not exist yet; waiting for it"));
+                    self.words
+                        .note(format_args!("{name} does not exist yet; waiting for it"));
                 }
                 self.is_missing = true;
                 Ok(Step::Wait)
@@ -110,12 +111,16 @@ impl Followed {
             if read > 0 {
                 return Ok(Step::Read(read));
             }
-            self.words.note(format_args!("{name} was replaced; going on with the new file"));
+            self.words.note(format_args!(
+                "{name} was replaced; going on with the new file"
+            ));
             self.file = None;
             return Ok(Step::Break);
         }
         if named.len() < self.read {
-            self.words.note(format_args!("{name} was truncated; going on from its beginning"));
+            self.words.note(format_args!(
+                "{name} was truncated; going on from its beginning"
+            ));
             file.rewind()?;
             self.read = 0;
             return Ok(Step::Break);
