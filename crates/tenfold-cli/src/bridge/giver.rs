@@ -108,11 +108,11 @@ impl Giver {
     }
 
     /// What comes next, if it is there already; else the end of what is ready.
-    pub(super) fn ready(&mut self) -> Result<Next<'_>, Failure> {
+    pub(super) fn ready(&mut self) -> Next<'_> {
         match self {
             Self::Frames(frames) => frames.ready(),
-            Self::Channel(channel) => Ok(channel.ready()),
-            Self::Nobody => Ok(Next::End),
+            Self::Channel(channel) => channel.ready(),
+            Self::Nobody => Next::End,
         }
     }
 
@@ -146,11 +146,11 @@ impl Frames {
         }
     }
 
-    fn ready(&mut self) -> Result<Next<'_>, Failure> {
+    fn ready(&mut self) -> Next<'_> {
         match self.reader.buffered_event() {
-            Ok(event) => Ok(event.map_or(Next::End, Next::Event)),
+            Ok(event) => event.map_or(Next::End, Next::Event),
             // It is met again by the next call that waits, which describes it better.
-            Err(_) => Ok(Next::End),
+            Err(_) => Next::End,
         }
     }
 

@@ -91,7 +91,7 @@ impl Lane {
                 taker.put(event, index).await.map_err(Fault::Taker)?;
                 inside = matches!(event, Event::Begin { .. } | Event::Data(_));
                 index += u64::from(matches!(event, Event::Message(_) | Event::End));
-                event = match giver.ready().map_err(Fault::Giver)? {
+                event = match giver.ready() {
                     Next::Event(event) => event,
                     Next::Nothing | Next::End => break,
                 };

@@ -9,7 +9,7 @@
 //! | an integer of more than 64 bits | `{"$int": "18446744073709551616"}` |
 //! | a map with keys that are no text, come twice, or begin with `$` | `{"$map": [[1, "one"]]}` |
 //! | a tag of CBOR | `{"$tag": [1, 1700000000]}` |
-//! | an extension of MessagePack | `{"$ext": [5, "AP8="]}` |
+//! | an extension of `MessagePack` | `{"$ext": [5, "AP8="]}` |
 //!
 //! These can be read back, all others of pickle only be shown (see [`pickle`]).
 

@@ -17,11 +17,11 @@ pub(super) enum Value {
     Float(f64),
     Text(String),
     Bytes(Vec<u8>),
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// In the order of the message; a key may come twice.
-    Map(Vec<(Value, Value)>),
+    Map(Vec<(Self, Self)>),
     /// Of CBOR.
-    Tag(u64, Box<Value>),
+    Tag(u64, Box<Self>),
     /// Of `MessagePack`.
     Ext(i8, Vec<u8>),
 }

@@ -162,13 +162,11 @@ impl Pub {
                     skip_bad: false,
                 };
                 let input = self.input(words)?;
-                match self.payload {
-                    Some(written) => Ok(payloads(input, written, limits)),
-                    None => {
-                        let format = self.format.unwrap_or_default();
-                        Ok(format.open(input, Framing::default().client(), limits))
-                    }
+                if let Some(written) = self.payload {
+                    return Ok(payloads(input, written, limits));
                 }
+                let format = self.format.unwrap_or_default();
+                Ok(format.open(input, Framing::default().client(), limits))
             }
         }
     }

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_few_bytes_do_not_become_gigabytes() {
-        let lots = [b'x'; 1 << 16];
+        let lots = vec![b'x'; 1 << 16];
         let mut bomb = [b"X\0\0\x01\0", &lots[..], b"q\0"].concat();
         for level in 0..60_u8 {
             bomb.extend([b'(', b'h', level, b'h', level, b'l', b'q', level + 1]);

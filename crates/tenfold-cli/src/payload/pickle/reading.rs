@@ -1,5 +1,7 @@
 //! The bytes of a pickle, one argument after the other.
 
+use std::fmt::Write as _;
+
 use crate::payload::Problem;
 
 /// Where the machine stands in its program.
@@ -107,11 +109,11 @@ fn hexadecimal(bytes: &[u8], is_negative: bool) -> String {
             byte
         })
         .collect();
-    let digits: String = magnitude
-        .iter()
-        .rev()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut digits = String::with_capacity(2 * magnitude.len());
+    for byte in magnitude.iter().rev() {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
     let sign = if is_negative { "-" } else { "" };
     format!("{sign}0x{}", digits.trim_start_matches('0'))
 }
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn strings_of_protocol_0_are_read() {
-        assert_eq!(quoted(br#"'it\'s\x00\n'"#).unwrap(), b"it's\0\n");
+        assert_eq!(quoted(br"'it\'s\x00\n'").unwrap(), b"it's\0\n");
         assert_eq!(quoted(br#""a""#).unwrap(), b"a");
         assert_eq!(quoted(br"'a\'"), None);
         assert_eq!(quoted(b"a"), None);
