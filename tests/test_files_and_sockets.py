@@ -6,16 +6,21 @@ import signal
 from support import connect, frame, read_message, read_to_end, wait_until
 
 
-def test_a_followed_file_that_is_truncated_is_an_error_and_nothing_is_made_up(tenfold, tmp_path):
+def test_a_followed_file_goes_on_when_it_is_truncated_and_when_it_is_replaced(tenfold, tmp_path):
     log = tmp_path / "log"
     log.write_bytes(b"aaaa\nbbbb\n")
     server = tenfold("broadcast", "--follow", "--wait-clients", "1", "--listen", "127.0.0.1:0", log, listen=True)
-    client = connect(server.port)
-    assert [read_message(client), read_message(client)] == [b"aaaa", b"bbbb"]
-    log.write_bytes(b"new\n")
-    assert read_to_end(client) == b""
-    assert server.wait() == 1
-    assert "truncated" in server.err and "10 bytes" in server.err
+    with connect(server.port) as client:
+        assert [read_message(client), read_message(client)] == [b"aaaa", b"bbbb"]
+        log.write_bytes(b"cut\n")
+        assert read_message(client) == b"cut"
+        log.rename(tmp_path / "log.1")
+        log.write_bytes(b"new\n")
+        assert read_message(client) == b"new"
+        server.signal(signal.SIGTERM)
+        assert read_to_end(client) == b""
+    assert server.wait() == 0, server.err
+    assert "truncated" in server.err and "replaced" in server.err
 
 
 def test_a_broadcast_of_a_fifo_listens_before_anybody_writes(tenfold, tmp_path):

@@ -8,6 +8,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tenfold::FramingError;
 
 use crate::bench::Bench;
+use crate::bridge::Bridge;
 use crate::broadcast::Broadcast;
 use crate::channels::Channels;
 use crate::convert::Convert;
@@ -66,6 +67,7 @@ pub(crate) enum Command {
     Channels(Channels),
     Log(Log),
     Bench(Bench),
+    Bridge(Bridge),
     Convert(Convert),
     Inspect(Box<Inspect>),
     Framings(Framings),
@@ -86,6 +88,7 @@ impl Command {
             Self::Channels(channels) => channels.run(words),
             Self::Log(log) => log.run(words),
             Self::Bench(bench) => bench.run(words),
+            Self::Bridge(bridge) => bridge.run(words),
             Self::Convert(convert) => convert.run(words),
             Self::Inspect(inspect) => inspect.run(words, color),
             Self::Framings(framings) => framings.run(),

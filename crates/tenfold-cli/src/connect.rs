@@ -27,24 +27,34 @@ pub(crate) fn connect(
     options: &PeerOptions,
     words: &Words,
 ) -> Result<Stream, Failure> {
+    connect_patiently(address, options.retry, options.timeout, words)
+}
+
+/// Connects, within `timeout` each time.
+pub(crate) fn connect_patiently(
+    address: &Address,
+    retry: Option<Retry>,
+    timeout: Option<Duration>,
+    words: &Words,
+) -> Result<Stream, Failure> {
     let start = Instant::now();
     let mut pause = PAUSES.0;
     let mut told = false;
     loop {
-        let error = match address.connect_blocking(options.timeout) {
+        let error = match address.connect_blocking(timeout) {
             Ok(stream) => {
                 words.detail(format_args!("connected to {address}"));
                 return Ok(stream);
             }
             Err(error) => error,
         };
-        let left = match options.retry {
+        let left = match retry {
             None => Duration::ZERO,
             Some(Retry::Forever) => Duration::MAX,
             Some(Retry::For(time)) => time.saturating_sub(start.elapsed()),
         };
         if left.is_zero() {
-            let hint = if options.retry.is_none() {
+            let hint = if retry.is_none() {
                 " (is it running? --retry waits for it)"
             } else {
                 ""

@@ -8,6 +8,8 @@ use clap::ValueEnum;
 use serde_json::json;
 use tenfold::{EncodeError, Encoder, Event, Side};
 
+use crate::payload::{self, Payload, Problem};
+
 /// `--out`: how `recv` prints messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Out {
@@ -35,6 +37,14 @@ pub(crate) enum Format {
     Hex,
     Raw,
     Json,
+    Payload(Payload),
+}
+
+/// Why a message has no place in a format. The words follow its number.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    Frame(EncodeError),
+    Payload(Problem),
 }
 
 impl Format {
@@ -60,9 +70,17 @@ impl Format {
     }
 
     /// Appends what an event is in this format; on an error nothing, unless it is a piece.
-    pub(crate) fn put(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    pub(crate) fn put(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
         match self {
-            Self::Frames(encoder) => frame(encoder, event, out)?,
+            Self::Frames(encoder) => frame(encoder, event, out).map_err(Unfit::Frame)?,
+            Self::Payload(payload) => {
+                // Marks have no payload, and large messages are not given in pieces.
+                if let Event::Message(message) = event {
+                    let line = payload::to_json(*payload, message).map_err(Unfit::Payload)?;
+                    out.extend_from_slice(line.as_bytes());
+                    out.push(b'\n');
+                }
+            }
             Self::Json => object(event, out),
             Self::Lines { .. } | Self::Nul | Self::Hex | Self::Raw => match event {
                 Event::Message(message) => {
@@ -90,7 +108,17 @@ impl Format {
         match self {
             Self::Lines { .. } | Self::Hex => out.push(b'\n'),
             Self::Nul => out.push(0),
-            Self::Frames(_) | Self::Raw | Self::Json => {}
+            Self::Frames(_) | Self::Raw | Self::Json | Self::Payload(_) => {}
+        }
+    }
+}
+
+impl Unfit {
+    /// Says it of the message with this index.
+    pub(crate) fn of(&self, index: u64) -> String {
+        match self {
+            Self::Frame(error) => format!("cannot frame message {index}: {error}"),
+            Self::Payload(problem) => format!("message {index} {problem}"),
         }
     }
 }

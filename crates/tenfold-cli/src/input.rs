@@ -4,7 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,6 +12,8 @@ use rustix::fs::{Mode, OFlags, fcntl_setfl};
 use tenfold::Stream;
 
 use crate::failure::Failure;
+use crate::follow::Followed;
+use crate::words::Words;
 
 /// Bytes to be read, with the patience of `--timeout`.
 #[derive(Debug)]
@@ -19,8 +21,8 @@ pub(crate) struct Input {
     from: From,
     name: String,
     timeout: Option<Duration>,
-    /// Go on at the end of the file when it grows.
-    follow: bool,
+    /// One file has ended, and another one begins.
+    is_break: bool,
     /// A FIFO that nobody may have opened for writing yet.
     awaits_writer: bool,
 }
@@ -29,10 +31,8 @@ pub(crate) struct Input {
 enum From {
     Stream(Stream),
     File(File),
+    Followed(Box<Followed>),
 }
-
-/// How often a file that is followed is looked at: soon enough for people, and no load.
-const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
 impl Input {
     pub(crate) fn stream(stream: Stream, name: String) -> Self {
@@ -80,13 +80,19 @@ impl Input {
         Ok(input)
     }
 
+    /// What stands under a name, now and later.
+    pub(crate) fn followed(path: PathBuf, words: &Words) -> Self {
+        let name = path.display().to_string();
+        Self::new(From::Followed(Box::new(Followed::new(path, words))), name)
+    }
+
     fn new(from: From, name: String) -> Self {
         Self {
             awaits_writer: false,
             from,
             name,
             timeout: None,
-            follow: false,
+            is_break: false,
         }
     }
 
@@ -95,13 +101,18 @@ impl Input {
         self
     }
 
-    pub(crate) fn with_follow(mut self, follow: bool) -> Self {
-        self.follow = follow;
-        self
+    /// Whether the end that a read has come to is that of one file, and another one begins.
+    pub(crate) fn take_break(&mut self) -> bool {
+        std::mem::take(&mut self.is_break)
     }
 
     /// Reads some bytes; 0 is the end.
     pub(crate) fn read(&mut self, space: &mut [u8]) -> Result<usize, Failure> {
+        if let From::Followed(file) = &mut self.from {
+            let read = file.read(space)?;
+            self.is_break = read == 0;
+            return Ok(read);
+        }
         loop {
             if let Some(timeout) = self.timeout
                 && !self.is_ready_within(timeout)?
@@ -109,10 +120,6 @@ impl Input {
                 return Err(self.timed_out(timeout));
             }
             match self.read_once(space) {
-                Ok(0) if self.follow => {
-                    self.check_not_truncated()?;
-                    std::thread::sleep(FOLLOW_EVERY);
-                }
                 Ok(n) => return Ok(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -158,22 +165,6 @@ impl Input {
         bytes
     }
 
-    /// A file that became shorter is another stream: what follows in it could be the middle of a
-    /// message.
-    fn check_not_truncated(&self) -> Result<(), Failure> {
-        let From::File(file) = &self.from else {
-            return Ok(());
-        };
-        let length = file.metadata().map(|metadata| metadata.len());
-        match (length, (&*file).stream_position()) {
-            (Ok(length), Ok(read)) if length < read => Err(Failure::Other(format!(
-                "{} was truncated: {read} bytes of it were sent, and now it has {length}; start again to send it from its beginning",
-                self.name
-            ))),
-            _ => Ok(()),
-        }
-    }
-
     /// Bytes from here to the end, where that is known.
     pub(crate) fn length(&self) -> Option<u64> {
         let From::File(file) = &self.from else {
@@ -185,29 +176,28 @@ impl Input {
     }
 
     fn read_once(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        if self.awaits_writer {
-            poll(&mut [PollFd::new(&self.from, PollFlags::IN)], None)?;
-            self.awaits_writer = false;
-        }
         match &mut self.from {
             From::Stream(stream) => stream.read(space),
-            From::File(file) => file.read(space),
+            From::File(file) => {
+                if std::mem::take(&mut self.awaits_writer) {
+                    poll(&mut [PollFd::new(&*file, PollFlags::IN)], None)?;
+                }
+                file.read(space)
+            }
+            // What will be appended is nothing that anybody waits for here.
+            From::Followed(_) => Ok(0),
         }
     }
 
     /// Whether there is something to read, or an end, within this time.
     pub(crate) fn is_ready_within(&self, patience: Duration) -> Result<bool, Failure> {
-        is_ready_within(self.from.as_fd(), patience)
+        let fd = match &self.from {
+            From::Stream(stream) => stream.as_fd(),
+            From::File(file) => file.as_fd(),
+            From::Followed(_) => return Ok(true),
+        };
+        is_ready_within(fd, patience)
             .map_err(|error| Failure::Other(format!("cannot wait for {}: {error}", self.name)))
-    }
-}
-
-impl AsFd for From {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Stream(stream) => stream.as_fd(),
-            Self::File(file) => file.as_fd(),
-        }
     }
 }
 

@@ -11,9 +11,9 @@ use tenfold_hub::raise_fd_limit;
 
 use crate::connect;
 use crate::failure::Failure;
-use crate::format::{Format, Out};
 use crate::input::Input;
-use crate::output::{Output, Stdout};
+use crate::output::Output;
+use crate::printing::{PrintOptions, Printer};
 use crate::pump::{Count, Sink, pump};
 use crate::signals;
 use crate::source::{Decoded, Limits};
@@ -24,8 +24,8 @@ use crate::words::Words;
 pub(crate) struct Senders {
     pub(crate) side: Side,
     pub(crate) limits: Limits,
-    pub(crate) out: Out,
-    pub(crate) stdout: Stdout,
+    pub(crate) printing: PrintOptions,
+    pub(crate) printer: Printer,
     pub(crate) timeout: Option<Duration>,
     pub(crate) count: Option<u64>,
     pub(crate) words: Words,
@@ -106,10 +106,10 @@ impl Senders {
     ) -> Result<(), Failure> {
         let input = Input::stream(stream, "the sender".to_owned()).with_timeout(self.timeout);
         let mut source = Decoded::frames(input, &self.side, self.limits);
-        let format = Format::new(self.out, &self.side, self.stdout.is_terminal());
+        let format = self.printing.format(&self.side, &self.printer);
         let mut quota = Quota(Arc::clone(&tally));
         let output = Counted {
-            stdout: self.stdout.clone(),
+            printer: self.printer.clone(),
             tally,
             report: report.clone(),
         };
@@ -148,20 +148,24 @@ impl Count for Quota {
     }
 }
 
-/// Stdout, and a word to the main thread when the last message of the count is written.
+/// The printer, and a word to the main thread when the last message of the count is written.
 struct Counted {
-    stdout: Stdout,
+    printer: Printer,
     tally: Arc<Tally>,
     report: Sender<Report>,
 }
 
 impl Output for Counted {
     fn take(&mut self, bytes: &mut Vec<u8>, messages: u64) -> Result<(), Failure> {
-        self.stdout.take(bytes, messages)?;
+        self.printer.take(bytes, messages)?;
         if messages > 0 && self.tally.to_write.fetch_sub(messages, SeqCst) == messages {
             let _ = self.report.send(Report::CountReached);
         }
         Ok(())
+    }
+
+    fn takes_one(&self) -> bool {
+        self.printer.takes_one()
     }
 }
 

@@ -5,13 +5,16 @@
 //! through [`words`].
 
 mod bench;
+mod bridge;
 mod broadcast;
 mod channels;
 mod cli;
 mod connect;
 mod convert;
 mod demo;
+mod exec;
 mod failure;
+mod follow;
 mod format;
 mod framings;
 mod hub_client;
@@ -23,7 +26,9 @@ mod manual;
 mod numbers;
 mod options;
 mod output;
+mod payload;
 mod port_file;
+mod printing;
 mod publish;
 mod pump;
 mod recv;

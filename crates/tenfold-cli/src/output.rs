@@ -12,6 +12,11 @@ use crate::signals;
 pub(crate) trait Output {
     /// Takes all of `bytes`, the ends of this many messages among them, and leaves it empty.
     fn take(&mut self, bytes: &mut Vec<u8>, messages: u64) -> Result<(), Failure>;
+
+    /// Whether a batch must be one whole message.
+    fn takes_one(&self) -> bool {
+        false
+    }
 }
 
 /// The standard output, without a buffer: a batch is one write, and is seen when it is written.

@@ -62,15 +62,15 @@ impl<O: Output> Sink<O> {
     }
 
     pub(crate) fn put(&mut self, event: Event<'_>) -> Result<(), Failure> {
-        self.format.put(event, &mut self.batch).map_err(|error| {
-            Failure::Framing(format!("cannot frame message {}: {error}", self.messages))
-        })?;
+        self.format
+            .put(event, &mut self.batch)
+            .map_err(|error| Failure::Framing(error.of(self.messages)))?;
         self.inside = matches!(event, Event::Begin { .. } | Event::Data(_));
         if matches!(event, Event::Message(_) | Event::End) {
             self.messages += 1;
             self.in_batch += 1;
         }
-        if self.batch.len() >= BATCH {
+        if self.batch.len() >= BATCH || (self.in_batch > 0 && self.output.takes_one()) {
             self.flush()?;
         }
         Ok(())
@@ -78,11 +78,12 @@ impl<O: Output> Sink<O> {
 
     /// Whether everything was handed over.
     pub(crate) fn is_empty(&self) -> bool {
-        self.batch.is_empty()
+        self.batch.is_empty() && self.in_batch == 0
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
-        if !self.batch.is_empty() {
+        // An empty message can be all there is.
+        if !self.is_empty() {
             let bytes = self.batch.len() as u64;
             self.output.take(&mut self.batch, self.in_batch)?;
             self.bytes += bytes;

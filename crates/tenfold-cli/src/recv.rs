@@ -8,11 +8,12 @@ use tenfold::{Address, Listener, Side};
 
 use crate::connect;
 use crate::failure::Failure;
-use crate::format::{Format, Out};
+use crate::format::Format;
 use crate::input::Input;
 use crate::keep::Senders;
 use crate::options::{FramingOptions, PeerOptions, SideName};
-use crate::output::Stdout;
+use crate::output::Output;
+use crate::printing::{PrintOptions, Printer};
 use crate::pump::{Sink, pump};
 use crate::signals;
 use crate::source::{Decoded, Limits};
@@ -23,12 +24,23 @@ use crate::words::Words;
 #[command(after_help = "\
 Marks of framings that have them (git, ...) are not printed, but for --out json and --out frames.
 A message over 16 MiB, where --max-message allows it, is printed piece by piece as it comes
-(not with --out json or --keep, nor with --out frames where the framing announces no length).
+(not with --out json, --payload, --exec or --keep, nor with --out frames where the framing
+announces no length).
+
+--exec runs CMD with the shell; its stdout and stderr are those of this command. Exit code 0 says
+that the message is done with. After any other, and after a signal, nothing more is taken, and the
+error says at which message it was (exit code 1); with --keep that ends only the sender whose
+message it was. A CMD that does not read all of its input is no failure by itself.
+
+--payload shows what JSON cannot say as {\"$base64\": ...} and the like; nothing in a pickle is
+executed, and what would be is shown as {\"$call\": ...}.
 
 Examples:
   tenfold recv 127.0.0.1:10010
   tenfold recv --listen :5140 --framing syslog --keep
-  tenfold recv capture.bin --framing u32be --out hex")]
+  tenfold recv capture.bin --framing u32be --out hex
+  tenfold recv --listen :9020 --framing u32be --payload pickle --keep
+  tenfold recv 127.0.0.1:10010 --exec 'notify-send \"$(cat)\"'")]
 pub(crate) struct Recv {
     /// An address as `host:port`, `:port` or `unix:/path`; `-` for stdin; anything else is a file
     #[arg(
@@ -49,13 +61,8 @@ pub(crate) struct Recv {
     #[command(flatten)]
     framing: FramingOptions,
 
-    /// How to print messages
-    #[arg(long, short = 'o', value_enum, default_value_t)]
-    out: Out,
-
-    /// The same as --out json
-    #[arg(long, conflicts_with = "out")]
-    json: bool,
+    #[command(flatten)]
+    printing: PrintOptions,
 
     /// Stop after N messages; it is a failure if there are fewer
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -77,12 +84,11 @@ impl Recv {
         if self.keep && self.peer.listen.is_none() {
             return Err(Failure::Usage("--keep needs --listen".to_owned()));
         }
-        let stdout = Stdout::open()?;
+        let printer = self.printing.printer()?;
         signals::end_between_writes()?;
         let (origin, side) = self.open(words)?;
-        let out = if self.json { Out::Json } else { self.out };
-        let format = Format::new(out, side, stdout.is_terminal());
-        let limits = self.limits(&format, side);
+        let format = self.printing.format(side, &printer);
+        let limits = self.limits(&format, side, &printer);
         let input = match origin {
             Origin::One(input) => input,
             Origin::Many(listener) => {
@@ -92,8 +98,8 @@ impl Recv {
                         pieces: false,
                         ..limits
                     },
-                    out,
-                    stdout,
+                    printing: self.printing.clone(),
+                    printer,
                     timeout: self.peer.timeout,
                     count: self.count,
                     words: words.clone(),
@@ -102,7 +108,7 @@ impl Recv {
             }
         };
         let mut source = Decoded::frames(input, side, limits);
-        let mut sink = Sink::new(format, stdout);
+        let mut sink = Sink::new(format, printer);
         pump(&mut source, &mut sink, &mut self.count.clone(), words)?;
         words.detail(format_args!("{} messages", sink.messages()));
         reached(self.count, sink.messages())
@@ -133,10 +139,10 @@ impl Recv {
         Ok((Origin::One(input.with_timeout(timeout)), side))
     }
 
-    fn limits(&self, format: &Format, side: &Side) -> Limits {
+    fn limits(&self, format: &Format, side: &Side, printer: &Printer) -> Limits {
         let same_frames = matches!(format, Format::Frames(_)) && side.announces_length();
         Limits {
-            pieces: format.takes_pieces() || same_frames,
+            pieces: !printer.takes_one() && (format.takes_pieces() || same_frames),
             skip_bad: self.skip_bad,
             ..self.framing.limits()
         }

@@ -1,7 +1,6 @@
 //! `tenfold send`: messages to one receiver.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,10 +12,11 @@ use crate::failure::Failure;
 use crate::format::Format;
 use crate::input::Input;
 use crate::options::{FramingOptions, PeerOptions, SideName};
+use crate::payload::Written;
 use crate::pump::{Sink, pump};
 use crate::recv::reached;
 use crate::signals;
-use crate::source::{Given, In, Limits, Source, Ticker};
+use crate::source::{In, Limits, Source, Ticker, given, payloads};
 use crate::units;
 use crate::words::Words;
 
@@ -49,6 +49,10 @@ pub(crate) struct Send {
     /// How messages stand in stdin [default: lines]
     #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum)]
     format: Option<In>,
+
+    /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "every"])]
+    payload: Option<Written>,
 
     /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
     #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with = "format")]
@@ -121,8 +125,7 @@ impl Send {
             return Ok(Box::new(Ticker::new(texts(messages)?, every)));
         }
         if !from_stdin {
-            let messages = messages.iter().map(|message| message.clone().into_vec());
-            return Ok(Box::new(Given::new(messages.collect())));
+            return Ok(Box::new(given(messages, self.payload)?));
         }
         let written = side.of(&self.framing.framing);
         let read = self.framing.side.unwrap_or(side).of(&self.framing.framing);
@@ -135,7 +138,10 @@ impl Send {
             },
             ..self.framing.limits()
         };
-        Ok(format.open(Input::stdin()?, read, limits))
+        match self.payload {
+            Some(written) => Ok(payloads(Input::stdin()?, written, limits)),
+            None => Ok(format.open(Input::stdin()?, read, limits)),
+        }
     }
 
     fn receiver(&self, address: Option<Address>, words: &Words) -> Result<Receiver, Failure> {

@@ -94,7 +94,8 @@ pub(crate) struct Broadcast {
     #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
     drain: Duration,
 
-    /// Wait for more at the end of FILE, as `tail -f` does; a FILE that becomes shorter is an error
+    /// Wait for more at the end of FILE, as `tail -F` does: also when it is renamed, truncated or made
+    /// anew
     #[arg(long, requires = "file", conflicts_with = "every")]
     follow: bool,
 
@@ -128,7 +129,7 @@ enum Outcome {
 impl Broadcast {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
         let options = self.options(words)?;
-        let feed = self.feed()?;
+        let feed = self.feed(words)?;
         let (stop, stopped) = oneshot::channel();
         signals::on_first(|signal| {
             // If nobody is there to be told, everything has ended already.
@@ -230,14 +231,27 @@ impl Broadcast {
         Ok(frame.into())
     }
 
-    fn feed(&self) -> Result<Feed, Failure> {
+    fn input(&self, words: &Words) -> Result<Input, Failure> {
+        match (self.follow, self.format) {
+            (false, _) => Input::file_or_stdin(&self.file),
+            (true, In::Whole) => Err(Failure::Usage(
+                "--follow never comes to the end that --in whole waits for".to_owned(),
+            )),
+            (true, _) if self.file.as_os_str() == "-" => Err(Failure::Usage(
+                "--follow is for a file: stdin is waited for anyway".to_owned(),
+            )),
+            (true, _) => Ok(Input::followed(self.file.clone(), words)),
+        }
+    }
+
+    fn feed(&self, words: &Words) -> Result<Feed, Failure> {
         let framing = &self.framing.framing;
         let (limits, to) = (self.framing.limits(), framing.server());
         if let (Some(every), Some(message)) = (self.every, &self.message) {
             let ticker = Ticker::new(vec![message.clone()], every);
             return Ok(Feed::messages(Box::new(ticker), to));
         }
-        let input = Input::file_or_stdin(&self.file)?.with_follow(self.follow);
+        let input = self.input(words)?;
         let from = self.framing.side.unwrap_or(SideName::Server).of(framing);
         Ok(match self.format {
             In::Frames if from == to => Feed::Relay(Box::new(Relay::new(input, to, limits))),

@@ -15,6 +15,8 @@ use crate::source::{Limits, describe};
 pub(super) struct Relay {
     input: Input,
     intake: Intake,
+    side: Side,
+    max_message: u64,
 }
 
 impl Relay {
@@ -22,6 +24,8 @@ impl Relay {
         Self {
             input,
             intake: Intake::new(side, limits.max_message),
+            side: side.clone(),
+            max_message: limits.max_message,
         }
     }
 
@@ -34,6 +38,11 @@ impl Relay {
             messages += block.messages();
             append(tail, block)?;
             scanned.map_err(|error| describe(&mut self.input, error))?;
+            if Some(messages) != count && read == 0 && self.input.take_break() {
+                // Another file is another stream.
+                self.intake = Intake::new(&self.side, self.max_message);
+                continue;
+            }
             if read == 0 || Some(messages) == count {
                 return reached(count, messages);
             }

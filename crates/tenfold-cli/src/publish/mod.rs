@@ -5,7 +5,7 @@ mod report;
 
 use std::ffi::OsString;
 use std::future::{Future, pending};
-use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -21,9 +21,10 @@ use crate::hub_client::{self, Outages};
 use crate::input::Input;
 use crate::numbers::{counted, grouped};
 use crate::options::HubPeer;
+use crate::payload::Written;
 use crate::send::texts;
 use crate::signals::{self, Signal};
-use crate::source::{Given, In, Limits, Source, Ticker};
+use crate::source::{In, Limits, Source, Ticker, given, payloads};
 use crate::units;
 use crate::words::Words;
 use batches::{Batch, Batches};
@@ -44,7 +45,9 @@ Examples:
   tenfold pub ticks 'hello, world' 'second message'
   seq 10 | tenfold pub ticks
   tenfold pub ticks --producer meter7 < meter7.txt
-  tenfold pub ticks --every 3s 'The time is {time}'")]
+  tenfold pub ticks --every 3s 'The time is {time}'
+  tenfold pub log --follow /var/log/app.log
+  echo '{\"volt\": 3.3}' | tenfold pub metrics --payload cbor")]
 pub(crate) struct Pub {
     /// The channel; the first message creates it
     #[arg(value_name = "CHANNEL")]
@@ -57,6 +60,15 @@ pub(crate) struct Pub {
     /// How messages stand in stdin [default: lines]
     #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum)]
     format: Option<In>,
+
+    /// Publish what is in FILE and what is appended to it, as `tail -F` follows it: also when it is
+    /// renamed, truncated or made anew
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["messages", "every"])]
+    follow: Option<PathBuf>,
+
+    /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "every"])]
+    payload: Option<Written>,
 
     /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
     #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with = "format")]
@@ -104,7 +116,7 @@ enum Outcome {
 
 impl Pub {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
-        let source = self.source()?;
+        let source = self.source(words)?;
         let (stop, mut stopped) = oneshot::channel();
         signals::on_first(|signal| {
             // If nobody is there to be told, everything has ended already.
@@ -130,7 +142,7 @@ impl Pub {
         result.map_err(|failure| numbers.behind(failure))
     }
 
-    fn source(&self) -> Result<Box<dyn Source + Send>, Failure> {
+    fn source(&self, words: &Words) -> Result<Box<dyn Source + Send>, Failure> {
         let from_stdin = self.messages.is_empty() || self.messages == ["-"];
         if !from_stdin && self.format.is_some() {
             return Err(Failure::Usage(
@@ -142,20 +154,39 @@ impl Pub {
                 "--every needs the messages to send".to_owned(),
             )),
             (Some(every), false) => Ok(Box::new(Ticker::new(texts(&self.messages)?, every))),
-            (None, false) => {
-                let messages = self.messages.iter().map(|text| text.clone().into_vec());
-                Ok(Box::new(Given::new(messages.collect())))
-            }
+            (None, false) => Ok(Box::new(given(&self.messages, self.payload)?)),
             (None, true) => {
                 let limits = Limits {
                     max_message: self.max_message,
                     pieces: false,
                     skip_bad: false,
                 };
+                let input = self.input(words)?;
+                if let Some(written) = self.payload {
+                    return Ok(payloads(input, written, limits));
+                }
                 let format = self.format.unwrap_or_default();
-                Ok(format.open(Input::stdin()?, Framing::default().client(), limits))
+                Ok(format.open(input, Framing::default().client(), limits))
             }
         }
+    }
+
+    fn input(&self, words: &Words) -> Result<Input, Failure> {
+        let Some(path) = &self.follow else {
+            return Input::stdin();
+        };
+        if self.format == Some(In::Whole) {
+            return Err(Failure::Usage(
+                "--follow never comes to the end that --in whole waits for".to_owned(),
+            ));
+        }
+        if self.producer.is_some() && !self.append {
+            return Err(Failure::Usage(
+                "a file that is replaced is not all that the producer has published: --follow with --producer needs --append"
+                    .to_owned(),
+            ));
+        }
+        Ok(Input::followed(path.clone(), words))
     }
 
     fn options(&self, words: &Words) -> Publish {

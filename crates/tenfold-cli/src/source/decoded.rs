@@ -13,11 +13,16 @@ use crate::input::Input;
 pub(crate) struct Decoded {
     input: Input,
     decoder: Decoder,
+    /// What is decoded, and how, for the next file where files follow each other.
+    side: Side,
+    limits: Limits,
     /// What stands at the end without its delimiter is a message too.
     keeps_rest: bool,
     /// A message has begun in pieces and not ended.
     inside: bool,
     end: End,
+    /// Behind that end another file begins.
+    is_break: bool,
     /// What stands at the end without its delimiter.
     rest: Vec<u8>,
 }
@@ -43,19 +48,15 @@ const EVIDENCE: Duration = Duration::from_millis(100);
 impl Decoded {
     /// Frames. Text that consists of lines may end without a newline.
     pub(crate) fn frames(input: Input, side: &Side, limits: Limits) -> Self {
-        let mut decoder = Decoder::new(side).with_limit(limits.max_message);
-        if limits.pieces && !limits.skip_bad {
-            decoder = decoder.with_pieces_above(WHOLE);
-        }
-        if limits.skip_bad {
-            decoder = decoder.with_recovery(Recovery::Skip);
-        }
         Self {
             input,
-            decoder,
+            decoder: decoder(side, limits),
+            side: side.clone(),
+            limits,
             keeps_rest: side.to_string() == r"delim:\n",
             inside: false,
             end: End::NotYet,
+            is_break: false,
             rest: Vec::new(),
         }
     }
@@ -70,6 +71,7 @@ impl Decoded {
     }
 
     fn finish(&mut self) {
+        self.is_break = self.input.take_break();
         self.end = End::Reached;
         if self.keeps_rest && (self.inside || !self.decoder.rest().is_empty()) {
             self.rest = self.decoder.rest().to_vec();
@@ -77,6 +79,14 @@ impl Decoded {
         } else {
             self.decoder.finish();
         }
+    }
+
+    /// Goes on with another file.
+    fn begin_again(&mut self) {
+        self.decoder = decoder(&self.side, self.limits);
+        self.end = End::NotYet;
+        self.inside = false;
+        self.is_break = false;
     }
 
     /// What is left to give when the input has ended and the rest is kept.
@@ -89,6 +99,15 @@ impl Decoded {
         };
         self.end = end;
         event
+    }
+}
+
+fn decoder(side: &Side, limits: Limits) -> Decoder {
+    let decoder = Decoder::new(side).with_limit(limits.max_message);
+    match (limits.skip_bad, limits.pieces) {
+        (true, _) => decoder.with_recovery(Recovery::Skip),
+        (false, true) => decoder.with_pieces_above(WHOLE),
+        (false, false) => decoder,
     }
 }
 
@@ -109,8 +128,10 @@ impl Source for Decoded {
     }
 
     fn wait(&mut self) -> Result<bool, Failure> {
-        if self.end == End::Reached {
-            return Ok(false);
+        match self.end {
+            End::Reached if self.is_break => self.begin_again(),
+            End::Reached => return Ok(false),
+            _ => {}
         }
         match self.input.read(self.decoder.space())? {
             0 => self.finish(),

@@ -6,6 +6,9 @@ mod text;
 mod ticker;
 mod whole;
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use clap::ValueEnum;
 use tenfold::{Event, Side};
 
@@ -17,6 +20,7 @@ use whole::Whole;
 
 use crate::failure::Failure;
 use crate::input::Input;
+use crate::payload::{self, Written};
 
 /// Gives messages, and says when it would have to wait for the next.
 pub(crate) trait Source {
@@ -56,6 +60,11 @@ pub(crate) struct Limits {
     pub(crate) skip_bad: bool,
 }
 
+/// The messages for the values that stand in the lines of an input.
+pub(crate) fn payloads(input: Input, written: Written, limits: Limits) -> Box<dyn Source + Send> {
+    Box::new(Text::payload(input, written, limits))
+}
+
 impl In {
     /// The messages of an input in this format; `side` is that of `frames`.
     pub(crate) fn open(self, input: Input, side: &Side, limits: Limits) -> Box<dyn Source + Send> {
@@ -68,4 +77,18 @@ impl In {
             Self::Json => Box::new(Text::json(input, limits)),
         }
     }
+}
+
+/// The messages that are given as arguments, as they are or as values.
+pub(crate) fn given(messages: &[OsString], written: Option<Written>) -> Result<Given, Failure> {
+    let message = |(at, message): (usize, &OsString)| {
+        let message = message.clone().into_vec();
+        match written {
+            None => Ok(message),
+            Some(written) => payload::from_json(written, &message)
+                .map_err(|problem| Failure::Framing(format!("MESSAGE {} {problem}", at + 1))),
+        }
+    };
+    let messages: Result<_, _> = messages.iter().enumerate().map(message).collect();
+    messages.map(Given::new)
 }

@@ -8,6 +8,7 @@ use tenfold::Event;
 use super::{Decoded, Limits, Source};
 use crate::failure::Failure;
 use crate::input::Input;
+use crate::payload::{self, Written};
 
 /// Reads lines and gives what they stand for.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct Text {
 enum Notation {
     Hex,
     Json,
+    Payload(Written),
 }
 
 /// What a line stands for.
@@ -41,10 +43,17 @@ impl Text {
         Self::new(Notation::Json, input, limits)
     }
 
+    /// Each line is a value.
+    pub(super) fn payload(input: Input, written: Written, limits: Limits) -> Self {
+        Self::new(Notation::Payload(written), input, limits)
+    }
+
     fn new(notation: Notation, input: Input, limits: Limits) -> Self {
         // The longest line that can stand for a message of the largest size.
         let longest = match notation {
             Notation::Hex => limits.max_message.saturating_mul(2),
+            // The shortest values take one byte, and `{"$base64":""},` and the like.
+            Notation::Payload(_) => limits.max_message.saturating_mul(16).saturating_add(4096),
             Notation::Json => limits.max_message.saturating_mul(6).saturating_add(4096),
         };
         let of_lines = Limits {
@@ -71,6 +80,9 @@ impl Source for Text {
         let meaning = match self.notation {
             Notation::Hex => hex(line).map(Meaning::Message),
             Notation::Json => json(line),
+            Notation::Payload(written) => payload::from_json(written, line)
+                .map(Meaning::Message)
+                .map_err(|problem| problem.to_string()),
         };
         match meaning {
             Ok(Meaning::Mark(number)) => Ok(Some(Event::Mark(number))),

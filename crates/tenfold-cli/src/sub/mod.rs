@@ -16,11 +16,11 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
-use crate::format::{Format, Out};
 use crate::hub_client::{self, Outages};
 use crate::numbers::counted;
 use crate::options::HubPeer;
-use crate::output::Stdout;
+use crate::output::Output;
+use crate::printing::{PrintOptions, Printer};
 use crate::pump::Sink;
 use crate::signals::{self, Signal};
 use crate::units;
@@ -34,11 +34,17 @@ A connection that breaks is made again, and goes on with the message that comes 
 is printed once. When messages are missing that the hub no longer has, it says which, and
 ends.
 
+--exec runs CMD with the shell; exit code 0 says that the message is done with. After any other,
+and after a signal, it ends with exit code 1 and says at which message that was; with --state, the
+next run begins with that message.
+
 Examples:
   tenfold sub ticks
   tenfold sub ticks --from first --until-end --out json
   tenfold sub ticks --from -10 --count 10
-  tenfold sub ticks --from first --state ticks.state >> ticks.txt")]
+  tenfold sub ticks --from first --state ticks.state >> ticks.txt
+  tenfold sub orders --state orders.state --exec ./book-order
+  tenfold sub metrics --payload cbor")]
 pub(crate) struct Sub {
     /// The channel
     #[arg(value_name = "CHANNEL")]
@@ -70,13 +76,8 @@ pub(crate) struct Sub {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 
-    /// How to print messages
-    #[arg(long, short = 'o', value_enum, default_value_t)]
-    out: Out,
-
-    /// The same as --out json
-    #[arg(long, conflicts_with = "out")]
-    json: bool,
+    #[command(flatten)]
+    printing: PrintOptions,
 
     /// The largest message to accept
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = units::size)]
@@ -102,7 +103,9 @@ enum WhenMissing {
 
 /// What the messages go through.
 struct Printing {
-    sink: Sink<Stdout>,
+    sink: Sink<Printer>,
+    /// Each message is done with before the next is looked at.
+    at_once: bool,
     left: Option<u64>,
     outages: Outages,
     words: Words,
@@ -110,13 +113,16 @@ struct Printing {
 
 impl Sub {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
-        let stdout = Stdout::open()?;
+        let printer = self.printing.printer()?;
         let mut state = StateFile::open(self.state.as_deref(), &self.channel)?;
         let mut subscriber = Subscriber::new(self.hub.server.clone(), self.options(&state));
-        let out = if self.json { Out::Json } else { self.out };
-        let format = Format::new(out, Framing::default().server(), stdout.is_terminal());
+        let format = self.printing.format(Framing::default().server(), &printer);
+        // A command that fails must find no message kept that it has not done with, and none again
+        // that it has.
+        let at_once = printer.takes_one();
         let mut printing = Printing {
-            sink: Sink::new(format, stdout),
+            sink: Sink::new(format, printer),
+            at_once,
             left: self.count,
             outages: Outages::new(&self.hub.server, words),
             words: words.clone(),
@@ -134,7 +140,7 @@ impl Sub {
                 .go_on(&mut subscriber, &mut printing, &mut stopped, is_kept)
                 .await?
             {
-                is_kept = state.keep(&subscriber, false)?;
+                is_kept = state.keep(&subscriber, at_once)?;
             }
             Ok(())
         });
@@ -191,7 +197,7 @@ impl Sub {
             return Ok(false);
         };
         printing.take(&event)?;
-        while !printing.is_complete() {
+        while !printing.at_once && !printing.is_complete() {
             match subscriber.buffered_event() {
                 Some(event) => printing.take(&event)?,
                 None => break,

@@ -1,0 +1,111 @@
+//! One direction of a bridge.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tenfold::Event;
+use tokio::sync::watch;
+
+use super::giver::{Giver, Next};
+use super::taker::Taker;
+use crate::failure::Failure;
+
+/// Carries messages from one end to the other, and ends the one when the other has ended.
+///
+/// What is not yet taken waits where it is: at most one read and one batch are held, and the
+/// message that is under way.
+pub(super) struct Lane {
+    pub(super) giver: Giver,
+    pub(super) taker: Taker,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// What a lane has carried, for who watches it.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    messages: AtomicU64,
+    steps: AtomicU64,
+}
+
+/// A lane at its end, with what is left to be closed.
+pub(super) struct Ended {
+    pub(super) giver: Giver,
+    pub(super) taker: Taker,
+    pub(super) result: Result<(), Failure>,
+}
+
+impl Tally {
+    /// Messages so far.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages.load(Relaxed)
+    }
+
+    /// Grows whenever something has come or gone.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps.load(Relaxed)
+    }
+}
+
+impl Lane {
+    /// Runs until the giver ends, something fails, or `stop` is true: then between two messages.
+    /// Whatever ends it, what was taken is handed over and the taker ended, unless it is the taker
+    /// that failed.
+    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) -> Ended {
+        let result = match self.carry(stop).await {
+            Ok(()) => self.taker.finish().await,
+            // What came before a message that cannot be framed is good.
+            Err(Fault::Giver(failure) | Fault::Taker(failure @ Failure::Framing(_))) => {
+                // The first failure is the one to tell.
+                let _ = self.taker.finish().await;
+                Err(failure)
+            }
+            Err(Fault::Taker(failure)) => Err(failure),
+        };
+        Ended {
+            giver: self.giver,
+            taker: self.taker,
+            result,
+        }
+    }
+
+    async fn carry(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), Fault> {
+        let Self {
+            giver,
+            taker,
+            tally,
+        } = self;
+        let mut index = 0;
+        let mut inside = false;
+        loop {
+            let next = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop), if !inside => return Ok(()),
+                next = giver.next() => next.map_err(Fault::Giver)?,
+            };
+            let mut event = match next {
+                Next::Event(event) => event,
+                Next::Nothing => continue,
+                Next::End => return Ok(()),
+            };
+            loop {
+                taker.put(event, index).await.map_err(Fault::Taker)?;
+                inside = matches!(event, Event::Begin { .. } | Event::Data(_));
+                index += u64::from(matches!(event, Event::Message(_) | Event::End));
+                event = match giver.ready() {
+                    Next::Event(event) => event,
+                    Next::Nothing | Next::End => break,
+                };
+            }
+            tally.messages.store(index, Relaxed);
+            tally.steps.fetch_add(1, Relaxed);
+            taker.flush().await.map_err(Fault::Taker)?;
+            tally.steps.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// Whose fault it is.
+enum Fault {
+    Giver(Failure),
+    Taker(Failure),
+}

@@ -1,0 +1,255 @@
+//! Two opened ends and the two lanes between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::child::Child;
+use super::giver::Giver;
+use super::joint::Joint;
+use super::lane::{Ended, Lane, Tally};
+use super::taker::Taker;
+use crate::failure::Failure;
+
+/// What the sessions of a bridge have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    /// How long what was taken may need to be handed over, once there is to be an end.
+    pub(super) drain: Duration,
+    /// After which silence in both directions a session ends.
+    pub(super) timeout: Option<Duration>,
+    /// Becomes true when everything is to end.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// What a session was.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) result: Result<(), Failure>,
+    /// Messages from the first end to the second, and back.
+    pub(super) messages: [u64; 2],
+}
+
+/// A lane that runs.
+struct Running {
+    task: JoinHandle<Ended>,
+    stop: watch::Sender<bool>,
+    tally: Arc<Tally>,
+    /// It has nothing to carry, and ends with the other one.
+    is_idle: bool,
+    into_child: bool,
+    ended: Option<Ended>,
+}
+
+/// How the lanes came to their end.
+struct Course {
+    failure: Option<Failure>,
+    /// From outside, or because of a failure.
+    is_stopped: bool,
+}
+
+/// Carries messages in both directions until both have ended, or one has failed.
+pub(super) async fn run(a: Joint, b: Joint, terms: Terms) -> Outcome {
+    let mut lanes = [
+        Running::start(a.giver, b.taker, b.child.is_some()),
+        Running::start(b.giver, a.taker, a.child.is_some()),
+    ];
+    // The lane with the number of its child goes into the child, the other one comes from it.
+    let mut children = [b.child, a.child];
+    let course = drive(&mut lanes, &mut children, &terms).await;
+    let messages = [lanes[0].tally.messages(), lanes[1].tally.messages()];
+    for lane in lanes {
+        close(lane.ended).await;
+    }
+    let mut result = course.failure.map_or(Ok(()), Err);
+    for child in children.into_iter().flatten() {
+        let ended = child.end(terms.drain).await;
+        // What a command says after it was cut off is no news; that it had to be killed is.
+        if !course.is_stopped || matches!(ended, Err(Failure::TimedOut(_))) {
+            result = result.and(ended);
+        }
+    }
+    Outcome { result, messages }
+}
+
+/// Waits for the end of both lanes.
+async fn drive(
+    lanes: &mut [Running; 2],
+    children: &mut [Option<Child>; 2],
+    terms: &Terms,
+) -> Course {
+    let mut course = Course {
+        failure: None,
+        is_stopped: false,
+    };
+    let mut stop = terms.stop.clone();
+    let mut deadline = None;
+    let mut silence = Silence::new(terms.timeout, lanes);
+    let [forth, back] = lanes;
+    let [into_b, into_a] = children;
+    while forth.ended.is_none() || back.ended.is_none() {
+        tokio::select! {
+            biased;
+            () = forth.end(), if forth.ended.is_none() => course.after(forth, back),
+            () = back.end(), if back.ended.is_none() => course.after(back, forth),
+            // A command that has said its last word and is gone takes nothing any more.
+            () = gone(into_b), if back.ended.is_some() && !forth.is_told() => forth.tell(),
+            () = gone(into_a), if forth.ended.is_some() && !back.is_told() => back.tell(),
+            _ = stop.wait_for(|stop| *stop), if !course.is_stopped => course.is_stopped = true,
+            () = silence.lasts(), if !course.is_stopped => {
+                course.fail(silence.failure());
+            }
+            () = until(deadline) => {
+                course.fail(Failure::Other(format!(
+                    "not everything was taken within {:?} (--drain)", terms.drain
+                )));
+                forth.abort();
+                back.abort();
+                break;
+            }
+        }
+        if course.is_stopped && deadline.is_none() {
+            forth.tell();
+            back.tell();
+            deadline = Some(Instant::now() + terms.drain);
+        }
+    }
+    course
+}
+
+impl Course {
+    /// What follows from the end of a lane for the other one.
+    fn after(&mut self, ended: &Running, other: &Running) {
+        match ended.ended.as_ref().map(|ended| &ended.result) {
+            // It wants no more, and may have more to say; how it exits tells whether that is right.
+            Some(Err(Failure::OutputClosed)) if ended.into_child => {}
+            Some(Err(failure)) => self.fail(failure.clone()),
+            _ if other.is_idle => other.tell(),
+            _ => {}
+        }
+    }
+
+    /// Keeps the first failure; what follows is mostly its consequence.
+    fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
+        self.is_stopped = true;
+    }
+}
+
+impl Running {
+    fn start(giver: Giver, taker: Taker, into_child: bool) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let tally = Arc::new(Tally::default());
+        let is_idle = matches!(giver, Giver::Nobody);
+        let lane = Lane {
+            giver,
+            taker,
+            tally: Arc::clone(&tally),
+        };
+        Self {
+            task: tokio::spawn(lane.run(stopped)),
+            stop,
+            tally,
+            is_idle,
+            into_child,
+            ended: None,
+        }
+    }
+
+    async fn end(&mut self) {
+        let ended = (&mut self.task).await;
+        self.ended = Some(ended.unwrap_or_else(|error| Ended {
+            giver: Giver::Nobody,
+            taker: Taker::Nobody,
+            result: Err(Failure::Other(format!("a direction broke off: {error}"))),
+        }));
+    }
+
+    /// Tells it to end between two messages.
+    fn tell(&self) {
+        self.stop.send_replace(true);
+    }
+
+    fn is_told(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    fn abort(&self) {
+        self.task.abort();
+    }
+}
+
+/// Lets go of a giver whose bytes nobody wants any more, without destroying what the other side
+/// has not yet received. (The taker is closed with it.)
+async fn close(ended: Option<Ended>) {
+    if let Some(Ended {
+        mut giver, taker, ..
+    }) = ended
+    {
+        giver.discard().await;
+        drop(taker);
+    }
+}
+
+async fn gone(child: &mut Option<Child>) {
+    match child {
+        Some(child) => child.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// `--timeout`: how long neither direction has moved.
+struct Silence {
+    timeout: Option<Duration>,
+    tallies: [Arc<Tally>; 2],
+    since: Instant,
+    steps: u64,
+}
+
+impl Silence {
+    fn new(timeout: Option<Duration>, lanes: &[Running; 2]) -> Self {
+        Self {
+            timeout,
+            tallies: [0, 1].map(|lane: usize| Arc::clone(&lanes[lane].tally)),
+            since: Instant::now(),
+            steps: 0,
+        }
+    }
+
+    /// Ends when nothing has moved for the time.
+    async fn lasts(&mut self) {
+        let Some(timeout) = self.timeout else {
+            return std::future::pending().await;
+        };
+        // Looked at often enough that the time is not much exceeded.
+        let tick = (timeout / 8).max(Duration::from_millis(1));
+        loop {
+            let steps = self.tallies.iter().map(|tally| tally.steps()).sum();
+            if steps != self.steps {
+                self.steps = steps;
+                self.since = Instant::now();
+            }
+            if self.since.elapsed() >= timeout {
+                return;
+            }
+            sleep_until(Instant::now() + tick).await;
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        Failure::TimedOut(format!(
+            "nothing came or went for {:?} (--timeout)",
+            self.timeout.unwrap_or_default()
+        ))
+    }
+}

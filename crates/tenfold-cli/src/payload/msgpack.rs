@@ -1,0 +1,124 @@
+//! `MessagePack`.
+
+use rmpv::decode::{self, Error};
+use rmpv::{Integer, Value as Packed};
+
+use super::value::Value;
+use super::{MAX_DEPTH, Problem};
+
+pub(super) fn read(message: &[u8]) -> Result<Value, Problem> {
+    let mut rest = message;
+    let value = decode::read_value_with_max_depth(&mut rest, MAX_DEPTH);
+    let at = message.len() - rest.len();
+    let value = value.map_err(|error| match error {
+        Error::DepthLimitExceeded => Problem::too_deep(),
+        error if error.kind() == std::io::ErrorKind::UnexpectedEof => Problem::is_no(
+            "MessagePack",
+            format_args!(
+                "it ends in the middle of a value, at byte {}",
+                message.len()
+            ),
+        ),
+        error => Problem::is_no("MessagePack", format_args!("{error}, at byte {at}")),
+    })?;
+    match rest.len() {
+        0 => understood(value),
+        rest => Err(Problem::behind("MessagePack", rest)),
+    }
+}
+
+pub(super) fn write(value: &Value) -> Result<Vec<u8>, Problem> {
+    let mut message = Vec::new();
+    rmpv::encode::write_value(&mut message, &made(value)?)
+        .map_err(|error| Problem::new(format!("cannot be written as MessagePack: {error}")))?;
+    Ok(message)
+}
+
+fn understood(value: Packed) -> Result<Value, Problem> {
+    Ok(match value {
+        Packed::Nil => Value::Null,
+        Packed::Boolean(value) => Value::Bool(value),
+        Packed::Integer(value) => Value::Int(wide(value)),
+        Packed::F32(value) => Value::Float(value.into()),
+        Packed::F64(value) => Value::Float(value),
+        Packed::String(text) => match String::from_utf8(text.into_bytes()) {
+            Ok(text) => Value::Text(text),
+            // Old programs have bytes there.
+            Err(error) => Value::Bytes(error.into_bytes()),
+        },
+        Packed::Binary(bytes) => Value::Bytes(bytes),
+        Packed::Array(items) => Value::List(
+            items
+                .into_iter()
+                .map(understood)
+                .collect::<Result<_, _>>()?,
+        ),
+        Packed::Map(entries) => {
+            let entry = |(key, value)| Ok((understood(key)?, understood(value)?));
+            Value::Map(entries.into_iter().map(entry).collect::<Result<_, _>>()?)
+        }
+        Packed::Ext(kind, bytes) => Value::Ext(kind, bytes),
+    })
+}
+
+fn wide(value: Integer) -> i128 {
+    value
+        .as_i64()
+        .map_or_else(|| value.as_u64().unwrap_or_default().into(), i128::from)
+}
+
+fn made(value: &Value) -> Result<Packed, Problem> {
+    Ok(match value {
+        Value::Null => Packed::Nil,
+        Value::Bool(value) => Packed::Boolean(*value),
+        Value::Int(value) => match (i64::try_from(*value), u64::try_from(*value)) {
+            (Ok(value), _) => Packed::from(value),
+            (_, Ok(value)) => Packed::from(value),
+            _ => {
+                return Err(Problem::new(format!(
+                    "has the integer {value}, and MessagePack has none of more than 64 bits"
+                )));
+            }
+        },
+        Value::Float(value) => Packed::F64(*value),
+        Value::Text(text) => Packed::from(text.as_str()),
+        Value::Bytes(bytes) => Packed::Binary(bytes.clone()),
+        Value::List(items) => Packed::Array(items.iter().map(made).collect::<Result<_, _>>()?),
+        Value::Map(entries) => {
+            let entry = |(key, value): &(Value, Value)| Ok((made(key)?, made(value)?));
+            Packed::Map(entries.iter().map(entry).collect::<Result<_, _>>()?)
+        }
+        Value::Tag(..) => return Err(Problem::new("has $tag, which is of CBOR")),
+        Value::Ext(kind, bytes) => Packed::Ext(*kind, bytes.clone()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_shown() {
+        let shown = |bytes: &[u8]| read(bytes).unwrap().to_json().unwrap();
+        assert_eq!(shown(b"\xc0"), "null");
+        assert_eq!(shown(b"\xff"), "-1");
+        assert_eq!(
+            shown(b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
+            "18446744073709551615"
+        );
+        assert_eq!(shown(b"\xca\x3f\x00\x00\x00"), "0.5");
+        assert_eq!(shown(b"\xa2\xff\x00"), r#"{"$base64":"/wA="}"#);
+        assert_eq!(shown(b"\xd4\x05\xff"), r#"{"$ext":[5,"/w=="]}"#);
+        assert_eq!(
+            shown(b"\x82\xa1a\x01\x02\xc3"),
+            r#"{"$map":[["a",1],[2,true]]}"#
+        );
+    }
+
+    #[test]
+    fn what_is_cut_or_wrong_says_where() {
+        let problem = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
+        assert!(problem(b"\x92\x01").contains("at byte 2"));
+        assert!(problem(b"\xdd\xff\xff\xff\xff").contains("middle of a value"));
+    }
+}
