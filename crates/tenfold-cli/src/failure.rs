@@ -67,6 +67,11 @@ impl Failure {
         }
     }
 
+    /// Whether it is one for a program that counts, too.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.code() != 0
+    }
+
     /// Whether a person has to be told.
     pub(crate) fn is_silent(&self) -> bool {
         matches!(

@@ -29,6 +29,8 @@ pub(crate) struct Sink<O> {
     bytes: u64,
     /// A message has begun in pieces and not ended.
     inside: bool,
+    /// The output has failed.
+    is_broken: bool,
 }
 
 /// A batch is handed over when it has grown to this, or when nothing more is ready.
@@ -44,6 +46,7 @@ impl<O: Output> Sink<O> {
             messages: 0,
             bytes: 0,
             inside: false,
+            is_broken: false,
         }
     }
 
@@ -83,9 +86,12 @@ impl<O: Output> Sink<O> {
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         // An empty message can be all there is.
-        if !self.is_empty() {
+        if !self.is_empty() && !self.is_broken {
             let bytes = self.batch.len() as u64;
-            self.output.take(&mut self.batch, self.in_batch)?;
+            let taken = self.output.take(&mut self.batch, self.in_batch);
+            // What has failed once is not tried again, as if nothing had been.
+            self.is_broken = taken.is_err();
+            taken?;
             self.bytes += bytes;
             self.in_batch = 0;
             // After a large message the memory goes back.

@@ -240,7 +240,7 @@ impl Bridge {
                 "failed": failed,
                 "a_to_b": forth,
                 "b_to_a": back,
-                "error": result.as_ref().err().map(ToString::to_string),
+                "error": result.as_ref().err().filter(|failure| failure.is_failure()).map(ToString::to_string),
             }));
         } else {
             words.detail(format_args!(

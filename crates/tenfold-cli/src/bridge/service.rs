@@ -230,7 +230,7 @@ fn note(
 impl Totals {
     fn add(&mut self, outcome: &Outcome) {
         self.sessions += 1;
-        self.failed += u64::from(outcome.result.is_err());
+        self.failed += u64::from(outcome.result.as_ref().is_err_and(Failure::is_failure));
         for (total, messages) in self.messages.iter_mut().zip(outcome.messages) {
             *total += messages;
         }
