@@ -43,6 +43,7 @@ use crate::connect;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::options::{PeerOptions, SideName, side_of_file};
+use crate::payload::Payload;
 use crate::recv::{address_in, open_file};
 use crate::units;
 use crate::words::{Color, Words};
@@ -103,6 +104,10 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "N", conflicts_with_all = ["between", "summary"])]
     hex: Option<u64>,
 
+    /// Show the value that is in each message as JSON, for messages of up to 64 KiB
+    #[arg(long, value_name = "KIND", value_enum)]
+    payload: Option<Payload>,
+
     /// Leave the rows out
     #[arg(long)]
     summary: bool,
@@ -139,7 +144,7 @@ enum Reading {
 
 impl Inspect {
     pub(crate) fn run(&self, words: &Words, color: Color) -> Result<(), Failure> {
-        let sheet = |columns| Sheet::open(self.json, self.summary, columns, color);
+        let sheet = |columns| Sheet::open(self.json, self.summary, columns, self.payload, color);
         if let Some([listen, upstream]) = self.between.as_deref() {
             let framing = self.framing_of_both()?;
             return between::run(

@@ -66,16 +66,18 @@ impl Recorder {
                 dir.display()
             )));
         }
+        // The same moment by both clocks.
+        let (started, start) = (ZonedDateTime::now(), Instant::now());
         let about = json!({
             "version": VERSION,
             "framing": framing.to_string(),
-            "started": ZonedDateTime::now().timestamp().to_string(),
+            "started": started.timestamp().to_string(),
             "upstream": upstream.to_string(),
         });
         fs::write(dir.join(ABOUT), format!("{about}\n")).map_err(cannot)?;
         Ok(Self {
             dir: dir.to_owned(),
-            start: Instant::now(),
+            start,
             connections: Mutex::default(),
         })
     }

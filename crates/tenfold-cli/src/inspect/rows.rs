@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::paint::Paint;
 use super::preview;
-use super::walker::{Found, Frame, SHOWN};
+use super::walker::{Found, Frame, SHOWN, WHOLE};
+use crate::payload::{self, Payload};
 
 /// How lines are made.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Rows {
     /// Characters of a line.
     pub(crate) width: usize,
     pub(crate) columns: Columns,
+    /// What the messages are, if the values in them are to be shown.
+    pub(crate) payload: Option<Payload>,
 }
 
 /// What a row has beside the message.
@@ -104,7 +107,7 @@ impl Rows {
         out: &mut Vec<u8>,
     ) {
         if self.json {
-            object(found, who, stamp, out);
+            self.object(found, who, stamp, out);
         } else {
             self.line(found, who, stamp, out);
         }
@@ -112,7 +115,7 @@ impl Rows {
 
     fn line(&self, found: Found<'_>, who: Option<Who>, stamp: Option<&Stamp>, out: &mut Vec<u8>) {
         let mut text = String::with_capacity(128);
-        let mut plain = 29;
+        let mut plain = 31;
         if let Some(who) = who.filter(|_| self.columns == Columns::Directed) {
             let arrow = if who.client {
                 self.paint.cyan(who.arrow())
@@ -147,11 +150,15 @@ impl Rows {
         text += "  ";
         let width = self.width.saturating_sub(plain).max(16);
         match found {
-            Found::Message(frame, head) => {
-                let shown = &head[..head.len().min(SHOWN)];
-                let more = frame.length > shown.len() as u64;
-                preview::put(shown, more, width, &mut text);
-            }
+            Found::Message(frame, head) => match self.value(frame, head) {
+                None => {
+                    let shown = &head[..head.len().min(SHOWN)];
+                    let more = frame.length > shown.len() as u64;
+                    preview::put(shown, more, width, &mut text);
+                }
+                Some(Ok(value)) => preview::put(value.as_bytes(), false, width, &mut text),
+                Some(Err(problem)) => text += &self.paint.red(&problem),
+            },
             Found::Mark(_, number) => text += &self.paint.dim(&format!("mark {number}")),
             Found::LeftOut(skipped) => {
                 text += &self.paint.red(&format!("left out: {}", skipped.reason()));
@@ -161,43 +168,70 @@ impl Rows {
         out.extend_from_slice(&text.as_bytes()[..end]);
         out.push(b'\n');
     }
-}
 
-fn object(found: Found<'_>, who: Option<Who>, stamp: Option<&Stamp>, out: &mut Vec<u8>) {
-    out.push(b'{');
-    if let Some(who) = who {
-        // Writing to a vector cannot fail.
-        let _ = write!(
-            out,
-            "\"connection\":{},\"from\":\"{}\",",
-            who.connection,
-            who.name()
-        );
-    }
-    match found {
-        Found::Message(frame, head) => message(frame, head, out),
-        Found::Mark(offset, number) => {
-            let _ = write!(out, "\"offset\":{offset},\"mark\":{number}");
+    /// The value in a message, as JSON, or why there is none; nothing if it is not wanted.
+    fn value(&self, frame: Frame, head: &[u8]) -> Option<Result<String, String>> {
+        let payload = self.payload?;
+        if frame.length > head.len() as u64 {
+            let limit = WHOLE / 1024;
+            return Some(Err(format!(
+                "is larger than {limit} KiB: `recv --payload` shows it"
+            )));
         }
-        Found::LeftOut(skipped) => {
-            let reason = skipped.reason();
-            let says = json!(reason.to_string());
+        Some(payload::to_json(payload, head).map_err(|problem| problem.to_string()))
+    }
+
+    fn object(&self, found: Found<'_>, who: Option<Who>, stamp: Option<&Stamp>, out: &mut Vec<u8>) {
+        out.push(b'{');
+        if let Some(who) = who {
+            // Writing to a vector cannot fail.
             let _ = write!(
                 out,
-                "\"index\":{},\"offset\":{},\"left_out\":{says}",
-                reason.index(),
-                reason.offset()
+                "\"connection\":{},\"from\":\"{}\",",
+                who.connection,
+                who.name()
             );
         }
+        match found {
+            Found::Message(frame, head) => {
+                place(frame, out);
+                match self.value(frame, head) {
+                    None => bytes(frame, head, out),
+                    // It is JSON already.
+                    Some(Ok(value)) => {
+                        out.extend_from_slice(format!(",\"value\":{value}").as_bytes())
+                    }
+                    Some(Err(problem)) => {
+                        out.extend_from_slice(
+                            format!(",\"problem\":{}", json!(problem)).as_bytes(),
+                        );
+                        bytes(frame, head, out);
+                    }
+                }
+            }
+            Found::Mark(offset, number) => {
+                let _ = write!(out, "\"offset\":{offset},\"mark\":{number}");
+            }
+            Found::LeftOut(skipped) => {
+                let reason = skipped.reason();
+                let says = json!(reason.to_string());
+                let _ = write!(
+                    out,
+                    "\"index\":{},\"offset\":{},\"left_out\":{says}",
+                    reason.index(),
+                    reason.offset()
+                );
+            }
+        }
+        if let Some(stamp) = stamp {
+            let _ = write!(out, ",\"time\":\"{}\"", stamp.full);
+        }
+        out.extend_from_slice(b"}\n");
     }
-    if let Some(stamp) = stamp {
-        let _ = write!(out, ",\"time\":\"{}\"", stamp.full);
-    }
-    out.extend_from_slice(b"}\n");
 }
 
-/// The members of a message. They are written by hand, because this is done for each.
-fn message(frame: Frame, head: &[u8], out: &mut Vec<u8>) {
+/// Where a message stands. The members are written by hand, because this is done for each.
+fn place(frame: Frame, out: &mut Vec<u8>) {
     for (name, number) in [
         ("\"index\":", frame.index),
         (",\"offset\":", frame.offset),
@@ -207,6 +241,10 @@ fn message(frame: Frame, head: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(name.as_bytes());
         put_number(number, out);
     }
+}
+
+/// The first bytes of a message.
+fn bytes(frame: Frame, head: &[u8], out: &mut Vec<u8>) {
     let shown = &head[..head.len().min(SHOWN)];
     let cut = frame.length > shown.len() as u64;
     let text = match std::str::from_utf8(shown) {
@@ -270,6 +308,7 @@ mod tests {
             paint: Paint(false),
             width: 60,
             columns: Columns::Plain,
+            payload: None,
         }
     }
 
@@ -289,6 +328,16 @@ mod tests {
             line(false, Found::Mark(8, 0)),
             "      -           8         -  mark 0\n"
         );
+    }
+
+    #[test]
+    fn a_row_is_no_wider_than_the_terminal() {
+        let frame = Frame {
+            length: 1000,
+            ..FRAME
+        };
+        let line = line(false, Found::Message(frame, &[b'x'; 1000]));
+        assert_eq!(line.trim_end().chars().count(), 60);
     }
 
     #[test]

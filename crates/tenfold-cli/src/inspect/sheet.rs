@@ -11,6 +11,7 @@ use super::rows::{Columns, Rows};
 use super::track::Track;
 use crate::failure::Failure;
 use crate::output::Stdout;
+use crate::payload::Payload;
 use crate::pump::BATCH;
 use crate::words::Color;
 
@@ -32,6 +33,7 @@ impl Sheet {
         json: bool,
         quiet: bool,
         columns: Columns,
+        payload: Option<Payload>,
         color: Color,
     ) -> Result<Self, Failure> {
         let stdout = Stdout::open()?;
@@ -40,6 +42,7 @@ impl Sheet {
             paint: Paint(!json && color.applies_to(&io::stdout())),
             width: width(&stdout),
             columns,
+            payload,
         };
         Ok(Self {
             rows,

@@ -5,7 +5,7 @@ use tenfold::{DecodeError, Decoder, Event, Recovery, Side, Skipped};
 use super::window::Window;
 
 /// Messages up to this are looked at as a whole; of larger ones only the first bytes are kept.
-const WHOLE: u64 = 64 * 1024;
+pub(crate) const WHOLE: u64 = 64 * 1024;
 
 /// Bytes of a message that are kept to be shown.
 pub(crate) const SHOWN: usize = 256;

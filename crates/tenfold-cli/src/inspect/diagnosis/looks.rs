@@ -11,7 +11,7 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     let bytes = scene.from(scene.broken());
     let bytes = &bytes[..bytes.len().min(LOOKED_AT)];
     let guess = scene.error.looks_like().or_else(|| by_native(bytes));
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = by_bytes(scene, bytes).into_iter().collect();
     if is_utf16(bytes) || guess == Some(LooksLike::Utf16) {
         let where_ = if scene.broken() == 0 {
             "the header itself is UTF-16: the sender encodes header and text as one"
@@ -29,6 +29,44 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
         findings.push(finding(scene, guess, bytes));
     }
     findings
+}
+
+/// What can be told by bytes that no text has.
+fn by_bytes(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
+    const ZEROS: usize = 16;
+    if bytes.len() >= ZEROS && bytes.iter().all(|byte| *byte == 0) {
+        return Some(Finding::new(
+            "zeros",
+            96,
+            "these are zero bytes: a hole in a file, space that was reserved and never written, or memory that \
+             nothing was put into",
+        ));
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Some(Finding::new(
+            "byte-order-mark",
+            96,
+            "this is a byte order mark of UTF-8, which no length counts (write without one: in Python `utf-8` \
+             and not `utf-8-sig`)",
+        ));
+    }
+    let line = scene.side.to_string();
+    let width: usize = line.strip_prefix("decimal:")?.parse().ok()?;
+    let header = bytes.get(..width)?;
+    let digits = header.iter().take_while(|byte| byte.is_ascii_digit());
+    let (number, rest) = header.split_at(digits.count());
+    let pad = *rest.first()?;
+    let is_padded = !number.is_empty() && pad != b' ' && rest.iter().all(|byte| *byte == pad);
+    is_padded.then(|| {
+        Finding::new(
+            "padding",
+            94,
+            format!(
+                "the sender pads the length with \"{}\", and not with spaces",
+                pad.escape_ascii()
+            ),
+        )
+    })
 }
 
 /// What the native framing's description says of these bytes, where the framing at hand says nothing.

@@ -94,7 +94,14 @@ fn drop_lines_of_others(findings: &mut Vec<Finding>) {
     let other = |finding: &Finding| {
         matches!(
             finding.kind,
-            "http" | "tls" | "gzip" | "utf-16" | "protocol"
+            "http"
+                | "tls"
+                | "gzip"
+                | "utf-16"
+                | "protocol"
+                | "zeros"
+                | "padding"
+                | "byte-order-mark"
         )
     };
     if findings.first().is_some_and(other) {

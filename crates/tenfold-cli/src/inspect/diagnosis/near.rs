@@ -146,19 +146,19 @@ fn binary(number: &str, add: &mut impl FnMut(&'static str, String, String)) {
             "the length that the sender writes is that of the message alone".into(),
         );
     }
-    for other in [8, 16, 24, 32, 64] {
+    // The longest first: with half of a number as a number, each message has an empty one before it.
+    for other in [64, 32, 24, 16, 8] {
         for order in ["be", "le"] {
             let line = if other == 8 {
                 "u8".into()
             } else {
                 format!("u{other}{order}")
             };
-            let bytes = other / 8;
-            add(
-                "other-width",
-                line,
-                format!("the sender's length has {bytes} bytes, {}", name(order)),
-            );
+            let says = match other / 8 {
+                1 => "the sender's length has 1 byte".to_owned(),
+                bytes => format!("the sender's length has {bytes} bytes, {}", name(order)),
+            };
+            add("other-width", line, says);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The framing is right, and one frame is not: where the stream is right again, and what that says.
 
-use tenfold::{Decoder, Event, Framing, Side};
+use tenfold::{Decoder, ErrorKind, Event, Framing, Side};
 
 use super::near::near;
 use super::{Finding, Scene};
@@ -49,6 +49,8 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
         rarity: &rarity,
     };
     let mut findings = Vec::new();
+    findings.extend(place.too_large());
+    findings.extend(place.not_closed());
     findings.extend(place.interleaved_headers());
     findings.extend(place.frame_inside());
     findings.extend(place.framed_otherwise());
@@ -162,6 +164,54 @@ impl Place<'_> {
             }
         }
         None
+    }
+
+    /// A frame like the others, but for its size.
+    fn too_large(&self) -> Option<Finding> {
+        let ErrorKind::TooLarge {
+            declared: Some(declared),
+            ..
+        } = self.scene.error.kind()
+        else {
+            return None;
+        };
+        let frame = self.frame_at(self.scene.broken())?;
+        let end = frame.offset + frame.size;
+        let count = counted(*declared, "byte");
+        let index = frame.index;
+        if self.is_right_at(end) {
+            let says = format!(
+                "message {index} is whole and has {count}, which is more than was allowed: --max-message {declared} \
+                 lets it through"
+            );
+            return Some(Finding::new("too-large", 97, says));
+        }
+        // Its end is not at hand.
+        (!self.scene.ended && end > self.scene.window.end()).then(|| {
+            let says = format!(
+                "message {index} has {count}, if its length is right, which is more than was allowed: --max-message \
+                 {declared} lets it through"
+            );
+            Finding::new("too-large", 40, says)
+        })
+    }
+
+    /// A frame that the next one begins in, before what closes it.
+    fn not_closed(&self) -> Option<Finding> {
+        let ErrorKind::BadClose { at } = self.scene.error.kind() else {
+            return None;
+        };
+        let index = self.scene.error.index();
+        self.goes_on_at(*at).then(|| {
+            Finding::new(
+                "run-together",
+                90,
+                format!(
+                    "two frames run together: the bytes that close message {index} are missing, and at offset {at} \
+                     the next frame begins in their place"
+                ),
+            )
+        })
     }
 
     /// Two headers, and then the two payloads.

@@ -285,3 +285,52 @@ fn nothing_is_made_up_about_noise() {
         "{findings:#?}"
     );
 }
+
+#[test]
+fn a_message_over_the_limit_is_no_mistake_of_the_sender() {
+    let long = native(&vec![b'x'; (16 << 20) + 1]);
+    let stream = [native(b"ok"), long, native(b"ok")].concat();
+    let findings = of("decimal:10", &stream);
+    assert_eq!(findings[0].kind, "too-large", "{findings:#?}");
+    assert!(findings[0].says.contains("--max-message 16777217"));
+    // Of a length that is none, nothing of the kind is said.
+    let findings = of("u32be", &all(native));
+    assert_ne!(findings[0].kind, "too-large", "{findings:#?}");
+}
+
+#[test]
+fn a_short_number_is_not_taken_for_a_shorter_one() {
+    let short = |message: &[u8]| {
+        let length = u16::try_from(message.len()).unwrap();
+        [&length.to_be_bytes(), message].concat()
+    };
+    check("u32be", &all(short), "other-width", Some("u16be"));
+}
+
+#[test]
+fn what_stands_before_or_within_a_header_is_named() {
+    check(
+        "decimal:10",
+        &[b"\xef\xbb\xbf", &all(native)[..]].concat(),
+        "byte-order-mark",
+        None,
+    );
+    let padded = |message: &[u8]| {
+        let mut frame = message.len().to_string().into_bytes();
+        frame.resize(10, 0);
+        frame.extend_from_slice(message);
+        frame
+    };
+    check("decimal:10", &all(padded), "padding", None);
+    check("decimal:10", &[0; 1000], "zeros", None);
+    let stream = [all(native), vec![0; 4096]].concat();
+    check("decimal:10", &stream, "zeros", None);
+}
+
+#[test]
+fn a_frame_that_is_not_closed_before_the_next_one_has_run_into_it() {
+    let stream = b"5:hello,6:second5:third,6:fourth,4:last,";
+    let findings = of("netstring", stream);
+    assert_eq!(findings[0].kind, "run-together", "{findings:#?}");
+    assert!(findings[0].says.contains("message 1"), "{findings:#?}");
+}

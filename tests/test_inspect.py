@@ -1,0 +1,299 @@
+"""`tenfold inspect` as a new user runs it: streams that are right, and more than twenty that are broken, each with its cause."""
+
+import gzip
+import json
+import os
+import random
+import signal
+import socket
+import struct
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from support import BOUND, ROOT, accept, connect, frame, frames, listener, read_to_end, wait_until
+
+CAPTURES = ROOT / "vectors" / "captures"
+MESSAGES = [b"hello, world", b"the second message", b"", b"a third one that is longer than those before it", b"x" * 200, b"last"]
+OBJECTS = [json.dumps({"n": number, "text": "a" * number}).encode() for number in range(6)]
+
+
+def u32(message: bytes) -> bytes:
+    return struct.pack(">I", len(message)) + message
+
+
+def netstring(message: bytes) -> bytes:
+    return b"%d:%s," % (len(message), message)
+
+
+def each(form, messages=MESSAGES) -> bytes:
+    return b"".join(map(form, messages))
+
+
+def lsp(message: bytes) -> bytes:
+    return b"Content-Length: %d\r\n\r\n%s" % (len(message), message)
+
+
+FIRST, SECOND, _, THIRD, _, LAST = MESSAGES
+HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(range(200))
+CHARACTERS = "".join(f"{len(text):<10}{text}" for text in ["plain", "naïve café", "déjà vu", "the end"]).encode()
+
+# What is wrong, how it is read, the stream, the kind of the first finding, words that a person must read, a framing that works.
+BROKEN = [
+    ("a browser", "decimal:10", b"GET / HTTP/1.1\r\nHost: example.test\r\n\r\n", "http", "a browser, a health check", None),
+    ("a web server", "u32be", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "http", "a web server answers", None),
+    ("TLS", "decimal:10", HELLO, "tls", "one side encrypts and the other does not", None),
+    ("SSH", "decimal:10", b"SSH-2.0-OpenSSH_9.2p1\r\n", "protocol", "SSH", None),
+    ("a binary length", "decimal:10", each(u32), "other-framing", "framed as u32be", "u32be"),
+    ("a decimal length", "u32be", each(frame), "other-framing", "framed as decimal:10", "decimal:10"),
+    ("netstrings", "decimal:10", each(netstring), "other-framing", "netstring", r"decimal,end=:,close=\x2c"),
+    ("header blocks", "decimal:10", each(lsp, OBJECTS), "other-framing", "content-length", "content-length"),
+    ("JSON, a line each", "decimal:10", b"\n".join(OBJECTS) + b"\n", "json", "JSON without framing", r"delim:\n"),
+    ("gzip", "decimal:10", gzip.compress(each(frame) * 10, mtime=0), "gzip", "gunzip", None),
+    ("UTF-16", "decimal:10", each(frame).decode().encode("utf-16-le"), "utf-16", "header and text as one", None),
+    ("UTF-16 behind an ASCII header", "decimal:10", frame(b"ok") + b"5         " + "héllo".encode("utf-16-le") + frame(b"ok"), "characters", "UTF-16", None),
+    ("a byte order mark", "decimal:10", b"\xef\xbb\xbf" + each(frame), "byte-order-mark", "utf-8-sig", None),
+    ("characters counted", "decimal:10", CHARACTERS, "characters", "encode first, then take the length", "decimal:10,chars"),
+    ("bytes swapped", "u32be", each(lambda m: struct.pack("<I", len(m)) + m), "byte-order", "least significant byte first", "u32le"),
+    ("its own header counted", "u32be", each(lambda m: struct.pack(">I", len(m) + 4) + m), "header-counted", "off by 4", "u32be-4"),
+    ("its own header counted in decimal", "decimal:10", each(lambda m: b"%-10d%s" % (len(m) + 10, m)), "header-counted", "off by 10", "decimal:10-10"),
+    ("two frames run together by two threads", "decimal:10", frame(LAST) + b"%-10d%-10d%s%s" % (len(FIRST), len(SECOND), FIRST, SECOND) + each(frame), "run-together", "two threads", None),
+    ("a frame within a frame", "decimal:10", frame(LAST) + frame(THIRD)[:30] + frame(FIRST) + frame(THIRD)[30:] + each(frame), "run-together", "another whole frame", None),
+    ("two frames run together without a close", "netstring", each(netstring)[:-1].replace(b"message,0:", b"message0:") + b",", "run-together", "the next frame begins", None),
+    ("a frame that is missing but for its payload", "decimal:10", frame(FIRST) + SECOND + each(frame), "extra-bytes", "a frame lost its header", None),
+    ("a byte that is missing", "decimal:10", frame(FIRST) + frame(SECOND)[:-1] + frame(THIRD) + frame(LAST), "missing-bytes", "1 byte is missing in message 1", None),
+    ("a payload that is missing", "decimal:10", frame(FIRST) + b"18        " + frame(THIRD) + frame(LAST), "missing-payload", "the payload of message 1 is missing", None),
+    ("the beginning missing", "decimal:10", each(frame)[15:], "begins-inside", "begins at offset 7", None),
+    ("a newline behind one message", "decimal:10", frame(FIRST) + frame(SECOND) + b"\n" + frame(THIRD) + frame(LAST), "extra-bytes", r'stands "\n"', None),
+    ("a newline behind each message", "decimal:10", each(lambda m: frame(m) + b"\n"), "trailing-bytes", "a newline behind each message", r"decimal:10,close=\n"),
+    ("padded with zeros", "decimal:10", each(lambda m: b"%010d%s" % (len(m), m)), "zero-padded", "with zeros", "decimal:010"),
+    ("padded on the left", "decimal:10", each(lambda m: b"%10d%s" % (len(m), m)), "right-aligned", "on the left", "decimal:10,lax"),
+    ("padded with NUL", "decimal:10", each(lambda m: (b"%d" % len(m)).ljust(10, b"\0") + m), "padding", r'with "\x00"', None),
+    ("not padded", "decimal:10", each(lambda m: b"%d%s" % (len(m), m), [FIRST, SECOND, LAST]), "unpadded", "does not pad it", None),
+    ("a longer header", "decimal:10", each(lambda m: b"%-64d%s" % (len(m), m)), "other-width", "64 characters, and not 10", "decimal:64"),
+    ("a shorter number", "u32be", each(lambda m: struct.pack(">H", len(m)) + m), "other-width", "2 bytes", "u16be"),
+    ("a negative length", "decimal:10", frame(b"ok") + b"-5        hello", "number", "sign", None),
+    ("zeros", "decimal:10", each(frame) + bytes(4096), "zeros", "zero bytes", None),
+    ("a message over the limit", "decimal:10", frame(b"ok") + frame(b"x" * (17 << 20)) + frame(b"ok"), "too-large", "--max-message 17825792", None),
+    ("cut in a payload", "decimal:10", each(frame)[:-2], "cut", "2 bytes of it are missing", None),
+    ("cut in a header", "decimal:10", each(frame) + b"12   ", "cut", "5 bytes of it are missing", None),
+    ("noise", "decimal:10", random.Random(1).randbytes(3000), "unknown", "look like nothing known", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("framing, stream, kind, words, works", [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
+def test_a_broken_stream_leads_to_its_cause(tenfold, tmp_path, framing, stream, kind, words, works):
+    path = tmp_path / "stream"
+    path.write_bytes(stream)
+    inspected = tenfold("inspect", path, "--framing", framing, "--json")
+    assert inspected.wait() == 4, inspected.err
+    (broken,) = [line["broken"] for line in map(json.loads, inspected.out.splitlines()) if "broken" in line]
+    assert broken["findings"][0]["kind"] == kind, broken
+    assert (broken.get("works") or {}).get("framing") == works, broken
+    for_people = tenfold("inspect", path, "--framing", framing)
+    assert for_people.wait() == 4
+    text = " ".join(for_people.out.decode().split())
+    assert words in text, for_people.out.decode()
+    if works:
+        assert f"--framing '{works}' reads" in text
+        again = tenfold("inspect", path, "--framing", works, "--json")
+        assert again.wait() == 0, again.err
+        assert json.loads(again.out.splitlines()[-1])["summary"]["messages"] == broken["works"]["messages"]
+
+
+def presets(tenfold) -> dict[str, str]:
+    listed = tenfold("framings", "--json")
+    assert listed.wait() == 0
+    return {row["name"]: row["line"] for row in map(json.loads, listed.out.splitlines())}
+
+
+def test_auto_names_the_right_framing_of_nine_in_ten_recorded_streams(tenfold):
+    lines = presets(tenfold)
+    rows = [row.split("\t") for row in (CAPTURES / "vectors.tsv").read_text().splitlines()[1:]]
+    sides = {part.strip() for line in lines.values() for part in line.split("//")}
+    right, wrong = 0, []
+    for name, framing, *_ in rows:
+        if framing not in sides:
+            continue
+        inspected = tenfold("inspect", CAPTURES / name, "--framing", "auto", "--json")
+        inspected.wait()
+        first = json.loads(inspected.out.splitlines()[0])["framings"][0]
+        if framing in {part.strip() for part in first["line"].split("//")}:
+            right += 1
+        else:
+            wrong.append((name, framing, first))
+    assert right + len(wrong) > 25
+    assert right >= 0.9 * (right + len(wrong)), wrong
+
+
+def test_the_rows_have_index_offset_length_and_what_is_in_the_message(tenfold, tmp_path):
+    path = tmp_path / "stream"
+    path.write_bytes(each(frame) + frame("é\n\x00".encode()))
+    inspected = tenfold("inspect", path)
+    assert inspected.wait() == 0, inspected.err
+    title, *rows = inspected.out.decode().split("\n\n")[0].splitlines()
+    assert title.split() == ["INDEX", "OFFSET", "LENGTH", "MESSAGE"]
+    assert [row.split(maxsplit=3) for row in rows] == [
+        ["0", "0", "12", "hello, world"],
+        ["1", "22", "18", "the second message"],
+        ["2", "50", "0"],
+        ["3", "60", "47", "a third one that is longer than those before it"],
+        ["4", "117", "200", rows[4].split(maxsplit=3)[3]],
+        ["5", "327", "4", "last"],
+        ["6", "341", "4", r"é\n\0"],
+    ]
+    assert rows[4].endswith("…") and max(map(len, rows)) == 100
+    assert "7 messages of 0 to 200 bytes" in inspected.out.decode()
+
+
+def test_json_has_each_message_whole_and_a_summary(tenfold):
+    inspected = tenfold("inspect", "-", "--json", stdin=frame(b"caf\xc3\xa9") + frame(b"\xff"))
+    assert inspected.wait() == 0, inspected.err
+    assert [json.loads(line) for line in inspected.out.splitlines()] == [
+        {"index": 0, "offset": 0, "size": 15, "length": 5, "text": "café"},
+        {"index": 1, "offset": 15, "size": 11, "length": 1, "base64": "/w=="},
+        {"summary": {"messages": 2, "bytes": 6, "shortest": 1, "longest": 5, "stream": 26, "framing": "decimal:10"}},
+    ]
+
+
+def test_one_message_is_shown_as_a_hex_dump_with_its_header(tenfold):
+    inspected = tenfold("inspect", "-", "--hex", "1", stdin=frame(b"first") + frame(b"\x00\xffsecond"))
+    assert inspected.wait() == 0, inspected.err
+    text = inspected.out.decode()
+    assert "message 1 at offset 15: 8 bytes" in text
+    assert "38 20 20 20 20 20 20 20  20 20 00 ff 73 65 63 6f" in text and "|8         ..seco|" in text
+    missing = tenfold("inspect", "-", "--hex", "7", stdin=frame(b"first"))
+    assert missing.wait() != 0
+    assert "7" in missing.err and "1 message" in missing.err, missing.err
+
+
+def test_a_live_stream_is_shown_as_it_comes_with_the_time(tenfold):
+    server, address = listener()
+    inspected = tenfold("inspect", address, "--json")
+    peer = accept(server)
+    for number in range(3):
+        peer.sendall(frame(b"%d" % number))
+        wait_until(lambda: inspected.out.count(b"\n") == number + 1, what="the row")
+    peer.close()
+    assert inspected.wait() == 0
+    rows = [json.loads(line) for line in inspected.out.splitlines()[:3]]
+    assert [row["text"] for row in rows] == ["0", "1", "2"]
+    times = [row["time"] for row in rows]
+    assert times == sorted(times) and all(times)
+
+
+def test_a_table_of_a_live_stream_ends_with_a_summary_when_it_is_interrupted(tenfold):
+    server, address = listener()
+    inspected = tenfold("inspect", address)
+    peer = accept(server)
+    peer.sendall(frames([b"one", b"two"]))
+    wait_until(lambda: b"two" in inspected.out, what="the rows")
+    inspected.signal(signal.SIGINT)
+    assert inspected.wait() == 130
+    assert b"2 messages" in inspected.out
+    peer.close()
+
+
+@pytest.mark.parametrize("data, words", [(b"", "0 messages"), (frame(b""), "1 message")])
+def test_little_is_no_mistake(tenfold, data, words):
+    inspected = tenfold("inspect", "-", stdin=data)
+    assert inspected.wait() == 0, inspected.err
+    assert words in inspected.out.decode()
+
+
+@pytest.mark.parametrize("framing", ["decimal:10", "u32be", "u64be", "varint", "content-length", "cobs", "http2 --side client", "auto"])
+def test_hostile_bytes_are_answered_soon_and_with_little_memory(run, binary, tmp_path, framing):
+    dice = random.Random(framing)
+    streams = [
+        b"\xff" * 100_000,
+        b"9999999999",
+        b"\x7f\xff\xff\xff" + b"x" * 1000,
+        b"Content-Length: 99999999999999\r\n\r\n",
+        b"A: " * 100_000,
+        dice.randbytes(1 << 20),
+        bytes(dice.choice(b"0123456789 ") for _ in range(1 << 18)),
+    ]
+    for number, stream in enumerate(streams):
+        path = tmp_path / f"{number}"
+        path.write_bytes(stream)
+        inspected = run("prlimit", "--as=800000000", binary, "inspect", path, "--framing", *framing.split())
+        assert inspected.wait() in (0, 4), inspected.err
+        assert "panicked" not in inspected.err
+
+
+def test_what_passes_between_two_is_shown_and_recorded_and_the_recording_is_shown_again(tenfold, tmp_path):
+    server, address = listener()
+    ports, record = tmp_path / "ports", tmp_path / "record"
+    seen = tenfold("inspect", "--between", "127.0.0.1:0", address, "--record", record, "--json", "--port-file", ports, port_file=ports)
+    client = connect(seen.port)
+    peer = accept(server)
+    client.sendall(frame(b"question"))
+    assert peer.recv(100) == frame(b"question")
+    client.shutdown(socket.SHUT_WR)
+    # The half-close is passed on, and the other direction goes on.
+    assert peer.recv(100) == b""
+    peer.sendall(frame(b"answer") + frame(b"more"))
+    peer.close()
+    assert read_to_end(client) == frame(b"answer") + frame(b"more")
+    # What cannot be decoded passes all the same.
+    client = connect(seen.port)
+    peer = accept(server)
+    client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    assert peer.recv(100) == b"GET / HTTP/1.0\r\n\r\n"
+    client.close()
+    assert peer.recv(100) == b""
+    peer.close()
+    wait_until(lambda: b"broken" in seen.out, what="the break")
+    seen.signal(signal.SIGTERM)
+    seen.wait()
+    rows = [json.loads(line) for line in seen.out.splitlines()]
+    shown = [(row["connection"], row["from"], row["text"]) for row in rows if "text" in row]
+    assert shown == [(0, "client", "question"), (0, "server", "answer"), (0, "server", "more")]
+    assert all(row["time"] for row in rows if "text" in row)
+    assert any("HTTP" in row["broken"]["findings"][0]["says"] for row in rows if "broken" in row)
+    again = tenfold("inspect", record, "--json")
+    assert again.wait() == 4, again.err
+    rows_again = [json.loads(line) for line in again.out.splitlines()]
+    assert [(row["connection"], row["from"], row["text"]) for row in rows_again if "text" in row] == shown
+    # One was told by a clock, the other by how long after the beginning it was.
+    for row, row_again in zip(rows[:3], rows_again[:3], strict=True):
+        apart = datetime.fromisoformat(row["time"]) - datetime.fromisoformat(row_again["time"])
+        assert abs(apart.total_seconds()) < BOUND
+
+
+def test_payloads_are_shown_as_values(tenfold):
+    stream = frame(bytes.fromhex("a26161016162820203")) + frame(b"\xff") + frame(b"\x78\x05hello")
+    inspected = tenfold("inspect", "-", "--payload", "cbor", "--json", stdin=stream)
+    assert inspected.wait() == 0, inspected.err
+    rows = [json.loads(line) for line in inspected.out.splitlines()]
+    assert rows[0]["value"] == {"a": 1, "b": [2, 3]} and rows[2]["value"] == "hello"
+    assert "CBOR" in rows[1]["problem"] and rows[1]["base64"] == "/w=="
+    table = tenfold("inspect", "-", "--payload", "cbor", stdin=stream)
+    assert table.wait() == 0, table.err
+    lines = table.out.decode().splitlines()
+    assert lines[1].endswith('9  {"a":1,"b":[2,3]}') and "is no CBOR" in lines[2]
+
+
+def test_a_recording_is_not_written_over(tenfold, tmp_path):
+    (tmp_path / "record").mkdir()
+    (tmp_path / "record" / "precious").write_text("x")
+    seen = tenfold("inspect", "--between", "127.0.0.1:0", "127.0.0.1:1", "--record", tmp_path / "record")
+    assert seen.wait() not in (0, 130)
+    assert "record" in seen.err
+    assert os.listdir(tmp_path / "record") == ["precious"]
+
+
+def test_a_file_that_is_not_there_is_said(tenfold, tmp_path):
+    inspected = tenfold("inspect", tmp_path / "none")
+    assert inspected.wait() == 1
+    assert str(tmp_path / "none") in inspected.err
+
+
+def test_a_segment_of_a_hub_is_a_stream_like_any_other(tenfold, hub, tmp_path):
+    place = hub("--data", tmp_path / "data")
+    place.publish("ticks", [b"one", b"two"])
+    (segment,) = Path(tmp_path / "data").glob("channels/ticks/*.frames")
+    inspected = tenfold("inspect", segment, "--json")
+    assert inspected.wait() == 0, inspected.err
+    assert [json.loads(line)["text"] for line in inspected.out.splitlines()[:2]] == ["one", "two"]
