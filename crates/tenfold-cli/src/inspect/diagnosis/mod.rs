@@ -89,27 +89,17 @@ pub(crate) fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Text of another protocol has lines, too; to read it as lines would help nobody.
+/// What is no stream of messages has lines or numbers, too; to read it by those would help nobody.
 fn drop_lines_of_others(findings: &mut Vec<Finding>) {
-    let other = |finding: &Finding| {
-        matches!(
-            finding.kind,
-            "http"
-                | "tls"
-                | "gzip"
-                | "utf-16"
-                | "protocol"
-                | "zeros"
-                | "padding"
-                | "byte-order-mark"
-        )
+    let Some(first) = findings.first() else {
+        return;
     };
-    if findings.first().is_some_and(other) {
-        findings.retain(|finding| {
-            let works = finding.works.as_ref();
-            works.is_none_or(|works| !works.framing.starts_with("delim:"))
-        });
-    }
+    let lines = matches!(first.kind, "http" | "tls" | "gzip" | "utf-16" | "protocol");
+    let all = matches!(first.kind, "zeros" | "padding" | "byte-order-mark");
+    findings.retain(|finding| {
+        let works = finding.works.as_ref();
+        works.is_none_or(|works| !all && !(lines && works.framing.starts_with("delim:")))
+    });
 }
 
 /// The stream ended inside a frame.
