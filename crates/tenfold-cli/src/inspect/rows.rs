@@ -199,7 +199,7 @@ impl Rows {
                     None => bytes(frame, head, out),
                     // It is JSON already.
                     Some(Ok(value)) => {
-                        out.extend_from_slice(format!(",\"value\":{value}").as_bytes())
+                        out.extend_from_slice(format!(",\"value\":{value}").as_bytes());
                     }
                     Some(Err(problem)) => {
                         out.extend_from_slice(

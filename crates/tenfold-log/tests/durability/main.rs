@@ -14,6 +14,7 @@ mod crash;
 mod damage;
 mod disk;
 mod faults;
+mod kept;
 mod model;
 mod planted;
 mod script;

@@ -98,7 +98,7 @@ fn drop_lines_of_others(findings: &mut Vec<Finding>) {
     let all = matches!(first.kind, "zeros" | "padding" | "byte-order-mark");
     findings.retain(|finding| {
         let works = finding.works.as_ref();
-        works.is_none_or(|works| !all && !(lines && works.framing.starts_with("delim:")))
+        works.is_none_or(|works| !(all || lines && works.framing.starts_with("delim:")))
     });
 }
 
