@@ -511,6 +511,15 @@ def test_publishers_wait_for_a_slow_subscriber_if_they_are_told_to(hub, data):
     wait_until(lambda: channels(hub)["ticks"]["first"] > 2500, what="retention, when nobody is in its way")
 
 
+def test_who_takes_nothing_and_is_passed_by_retention_is_closed_without_taking(hub, data):
+    hub = hub("--data", data, "--retain", "max-bytes=1MiB", "--channel-memory", "64KiB", "--drain", "1s")
+    hub.publish("ticks", [b"first"])
+    stalled, _ = hub.subscribe("ticks", " from=first", receive_buffer=16 * KIB)
+    hub.publish("ticks", [b"%06d" % number + b"x" * 20_000 for number in range(600)])
+    wait_until(lambda: channels(hub)["ticks"]["subscribers"] == 0, what="the end of the subscriber")
+    stalled.close()
+
+
 def test_who_is_too_slow_for_too_long_is_passed_by_retention(hub, data):
     hub = hub("--data", data, "--when-slow", "wait=1s", "--retain", "max-bytes=1MiB", "--channel-memory", "64KiB")
     hub.publish("ticks", [b"first"])

@@ -93,23 +93,33 @@ impl Delivery {
 
     /// Waits until an end is in sight.
     pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (closing, ending) = match self.history {
-            Some(_) => (Some(self.cursor.closing()), None),
-            None => (None, Some(self.cursor.ending())),
-        };
-        async move {
-            if let Some(closing) = closing {
-                closing.await;
+        let trimmed = self.history.clone().map(|history| {
+            let closing = self.cursor.closing();
+            let seq = self.cursor.seq();
+            async move {
+                tokio::select! {
+                    () = closing => {}
+                    () = history.trimmed(seq) => {}
+                }
             }
-            if let Some(ending) = ending {
-                ending.await;
+        });
+        let passed = self.history.is_none().then(|| self.cursor.ending());
+        async move {
+            if let Some(trimmed) = trimmed {
+                trimmed.await;
+            }
+            if let Some(passed) = passed {
+                passed.await;
             }
         }
     }
 
     /// Whether retention has passed the client.
     pub(crate) fn is_passed(&mut self) -> bool {
-        self.history.is_none() && self.look().0 == Look::Passed
+        match &self.history {
+            Some(history) => history.channel.first() > self.cursor.seq(),
+            None => self.look().0 == Look::Passed,
+        }
     }
 
     /// Whether finishing the block that was begun would keep much memory that nobody else keeps.

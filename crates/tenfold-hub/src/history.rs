@@ -1,7 +1,7 @@
 //! A channel's messages on disk: on their way there, and back.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::ProducerId;
 use tenfold_log::{ReadError, Reader, Stretch, Submission};
@@ -34,6 +34,10 @@ pub(crate) struct History {
 const ON_ITS_WAY: usize = 8 << 20;
 /// How much is read at once: as much as an index has an entry for.
 pub(crate) const PORTION: usize = 256 * 1024;
+
+/// How often somebody who takes nothing looks whether its place is still there. Retention itself looks
+/// as often.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Memory for a block on its way to the disk.
 #[derive(Debug)]
@@ -114,6 +118,13 @@ impl History {
     pub(crate) fn still(&self, change: impl FnOnce()) {
         let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         change();
+    }
+
+    /// Waits until retention has deleted the message with this seq.
+    pub(crate) async fn trimmed(&self, seq: u64) {
+        while self.channel.first() <= seq {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Whether the message with this seq can be read.

@@ -207,15 +207,13 @@ impl Subscriber {
     async fn wait_for_room(&mut self) -> io::Result<Option<End>> {
         let interest = self.input() | Interest::WRITABLE;
         let Some(deadline) = self.deadline else {
-            let (ending, kept_for) = {
-                let delivery = self.outgoing.lock();
-                (delivery.ending(), delivery.kept_for())
-            };
+            let kept_for = self.outgoing.lock().kept_for();
             if let Some(time) = kept_for
                 && timeout(time, self.socket.ready(interest)).await.is_err()
             {
                 self.outgoing.lock().park();
             }
+            let ending = self.outgoing.lock().ending();
             tokio::select! {
                 biased;
                 ready = self.socket.ready(interest) => self.listen(ready?)?,
