@@ -186,7 +186,9 @@ def test_nothing_is_lost_repeated_or_reordered_by_a_hub_that_is_killed_again_and
         lives += 1
         port_file = tmp_path / f"life-{lives}"
         arguments = ["--data", data, "--journal", "256KiB", "--channel-memory", "1MiB"]
-        arguments += ["--retain", "trimmed:max-bytes=2MiB", "--listen", f"unix:{path}", "--port-file", port_file]
+        # Of the others, everything is looked at in the end.
+        arguments += ["--retain", "trimmed:max-bytes=2MiB", "--retain", "max-bytes=100GiB", "--max-disk", "100GiB"]
+        arguments += ["--listen", f"unix:{path}", "--port-file", port_file]
         hub = tenfold("serve", *arguments)
         hub.port_file = port_file
         assert hub.addresses
