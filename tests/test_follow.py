@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from support import connect, read_message, wait_until
+from support import connect, frame, read_message, wait_until
 
 
 @pytest.fixture(params=["broadcast", "pub"])
@@ -72,3 +72,33 @@ def test_a_last_line_without_an_end_belongs_to_its_own_file(following):
     append(path, b"first of the new\n")
     assert next_message() == b"begun in the old file"
     assert next_message() == b"first of the new"
+
+
+@pytest.mark.parametrize("form", ["frames", "nul"])
+def test_a_message_that_its_file_does_not_end_is_no_part_of_the_next_file(tenfold, tmp_path, form):
+    path = tmp_path / "messages"
+    write = frame if form == "frames" else lambda message: message + b"\0"
+    path.write_bytes(write(b"whole") + write(b"cut off")[:-3])
+    process = tenfold("broadcast", "--follow", path, "--in", form, "--wait-clients", "1", listen=True)
+    client = connect(process.port)
+    assert read_message(client) == b"whole"
+    os.rename(path, tmp_path / "old")
+    path.write_bytes(write(b"new"))
+    if form == "nul":
+        # As the last line of a text, it may lack its end.
+        assert read_message(client) == b"cut o"
+    assert read_message(client) == b"new"
+    assert ("ended inside a frame, which is left out" in process.err) == (form == "frames")
+
+
+def test_frames_that_are_published_from_a_file_that_is_cut_go_on_behind_the_cut(tenfold, hub, tmp_path):
+    place = hub()
+    path = tmp_path / "frames"
+    path.write_bytes(frame(b"whole") + frame(b"cut off")[:-3])
+    process = tenfold("pub", "log", "--follow", path, "--in", "frames", "--server", f"127.0.0.1:{place.port}")
+    client = subscribed(place)
+    assert client.frame() == b"whole"
+    os.truncate(path, 0)
+    append(path, frame(b"new"))
+    assert client.frame() == b"new"
+    assert "ended inside a frame, which is left out" in process.err

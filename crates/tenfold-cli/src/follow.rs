@@ -65,6 +65,13 @@ impl Followed {
         }
     }
 
+    pub(crate) fn warn_of_cut_frame(&self) {
+        self.words.warning(format_args!(
+            "{} ended inside a frame, which is left out",
+            self.path.display()
+        ));
+    }
+
     fn open(&mut self) -> io::Result<Step> {
         let name = self.path.display();
         match File::open(&self.path) {

@@ -106,6 +106,13 @@ impl Input {
         std::mem::take(&mut self.is_break)
     }
 
+    /// Says that a file that was followed has ended inside a frame.
+    pub(crate) fn warn_of_cut_frame(&self) {
+        if let From::Followed(file) = &self.from {
+            file.warn_of_cut_frame();
+        }
+    }
+
     /// Reads some bytes; 0 is the end.
     pub(crate) fn read(&mut self, space: &mut [u8]) -> Result<usize, Failure> {
         if let From::Followed(file) = &mut self.from {

@@ -37,8 +37,14 @@ impl Relay {
             let block = self.intake.take_block();
             messages += block.messages();
             append(tail, block)?;
-            scanned.map_err(|error| describe(&mut self.input, error))?;
-            if Some(messages) != count && read == 0 && self.input.take_break() {
+            let is_break = read == 0 && self.input.take_break();
+            match scanned {
+                Err(error) if is_break && error.is_truncated() => self.input.warn_of_cut_frame(),
+                scanned => {
+                    scanned.map_err(|error| describe(&mut self.input, error))?;
+                }
+            }
+            if Some(messages) != count && is_break {
                 // Another file is another stream.
                 self.intake = Intake::new(&self.side, self.max_message);
                 continue;

@@ -76,6 +76,11 @@ impl Decoded {
         if self.keeps_rest && (self.inside || !self.decoder.rest().is_empty()) {
             self.rest = self.decoder.rest().to_vec();
             self.end = End::Rest;
+        } else if self.is_break && !self.inside {
+            // The next file has frames of its own, and does not go on with this one.
+            if !self.decoder.is_idle() {
+                self.input.warn_of_cut_frame();
+            }
         } else {
             self.decoder.finish();
         }
