@@ -160,6 +160,8 @@ def test_every_position_is_found_on_disk_and_in_memory(hub, data):
     second = hub("--data", data)
     time.sleep(0.01)
     later = time.time()
+    # Times of commits are whole milliseconds.
+    time.sleep(0.01)
     second.publish("ticks", numbered(10, 20))
     for place, start in [
         ("first", 0), ("0", 0), ("7", 7), ("19", 19), ("20", 20), ("25", 25), ("last", 29), ("-1", 29), ("-15", 15), ("-99", 0),

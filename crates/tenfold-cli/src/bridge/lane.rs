@@ -88,7 +88,13 @@ impl Lane {
                 Next::End => return Ok(()),
             };
             loop {
-                taker.put(event, index).await.map_err(Fault::Taker)?;
+                let is_taken = match event {
+                    Event::Message(message) => taker.put_now(message, index),
+                    _ => Ok(false),
+                };
+                if !is_taken.map_err(Fault::Taker)? {
+                    taker.put(event, index).await.map_err(Fault::Taker)?;
+                }
                 inside = matches!(event, Event::Begin { .. } | Event::Data(_));
                 index += u64::from(matches!(event, Event::Message(_) | Event::End));
                 event = match giver.ready() {

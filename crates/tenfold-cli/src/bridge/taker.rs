@@ -70,6 +70,18 @@ impl Taker {
         }))
     }
 
+    /// Takes a message if that needs no waiting. False: it was not taken.
+    pub(super) fn put_now(&mut self, message: &[u8], index: u64) -> Result<bool, Failure> {
+        match self {
+            Self::Frames(frames) => {
+                let put = frames.writer.try_write(message);
+                put.map_err(|error| frames.failure(error, Some(index)))
+            }
+            Self::Channel(_) => Ok(false),
+            Self::Nobody => Ok(true),
+        }
+    }
+
     /// Takes what `event` says, the message with this `index` of the direction; waits while the
     /// other side is slow.
     pub(super) async fn put(&mut self, event: Event<'_>, index: u64) -> Result<(), Failure> {

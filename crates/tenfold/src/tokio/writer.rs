@@ -59,10 +59,22 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     /// Sends a message, soon.
     #[inline]
     pub async fn write(&mut self, message: &[u8]) -> Result<(), WriteError> {
-        if self.outbox.batches(message) {
-            return self.outbox.batch(message);
+        if self.try_write(message)? {
+            return Ok(());
         }
         poll_fn(|cx| when_ready(self.outbox.message(message, to(&mut self.inner, cx)))).await
+    }
+
+    /// Accepts a small message if nothing has to be written before, without being a future: the fast
+    /// way for one message after the other. False: it was not accepted, and [`write`](Self::write)
+    /// takes it.
+    #[inline]
+    pub fn try_write(&mut self, message: &[u8]) -> Result<bool, WriteError> {
+        if !self.outbox.batches(message) {
+            return Ok(false);
+        }
+        self.outbox.batch(message)?;
+        Ok(true)
     }
 
     /// Sends a mark, in a framing that has them.

@@ -153,3 +153,22 @@ fn a_large_message_leaves_no_memory_behind() {
     assert!(reader.message().unwrap().is_none());
     assert!(reader.decoder().capacity() <= 2 * PIECE);
 }
+
+#[tokio::test]
+async fn a_small_message_is_accepted_at_once_until_something_has_to_be_written() {
+    let side = Framing::default().client().clone();
+    let mut writer = tenfold::tokio::Writer::new(Vec::new(), &side);
+    let small = bytes(1000);
+    let mut accepted = 0;
+    while writer.try_write(&small).unwrap() {
+        accepted += 1;
+        assert!(writer.get_ref().is_empty());
+    }
+    assert_eq!(accepted, HIGH_WATER.div_ceil(1010));
+    writer.flush().await.unwrap();
+    // A large one is not copied, so it has to be written.
+    assert!(!writer.try_write(&bytes(HIGH_WATER)).unwrap());
+    assert!(writer.try_write(&small).unwrap());
+    writer.flush().await.unwrap();
+    assert_eq!(writer.get_ref().len(), (accepted + 1) * 1010);
+}
