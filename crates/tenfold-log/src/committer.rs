@@ -34,10 +34,6 @@ pub struct Committer {
     dirty: BTreeMap<Arc<str>, Dirty>,
 }
 
-/// More segments are not left unsynced, so that their open files are bounded: then a checkpoint begins,
-/// whether the journal is full or not.
-const MOST_DIRTY: usize = 1024;
-
 impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, journal: Journal) -> Self {
         Self {
@@ -72,7 +68,8 @@ impl Committer {
                 return true;
             }
         };
-        if !self.journal.has_room(&plan.records(), plan.bytes()) || self.dirty.len() > MOST_DIRTY {
+        let has_room = self.journal.has_room(&plan.records(), plan.bytes());
+        if !has_room || self.dirty.len() > self.shared.options.max_unsynced {
             match self.turn_over() {
                 Ok(true) => {}
                 Ok(false) => return false,

@@ -17,6 +17,9 @@ pub struct Options {
     pub max_disk: u64,
     /// What a channel keeps, by its name.
     pub retention: RetentionOf,
+    /// How many channels are written to between two checkpoints: the segment of each, and its index,
+    /// stay open so long. One batch can go beyond it.
+    pub max_unsynced: usize,
     /// Frames in one batch, in bytes. A larger block of frames is a batch of its own.
     pub max_batch: usize,
     /// Tells the time of a commit.
@@ -57,6 +60,7 @@ impl Options {
             segment: 64 << 20,
             max_disk: 10 << 30,
             retention: Arc::new(|_| Retention::default()),
+            max_unsynced: 1024,
             max_batch: 4 << 20,
             clock: SystemTime::now,
             random,
@@ -90,6 +94,7 @@ impl fmt::Debug for Options {
             .field("journal", &self.journal)
             .field("segment", &self.segment)
             .field("max_disk", &self.max_disk)
+            .field("max_unsynced", &self.max_unsynced)
             .field("max_batch", &self.max_batch)
             .finish_non_exhaustive()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tenfold::protocol::ChannelName;
-use tenfold_hub::{BadPattern, Pattern};
+use tenfold_hub::{BadPattern, Pattern, raise_fd_limit};
 use tenfold_log::storage::Disk;
 use tenfold_log::{Options, Report, Retention, Threads, open};
 use tracing::{info, warn};
@@ -101,10 +101,20 @@ impl DataOptions {
         let mut options = Options::new(random);
         options.journal = self.journal;
         options.max_disk = self.max_disk;
+        options.max_unsynced = max_unsynced();
         let rules = self.retain.clone();
         options.retention = Arc::new(move |name| retention(&rules, name));
         options
     }
+}
+
+/// An eighth of the files that may be open: a channel has two, and half of them are for connections.
+fn max_unsynced() -> usize {
+    let files = raise_fd_limit().unwrap_or(Some(1024));
+    let eighth = files.map_or(usize::MAX, |files| {
+        usize::try_from(files / 8).unwrap_or(usize::MAX)
+    });
+    eighth.clamp(64, 16 * 1024)
 }
 
 impl Running {

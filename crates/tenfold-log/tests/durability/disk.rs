@@ -127,6 +127,30 @@ fn retention_keeps_whole_segments_and_all_counts() {
 }
 
 #[test]
+fn more_channels_than_may_be_open_are_written_to_by_way_of_checkpoints() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = small();
+    options.journal = 1 << 20;
+    options.max_unsynced = 3;
+    let mut opened = open(disk(&directory), options).unwrap();
+    for round in 0..3 {
+        for number in 0..10 {
+            send(&opened, &format!("c{number}"), Some("p"), &[vec![round; 5]]);
+            settle(&mut opened);
+        }
+    }
+    let checkpoints = opened.log.numbers().checkpoints;
+    assert!((6..=10).contains(&checkpoints), "{checkpoints}");
+    drop(opened);
+    let opened = open(disk(&directory), small()).unwrap();
+    for number in 0..10 {
+        let channel = opened.log.channel(&format!("c{number}"), 0);
+        let expected: Vec<_> = (0..3).map(|round| vec![round; 5]).collect();
+        assert_eq!(read(&channel).all(), expected);
+    }
+}
+
+#[test]
 fn a_time_is_the_first_message_that_was_committed_then_or_later() {
     let directory = tempfile::tempdir().unwrap();
     let mut opened = open(disk(&directory), small()).unwrap();
