@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import struct
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -273,6 +274,92 @@ def test_payloads_are_shown_as_values(tenfold):
     assert table.wait() == 0, table.err
     lines = table.out.decode().splitlines()
     assert lines[1].endswith('9  {"a":1,"b":[2,3]}') and "is no CBOR" in lines[2]
+
+
+def test_who_does_not_read_the_rows_holds_up_neither_what_passes_nor_the_end(tenfold, tmp_path):
+    server, address = listener()
+    ports, count = tmp_path / "ports", 60_000
+    arguments = ("--between", "127.0.0.1:0", address, "--json", "--port-file", ports)
+    seen = tenfold("inspect", *arguments, port_file=ports, sink="held")
+    client = connect(seen.port)
+    peer = accept(server)
+    taken = []
+    taking = threading.Thread(target=lambda: taken.append(read_to_end(peer)))
+    taking.start()
+    # The rows of it are more than the 16 MiB that are kept, and the pipe.
+    client.sendall(frame(b"x" * 1000) * count)
+    client.shutdown(socket.SHUT_WR)
+    taking.join(BOUND)
+    assert taken == [frame(b"x" * 1000) * count]
+    peer.sendall(frame(b"answer"))
+    peer.close()
+    assert read_to_end(client) == frame(b"answer")
+    seen.signal(signal.SIGTERM)
+    assert seen.process.wait(BOUND) == 1
+    assert "not everything was shown" in seen.err
+
+
+def test_rows_that_had_no_place_are_said_when_there_is_place_again(tenfold, tmp_path):
+    server, address = listener()
+    ports, count = tmp_path / "ports", 60_000
+    arguments = ("--between", "127.0.0.1:0", address, "--json", "--port-file", ports)
+    seen = tenfold("inspect", *arguments, port_file=ports, sink="held")
+    client = connect(seen.port)
+    peer = accept(server)
+    taken = []
+    taking = threading.Thread(target=lambda: taken.append(read_to_end(peer)))
+    taking.start()
+    client.sendall(frame(b"x" * 1000) * count)
+    client.shutdown(socket.SHUT_WR)
+    taking.join(BOUND)
+    seen.gather()
+    peer.sendall(frame(b"answer"))
+    peer.close()
+    assert read_to_end(client) == frame(b"answer")
+    seen.signal(signal.SIGTERM)
+    assert seen.wait() == 0, seen.err
+    lines = [json.loads(line) for line in seen.out.splitlines()]
+    shown = sum("index" in line for line in lines)
+    assert 0 < shown < count + 1
+    assert any(line.get("not_shown", {}).get("reads", 0) > 0 for line in lines)
+    # What was not shown was counted all the same.
+    assert [line["summary"]["messages"] for line in lines if "summary" in line] == [count, 1]
+
+
+def test_an_answer_passes_also_from_a_server_that_takes_no_more(tenfold, tmp_path):
+    server, address = listener()
+    ports = tmp_path / "ports"
+    seen = tenfold("inspect", "--between", "127.0.0.1:0", address, "--port-file", ports, port_file=ports)
+    client = connect(seen.port)
+    peer = accept(server)
+    client.sendall(frame(b"question"))
+    assert peer.recv(100) == frame(b"question")
+    peer.sendall(frame(b"enough"))
+    peer.shutdown(socket.SHUT_RD)
+    assert client.recv(100) == frame(b"enough")
+    for _ in range(100):
+        client.sendall(frame(b"more"))
+    peer.sendall(frame(b"last words"))
+    peer.close()
+    assert client.recv(100) == frame(b"last words")
+
+
+def test_what_has_passed_is_shown_and_recorded_also_if_all_ends_at_once(tenfold, tmp_path):
+    server, address = listener()
+    for number in range(20):
+        ports, record = tmp_path / f"ports-{number}", tmp_path / f"record-{number}"
+        arguments = ("--between", "127.0.0.1:0", address, "--record", record, "--json", "--port-file", ports)
+        seen = tenfold("inspect", *arguments, port_file=ports)
+        client = connect(seen.port)
+        peer = accept(server)
+        client.sendall(frame(b"question"))
+        assert peer.recv(100) == frame(b"question")
+        seen.signal(signal.SIGTERM)
+        assert seen.wait() == 0, seen.err
+        assert [row["text"] for row in map(json.loads, seen.out.splitlines()) if "text" in row] == ["question"]
+        assert (record / "0.client.bin").read_bytes() == frame(b"question")
+        for end in (client, peer):
+            end.close()
 
 
 def test_a_recording_is_not_written_over(tenfold, tmp_path):

@@ -81,7 +81,7 @@ def rows(process) -> tuple[list[dict], list[dict]]:
     process.signal(signal.SIGTERM)
     assert process.wait() == 0, process.err
     lines = [json.loads(line) for line in process.out.splitlines()]
-    assert not [line for line in lines if "error" in line], lines
+    assert not [line for line in lines if "broken" in line or "not_shown" in line], lines
     messages = [line for line in lines if "index" in line]
     sides = [[row for row in messages if row["from"] == side] for side in ("client", "server")]
     return sides[0], sides[1]
@@ -147,8 +147,36 @@ def test_unbound_answers_a_query_that_tenfold_sends_and_kdig_is_seen_on_its_way(
     seen = between(f"127.0.0.1:{port}", "dns")
     asked = [program("kdig", "knot-dnsutils"), "+tcp", "+short", "-p", str(seen.port), "@127.0.0.1", "meter.example.test", "A"]
     assert ask(asked) == b"192.0.2.7\n"
-    queries, answers = rows(seen)
-    assert len(queries) == len(answers) == 1
+    queries, answers = (list(map(message_of, messages)) for messages in rows(seen))
+    (asked, answered) = queries + answers
+    assert name in asked and asked[:2] == answered[:2]
+    # One answer, and the address in it.
+    assert answered[6:8] == b"\0\1" and bytes([192, 0, 2, 7]) in answered
+
+
+# git
+
+
+def test_git_clones_from_a_daemon_and_both_are_seen_on_their_way(server, between, tmp_path):
+    work, bare = tmp_path / "work", tmp_path / "served" / "a.git"
+    git = [program("git", "git"), "-c", "user.name=t", "-c", "user.email=t@example.test"]
+    env = dict(os.environ, GIT_CONFIG_GLOBAL=os.devnull, GIT_CONFIG_SYSTEM=os.devnull)
+    ask([*git, "init", "-q", work], env=env)
+    (work / "volts").write_text("230\n" * 1000)
+    ask([*git, "-C", work, "add", "."], env=env)
+    ask([*git, "-C", work, "commit", "-qm", "volts"], env=env)
+    ask([*git, "clone", "-q", "--bare", work, bare], env=env)
+    # The daemon itself, so that it is what is ended.
+    daemon = Path(ask([*git, "--exec-path"]).decode().strip(), "git-daemon")
+    port = server(lambda port: (daemon, "--listen=127.0.0.1", f"--port={port}", "--reuseaddr", "--export-all", f"--base-path={bare.parent}"))
+    seen = between(f"127.0.0.1:{port}", "git")
+    ask([*git, "clone", "-q", f"git://127.0.0.1:{seen.port}/a.git", tmp_path / "clone"], env=env)
+    assert (tmp_path / "clone" / "volts").read_text() == "230\n" * 1000
+    requests, answers = (list(map(message_of, messages)) for messages in rows(seen))
+    assert requests[0].startswith(b"git-upload-pack /a.git\0host=127.0.0.1")
+    assert b"command=fetch" in requests or any(request.startswith(b"want ") for request in requests)
+    # The pack comes in the first band.
+    assert any(answer.startswith(b"\x01PACK") for answer in answers)
 
 
 # Syslog over TCP

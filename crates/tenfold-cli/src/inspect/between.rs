@@ -1,22 +1,25 @@
 //! `--between`: a proxy that shows what passes.
 //!
 //! Each direction of a connection has a thread. It reads, passes on, and only then looks at what it
-//! has read: nothing that is wrong with the bytes, or with showing them, changes what passes.
+//! has read: nothing that is wrong with the bytes, and nobody who does not read the rows, changes
+//! what passes.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tenfold::{Address, Framing, Listener, Stream};
+use tenfold_hub::raise_fd_limit;
 
 use super::Inspect;
 use super::lengths::Lengths;
 use super::recording::Recorder;
 use super::rows::{Stamp, Who};
 use super::sheet::Sheet;
+use super::shown::Shown;
 use super::stream::Stop;
 use super::track::Track;
 use crate::connect;
@@ -31,9 +34,18 @@ const TICK: Duration = Duration::from_millis(100);
 /// Bytes that are passed on at once.
 const CHUNK: usize = 64 * 1024;
 
+/// Connections at once: each has two threads, and up to five open files. More wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// How long the end waits for what was passed on to be looked at.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What all connections share.
 struct Shared {
+    /// Makes rows. Nothing is waited for under this lock.
     sheet: Mutex<Sheet>,
+    shown: Shown,
+    under_way: UnderWay,
     lengths: Mutex<[Lengths; 2]>,
     recorder: Option<Recorder>,
     framing: Framing,
@@ -58,10 +70,15 @@ pub(super) fn run(
     let stop = Stop::watch()?;
     let port_file = options.peer.listening.port_file.as_deref();
     let listener = connect::listen(address, port_file, words)?;
+    // With less it works as well.
+    let _ = raise_fd_limit();
+    let shown = Shown::start(sheet.stdout().clone(), sheet.rows.json)?;
     sheet.title();
-    sheet.flush()?;
+    shown.put(&mut sheet.batch);
     let shared = Arc::new(Shared {
         sheet: Mutex::new(sheet),
+        shown,
+        under_way: UnderWay::default(),
         lengths: Mutex::default(),
         recorder,
         framing: framing.clone(),
@@ -70,12 +87,16 @@ pub(super) fn run(
         words: words.clone(),
     });
     let served = serve(&listener, options, upstream, &shared, &stop);
-    shared.summarize()?;
+    // Who has its bytes may have gone already, and wants to see them.
+    shared.under_way.wait(|count| count.looks == 0);
+    shared.summarize();
+    let shown = shared.shown.finish();
     served?;
     if let Some(failure) = lock(&shared.failed).take() {
         return Err(failure);
     }
-    stop.outcome()
+    stop.outcome()?;
+    shown
 }
 
 fn serve(
@@ -87,7 +108,11 @@ fn serve(
 ) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Other(format!("cannot accept a connection: {error}"));
     let mut connection = 0;
-    while !stop.came() && lock(&shared.failed).is_none() {
+    while !stop.came() && lock(&shared.failed).is_none() && !shared.shown.has_failed() {
+        if shared.under_way.count().connections >= MAX_CONNECTIONS {
+            thread::sleep(TICK);
+            continue;
+        }
         if !is_ready_within(listener.as_fd(), TICK).map_err(failed)? {
             continue;
         }
@@ -103,8 +128,10 @@ fn serve(
             }
         };
         let (peer, upstream) = (options.peer.clone(), upstream.clone());
-        let shared = Arc::clone(shared);
-        thread::spawn(move || {
+        let carrier = Arc::clone(shared);
+        let carry = move || {
+            let shared = carrier;
+            let _counted = shared.under_way.begin(|count| &mut count.connections);
             let name = connect::peer_name(&client);
             shared
                 .words
@@ -115,7 +142,12 @@ fn serve(
                     .words
                     .warning(format_args!("{connection}: {failure}")),
             }
-        });
+        };
+        if let Err(error) = thread::Builder::new().spawn(carry) {
+            shared.words.warning(format_args!(
+                "cannot carry connection {connection}: {error}"
+            ));
+        }
         connection += 1;
     }
     Ok(())
@@ -125,8 +157,13 @@ impl Shared {
     /// Carries a connection to its end.
     fn join(&self, connection: u64, client: &Stream, server: &Stream) {
         thread::scope(|scope| {
-            scope.spawn(|| self.carry(connection, true, client, server));
-            self.carry(connection, false, server, client);
+            let forth = || self.carry(connection, true, client, server);
+            match thread::Builder::new().spawn_scoped(scope, forth) {
+                Ok(_) => self.carry(connection, false, server, client),
+                Err(error) => self
+                    .words
+                    .warning(format_args!("{connection}: cannot carry it: {error}")),
+            }
         });
         self.words.detail(format_args!("{connection}: ended"));
     }
@@ -149,11 +186,14 @@ impl Shared {
                 Ok(n) => n,
             };
             let bytes = &space[..read];
+            // Before the other side can have them: what it has is shown, even if all ends then.
+            let _look = self.under_way.begin(|count| &mut count.looks);
             if read == 0 {
                 let _ = to.shutdown(Shutdown::Write);
             } else if to.write_all(bytes).is_err() {
-                // Nobody takes them: who sends them has to know.
-                let _ = from.shutdown(Shutdown::Both);
+                // Nobody takes them, so they have not passed. What comes back still does.
+                let _ = from.shutdown(Shutdown::Read);
+                continue;
             }
             if let Err(failure) = self.look(&mut track, bytes) {
                 lock(&self.failed).get_or_insert(failure);
@@ -199,10 +239,11 @@ impl Shared {
         if track.is_broken() && !was_broken {
             sheet.report(track);
         }
-        sheet.flush()
+        self.shown.put(&mut sheet.batch);
+        Ok(())
     }
 
-    fn summarize(&self) -> Result<(), Failure> {
+    fn summarize(&self) {
         let mut sheet = lock(&self.sheet);
         let lengths = lock(&self.lengths);
         sheet.both(&lengths, [self.framing.client(), self.framing.server()]);
@@ -210,7 +251,53 @@ impl Shared {
             let connections = counted(recorder.connections(), "connection");
             self.words.note(format_args!("recorded {connections}"));
         }
-        sheet.flush()
+        self.shown.close(&mut sheet.batch);
+    }
+}
+
+/// What has begun and not ended.
+#[derive(Debug, Default)]
+struct UnderWay {
+    count: Mutex<Count>,
+    ended: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    connections: usize,
+    /// Reads that are being passed on and looked at.
+    looks: usize,
+}
+
+/// One of a count, which ends when this is dropped.
+struct Begun<'a> {
+    of: &'a UnderWay,
+    which: fn(&mut Count) -> &mut usize,
+}
+
+impl UnderWay {
+    fn begin(&self, which: fn(&mut Count) -> &mut usize) -> Begun<'_> {
+        *which(&mut lock(&self.count)) += 1;
+        Begun { of: self, which }
+    }
+
+    fn count(&self) -> Count {
+        *lock(&self.count)
+    }
+
+    /// Waits for a count, but not for long: a peer can take as long as it likes.
+    fn wait(&self, is_met: impl Fn(&Count) -> bool) {
+        let waited = self
+            .ended
+            .wait_timeout_while(lock(&self.count), PATIENCE, |count| !is_met(count));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        *(self.which)(&mut lock(&self.of.count)) -= 1;
+        self.of.ended.notify_all();
     }
 }
 

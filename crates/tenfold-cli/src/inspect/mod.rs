@@ -25,6 +25,7 @@ mod recording;
 mod report;
 mod rows;
 mod sheet;
+mod shown;
 mod signatures;
 mod stream;
 mod track;
@@ -57,8 +58,9 @@ use sheet::Sheet;
 A row for each message, then a summary. Where the stream breaks, the bytes around the place, the
 likely cause, and a framing that would have worked are shown; the exit code is then 4.
 --between stands between a client and a server: it passes everything on as it comes, whether it
-can be decoded or not, and shows both directions until it is interrupted. Bytes are shown and
-recorded as they are, passwords as well.
+can be decoded or not, and shows both directions until it is interrupted. Rows that nobody reads
+hold nothing up; beyond 16 MiB they are left out, and that is said. Bytes are shown and recorded as
+they are, passwords as well. --timeout is for the connection to the second address.
 
 Examples:
   tenfold inspect capture.bin

@@ -52,6 +52,10 @@ impl Sheet {
         })
     }
 
+    pub(crate) fn stdout(&self) -> &Stdout {
+        &self.stdout
+    }
+
     pub(crate) fn is_terminal(&self) -> bool {
         self.stdout.is_terminal()
     }
