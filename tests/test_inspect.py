@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -360,6 +361,40 @@ def test_what_has_passed_is_shown_and_recorded_also_if_all_ends_at_once(tenfold,
         assert (record / "0.client.bin").read_bytes() == frame(b"question")
         for end in (client, peer):
             end.close()
+
+
+def test_what_passes_goes_on_when_it_can_no_longer_be_recorded(tenfold, tmp_path):
+    server, address = listener()
+    ports, record = tmp_path / "ports", tmp_path / "record"
+    seen = tenfold("inspect", "--between", "127.0.0.1:0", address, "--record", record, "--json", "--port-file", ports, port_file=ports)
+    port = seen.port
+    # Its files cannot be made.
+    shutil.rmtree(record)
+    client = connect(port)
+    peer = accept(server)
+    for number in range(3):
+        message = frame(b"question %d" % number)
+        client.sendall(message)
+        assert peer.recv(100) == message
+    wait_until(lambda: seen.out.count(b"question") == 3, what="three rows")
+    assert "cannot record in" in seen.err and "everything is passed on" in seen.err
+    seen.signal(signal.SIGTERM)
+    assert seen.wait() == 1
+    assert seen.err.count("from here on nothing is recorded") == 1
+    client.close()
+    peer.close()
+
+
+def test_a_recording_whose_last_time_is_cut_is_shown_whole(tenfold, tmp_path):
+    record = tmp_path / "record"
+    record.mkdir()
+    (record / "recording.json").write_text('{"version":1,"framing":"decimal:10","started":"2026-01-02T03:04:05Z","upstream":"127.0.0.1:1"}\n')
+    (record / "0.client.bin").write_bytes(frame(b"one") + frame(b"two"))
+    (record / "0.server.bin").write_bytes(b"")
+    (record / "0.times").write_text("1000 client 13\n2000 cli")
+    inspected = tenfold("inspect", record, "--json")
+    assert inspected.wait() == 0, inspected.err
+    assert [row["text"] for row in map(json.loads, inspected.out.splitlines()) if "text" in row] == ["one", "two"]
 
 
 def test_a_recording_is_not_written_over(tenfold, tmp_path):

@@ -50,8 +50,8 @@ struct Shared {
     recorder: Option<Recorder>,
     framing: Framing,
     max_message: u64,
-    /// Why nothing more can be shown, or recorded.
-    failed: Mutex<Option<Failure>>,
+    /// Why nothing more is recorded.
+    unrecorded: Mutex<Option<Failure>>,
     words: Words,
 }
 
@@ -83,7 +83,7 @@ pub(super) fn run(
         recorder,
         framing: framing.clone(),
         max_message: options.max_message,
-        failed: Mutex::default(),
+        unrecorded: Mutex::default(),
         words: words.clone(),
     });
     let served = serve(&listener, options, upstream, &shared, &stop);
@@ -92,7 +92,7 @@ pub(super) fn run(
     shared.summarize();
     let shown = shared.shown.finish();
     served?;
-    if let Some(failure) = lock(&shared.failed).take() {
+    if let Some(failure) = lock(&shared.unrecorded).take() {
         return Err(failure);
     }
     stop.outcome()?;
@@ -108,7 +108,7 @@ fn serve(
 ) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Other(format!("cannot accept a connection: {error}"));
     let mut connection = 0;
-    while !stop.came() && lock(&shared.failed).is_none() && !shared.shown.has_failed() {
+    while !stop.came() && !shared.shown.has_failed() {
         if shared.under_way.count().connections >= MAX_CONNECTIONS {
             thread::sleep(TICK);
             continue;
@@ -195,9 +195,8 @@ impl Shared {
                 let _ = from.shutdown(Shutdown::Read);
                 continue;
             }
-            if let Err(failure) = self.look(&mut track, bytes) {
-                lock(&self.failed).get_or_insert(failure);
-            }
+            self.record(who, bytes);
+            self.look(&mut track, who, bytes);
             if read == 0 {
                 break;
             }
@@ -211,16 +210,26 @@ impl Shared {
         }
     }
 
-    /// Shows what was passed on, and records it; nothing is the end.
-    fn look(&self, track: &mut Track, bytes: &[u8]) -> Result<(), Failure> {
-        let stamp = Stamp::now();
-        let who = track.who().unwrap_or(Who {
-            connection: 0,
-            client: true,
-        });
-        if let Some(recorder) = &self.recorder {
-            recorder.record(who, bytes)?;
+    /// Records what was passed on; nothing is the end. What passes goes on also when that fails.
+    fn record(&self, who: Who, bytes: &[u8]) {
+        let Some(recorder) = &self.recorder else {
+            return;
+        };
+        let mut unrecorded = lock(&self.unrecorded);
+        if unrecorded.is_some() {
+            return;
         }
+        if let Err(failure) = recorder.record(who, bytes) {
+            self.words.warning(format_args!(
+                "{failure}; from here on nothing is recorded, and everything is passed on"
+            ));
+            *unrecorded = Some(failure);
+        }
+    }
+
+    /// Shows what was passed on; nothing is the end.
+    fn look(&self, track: &mut Track, who: Who, bytes: &[u8]) {
+        let stamp = Stamp::now();
         let mut sheet = lock(&self.sheet);
         let was_broken = track.is_broken();
         let (quiet, rows) = (sheet.quiet, sheet.rows);
@@ -240,7 +249,6 @@ impl Shared {
             sheet.report(track);
         }
         self.shown.put(&mut sheet.batch);
-        Ok(())
     }
 
     fn summarize(&self) {

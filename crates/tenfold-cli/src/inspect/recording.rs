@@ -108,7 +108,8 @@ impl Recorder {
         let micros = self.start.elapsed().as_micros();
         // The bytes first: a time that is there speaks of bytes that are there.
         files.streams[usize::from(!who.client)].write_all(bytes)?;
-        writeln!(files.times, "{micros} {} {}", who.name(), bytes.len())?;
+        let time = format!("{micros} {} {}\n", who.name(), bytes.len());
+        files.times.write_all(time.as_bytes())?;
         if bytes.is_empty() {
             files.ended += 1;
             if files.ended == 2 {
@@ -256,14 +257,23 @@ struct Shown<'a> {
 impl Shown<'_> {
     fn run(&mut self, sheet: &mut Sheet, stop: &Stop) -> Result<(), Failure> {
         let path = self.dir.join(format!("{}.times", self.connection));
-        let times = BufReader::new(File::open(&path).map_err(|error| cannot_read(&path, &error))?);
+        let mut times =
+            BufReader::new(File::open(&path).map_err(|error| cannot_read(&path, &error))?);
         let mut streams = [self.open("client")?, self.open("server")?];
         let mut last = None;
-        for line in times.lines() {
+        let mut line = String::new();
+        loop {
             if stop.came() {
                 return Ok(());
             }
-            let line = line.map_err(|error| cannot_read(&path, &error))?;
+            line.clear();
+            times
+                .read_line(&mut line)
+                .map_err(|error| cannot_read(&path, &error))?;
+            // Nothing more; or a line that a proxy had begun when it was killed, or its disk was full.
+            let Some(line) = line.strip_suffix('\n') else {
+                break;
+            };
             let damaged = || {
                 Failure::Other(format!(
                     "{}: \"{}\" is no time",
@@ -271,7 +281,7 @@ impl Shown<'_> {
                     line.escape_debug()
                 ))
             };
-            let (micros, client, bytes) = parse_time(&line).ok_or_else(damaged)?;
+            let (micros, client, bytes) = parse_time(line).ok_or_else(damaged)?;
             let stamp = self.about.stamp(micros);
             let which = usize::from(!client);
             let read = self.take(which, &mut streams[which], bytes, &stamp, sheet)?;
@@ -284,7 +294,7 @@ impl Shown<'_> {
             }
             last = Some(stamp);
         }
-        // A proxy that was killed may have written bytes without their time.
+        // Bytes that were written without their time.
         let stamp = last.unwrap_or_else(|| self.about.stamp(0));
         for which in [0, 1] {
             self.take(which, &mut streams[which], u64::MAX, &stamp, sheet)?;
