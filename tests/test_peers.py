@@ -157,26 +157,56 @@ def test_unbound_answers_a_query_that_tenfold_sends_and_kdig_is_seen_on_its_way(
 # git
 
 
-def test_git_clones_from_a_daemon_and_both_are_seen_on_their_way(server, between, tmp_path):
+@pytest.fixture
+def git_daemon(server, tmp_path):
+    """Starts git's daemon with a repository `a.git`, that can be pushed to; gives back `git(...)`, a tree it was cloned from, and the port."""
     work, bare = tmp_path / "work", tmp_path / "served" / "a.git"
-    git = [program("git", "git"), "-c", "user.name=t", "-c", "user.email=t@example.test"]
+    command = [program("git", "git"), "-c", "user.name=t", "-c", "user.email=t@example.test"]
     env = dict(os.environ, GIT_CONFIG_GLOBAL=os.devnull, GIT_CONFIG_SYSTEM=os.devnull)
-    ask([*git, "init", "-q", work], env=env)
+
+    def git(*arguments) -> bytes:
+        return ask([*command, *arguments], env=env)
+
+    git("init", "-q", work)
     (work / "volts").write_text("230\n" * 1000)
-    ask([*git, "-C", work, "add", "."], env=env)
-    ask([*git, "-C", work, "commit", "-qm", "volts"], env=env)
-    ask([*git, "clone", "-q", "--bare", work, bare], env=env)
+    git("-C", work, "add", ".")
+    git("-C", work, "commit", "-qm", "volts")
+    git("clone", "-q", "--bare", work, bare)
     # The daemon itself, so that it is what is ended.
-    daemon = Path(ask([*git, "--exec-path"]).decode().strip(), "git-daemon")
-    port = server(lambda port: (daemon, "--listen=127.0.0.1", f"--port={port}", "--reuseaddr", "--export-all", f"--base-path={bare.parent}"))
+    daemon = Path(git("--exec-path").decode().strip(), "git-daemon")
+    options = ("--listen=127.0.0.1", "--reuseaddr", "--export-all", "--enable=receive-pack", f"--base-path={bare.parent}")
+    port = server(lambda port: (daemon, f"--port={port}", *options))
+    return git, work, port
+
+
+def test_git_clones_from_its_daemon_and_both_are_seen_on_their_way(git_daemon, between, tmp_path):
+    git, _, port = git_daemon
     seen = between(f"127.0.0.1:{port}", "git")
-    ask([*git, "clone", "-q", f"git://127.0.0.1:{seen.port}/a.git", tmp_path / "clone"], env=env)
+    git("clone", "-q", f"git://127.0.0.1:{seen.port}/a.git", tmp_path / "clone")
     assert (tmp_path / "clone" / "volts").read_text() == "230\n" * 1000
     requests, answers = (list(map(message_of, messages)) for messages in rows(seen))
     assert requests[0].startswith(b"git-upload-pack /a.git\0host=127.0.0.1")
     assert b"command=fetch" in requests or any(request.startswith(b"want ") for request in requests)
     # The pack comes in the first band.
     assert any(answer.startswith(b"\x01PACK") for answer in answers)
+
+
+def test_git_pushes_to_its_daemon_and_the_pack_that_no_frame_holds_passes_all_the_same(git_daemon, between, tmp_path):
+    git, work, port = git_daemon
+    (work / "noise").write_bytes(os.urandom(200_000))
+    git("-C", work, "add", ".")
+    git("-C", work, "commit", "-qm", "noise")
+    seen = between(f"127.0.0.1:{port}", "git")
+    git("-C", work, "push", "-q", f"git://127.0.0.1:{seen.port}/a.git", "HEAD:refs/heads/pushed")
+    assert git("-C", tmp_path / "served" / "a.git", "rev-parse", "pushed") == git("-C", work, "rev-parse", "HEAD")
+    seen.signal(signal.SIGTERM)
+    assert seen.wait() == 0, seen.err
+    lines = [json.loads(line) for line in seen.out.splitlines()]
+    asked = [message_of(line) for line in lines if line.get("from") == "client" and "index" in line]
+    assert asked[0].startswith(b"git-receive-pack /a.git\0") and b" refs/heads/pushed\0" in asked[1]
+    (broken,) = [line["broken"] for line in lines if "broken" in line]
+    assert broken["findings"][0]["kind"] == "pack", broken
+    assert any(b"unpack ok" in message_of(line) for line in lines if line.get("from") == "server" and "index" in line)
 
 
 # Syslog over TCP

@@ -168,6 +168,12 @@ impl Trial {
         }
     }
 
+    /// Whether this is a delimiter that cuts bytes of any sort, and most of what it cuts is not
+    /// what stands between such delimiters.
+    pub(crate) fn cuts_anything(&self) -> bool {
+        self.anywhere && self.untypical > self.typical
+    }
+
     fn compare(&mut self, signature: &Signature, message: &[u8], before: &[u8]) {
         // What ten messages show, a thousand do not show better.
         let counts = self.typical + self.untypical < 10;

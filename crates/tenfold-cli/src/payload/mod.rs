@@ -30,7 +30,7 @@ pub(crate) enum Payload {
     Json,
     /// CBOR (RFC 8949)
     Cbor,
-    /// `MessagePack`
+    #[value(help = "MessagePack")]
     Msgpack,
     /// Python's pickle; nothing of it is executed
     Pickle,
@@ -43,7 +43,7 @@ pub(crate) enum Written {
     Json,
     /// CBOR (RFC 8949)
     Cbor,
-    /// `MessagePack`
+    #[value(help = "MessagePack")]
     Msgpack,
 }
 

@@ -45,7 +45,7 @@ fn gets_through(scene: Scene<'_>, trial: &Trial) -> bool {
     let cut_at_the_end = matches!(&trial.end, End::Broken(error) if error.is_truncated())
         && trial.messages > 1
         && trial.explained * 10 >= trial.total * 8;
-    past && (trial.is_complete() || cut_at_the_end)
+    past && (trial.is_complete() || cut_at_the_end) && !trial.cuts_anything()
 }
 
 fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {

@@ -50,6 +50,14 @@ fn by_bytes(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
              and not `utf-8-sig`)",
         ));
     }
+    if let [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, ..] = bytes {
+        return Some(Finding::new(
+            "pack",
+            97,
+            "this is a pack of git, which has no frame: a push ends its commands with a mark, and writes the \
+             pack as it is (nothing is wrong with what comes before it)",
+        ));
+    }
     let line = scene.side.to_string();
     let width: usize = line.strip_prefix("decimal:")?.parse().ok()?;
     let header = bytes.get(..width)?;

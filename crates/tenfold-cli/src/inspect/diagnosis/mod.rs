@@ -95,7 +95,7 @@ fn drop_lines_of_others(findings: &mut Vec<Finding>) {
         return;
     };
     let lines = matches!(first.kind, "http" | "tls" | "gzip" | "utf-16" | "protocol");
-    let all = matches!(first.kind, "zeros" | "padding" | "byte-order-mark");
+    let all = matches!(first.kind, "zeros" | "pack" | "padding" | "byte-order-mark");
     findings.retain(|finding| {
         let works = finding.works.as_ref();
         works.is_none_or(|works| !(all || lines && works.framing.starts_with("delim:")))

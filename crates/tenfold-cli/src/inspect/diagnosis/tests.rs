@@ -337,3 +337,30 @@ fn a_frame_that_is_not_closed_before_the_next_one_has_run_into_it() {
     assert_eq!(findings[0].kind, "run-together", "{findings:#?}");
     assert!(findings[0].says.contains("message 1"), "{findings:#?}");
 }
+
+#[test]
+fn a_pack_of_git_is_no_frame_and_no_other_framing() {
+    let pkt = |text: &[u8]| [format!("{:04x}", text.len() + 4).as_bytes(), text].concat();
+    let mut stream = [
+        pkt(b"git-receive-pack /a.git\0host=example.test\0"),
+        pkt(b"0000 e64e refs/heads/main\0 report-status side-band-64k\n"),
+        b"0000PACK\0\0\0\x02\0\0\0\x03".to_vec(),
+    ]
+    .concat();
+    let pack = stream.len();
+    // Bytes of any sort, as those of a compressed file.
+    let mut state = 1_u32;
+    stream.extend((0..10_000).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    }));
+    check("hex:4-4,marks", &stream, "pack", None);
+    // Nor are they strings that end with NUL, also if the last byte is one and no word says what they are.
+    stream.push(0);
+    stream[pack - 12..pack - 8].copy_from_slice(b"????");
+    let findings = of("hex:4-4,marks", &stream);
+    assert!(
+        findings.iter().all(|finding| finding.works.is_none()),
+        "{findings:#?}"
+    );
+}
