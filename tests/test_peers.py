@@ -1,13 +1,14 @@
 """Programs that others wrote, at their own sockets: each is started here, on loopback, and is spoken to through `tenfold`.
 
 Erlang, git, `multiprocessing` and `SocketHandler` are in test_referees.py and test_clients.py. A program that is missing
-fails its test: `./test` installs them.
+fails its test: `./test` installs them. docs/peers.md has all of them in a table.
 """
 
 import base64
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from support import BOUND, connect, frame, read_message, wait_until
+from support import BOUND, ROOT, connect, frame, read_message, wait_until
 
 
 def program(name: str, package: str, *places: str) -> str:
@@ -485,3 +486,15 @@ def test_a_deb_is_listed_as_what_it_is(tenfold, tmp_path):
     assert len(members) == 4
     assert all(name in text for name in ("!<arch>", "debian-binary", "control.tar", "data.tar"))
     assert lines[-1]["summary"]["stream"] == deb.stat().st_size
+
+
+# The page
+
+
+def test_the_page_of_peers_names_tests_that_are_there_and_each_of_this_file():
+    def tests_in(*files) -> set[str]:
+        return {name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)}
+
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "peers.md").read_text()))
+    assert named <= tests_in(*(ROOT / "tests").glob("test_*.py"))
+    assert tests_in(Path(__file__)) - named == {"test_the_page_of_peers_names_tests_that_are_there_and_each_of_this_file"}
