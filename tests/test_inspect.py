@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import threading
+import zlib
 from datetime import datetime
 from pathlib import Path
 
@@ -78,6 +79,16 @@ BROKEN = [
     ("a negative length", "decimal:10", frame(b"ok") + b"-5        hello", "number", "sign", None),
     ("zeros", "decimal:10", each(frame) + bytes(4096), "zeros", "zero bytes", None),
     ("a message over the limit", "decimal:10", frame(b"ok") + frame(b"x" * (17 << 20)) + frame(b"ok"), "too-large", "--max-message 17825792", None),
+    ("a message over the limit that is not whole", "decimal:10", each(frame, [FIRST, SECOND]) + b"%-10d" % (20 << 20) + b"x" * (1 << 20), "too-large", "20,971,520 bytes", None),
+    ("one byte more than is counted", "decimal:10", each(lambda m: b"%-10d%s!" % (len(m), m), [FIRST, SECOND, THIRD, LAST]), "off-by", "less than the message has", "decimal:10+1"),
+    ("netstrings of characters", "netstring", "".join(f"{len(text)}:{text}," for text in ["plain", "naïve café", "déjà vu"]).encode(), "characters", "encode first, then take the length", r"decimal,end=:,close=\x2c,chars"),
+    ("netstrings without the comma", "netstring", each(lambda m: b"%d:%s" % (len(m), m)), "not-closed", 'leaves out the ","', "decimal,end=:"),
+    ("header blocks of characters", "lsp", "".join(f"Content-Length: {len(text)}\r\n\r\n{text}" for text in ['{"a":"é"}', '{"b":"ok"}\n']).encode(), "characters", "counted characters", None),
+    ("header blocks with bare newlines", "lsp", each(lsp, OBJECTS).replace(b"\r\n", b"\n"), "line-ends", "and not with a carriage return", None),
+    ("Python's bytes as text", "decimal:10", str(frame(FIRST)).encode(), "repr", "decode() them first", None),
+    ("zlib", "decimal:10", zlib.compress(each(frame) * 10), "compressed", "zlib", None),
+    ("an error message in the middle", "decimal:10", each(frame) + b"Traceback (most recent call last):\n  File \"x.py\", line 3\n", "lines", "something else writes to the same place", None),
+    ("a fraction", "decimal:10", b"12.0      hello, world", "number", "floating-point", None),
     ("cut in a payload", "decimal:10", each(frame)[:-2], "cut", "2 bytes of it are missing", None),
     ("cut in a header", "decimal:10", each(frame) + b"12   ", "cut", "5 bytes of it are missing", None),
     ("noise", "decimal:10", random.Random(1).randbytes(3000), "unknown", "look like nothing known", None),

@@ -9,6 +9,9 @@ use tenfold::{DEFAULT_LIMIT, DecodeError, Decoder, Event, Side};
 
 use super::signatures::Signature;
 
+/// The largest length that is believed where it stands in digits: 1 TiB.
+const MOST_IN_DIGITS: u64 = 1 << 40;
+
 /// How rare each byte is in a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Rarity([f32; 256]);
@@ -52,6 +55,8 @@ pub(crate) struct Trial {
     pub(crate) untypical: u64,
     /// Frames begin and end anywhere, so that no single one is a surprise.
     anywhere: bool,
+    /// The header is a number in bits, and nothing else.
+    is_binary: bool,
 }
 
 /// How a trial ended.
@@ -97,8 +102,9 @@ impl Trial {
             typical: 0,
             untypical: 0,
             anywhere: ends_anywhere(side),
+            is_binary: is_binary(side),
         };
-        let mut decoder = Decoder::new(side).with_limit(DEFAULT_LIMIT);
+        let mut decoder = Decoder::new(side).with_limit(limit(side));
         decoder.feed(sample.bytes);
         if sample.whole {
             decoder.finish();
@@ -195,10 +201,24 @@ impl Trial {
         if frame.len() > length && !self.anywhere {
             let framing_bits = sample.rarity.bits(frame) - payload_bits;
             let left = self.total - self.explained;
-            self.bits += (framing_bits - number_bits(length as u64, left)).max(-2.0);
+            let surprise = framing_bits - number_bits(length as u64, left);
+            self.bits += surprise
+                .min(self.most_bits(frame.len() - length, left))
+                .max(-2.0);
         }
         self.messages += 1;
         self.explained = behind;
+    }
+
+    /// Any number that does not lead behind the stream would do as well: that is how unlikely it is
+    /// at most, however rare its bytes are.
+    #[expect(clippy::cast_precision_loss, reason = "the logarithm of a length")]
+    fn most_bits(&self, header: usize, left: u64) -> f64 {
+        if self.is_binary {
+            (8.0 * header as f64 - ((left + 1) as f64).log2()).max(0.0)
+        } else {
+            f64::INFINITY
+        }
     }
 }
 
@@ -207,6 +227,20 @@ fn ends_anywhere(side: &Side) -> bool {
     let line = side.to_string();
     matches!(line.as_str(), "slip" | "hdlc")
         || (line.starts_with("delim:") && !line.contains("open="))
+}
+
+/// A length in digits is none by chance, however large it is.
+fn limit(side: &Side) -> u64 {
+    if side.to_string().starts_with("decimal") {
+        MOST_IN_DIGITS
+    } else {
+        DEFAULT_LIMIT
+    }
+}
+
+fn is_binary(side: &Side) -> bool {
+    let line = side.to_string();
+    line.starts_with('u') && !line.contains([',', '/'])
 }
 
 fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {

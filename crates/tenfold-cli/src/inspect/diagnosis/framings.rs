@@ -3,7 +3,7 @@
 use tenfold::Framing;
 
 use super::near::{Near, near};
-use super::{Finding, Scene, Works};
+use super::{Finding, Scene, Works, looks};
 use crate::inspect::rank::{self, WORTH_NAMING};
 use crate::inspect::trial::{End, Rarity, Sample, Trial};
 use crate::numbers::counted;
@@ -78,6 +78,13 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
     let first = ranked
         .into_iter()
         .find(|ranked| ranked.side != *scene.side && gets_through(scene, &ranked.trial))?;
+    // A block of headers has lines, and is no stream of lines.
+    if looks::is_block(scene)
+        && first.side.to_string().starts_with("delim:")
+        && looks::begins_block(sample.bytes)
+    {
+        return None;
+    }
     let name = match first.presets.as_slice() {
         [] => String::new(),
         _ => format!(" ({})", first.name()),

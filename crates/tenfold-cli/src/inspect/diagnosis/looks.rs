@@ -2,7 +2,7 @@
 
 use tenfold::{Decoder, Framing, LooksLike};
 
-use super::{Finding, Scene};
+use super::{Finding, Scene, beginnings};
 
 /// Bytes that are looked at.
 const LOOKED_AT: usize = 64;
@@ -10,7 +10,11 @@ const LOOKED_AT: usize = 64;
 pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     let bytes = scene.from(scene.broken());
     let bytes = &bytes[..bytes.len().min(LOOKED_AT)];
-    let guess = scene.error.looks_like().or_else(|| by_native(bytes));
+    let guess = scene
+        .error
+        .looks_like()
+        .or_else(|| by_native(bytes))
+        .filter(|guess| !is_meant(*guess, &scene.side.to_string()));
     let mut findings: Vec<Finding> = by_bytes(scene, bytes).into_iter().collect();
     if is_utf16(bytes) || guess == Some(LooksLike::Utf16) {
         let where_ = if scene.broken() == 0 {
@@ -50,17 +54,15 @@ fn by_bytes(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
              and not `utf-8-sig`)",
         ));
     }
-    if let [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, ..] = bytes {
-        return Some(Finding::new(
-            "pack",
-            97,
-            "this is a pack of git, which has no frame: a push ends its commands with a mark, and writes the \
-             pack as it is (nothing is wrong with what comes before it)",
-        ));
+    if let Some(finding) = beginnings::find(bytes).or_else(|| line_ends(scene, bytes)) {
+        return Some(finding);
     }
     let line = scene.side.to_string();
     let width: usize = line.strip_prefix("decimal:")?.parse().ok()?;
     let header = bytes.get(..width)?;
+    if let Some(finding) = written_otherwise(header) {
+        return Some(finding);
+    }
     let digits = header.iter().take_while(|byte| byte.is_ascii_digit());
     let (number, rest) = header.split_at(digits.count());
     let pad = *rest.first()?;
@@ -75,6 +77,66 @@ fn by_bytes(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
             ),
         )
     })
+}
+
+/// A length that is a number, and not in plain digits.
+fn written_otherwise(header: &[u8]) -> Option<Finding> {
+    let text = std::str::from_utf8(header).ok()?.trim_end_matches(' ');
+    let is_all = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let how = if let Some(digits) = text.strip_prefix("0x") {
+        let is_hex = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        is_hex.then_some("in hexadecimal, and not in decimal digits")
+    } else if let Some((whole, fraction)) = text.split_once('.') {
+        (is_all(whole) && is_all(fraction)).then_some(
+            "with a fraction: it was calculated as a floating-point number (in Python, `//` divides whole numbers)",
+        )
+    } else {
+        (text.contains([',', '_']) && text.split([',', '_']).all(is_all))
+            .then_some("with separators between its digits")
+    };
+    how.map(|how| {
+        let says = format!("the sender writes the length \"{text}\" {how}");
+        Finding::new("number", 93, says)
+    })
+}
+
+/// A block of headers whose lines end with a newline alone.
+fn line_ends(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
+    let newline = bytes.iter().position(|byte| *byte == b'\n')?;
+    let (line, _) = bytes.split_at(newline);
+    let is_bare = begins_block(line) && line.last() != Some(&b'\r');
+    (is_bare && is_block(scene)).then(|| {
+        Finding::new(
+            "line-ends",
+            94,
+            "the sender ends the lines of its headers with a newline alone, and not with a carriage return and a \
+             newline (in Python, a file in text mode, or print())",
+        )
+    })
+}
+
+/// Whether the framing at hand is one of header blocks.
+pub(super) fn is_block(scene: Scene<'_>) -> bool {
+    scene.side.to_string().contains("content-length")
+}
+
+/// Whether these bytes are the beginning of a header block.
+pub(super) fn begins_block(bytes: &[u8]) -> bool {
+    const NAME: &[u8] = b"content-length:";
+    bytes
+        .get(..NAME.len())
+        .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
+}
+
+/// Whether this is what the framing at hand would have there: to say so would help nobody.
+fn is_meant(guess: LooksLike, line: &str) -> bool {
+    match guess {
+        LooksLike::Netstring => line.starts_with("decimal,end=:"),
+        LooksLike::OctetCounted => line.starts_with(r"decimal,end=\x20"),
+        LooksLike::ContentLength => line.contains("content-length"),
+        LooksLike::Lines => line.starts_with("delim:"),
+        _ => false,
+    }
 }
 
 /// What the native framing's description says of these bytes, where the framing at hand says nothing.
@@ -128,6 +190,13 @@ fn finding(scene: Scene<'_>, guess: LooksLike, bytes: &[u8]) -> Finding {
             ("binary-length", 45, guess.to_string())
         }
         LooksLike::CharacterCount => ("characters", 80, guess.to_string()),
+        LooksLike::Lines if scene.error.index() > 0 => (
+            "lines",
+            55,
+            "this looks like lines of text, in no frame: something else writes to the same place (print, a log, an \
+             error message)"
+                .to_owned(),
+        ),
         LooksLike::Lines => ("lines", 45, guess.to_string()),
         LooksLike::RightAligned | LooksLike::ZeroPadded | LooksLike::OctetCounted => {
             ("number", 55, guess.to_string())

@@ -4,11 +4,13 @@
 //!   framings.rs   the whole stream by another framing: one that is near, or one that is not
 //!   places.rs     the framing is right, and one frame is not: where is it right again?
 //!   looks.rs      what the bytes at the break look like by themselves
+//!   beginnings.rs what begins with bytes of its own: an archive, a pickle, a pack
 //! ```
 //!
 //! Each of them looks at the same [`Scene`], and gives findings with a certainty. The surest is the
 //! cause that is shown; the others follow.
 
+mod beginnings;
 mod framings;
 mod looks;
 mod near;
@@ -94,8 +96,14 @@ fn drop_lines_of_others(findings: &mut Vec<Finding>) {
     let Some(first) = findings.first() else {
         return;
     };
-    let lines = matches!(first.kind, "http" | "tls" | "gzip" | "utf-16" | "protocol");
-    let all = matches!(first.kind, "zeros" | "pack" | "padding" | "byte-order-mark");
+    let lines = matches!(
+        first.kind,
+        "http" | "tls" | "gzip" | "compressed" | "utf-16" | "protocol" | "repr"
+    );
+    let all = matches!(
+        first.kind,
+        "zeros" | "pack" | "padding" | "byte-order-mark" | "file" | "line-ends"
+    );
     findings.retain(|finding| {
         let works = finding.works.as_ref();
         works.is_none_or(|works| !(all || lines && works.framing.starts_with("delim:")))

@@ -2,6 +2,9 @@
 
 use tenfold::{Framing, Side};
 
+const CHARACTERS: &str = "the header counted characters where bytes are counted: the sender takes the length of the \
+     text and encodes it afterwards (encode first, then take the length)";
+
 /// A framing with a mistake in it, and what the mistake is.
 #[derive(Clone, Debug)]
 pub(super) struct Near {
@@ -33,6 +36,8 @@ pub(super) fn near(step: &str) -> Vec<Near> {
         decimal(width, options, &mut add);
     } else if number.starts_with('u') {
         binary(number, &mut add);
+    } else if number == "decimal" {
+        ended(options, &mut add);
     }
     if options.is_empty() && !number.starts_with("delim") {
         for (bytes, name) in [
@@ -46,6 +51,7 @@ pub(super) fn near(step: &str) -> Vec<Near> {
                 format!("the sender writes {name} behind each message, which no length counts"),
             );
         }
+        too_little(number, &mut add);
     }
     found
 }
@@ -63,9 +69,7 @@ fn decimal(width: &str, options: &str, add: &mut impl FnMut(&'static str, String
         add(
             "characters",
             format!("decimal:{width},chars"),
-            "the header counted characters where bytes are counted: the sender takes the length of the text \
-             and encodes it afterwards (encode first, then take the length)"
-                .into(),
+            CHARACTERS.into(),
         );
         add(
             "zero-padded",
@@ -81,6 +85,9 @@ fn decimal(width: &str, options: &str, add: &mut impl FnMut(&'static str, String
             let (kind, says) = header_counted(sign, size);
             add(kind, format!("decimal:{width}{sign}{size}"), says);
         }
+    }
+    if options.is_empty() {
+        too_much(&format!("decimal:{width}"), add);
     }
     for other in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 20, 32, 64] {
         add(
@@ -146,6 +153,9 @@ fn binary(number: &str, add: &mut impl FnMut(&'static str, String, String)) {
             "the length that the sender writes is that of the message alone".into(),
         );
     }
+    if rest.is_empty() {
+        too_much(&format!("u{bits}{order}"), add);
+    }
     // The longest first: with half of a number as a number, each message has an empty one before it.
     for other in [64, 32, 24, 16, 8] {
         for order in ["be", "le"] {
@@ -160,6 +170,55 @@ fn binary(number: &str, add: &mut impl FnMut(&'static str, String, String)) {
             };
             add("other-width", line, says);
         }
+    }
+}
+
+/// A number that ends at a byte, as that of a netstring.
+fn ended(options: &str, add: &mut impl FnMut(&'static str, String, String)) {
+    add(
+        "characters",
+        format!("decimal,{options},chars"),
+        CHARACTERS.into(),
+    );
+    if let Some((before, close)) = options.split_once(",close=") {
+        let close = close
+            .split(',')
+            .next()
+            .unwrap_or(close)
+            .replace(r"\x2c", ",");
+        add(
+            "not-closed",
+            format!("decimal,{before}"),
+            format!("the sender leaves out the \"{close}\" behind each message"),
+        );
+    }
+}
+
+/// A length that is a little more than what there is.
+fn too_much(number: &str, add: &mut impl FnMut(&'static str, String, String)) {
+    for off in [1, 2] {
+        add(
+            "off-by",
+            format!("{number}-{off}"),
+            format!(
+                "each length is {off} more than the message has: the sender counts what it does not write (the NUL of \
+                 a string, a newline)"
+            ),
+        );
+    }
+}
+
+/// The other way round.
+fn too_little(number: &str, add: &mut impl FnMut(&'static str, String, String)) {
+    for off in [1, 2] {
+        add(
+            "off-by",
+            format!("{number}+{off}"),
+            format!(
+                "each length is {off} less than the message has: the sender writes something with it that it does not \
+                 count"
+            ),
+        );
     }
 }
 

@@ -339,6 +339,103 @@ fn a_frame_that_is_not_closed_before_the_next_one_has_run_into_it() {
 }
 
 #[test]
+fn a_large_message_is_not_taken_for_short_ones_of_another_framing() {
+    // In bytes that are nearly all the same, every other byte is rare, and proves nothing.
+    let mut stream = [native(b"ok"), native(b"fine")].concat();
+    stream.extend_from_slice(b"20971520  ");
+    stream.resize(200_000, b'x');
+    let framing: Framing = "decimal:10".parse().unwrap();
+    let mut walker = Walker::new(framing.client(), 16 << 20);
+    let broken = walker
+        .take(
+            &stream,
+            &mut |_: &Window, _: super::super::walker::Found<'_>| {},
+        )
+        .expect_err("the message is too large");
+    let findings = diagnose(Scene {
+        side: walker.side(),
+        error: &broken,
+        window: walker.window(),
+        last: walker.last(),
+        ended: false,
+    });
+    assert_eq!(findings[0].kind, "too-large", "{findings:#?}");
+    assert!(findings[0].works.is_none(), "{findings:#?}");
+}
+
+#[test]
+fn lengths_that_are_off_by_one_are_named() {
+    let less = |m: &[u8]| [format!("{:<10}", m.len()).as_bytes(), m, b"?"].concat();
+    let stream: Vec<u8> = [&b"one"[..], b"second", b"the third", b"and last"]
+        .iter()
+        .flat_map(|m| less(m))
+        .collect();
+    let findings = of("decimal:10", &stream);
+    assert_eq!(findings[0].kind, "off-by", "{findings:#?}");
+    let more = |m: &[u8]| [format!("{:<10}", m.len() + 1).as_bytes(), m].concat();
+    check("decimal:10", &all(more), "off-by", Some("decimal:10-1"));
+}
+
+#[test]
+fn a_netstring_is_not_said_to_look_like_one() {
+    let open = |m: &[u8]| [m.len().to_string().as_bytes(), b":", m].concat();
+    check("netstring", &all(open), "not-closed", Some("decimal,end=:"));
+    let characters = |text: &str| format!("{}:{text},", text.chars().count()).into_bytes();
+    let stream = ["café", "ok", "naïve"].map(characters).concat();
+    check(
+        "netstring",
+        &stream,
+        "characters",
+        Some(r"decimal,end=:,close=\x2c,chars"),
+    );
+}
+
+#[test]
+fn a_header_block_is_no_line() {
+    let block = |end: &str| {
+        ["1", "22", "333"]
+            .map(|text| format!("Content-Length: {}{end}{end}{text}", text.len()))
+            .concat()
+    };
+    check("lsp", block("\n").as_bytes(), "line-ends", None);
+    let characters = ["é", "ok", "no\n"]
+        .map(|text| format!("Content-Length: {}\r\n\r\n{text}", text.chars().count()));
+    check("lsp", characters.concat().as_bytes(), "characters", None);
+}
+
+#[test]
+fn a_length_that_is_not_in_plain_digits_is_named() {
+    for (header, words) in [
+        ("0x44      ", "hexadecimal"),
+        ("68.0      ", "fraction"),
+        ("6,800     ", "separators"),
+    ] {
+        let stream = format!("{header}{}", "x".repeat(68));
+        let findings = of("decimal:10", stream.as_bytes());
+        assert_eq!(findings[0].kind, "number", "{findings:#?}");
+        assert!(findings[0].says.contains(words), "{findings:#?}");
+    }
+}
+
+#[test]
+fn what_was_sent_without_a_frame_is_named_by_its_beginning() {
+    for (kind, bytes) in [
+        (
+            "compressed",
+            &b"\x78\x9c\x75\x98\x7d\x96\xda\x30\x0c\xc4"[..],
+        ),
+        ("compressed", b"\x28\xb5\x2f\xfd\x04\x58\x29\0\0abc"),
+        ("file", b"PK\x03\x04\x14\0\0\0\x08\0abc"),
+        ("file", b"%PDF-1.7\nabcdefgh"),
+        ("pickle", b"\x80\x04\x95\x0a\0\0\0\0\0\0\0}\x94\x8c\x01a"),
+        ("repr", b"b'5         hello'"),
+        ("protocol", b"\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23"),
+    ] {
+        check("decimal:10", bytes, kind, None);
+    }
+}
+
+#[test]
 fn a_pack_of_git_is_no_frame_and_no_other_framing() {
     let pkt = |text: &[u8]| [format!("{:04x}", text.len() + 4).as_bytes(), text].concat();
     let mut stream = [
