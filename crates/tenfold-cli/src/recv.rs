@@ -177,7 +177,7 @@ pub(crate) fn address_in(from: &OsStr) -> Result<Option<Address>, Failure> {
 pub(crate) fn open_file(from: &OsStr) -> Result<Input, Failure> {
     Input::file_or_stdin(from.as_ref()).map_err(|failure| match from.to_str().map(Address::parse) {
         Some(Err(error)) if !Path::new(from).exists() => {
-            Failure::Other(format!("{failure}; nor is it an address: {error}"))
+            Failure::Other(format!("{failure}; and {error}"))
         }
         _ => failure,
     })

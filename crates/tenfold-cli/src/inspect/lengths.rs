@@ -9,8 +9,8 @@ use crate::numbers::{counted, grouped};
 /// Columns of the sparkline.
 const COLUMNS: usize = 64;
 
-/// Characters of the longest bar.
-const BAR: u64 = 40;
+/// Characters of the longest bar, where there is room.
+const BAR: usize = 40;
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -103,18 +103,20 @@ impl Lengths {
         }
     }
 
-    /// The longest message of each stretch, from the first to the last.
-    pub(crate) fn sparkline(&self) -> String {
+    /// The longest message of each stretch, from the first to the last, in so many characters.
+    pub(crate) fn sparkline(&self, room: usize) -> String {
         let top = self.longest.max(1);
-        let block = |length: &u64| {
-            let step = (u128::from(*length) * 8 / u128::from(top)).min(7);
+        let together = self.columns.len().div_ceil(room.max(8)).max(1);
+        let block = |lengths: &[u64]| {
+            let length = lengths.iter().copied().max().unwrap_or(0);
+            let step = (u128::from(length) * 8 / u128::from(top)).min(7);
             BLOCKS[usize::try_from(step).unwrap_or(7)]
         };
-        self.columns.iter().map(block).collect()
+        self.columns.chunks(together).map(block).collect()
     }
 
-    /// A bar for each size there is, in powers of two.
-    pub(crate) fn histogram(&self) -> String {
+    /// A bar for each size there is, in powers of two, in lines of so many characters.
+    pub(crate) fn histogram(&self, columns: usize) -> String {
         let most = self.sizes.iter().copied().max().unwrap_or(0).max(1);
         let used = |size: &usize| self.sizes[*size] > 0;
         let (Some(first), Some(last)) = ((0..65).find(used), (0..65).rfind(used)) else {
@@ -122,6 +124,8 @@ impl Lengths {
         };
         let names: Vec<String> = (first..=last).map(range).collect();
         let width = names.iter().map(String::len).max().unwrap_or(0);
+        let beside = width + grouped(most).len() + 6;
+        let longest = columns.saturating_sub(beside).clamp(8, BAR);
         let mut text = String::new();
         for (size, name) in (first..=last).zip(&names) {
             let count = self.sizes[size];
@@ -132,9 +136,9 @@ impl Lengths {
                 }
                 continue;
             }
-            let bar = (u128::from(count) * u128::from(BAR)).div_ceil(u128::from(most));
+            let bar = (u128::from(count) * longest as u128).div_ceil(u128::from(most));
             let bar = "█".repeat(usize::try_from(bar).unwrap_or(0));
-            let line = format!("  {name:>width$}  {bar:<40}  {}", grouped(count));
+            let line = format!("  {name:>width$}  {bar:<longest$}  {}", grouped(count));
             text += line.trim_end();
             text.push('\n');
         }
@@ -177,16 +181,18 @@ mod tests {
 
     #[test]
     fn a_sparkline_shows_where_the_long_ones_are() {
-        assert_eq!(lengths([0, 50, 100]).sparkline(), "▁▅█");
+        assert_eq!(lengths([0, 50, 100]).sparkline(80), "▁▅█");
         let long = lengths((0..1_000_000).map(|n| if n == 500_000 { 80 } else { 10 }));
-        let line = long.sparkline();
-        assert!(line.chars().count() <= COLUMNS);
-        assert_eq!(line.chars().filter(|c| *c == '█').count(), 1);
+        for room in [80, 30] {
+            let line = long.sparkline(room);
+            assert!(line.chars().count() <= room.min(COLUMNS));
+            assert_eq!(line.chars().filter(|c| *c == '█').count(), 1);
+        }
     }
 
     #[test]
     fn a_histogram_counts_by_powers_of_two() {
-        let text = lengths([0, 5, 6, 7, 9, u64::MAX]).histogram();
+        let text = lengths([0, 5, 6, 7, 9, u64::MAX]).histogram(80);
         let rows: Vec<&str> = text.lines().collect();
         assert!(rows[0].trim().starts_with("0 "), "{text}");
         assert!(
@@ -194,6 +200,11 @@ mod tests {
             "{text}"
         );
         assert_eq!(rows.len(), 6);
-        assert_eq!(lengths([]).histogram(), "");
+        let narrow = lengths([0, 5, 6, 7, 9]).histogram(30);
+        assert!(
+            narrow.lines().all(|row| row.chars().count() <= 30),
+            "{narrow}"
+        );
+        assert_eq!(lengths([]).histogram(80), "");
     }
 }

@@ -12,6 +12,7 @@ use super::lengths::Lengths;
 use super::paint::Paint;
 use super::preview;
 use super::rank::Ranked;
+use super::rows::Rows;
 use super::walker::{Frame, SHOWN};
 use crate::format::hex;
 use crate::numbers::{counted, grouped};
@@ -156,21 +157,19 @@ fn sentence(works: &Works) -> String {
     )
 }
 
-/// Lengths over time, and how many of each size.
-pub(crate) fn summary(lengths: &Lengths, framing: &str, bytes: u64, paint: Paint) -> String {
-    let mut text = format!("{}; framing {framing}", lengths.sentence());
-    if bytes > 0 {
-        let _ = write!(text, ", {} in all", counted(bytes, "byte"));
-    }
-    text.push('\n');
+/// Lengths over time, and how many of each size. `read` says how many bytes of what.
+pub(crate) fn summary(lengths: &Lengths, framing: &str, read: &str, rows: &Rows) -> String {
+    const OVER_TIME: &str = "lengths over time";
+    let mut text = format!("{}; framing {framing}{read}\n", lengths.sentence());
     if lengths.messages() > 1 {
+        let room = rows.width.saturating_sub(OVER_TIME.len() + 4);
         let _ = writeln!(
             text,
             "  {}  {}",
-            paint.dim("lengths over time"),
-            lengths.sparkline()
+            rows.paint.dim(OVER_TIME),
+            lengths.sparkline(room)
         );
-        text += &lengths.histogram();
+        text += &lengths.histogram(rows.width);
     }
     text
 }

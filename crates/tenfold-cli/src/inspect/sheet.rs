@@ -107,7 +107,7 @@ impl Sheet {
             } else {
                 format!(
                     "\n{whose}: {}",
-                    report::summary(lengths, &line, 0, self.rows.paint)
+                    report::summary(lengths, &line, "", &self.rows)
                 )
             };
             self.text(&text);

@@ -8,6 +8,7 @@ use super::report::{self, Broken};
 use super::rows::{Rows, Stamp, Who};
 use super::walker::{Found, Walker};
 use super::window::Window;
+use crate::numbers::counted;
 
 /// Goes through a stream, and writes a row for each message.
 #[derive(Debug)]
@@ -120,7 +121,13 @@ impl Track {
     pub(crate) fn summary(&self, rows: &Rows) -> String {
         let side = self.walker.side().to_string();
         if !rows.json {
-            return report::summary(&self.lengths, &side, self.bytes, rows.paint);
+            let read = match (self.bytes, self.walker.has_ended()) {
+                (0, _) => String::new(),
+                (bytes, true) => format!(", {} in all", counted(bytes, "byte")),
+                // It was given up, or interrupted.
+                (bytes, false) => format!(", {} read", counted(bytes, "byte")),
+            };
+            return report::summary(&self.lengths, &side, &read, rows);
         }
         let mut object = self.lengths.object();
         object["framing"] = side.into();
