@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::paint::Paint;
 
-const WIDTH: usize = 16;
+/// Characters of a line with 16 bytes.
+const FULL: usize = 2 + 8 + 2 + 16 * 3 + 1 + 2 + 16 + 1;
 
 /// Bytes of a stream, to be shown.
 #[derive(Clone, Debug)]
@@ -18,16 +19,19 @@ pub(crate) struct Dump<'a> {
     /// Offsets of what holds the message and is none of it.
     pub(crate) header: Range<u64>,
     pub(crate) paint: Paint,
+    /// Characters of the terminal's lines.
+    pub(crate) width: usize,
 }
 
 impl Dump<'_> {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        for (n, line) in self.bytes.chunks(WIDTH).enumerate() {
-            let offset = self.offset + (n * WIDTH) as u64;
+        let each = self.each();
+        for (n, line) in self.bytes.chunks(each).enumerate() {
+            let offset = self.offset + (n * each) as u64;
             self.line(offset, line, &mut text);
             if let Some(mark) = self.mark
-                && (offset..offset + WIDTH as u64).contains(&mark)
+                && (offset..offset + each as u64).contains(&mark)
             {
                 self.marker(usize::try_from(mark - offset).unwrap_or(0), &mut text);
             }
@@ -35,11 +39,16 @@ impl Dump<'_> {
         text
     }
 
+    /// Bytes of a line.
+    fn each(&self) -> usize {
+        if self.width < FULL { 8 } else { 16 }
+    }
+
     fn line(&self, offset: u64, bytes: &[u8], text: &mut String) {
         // Writing to a string cannot fail.
         let _ = write!(text, "  {}  ", self.paint.dim(&format!("{offset:08x}")));
-        for n in 0..WIDTH {
-            if n == WIDTH / 2 {
+        for n in 0..self.each() {
+            if n == 8 {
                 text.push(' ');
             }
             match bytes.get(n) {
@@ -72,9 +81,9 @@ impl Dump<'_> {
 
     /// A line with fingers on one byte, in both columns.
     fn marker(&self, at: usize, text: &mut String) {
-        let gap = usize::from(at >= WIDTH / 2);
-        let hex = 2 + 8 + 2 + at * 3 + gap;
-        let ascii = 2 + 8 + 2 + WIDTH * 3 + 1 + 2 + at;
+        let each = self.each();
+        let hex = 2 + 8 + 2 + at * 3 + usize::from(at >= 8);
+        let ascii = 2 + 8 + 2 + each * 3 + usize::from(each > 8) + 2 + at;
         let line = format!("{:hex$}^^{:rest$}^", "", "", rest = ascii - hex - 2);
         *text += &self.paint.red(&line);
         text.push('\n');
@@ -87,16 +96,18 @@ mod tests {
 
     #[test]
     fn a_finger_points_at_the_byte_in_both_columns() {
-        for mark in 0..20 {
-            let bytes: Vec<u8> = (b'a'..=b't').collect();
+        let bytes: Vec<u8> = (b'a'..=b't').collect();
+        for (mark, width) in (0..20).flat_map(|mark| [(mark, 80), (mark, FULL), (mark, 60)]) {
             let dump = Dump {
                 bytes: &bytes,
                 offset: 32,
                 mark: Some(32 + mark),
                 header: 0..0,
                 paint: Paint(false),
+                width,
             };
             let text = dump.text();
+            assert!(text.lines().all(|line| line.len() <= width), "{text}");
             let lines: Vec<&str> = text.lines().collect();
             let finger = lines.iter().position(|line| line.contains('^')).unwrap();
             let (above, at) = (lines[finger - 1], lines[finger].find("^^").unwrap());

@@ -41,7 +41,7 @@ impl<'a> Broken<'a> {
         if let Some(last) = self.scene.last {
             let _ = writeln!(text, "  last good    {}", self.last(last, width));
         }
-        let dump = self.dump(paint).text();
+        let dump = self.dump(paint, width).text();
         if !dump.is_empty() {
             let _ = write!(text, "\n{dump}\n");
         }
@@ -84,7 +84,7 @@ impl<'a> Broken<'a> {
         text
     }
 
-    fn dump(&self, paint: Paint) -> Dump<'a> {
+    fn dump(&self, paint: Paint, width: usize) -> Dump<'a> {
         let error = self.scene.error;
         let place = match error.kind() {
             ErrorKind::BadHeader { at }
@@ -103,13 +103,14 @@ impl<'a> Broken<'a> {
             mark: Some(place),
             header,
             paint,
+            width,
         }
     }
 
     /// For programs.
     pub(crate) fn object(&self) -> Value {
         let error = self.scene.error;
-        let dump = self.dump(Paint(false));
+        let dump = self.dump(Paint(false), usize::MAX);
         let hex = hex(dump.bytes);
         let last = self.scene.last.map(
             |last| json!({"index": last.index, "offset": last.offset, "size": last.size, "length": last.length}),

@@ -326,6 +326,7 @@ impl Stream {
             mark: None,
             header: frame.offset..frame.offset + overhead,
             paint: sheet.rows.paint,
+            width: sheet.rows.width,
         }
         .text();
         if bytes.len() < size {
