@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from collections import Counter
 
 import pytest
@@ -186,6 +187,37 @@ def test_a_command_that_fails_is_a_failure_and_a_signal_is_named(bridge):
     accept(server).close()
     assert joined.wait() == 1
     assert "signal" in joined.err.lower(), joined.err
+
+
+def test_what_a_command_has_started_does_not_hold_a_session_open_for_ever(bridge):
+    server, address = listener()
+    joined = bridge(address, "exec:echo one; sleep 600 2>/dev/null & echo $!", "--to", "line", "--drain", "500ms")
+    peer = accept(server)
+    assert read_message(peer) == b"one"
+    sleeping = int(read_message(peer))
+    peer.shutdown(socket.SHUT_WR)
+    try:
+        assert joined.wait() == 5
+        assert "holds its output open" in joined.err
+        assert read_to_end(peer) == b""
+    finally:
+        os.kill(sleeping, signal.SIGKILL)
+
+
+def test_a_command_that_is_gone_is_heard_to_its_end_however_slowly_that_is_taken(bridge):
+    server, address = listener()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    joined = bridge(address, "exec:yes | head -n 500000", "--to", "line", "--drain", "200ms")
+    peer = accept(server)
+    got = b""
+    # Longer than the drain: what is not taken yet is no silence of the command.
+    for _ in range(4):
+        time.sleep(0.3)
+        got += peer.recv(1000)
+    got += read_to_end(peer)
+    assert got == frame(b"y") * 500000
+    peer.close()
+    assert joined.wait() == 0, joined.err
 
 
 def test_stdin_and_stdout_are_an_end(bridge):

@@ -50,6 +50,10 @@ impl Child {
         Ok((child, stdout, Stdin(Some(stdin))))
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Waits for its end.
     pub(super) async fn wait(&mut self) {
         if self.status.is_none() {

@@ -1,7 +1,7 @@
 //! One direction of a bridge.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tenfold::Event;
 use tokio::sync::watch;
@@ -25,6 +25,8 @@ pub(super) struct Lane {
 pub(super) struct Tally {
     messages: AtomicU64,
     steps: AtomicU64,
+    /// What is waited for is the giver, and not the taker.
+    waits: AtomicBool,
 }
 
 /// A lane at its end, with what is left to be closed.
@@ -43,6 +45,11 @@ impl Tally {
     /// Grows whenever something has come or gone.
     pub(super) fn steps(&self) -> u64 {
         self.steps.load(Relaxed)
+    }
+
+    /// Whether there is nothing to carry at the moment.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.load(Relaxed)
     }
 }
 
@@ -77,11 +84,13 @@ impl Lane {
         let mut index = 0;
         let mut inside = false;
         loop {
+            tally.waits.store(true, Relaxed);
             let next = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop), if !inside => return Ok(()),
                 next = giver.next() => next.map_err(Fault::Giver)?,
             };
+            tally.waits.store(false, Relaxed);
             let mut event = match next {
                 Next::Event(event) => event,
                 Next::Nothing => continue,

@@ -109,7 +109,7 @@ pub(crate) struct Bridge {
     timeout: Option<Duration>,
 
     /// How long the rest may take to be handed over at the end of a session that is cut short, and
-    /// a command to exit at the end of its input
+    /// a command to exit when its input and its output have ended
     #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
     drain: Duration,
 

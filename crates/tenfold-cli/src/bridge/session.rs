@@ -87,20 +87,38 @@ async fn drive(
     };
     let mut stop = terms.stop.clone();
     let mut deadline = None;
-    let mut silence = Silence::new(terms.timeout, lanes);
+    let both = [0, 1].map(|lane: usize| Arc::clone(&lanes[lane].tally));
+    let mut silence = terms.timeout.map(|timeout| Silence::new(timeout, both));
     let [forth, back] = lanes;
     let [into_b, into_a] = children;
+    // Since the command is gone: the silence of somebody else who holds its output.
+    let (mut left_by_b, mut left_by_a) = (None, None);
+    let left = |lane: &Running| Some(Silence::new(terms.drain, [Arc::clone(&lane.tally)]));
     while forth.ended.is_none() || back.ended.is_none() {
         tokio::select! {
             biased;
             () = forth.end(), if forth.ended.is_none() => course.after(forth, back),
             () = back.end(), if back.ended.is_none() => course.after(back, forth),
-            // A command that has said its last word and is gone takes nothing any more.
-            () = gone(into_b), if back.ended.is_some() && !forth.is_told() => forth.tell(),
-            () = gone(into_a), if forth.ended.is_some() && !back.is_told() => back.tell(),
+            () = gone(into_b), if is_news(forth, back, left_by_b.is_some()) => match back.ended {
+                // It has said its last word, and takes nothing any more.
+                Some(_) => forth.tell(),
+                None => left_by_b = left(back),
+            },
+            () = gone(into_a), if is_news(back, forth, left_by_a.is_some()) => match forth.ended {
+                Some(_) => back.tell(),
+                None => left_by_a = left(forth),
+            },
             _ = stop.wait_for(|stop| *stop), if !course.is_stopped => course.is_stopped = true,
-            () = silence.lasts(), if !course.is_stopped => {
-                course.fail(silence.failure());
+            () = lasts(&mut silence, |_| true), if !course.is_stopped => {
+                course.fail(Failure::TimedOut(format!(
+                    "nothing came or went for {:?} (--timeout)", terms.timeout.unwrap_or_default()
+                )));
+            }
+            () = lasts(&mut left_by_b, Tally::waits), if back.ended.is_none() && !course.is_stopped => {
+                course.fail(held(into_b.as_ref(), terms.drain));
+            }
+            () = lasts(&mut left_by_a, Tally::waits), if forth.ended.is_none() && !course.is_stopped => {
+                course.fail(held(into_a.as_ref(), terms.drain));
             }
             () = until(deadline) => {
                 course.fail(Failure::Other(format!(
@@ -201,6 +219,14 @@ async fn gone(child: &mut Option<Child>) {
     }
 }
 
+/// Whether it matters now that a command is gone: for the lane into it, or for the one from it.
+fn is_news(into: &Running, from: &Running, is_left: bool) -> bool {
+    match from.ended {
+        Some(_) => !into.is_told(),
+        None => !is_left,
+    }
+}
+
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
@@ -208,48 +234,53 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// `--timeout`: how long neither direction has moved.
-struct Silence {
-    timeout: Option<Duration>,
-    tallies: [Arc<Tally>; 2],
+/// What is said when a command has exited and its output does not end.
+fn held(child: Option<&Child>, drain: Duration) -> Failure {
+    let name = child.map_or("the command", Child::name);
+    Failure::TimedOut(format!(
+        "{name} has exited, and what it has started holds its output open and says nothing for {drain:?} (--drain; \
+         give it an output of its own)"
+    ))
+}
+
+/// How long some lanes have not moved.
+struct Silence<const LANES: usize> {
+    limit: Duration,
+    tallies: [Arc<Tally>; LANES],
     since: Instant,
     steps: u64,
 }
 
-impl Silence {
-    fn new(timeout: Option<Duration>, lanes: &[Running; 2]) -> Self {
+impl<const LANES: usize> Silence<LANES> {
+    fn new(limit: Duration, tallies: [Arc<Tally>; LANES]) -> Self {
         Self {
-            timeout,
-            tallies: [0, 1].map(|lane: usize| Arc::clone(&lanes[lane].tally)),
+            limit,
+            tallies,
             since: Instant::now(),
             steps: 0,
         }
     }
+}
 
-    /// Ends when nothing has moved for the time.
-    async fn lasts(&mut self) {
-        let Some(timeout) = self.timeout else {
-            return std::future::pending().await;
-        };
-        // Looked at often enough that the time is not much exceeded.
-        let tick = (timeout / 8).max(Duration::from_millis(1));
-        loop {
-            let steps = self.tallies.iter().map(|tally| tally.steps()).sum();
-            if steps != self.steps {
-                self.steps = steps;
-                self.since = Instant::now();
-            }
-            if self.since.elapsed() >= timeout {
-                return;
-            }
-            sleep_until(Instant::now() + tick).await;
+/// Ends when nothing has moved for the time, and what did not move counts.
+async fn lasts<const LANES: usize>(
+    silence: &mut Option<Silence<LANES>>,
+    counts: fn(&Tally) -> bool,
+) {
+    let Some(silence) = silence else {
+        return std::future::pending().await;
+    };
+    // Looked at often enough that the time is not much exceeded.
+    let tick = (silence.limit / 8).max(Duration::from_millis(1));
+    loop {
+        let steps = silence.tallies.iter().map(|tally| tally.steps()).sum();
+        if steps != silence.steps || !silence.tallies.iter().all(|tally| counts(tally)) {
+            silence.steps = steps;
+            silence.since = Instant::now();
         }
-    }
-
-    fn failure(&self) -> Failure {
-        Failure::TimedOut(format!(
-            "nothing came or went for {:?} (--timeout)",
-            self.timeout.unwrap_or_default()
-        ))
+        if silence.since.elapsed() >= silence.limit {
+            return;
+        }
+        sleep_until(Instant::now() + tick).await;
     }
 }
