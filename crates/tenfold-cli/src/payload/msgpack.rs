@@ -21,10 +21,46 @@ pub(super) fn read(message: &[u8]) -> Result<Value, Problem> {
         ),
         error => Problem::is_no("MessagePack", format_args!("{error}, at byte {at}")),
     })?;
-    match rest.len() {
-        0 => understood(value),
-        rest => Err(Problem::behind("MessagePack", rest)),
+    match (rest.len(), never_used(message)) {
+        (0, None) => understood(value),
+        (0, Some(at)) => Err(Problem::is_no(
+            "MessagePack",
+            format_args!("the byte 0xc1, at byte {at}, is never used"),
+        )),
+        (rest, _) => Err(Problem::behind("MessagePack", rest)),
     }
+}
+
+/// Where the one byte is that begins no value, in a message that is right otherwise. The crate takes
+/// it for nil. (The format's specification, "Overview" and "Formats".)
+fn never_used(message: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(first) = message.get(at) {
+        let number = |bytes: usize| {
+            let digits = message.iter().skip(at + 1).take(bytes);
+            digits.fold(0_usize, |n, byte| n << 8 | usize::from(*byte))
+        };
+        at += match first {
+            0xc1 => return Some(at),
+            0xa0..=0xbf => 1 + usize::from(first & 31),
+            0xc4 | 0xd9 => 2 + number(1),
+            0xc5 | 0xda => 3 + number(2),
+            0xc6 | 0xdb => 5 + number(4),
+            0xc7 => 3 + number(1),
+            0xc8 => 4 + number(2),
+            0xc9 => 6 + number(4),
+            0xcc | 0xd0 => 2,
+            0xcd | 0xd1 | 0xd4 | 0xdc | 0xde => 3,
+            0xd5 => 4,
+            0xca | 0xce | 0xd2 | 0xdd | 0xdf => 5,
+            0xd6 => 6,
+            0xcb | 0xcf | 0xd3 => 9,
+            0xd7 => 10,
+            0xd8 => 18,
+            _ => 1,
+        };
+    }
+    None
 }
 
 pub(super) fn write(value: &Value) -> Result<Vec<u8>, Problem> {
@@ -120,5 +156,53 @@ mod tests {
         let problem = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
         assert!(problem(b"\x92\x01").contains("at byte 2"));
         assert!(problem(b"\xdd\xff\xff\xff\xff").contains("middle of a value"));
+    }
+
+    #[test]
+    fn the_byte_that_is_never_used_is_refused_behind_every_kind_and_allowed_inside() {
+        let filled = |header: &[u8], bytes: usize| [header, &vec![0xc1; bytes]].concat();
+        let kinds = [
+            vec![0x01],
+            vec![0xff],
+            vec![0xc0],
+            vec![0xc3],
+            vec![0x90],
+            vec![0x80],
+            filled(&[0xa3], 3),
+            filled(&[0xc4, 3], 3),
+            filled(&[0xc5, 1, 0], 256),
+            filled(&[0xc6, 0, 1, 0, 0], 65536),
+            filled(&[0xc7, 3, 5], 3),
+            filled(&[0xc8, 1, 0, 5], 256),
+            filled(&[0xc9, 0, 1, 0, 0, 5], 65536),
+            filled(&[0xca], 4),
+            filled(&[0xcb], 8),
+            filled(&[0xcc], 1),
+            filled(&[0xcd], 2),
+            filled(&[0xce], 4),
+            filled(&[0xcf], 8),
+            filled(&[0xd0], 1),
+            filled(&[0xd1], 2),
+            filled(&[0xd2], 4),
+            filled(&[0xd3], 8),
+            filled(&[0xd4, 5], 1),
+            filled(&[0xd5, 5], 2),
+            filled(&[0xd6, 5], 4),
+            filled(&[0xd7, 5], 8),
+            filled(&[0xd8, 5], 16),
+            filled(&[0xd9, 3], 3),
+            filled(&[0xda, 1, 0], 256),
+            filled(&[0xdb, 0, 1, 0, 0], 65536),
+            vec![0xdc, 0, 0],
+            vec![0xdd, 0, 0, 0, 0],
+            vec![0xde, 0, 0],
+            vec![0xdf, 0, 0, 0, 0],
+        ];
+        for kind in kinds {
+            let pair = |last: u8| [&[0x92], kind.as_slice(), &[last]].concat();
+            assert!(read(&pair(0xc0)).is_ok(), "{:02x}", kind[0]);
+            assert_eq!(never_used(&pair(0xc1)), Some(kind.len() + 1));
+            assert!(read(&pair(0xc1)).unwrap_err().to_string().contains("0xc1"));
+        }
     }
 }
