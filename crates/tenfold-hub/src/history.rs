@@ -32,6 +32,8 @@ pub(crate) struct History {
 
 /// What of one channel is on its way to the disk, in bytes.
 const ON_ITS_WAY: usize = 8 << 20;
+/// A block up to this size, in bytes, is sooner written and synced than another thread is told to do it.
+const SMALL: usize = 16 * 1024;
 /// How much is read at once: as much as an index has an entry for.
 pub(crate) const PORTION: usize = 256 * 1024;
 
@@ -89,7 +91,9 @@ impl History {
         Some(holding.enter(&*self.channel, seq))
     }
 
-    /// Queues a block, if its claim still holds. Its seqs follow from the order of these calls.
+    /// Queues a block, if its claim still holds. Its seqs follow from the order of these calls. It is
+    /// committed on this thread if it is small, nobody else commits or has queued something, and the disk
+    /// is fast.
     pub(crate) fn submit(
         &self,
         claim: &Claim,
@@ -109,8 +113,13 @@ impl History {
             producer: producer.map(|id| id.as_str().into()),
             receipt: Box::new(ticket()),
         };
-        self.durable.log.submit(&self.channel, submission);
+        let pending = self.durable.log.submit(&self.channel, submission);
         drop(gate);
+        if block.bytes().len() <= SMALL {
+            // Waits for the disk, if that is fast, on a thread for tasks. To hand the other tasks to
+            // another one (`block_in_place`) costs as much as to wake the committer's thread.
+            pending.commit();
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use crate::channel::{Channel, Part};
 use crate::checkpoint::{Checkpoint, Dirty};
@@ -32,7 +33,12 @@ pub struct Committer {
     taken: Vec<Queued>,
     /// What is in segments and not synced, by channel.
     dirty: BTreeMap<Arc<str>, Dirty>,
+    /// The last batch was one submission, and was soon on disk.
+    is_light: bool,
 }
+
+/// A batch that takes no longer is not worth to wake a thread for.
+const LIGHT: Duration = Duration::from_millis(1);
 
 impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, journal: Journal) -> Self {
@@ -41,6 +47,7 @@ impl Committer {
             journal,
             taken: Vec::new(),
             dirty: BTreeMap::new(),
+            is_light: false,
         }
     }
 
@@ -79,19 +86,25 @@ impl Committer {
                 }
             }
         }
+        let (begun, submissions) = (Instant::now(), self.taken.len());
         self.commit(&mut plan);
+        self.is_light = submissions == 1 && begun.elapsed() < LIGHT;
         true
     }
 
-    /// Runs until the log ends.
-    pub(crate) fn run(&mut self) {
-        loop {
-            while self.step() {}
-            if !self.shared.wait_for_work(!self.taken.is_empty()) {
-                break;
-            }
-        }
-        while !self.taken.is_empty() {
+    /// Whether the next batch is likely to be one submission, and soon on disk.
+    pub(crate) fn is_light(&self) -> bool {
+        self.is_light
+    }
+
+    /// Whether something was taken from the queue that is not committed.
+    pub(crate) fn has_taken(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
+    /// Refuses what is left when the log ends: there was no space for it.
+    pub(crate) fn refuse_all(&mut self) {
+        while self.has_taken() {
             self.refuse(Refused::Full);
             self.taken = self.shared.take(usize::MAX);
         }

@@ -26,7 +26,7 @@
 //! | what | where |
 //! |---|---|
 //! | formats as bytes | `batch`, `entry`, `snapshot`, `format`, `names`, `frames` |
-//! | writing | `log` → `plan` → `committer` → `journal`, `segment` → `checkpoint`, `retention`, `rebuild` |
+//! | writing | `log` → `hand` → `plan` → `committer` → `journal`, `segment` → `checkpoint`, `retention`, `rebuild` |
 //! | reading | `reader`, `index` |
 //! | for operators | `look`, `verify`, `repair`, `backup` |
 //! | opening | `open`, `scan`, `recovery`, `report` |
@@ -44,6 +44,7 @@ mod entry;
 mod error;
 mod format;
 mod frames;
+mod hand;
 mod index;
 mod journal;
 mod log;
@@ -73,6 +74,7 @@ pub use channel::Channel;
 pub use checkpointer::Checkpointer;
 pub use committer::Committer;
 pub use error::{OpenError, ReadError, Refused};
+pub use hand::Pending;
 pub use log::{Health, Log, Numbers, Receipt, Submission};
 pub use look::{ChannelStats, Stats, stats};
 pub use open::{Opened, Threads, open};

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::channel::{Channel, State};
 use crate::checkpoint::Checkpoint;
 use crate::error::Refused;
+use crate::hand::{Hand, Pending};
 use crate::names;
 use crate::options::Options;
 use crate::storage::{File, Storage};
@@ -33,7 +34,8 @@ pub struct Submission {
     pub receipt: Box<dyn Receipt>,
 }
 
-/// Is told what becomes of frames. Called on the committer's thread, so it must return soon.
+/// Is told what becomes of frames. Called by who commits, under its lock, so it must return soon and
+/// queue nothing.
 ///
 /// Either [`refused`](Self::refused) is called, or [`committed`](Self::committed) and then
 /// [`visible`](Self::visible). Within a channel it is in the order of the seqs.
@@ -102,6 +104,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) journal_files: [Arc<dyn File>; 2],
     queue: Mutex<Queue>,
+    pub(crate) hand: Hand,
     channels: Mutex<BTreeMap<Arc<str>, Arc<Channel>>>,
     pub(crate) duties: Mutex<Duties>,
     /// Something has come into the queue, or the end is near.
@@ -129,6 +132,8 @@ pub(crate) struct Counters {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Queued>,
+    /// The committer's thread is to look.
+    is_called: bool,
     ending: bool,
 }
 
@@ -179,6 +184,7 @@ impl Shared {
             options,
             journal_files,
             queue: Mutex::default(),
+            hand: Hand::default(),
             channels: Mutex::new(channels.into_iter().map(named).collect()),
             duties: Mutex::default(),
             work: Condvar::new(),
@@ -213,11 +219,24 @@ impl Shared {
             return self.wait_for_checkpoint();
         }
         let queue = self.lock_queue();
-        let queue = self
+        let mut queue = self
             .work
-            .wait_while(queue, |queue| queue.waiting.is_empty() && !queue.ending)
+            .wait_while(queue, |queue| !queue.is_called && !queue.ending)
             .unwrap_or_else(PoisonError::into_inner);
-        !queue.waiting.is_empty()
+        std::mem::take(&mut queue.is_called) || !queue.waiting.is_empty()
+    }
+
+    /// Has the committer's thread look whether there is something to do.
+    pub(crate) fn call(&self) {
+        self.lock_queue().is_called = true;
+        self.work.notify_all();
+    }
+
+    /// The same, if there is.
+    pub(crate) fn call_if_queued(&self) {
+        if !self.lock_queue().waiting.is_empty() {
+            self.call();
+        }
     }
 
     /// Waits until the checkpoint that was given is done, or the disk has failed. False: the log is to end,
@@ -347,12 +366,13 @@ impl Log {
         }
     }
 
-    /// Queues frames to be committed, in the order of the calls. Never waits.
+    /// Queues frames to be committed, in the order of the calls. Never waits. The committer's thread is
+    /// told when what this returns is dropped.
     ///
     /// # Panics
     ///
     /// If a producer's ID is none (`[A-Za-z0-9._-]{1,64}`), or there are no messages.
-    pub fn submit(&self, channel: &Arc<Channel>, submission: Submission) {
+    pub fn submit(&self, channel: &Arc<Channel>, submission: Submission) -> Pending {
         let producer = submission.producer.as_deref();
         assert!(producer.is_none_or(names::is_producer), "no producer's ID");
         assert!(submission.messages > 0, "no messages");
@@ -364,9 +384,7 @@ impl Log {
         queue.waiting.push_back(queued);
         let is_first = queue.waiting.len() == 1;
         drop(queue);
-        if is_first {
-            self.shared.work.notify_all();
-        }
+        Pending::new(Arc::clone(&self.shared), is_first)
     }
 
     /// Whether it makes sense to let somebody publish. Where there was no space, it is tried whether

@@ -79,11 +79,16 @@ pub(crate) fn lock(
     }
 }
 
+/// Commits until the log ends.
+fn commit(shared: &Shared) {
+    while shared.wait_for_work(shared.hand.work(shared)) {}
+}
+
 /// The threads of a log that runs.
 #[derive(Debug)]
 pub struct Threads {
     shared: Arc<Shared>,
-    committer: JoinHandle<Committer>,
+    committer: JoinHandle<()>,
     checkpointer: JoinHandle<()>,
 }
 
@@ -93,14 +98,13 @@ impl Opened {
         let Self {
             log,
             report,
-            mut committer,
+            committer,
             mut checkpointer,
         } = self;
+        log.shared.hand.give(&log.shared, committer);
+        let shared = Arc::clone(&log.shared);
         let spawn = thread::Builder::new().name("tenfold-commit".to_owned());
-        let committer = spawn.spawn(move || {
-            committer.run();
-            committer
-        })?;
+        let committer = spawn.spawn(move || commit(&shared))?;
         let spawn = thread::Builder::new().name("tenfold-check".to_owned());
         let checkpointer = spawn.spawn(move || checkpointer.run())?;
         let threads = Threads {
@@ -132,9 +136,12 @@ impl Threads {
     pub fn stop(self) -> bool {
         let shared = self.shared;
         shared.end();
-        let Ok(mut committer) = self.committer.join() else {
+        let is_joined = self.committer.join().is_ok();
+        // Whoever still queues something finds nobody to commit it.
+        let Some(mut committer) = shared.hand.take(&shared).filter(|_| is_joined) else {
             return false;
         };
+        committer.refuse_all();
         let is_begun = shared.wait_for_checkpoint()
             && shared.health() != Health::ReadOnly
             && committer.begin_checkpoint().is_ok();
@@ -143,8 +150,8 @@ impl Threads {
         }
         shared.duties().stage = Stage::Over;
         shared.duty.notify_all();
-        let is_joined = self.checkpointer.join().is_ok();
-        let is_done = is_begun && is_joined && !shared.duties().is_pending;
+        let is_checked = self.checkpointer.join().is_ok();
+        let is_done = is_begun && is_checked && !shared.duties().is_pending;
         is_done && shared.health() != Health::ReadOnly && committer.finish().is_ok()
     }
 }

@@ -9,13 +9,14 @@ mod print;
 mod report;
 mod settings;
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use tenfold::Address;
 use tenfold_hub::{Hub, HubStats, raise_fd_limit};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
@@ -165,7 +166,7 @@ impl Serve {
         let data = self.data.start()?;
         let (ports, places) = self.ports(words)?;
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
-        let runtime = Runtime::new().map_err(cannot)?;
+        let runtime = runtime(data.is_some()).map_err(cannot)?;
         let served = runtime.block_on(async {
             let options = self.limits.options();
             let hub = match &data {
@@ -194,4 +195,15 @@ impl Serve {
             (Signal::Terminate, cut) => Err(report::cut(cut, self.limits.drain)),
         }
     }
+}
+
+/// One thread for each processor, and one more where a task may wait for the disk.
+fn runtime(has_data: bool) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all();
+    if has_data && std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let processors = std::thread::available_parallelism()?;
+        builder.worker_threads(processors.get() + 1);
+    }
+    builder.build()
 }

@@ -1,14 +1,16 @@
 //! Each call fails once, in each way.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tenfold_log::storage::{Call, Fault, Keep, Kind, Memory};
 use tenfold_log::{Health, Options, Refused, Retention};
 
 use crate::model::{check, expected};
 use crate::script::run;
-use crate::support::{Fate, Sent, advance, random, read, reopen, send, send_to, settle, small};
+use crate::support::{
+    Fate, Sent, advance, random, read, reopen, send, send_to, settle, small, until,
+};
 
 const EIO: i32 = 5;
 const EINTR: i32 = 4;
@@ -258,15 +260,6 @@ fn a_log_without_space_stops_all_the_same_and_refuses_what_waits() {
         acknowledged += kept.len();
     }
     assert!((9..300).contains(&acknowledged), "{acknowledged}");
-}
-
-/// Waits for what other threads do.
-fn until(is_met: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_met() {
-        assert!(Instant::now() < deadline, "it takes too long");
-        std::thread::yield_now();
-    }
 }
 
 /// Small files, and messages that are too old after a second.

@@ -14,6 +14,7 @@ mod crash;
 mod damage;
 mod disk;
 mod faults;
+mod hand;
 mod kept;
 mod model;
 mod planted;

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tenfold_log::{
-    Channel, Log, OpenError, Opened, Options, ReadError, Receipt, Refused, Retention, Storage,
-    Submission, open,
+    Channel, Log, OpenError, Opened, Options, Pending, ReadError, Receipt, Refused, Retention,
+    Storage, Submission, open,
 };
 
 thread_local! {
@@ -143,6 +143,16 @@ pub(crate) fn send_to(
     producer: Option<&str>,
     messages: &[Vec<u8>],
 ) -> Sent {
+    queue(log, channel, producer, messages).0
+}
+
+/// Queues messages, and says nothing of it to the log's thread.
+pub(crate) fn queue(
+    log: &Log,
+    channel: &str,
+    producer: Option<&str>,
+    messages: &[Vec<u8>],
+) -> (Sent, Pending) {
     let to = log.channel(channel, random());
     let sent = Sent {
         epoch: to.epoch(),
@@ -157,8 +167,17 @@ pub(crate) fn send_to(
         producer: producer.map(Into::into),
         receipt: Box::new(Told(Arc::clone(&sent.fate))),
     };
-    log.submit(&to, submission);
-    sent
+    let pending = log.submit(&to, submission);
+    (sent, pending)
+}
+
+/// Waits for what other threads do.
+pub(crate) fn until(is_met: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_met() {
+        assert!(Instant::now() < deadline, "it takes too long");
+        std::thread::yield_now();
+    }
 }
 
 /// Does everything that can be done.

@@ -1,0 +1,126 @@
+//! Who commits: the log's own thread, or who has queued something.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tenfold_log::storage::Memory;
+use tenfold_log::{Health, Receipt, Refused, Submission};
+
+use crate::support::{Fate, frames, queue, random, read, reopen, send_to, small, until};
+
+/// A message that is not like any other.
+fn message(who: usize, number: usize) -> Vec<u8> {
+    format!("{who}: {number}").into_bytes()
+}
+
+#[test]
+fn who_is_alone_with_the_log_commits_by_itself() {
+    let memory = Memory::new();
+    let (log, _, threads) = reopen(memory.clone(), small()).unwrap().start().unwrap();
+    let mut at_once = 0;
+    for number in 0..1000 {
+        let text = vec![number.to_string().into_bytes()];
+        let (sent, pending) = queue(&log, "a", Some("p"), &text);
+        pending.commit();
+        at_once += u32::from(sent.fate() != Fate::Waiting);
+        until(|| sent.fate() != Fate::Waiting);
+        let (first, total) = (number, number + 1);
+        until(|| sent.fate() == Fate::Visible { first, total });
+    }
+    // The thread has the rest: those before which the journal was turned over.
+    assert!(at_once > 500, "{at_once}");
+    assert!(threads.stop());
+    drop(log);
+    let opened = reopen(memory.image_kept(), small()).unwrap();
+    assert_eq!(opened.log.channel("a", 0).next(), 1000);
+}
+
+#[test]
+fn whoever_commits_each_message_is_there_once_and_in_the_order_of_its_producer() {
+    const EACH: usize = 500;
+    let memory = Memory::new();
+    let (log, _, threads) = reopen(memory.clone(), small()).unwrap().start().unwrap();
+    let publish = |who: usize| {
+        let (channel, producer) = (["a", "c"][who % 2], format!("p{who}"));
+        let mut total = 0;
+        for number in 0..EACH {
+            let (sent, pending) = queue(&log, channel, Some(&producer), &[message(who, number)]);
+            match (who + number * 7) % 5 {
+                0 | 1 => drop(pending),
+                _ => pending.commit(),
+            }
+            // Some wait for theirs, some queue one behind the other.
+            if number % 3 > 0 || number + 1 == EACH {
+                until(|| matches!(sent.fate(), Fate::Visible { .. }));
+                let Fate::Visible { total: now, .. } = sent.fate() else {
+                    unreachable!();
+                };
+                assert!(
+                    now > total && now == number as u64 + 1,
+                    "{now} behind {total}"
+                );
+                total = now;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for who in 0..4 {
+            scope.spawn(move || publish(who));
+        }
+    });
+    assert!(threads.stop());
+    drop(log);
+    let opened = reopen(memory.image_kept(), small()).unwrap();
+    for (channel, producers) in [("a", [0, 2]), ("c", [1, 3])] {
+        let channel = opened.log.channel(channel, 0);
+        let kept = read(&channel).all();
+        assert_eq!(kept.len(), 2 * EACH);
+        for who in producers {
+            let expected: Vec<_> = (0..EACH).map(|number| message(who, number)).collect();
+            let own = |kept: &&Vec<u8>| kept.starts_with(format!("{who}: ").as_bytes());
+            let of_producer: Vec<_> = kept.iter().filter(own).cloned().collect();
+            assert_eq!(of_producer, expected);
+        }
+    }
+}
+
+/// Goes to pieces when its frames are committed.
+struct Panics;
+
+impl Receipt for Panics {
+    fn committed(&mut self, _first: u64, _total: u64) {
+        panic!("as it is meant to");
+    }
+
+    fn visible(self: Box<Self>, _time: SystemTime) {}
+
+    fn refused(self: Box<Self>, _why: Refused) {}
+}
+
+#[test]
+fn behind_a_commit_that_panics_nothing_is_written() {
+    let memory = Memory::new();
+    let (log, _, threads) = reopen(memory.clone(), small()).unwrap().start().unwrap();
+    let channel = log.channel("a", random());
+    let submission = Submission {
+        frames: frames(&[message(0, 0)]).into(),
+        messages: 1,
+        producer: None,
+        receipt: Box::new(Panics),
+    };
+    let pending = log.submit(&channel, submission);
+    // Here, or on the log's thread, which ends by it.
+    let _ = catch_unwind(AssertUnwindSafe(|| pending.commit()));
+    let sent = send_to(&log, "a", None, &[message(0, 1)]);
+    let is_stopped = threads.stop();
+    assert!(!is_stopped);
+    assert_eq!(log.health(), Health::ReadOnly);
+    assert!(matches!(
+        sent.fate(),
+        Fate::Waiting | Fate::Refused(Refused::Storage)
+    ));
+    drop((log, Arc::clone(&channel)));
+    let opened = reopen(memory.image_kept(), small()).unwrap();
+    assert_eq!(read(&opened.log.channel("a", 0)).all(), [message(0, 0)]);
+}
