@@ -1,6 +1,7 @@
 //! Opening a log, and running it.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -79,9 +80,16 @@ pub(crate) fn lock(
     }
 }
 
-/// Commits until the log ends.
+/// Commits until the log ends. If a commit panics, the log is at its end: what is queued is refused.
 fn commit(shared: &Shared) {
-    while shared.wait_for_work(shared.hand.work(shared)) {}
+    let work = || shared.hand.work(shared);
+    loop {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(is_stuck) if !shared.wait_for_work(is_stuck) => break,
+            Ok(_) => {}
+            Err(_) => shared.fail(),
+        }
+    }
 }
 
 /// The threads of a log that runs.
