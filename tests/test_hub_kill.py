@@ -6,6 +6,8 @@ import socket
 import threading
 import time
 
+import pytest
+
 from hub import ack, ok
 from support import BOUND, FULL, frame, frames, read_exactly, wait_until
 
@@ -66,8 +68,8 @@ def read_frame(sock) -> bytes | None:
 class Producer:
     """Publishes `ID:0`, `ID:1`, ... until it is told to end, whatever happens to the hub."""
 
-    def __init__(self, crowd: Crowd, channel: str, name: str, most: int):
-        self.crowd, self.channel, self.name, self.most = crowd, channel, name, most
+    def __init__(self, crowd: Crowd, channel: str, name: str, most: int, window: int = WINDOW):
+        self.crowd, self.channel, self.name, self.most, self.window = crowd, channel, name, most, window
         self.random = random.Random(name)
         self.sent = self.acknowledged = 0
         self.connections = 0
@@ -108,7 +110,7 @@ class Producer:
                 while (answer := read_frame(sock)) is not None:
                     self.take(answer)
                 return
-            count = self.random.randrange(1, WINDOW)
+            count = self.random.randrange(self.window) + 1
             if self.crowd.ending.is_set():
                 count = self.sent - next
             block = frames(self.message(number) for number in range(next, next + count))
@@ -116,7 +118,7 @@ class Producer:
             # Whatever becomes of the block, the hub may have it.
             self.sent = max(self.sent, next)
             sock.sendall(block)
-            while self.acknowledged < next - WINDOW:
+            while self.acknowledged <= next - self.window:
                 answer = read_frame(sock)
                 if answer is None:
                     return
@@ -177,15 +179,16 @@ class Subscriber:
         self.seq += 1
 
 
-def test_nothing_is_lost_repeated_or_reordered_by_a_hub_that_is_killed_again_and_again(tenfold, tmp_path, capfd):
-    path, data = tmp_path / "hub.sock", tmp_path / "data"
+@pytest.fixture
+def start(tenfold, tmp_path):
+    """Starts a hub at a socket, on what the last one has left."""
     lives = 0
 
-    def start():
+    def start(path):
         nonlocal lives
         lives += 1
         port_file = tmp_path / f"life-{lives}"
-        arguments = ["--data", data, "--journal", "256KiB", "--channel-memory", "1MiB"]
+        arguments = ["--data", tmp_path / "data", "--journal", "256KiB", "--channel-memory", "1MiB"]
         # Of the others, everything is looked at in the end.
         arguments += ["--retain", "trimmed:max-bytes=2MiB", "--retain", "max-bytes=100GiB", "--max-disk", "100GiB"]
         arguments += ["--listen", f"unix:{path}", "--port-file", port_file]
@@ -194,7 +197,17 @@ def test_nothing_is_lost_repeated_or_reordered_by_a_hub_that_is_killed_again_and
         assert hub.addresses
         return hub
 
-    hub = start()
+    return start
+
+
+def kill(hub):
+    hub.process.send_signal(signal.SIGKILL)
+    hub.process.wait(BOUND)
+
+
+def test_nothing_is_lost_repeated_or_reordered_by_a_hub_that_is_killed_again_and_again(tenfold, start, tmp_path, capfd):
+    path = tmp_path / "hub.sock"
+    hub = start(path)
     crowd = Crowd(path)
     producers = [Producer(crowd, channel, name, most) for channel, name, most in PRODUCERS]
     subscribers = [Subscriber(crowd, channel, channel == "trimmed") for channel in ("one", "one", "two", "trimmed")]
@@ -208,11 +221,10 @@ def test_nothing_is_lost_repeated_or_reordered_by_a_hub_that_is_killed_again_and
             lines.write(b"".join(b"%d\n" % number for number in range(written, written + 20)))
             written += 20
             time.sleep(0.01)
-        hub.process.send_signal(signal.SIGKILL)
-        hub.process.wait(BOUND)
+        kill(hub)
         assert not crowd.wrong, crowd.wrong
         assert lines.process.poll() is None and printed.process.poll() is None, (lines.err, printed.err)
-        hub = start()
+        hub = start(path)
     lines.stdin.close()
     assert lines.wait() == 0, lines.err
     expected = b"".join(b"%d\n" % number for number in range(written))
@@ -228,6 +240,31 @@ def test_nothing_is_lost_repeated_or_reordered_by_a_hub_that_is_killed_again_and
     with capfd.disabled():
         total = sum(producer.sent for producer in producers) + written
         print(f"\n{KILLS} kills, {total} messages, {sum(producer.connections for producer in producers)} connections of producers")
+
+
+def test_nothing_is_lost_either_of_a_producer_that_is_alone_with_the_hub_and_waits_for_each_message(start, tmp_path, capfd):
+    """Then it is another thread that commits."""
+    path = tmp_path / "hub.sock"
+    hub = start(path)
+    crowd = Crowd(path)
+    producer = Producer(crowd, "one", "a", 300, window=1)
+    subscriber = Subscriber(crowd, "one")
+    chance = random.Random(8)
+    for _ in range(KILLS // 4):
+        # Killed where it is at work, and not as it starts.
+        behind = producer.acknowledged + chance.randrange(1, 400)
+        wait_until(lambda: producer.acknowledged >= behind or crowd.wrong, what="some messages")
+        kill(hub)
+        assert not crowd.wrong, crowd.wrong
+        hub = start(path)
+    wait_for_all(crowd, [producer], [subscriber])
+    look(crowd, [producer], ["one"])
+    crowd.is_over.set()
+    hub.signal(signal.SIGTERM)
+    assert hub.wait() == 0, hub.err
+    assert "panicked" not in hub.err
+    with capfd.disabled():
+        print(f"\n{KILLS // 4} kills, {producer.sent} messages")
 
 
 PRODUCERS = [("one", "a", 300), ("one", "b", 2000), ("two", "a", 20), ("trimmed", "c", 1000), ("trimmed", "d", 10)]
@@ -260,9 +297,9 @@ def wait_for_end(crowd, subscriber, complete):
             time.sleep(0.01)
 
 
-def look(crowd, producers):
+def look(crowd, producers, channels=("one", "two")):
     """Each channel from its first message on: every message of every producer once, byte by byte."""
-    for channel in ("one", "two"):
+    for channel in channels:
         mine = {producer.name.encode(): producer for producer in producers if producer.channel == channel}
         total = sum(producer.sent for producer in mine.values())
         counts = dict.fromkeys(mine, 0)
