@@ -121,7 +121,7 @@ def presets(tenfold) -> dict[str, str]:
     return {row["name"]: row["line"] for row in map(json.loads, listed.out.splitlines())}
 
 
-def test_auto_names_the_right_framing_of_nine_in_ten_recorded_streams(tenfold):
+def test_auto_names_the_right_framing_of_the_recorded_streams(tenfold):
     lines = presets(tenfold)
     rows = [row.split("\t") for row in (CAPTURES / "vectors.tsv").read_text().splitlines()[1:]]
     sides = {part.strip() for line in lines.values() for part in line.split("//")}
@@ -137,7 +137,8 @@ def test_auto_names_the_right_framing_of_nine_in_ten_recorded_streams(tenfold):
         else:
             wrong.append((name, framing, first))
     assert right + len(wrong) > 25
-    assert right >= 0.9 * (right + len(wrong)), wrong
+    # Nine in ten are asked; these are what it can do.
+    assert not wrong, wrong
 
 
 def test_the_rows_have_index_offset_length_and_what_is_in_the_message(tenfold, tmp_path):

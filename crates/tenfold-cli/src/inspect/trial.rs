@@ -55,7 +55,7 @@ pub(crate) struct Trial {
     pub(crate) untypical: u64,
     /// Frames begin and end anywhere, so that no single one is a surprise.
     anywhere: bool,
-    /// The header is a number in bits, and nothing else.
+    /// Each header is a number in bits, and nothing else.
     is_binary: bool,
 }
 
@@ -240,7 +240,8 @@ fn limit(side: &Side) -> u64 {
 
 fn is_binary(side: &Side) -> bool {
     let line = side.to_string();
-    line.starts_with('u') && !line.contains([',', '/'])
+    let is_number = |step: &str| step.starts_with('u') && !step.contains(',');
+    line.split('/').all(is_number)
 }
 
 fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {
