@@ -418,6 +418,14 @@ def test_a_recording_is_not_written_over(tenfold, tmp_path):
     assert os.listdir(tmp_path / "record") == ["precious"]
 
 
+def test_only_a_proxy_records(tenfold, tmp_path):
+    for rest in (["-"], ["--listen", "127.0.0.1:0"]):
+        inspected = tenfold("inspect", "--record", tmp_path / "record", *rest, stdin=frame(b"one"))
+        assert inspected.wait() == 2, inspected.err
+        assert "--record" in inspected.err
+    assert not (tmp_path / "record").exists()
+
+
 def test_a_file_that_is_not_there_is_said(tenfold, tmp_path):
     inspected = tenfold("inspect", tmp_path / "none")
     assert inspected.wait() == 1

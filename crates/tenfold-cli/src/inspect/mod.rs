@@ -83,7 +83,8 @@ pub(crate) struct Inspect {
     between: Option<Vec<Address>>,
 
     /// Write what passes into this new directory: both streams of each connection, with times
-    #[arg(long, value_name = "DIR", requires = "between")]
+    // What is required is not, for clap, where it conflicts with what is there.
+    #[arg(long, value_name = "DIR", requires = "between", conflicts_with_all = ["from", "listen"])]
     record: Option<PathBuf>,
 
     #[command(flatten)]
