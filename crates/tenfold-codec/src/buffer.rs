@@ -131,7 +131,9 @@ impl Buffer {
     pub(crate) fn release(&mut self) {
         if self.len() == 0 {
             self.bytes = Vec::new();
-            self.hint = self.burst;
+            if self.burst > 0 {
+                self.hint = self.burst;
+            }
             self.burst = 0;
             self.pressed = false;
         }

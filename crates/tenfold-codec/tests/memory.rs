@@ -183,6 +183,30 @@ fn memory_shrinks_after_a_large_message() {
 }
 
 #[test]
+fn a_burst_is_given_as_much_room_as_the_one_before_had_however_often_was_looked_in_between() {
+    let framing = Framing::default();
+    let mut decoder = Decoder::new(framing.client());
+    let stream = b"3         abc".repeat(10_000);
+    let mut rest = stream.as_slice();
+    while !rest.is_empty() {
+        let n = std::io::Read::read(&mut rest, decoder.space()).unwrap();
+        decoder.advance(n);
+        while decoder.next_event().unwrap().is_some() {}
+    }
+    for _ in 0..3 {
+        decoder.release();
+        assert_eq!(decoder.capacity(), 0);
+        assert_eq!(decoder.space().len(), 64 * 1024);
+    }
+    // A small one makes it small again.
+    decoder.space()[..13].copy_from_slice(b"3         abc");
+    decoder.advance(13);
+    while decoder.next_event().unwrap().is_some() {}
+    decoder.release();
+    assert_eq!(decoder.space().len(), 4 * 1024);
+}
+
+#[test]
 fn an_idle_decoder_holds_nothing() {
     for line in ["decimal:10", "u32be-4@1", "content-length", "cobs"] {
         let side = side(line);
