@@ -79,6 +79,11 @@ BROKEN = [
     ("a negative length", "decimal:10", frame(b"ok") + b"-5        hello", "number", "sign", None),
     ("zeros", "decimal:10", each(frame) + bytes(4096), "zeros", "zero bytes", None),
     ("a message over the limit", "decimal:10", frame(b"ok") + frame(b"x" * (17 << 20)) + frame(b"ok"), "too-large", "--max-message 17825792", None),
+    ("cut between binary numbers", "u32be", each(u32, [FIRST, SECOND, THIRD, LAST])[:-2], "cut", "2 bytes of it are missing", None),
+    ("a newline among binary numbers", "u32be", each(u32, OBJECTS * 2) + b"\n" + each(u32, OBJECTS * 2), "extra-bytes", "behind message 11 stands", None),
+    ("a newline at the very end", "u32be", each(u32) + b"\n", "extra-bytes", "behind the last message stands", None),
+    ("a newline at the very end of decimal", "decimal:10", each(frame) + b"\n", "extra-bytes", "behind the last message stands", None),
+    ("a newline behind each header block's message", "lsp", each(lambda m: lsp(m) + b"\n", OBJECTS), "trailing-bytes", "behind each message", None),
     ("a message over the limit that is not whole", "decimal:10", each(frame, [FIRST, SECOND]) + b"%-10d" % (20 << 20) + b"x" * (1 << 20), "too-large", "20,971,520 bytes", None),
     ("one byte more than is counted", "decimal:10", each(lambda m: b"%-10d%s!" % (len(m), m), [FIRST, SECOND, THIRD, LAST]), "off-by", "less than the message has", "decimal:10+1"),
     ("netstrings of characters", "netstring", "".join(f"{len(text)}:{text}," for text in ["plain", "naïve café", "déjà vu"]).encode(), "characters", "encode first, then take the length", r"decimal,end=:,close=\x2c,chars"),
@@ -207,6 +212,32 @@ def test_a_table_of_a_live_stream_ends_with_a_summary_when_it_is_interrupted(ten
     assert inspected.wait() == 130
     assert b"2 messages" in inspected.out
     peer.close()
+
+
+def test_a_newline_behind_each_message_is_named_while_the_sender_still_runs(tenfold):
+    server, address = listener()
+    inspected = tenfold("inspect", address, "--json")
+    peer = accept(server)
+    peer.sendall(frame(b"hello") + b"\n")
+    wait_until(lambda: b'"broken"' in inspected.out, what="the break")
+    (broken,) = [line["broken"] for line in map(json.loads, inspected.out.splitlines()) if "broken" in line]
+    assert broken["findings"][0]["kind"] == "trailing-bytes", broken
+    peer.close()
+    inspected.wait()
+
+
+def test_auto_knows_the_header_of_a_message_that_is_longer_than_what_is_tried(tenfold):
+    inspected = tenfold("inspect", "-", "--framing", "auto", "--json", stdin=frame(b"word " * 40_000) * 2)
+    assert inspected.wait() == 0, inspected.err
+    first, *rest = map(json.loads, inspected.out.splitlines())
+    assert first["framings"][0]["line"] == "decimal:10"
+    assert rest[-1]["summary"]["messages"] == 2
+
+
+def test_the_last_good_message_is_shown_without_what_closes_its_frame(tenfold):
+    inspected = tenfold("inspect", "-", "--framing", "netstring", stdin=b"5:hello,5;world,")
+    assert inspected.wait() == 4
+    assert "last good    message 0 at offset 0, 5 bytes: hello\n" in inspected.out.decode()
 
 
 @pytest.mark.parametrize("data, words", [(b"", "0 messages"), (frame(b""), "1 message")])

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use tenfold::{DecodeError, ErrorKind};
+use tenfold::{DecodeError, Decoder, ErrorKind, Event};
 
 use super::diagnosis::{Finding, Scene, Works, diagnose};
 use super::dump::Dump;
@@ -71,17 +71,30 @@ impl<'a> Broken<'a> {
             last.offset,
             counted(last.length, "byte")
         );
-        let start = last.offset + last.size - last.length.min(last.size);
-        let head = self
-            .scene
-            .window
-            .between(start, start + last.length.min(SHOWN as u64));
+        let head = self.head(last);
         if !head.is_empty() {
             text += ": ";
             let room = width.saturating_sub(text.len() + 15).max(16);
-            preview::put(head, last.length > head.len() as u64, room, &mut text);
+            preview::put(&head, last.length > head.len() as u64, room, &mut text);
         }
         text
+    }
+
+    /// The first bytes of a message. What stands behind it in its frame is none of it.
+    fn head(&self, last: Frame) -> Vec<u8> {
+        let window = self.scene.window;
+        let frame = window.between(last.offset, last.offset + last.size);
+        let mut decoder = Decoder::new(&self.scene.steady());
+        decoder.feed(frame);
+        if let Ok(Some(Event::Message(message))) = decoder.next_event()
+            && message.len() as u64 == last.length
+        {
+            return message[..message.len().min(SHOWN)].to_vec();
+        }
+        // One of the first steps, or it begins before what is at hand.
+        let start = last.offset + last.size - last.length.min(last.size);
+        let end = start + last.length.min(SHOWN as u64);
+        window.between(start, end).to_vec()
     }
 
     fn dump(&self, paint: Paint, width: usize) -> Dump<'a> {
@@ -146,10 +159,15 @@ fn verdict(error: &DecodeError) -> String {
 }
 
 fn sentence(works: &Works) -> String {
-    let bytes = if works.bytes == works.of {
-        format!("all {}", counted(works.bytes, "byte"))
+    let of = if works.is_whole {
+        counted(works.of, "byte")
     } else {
-        format!("{} of {}", grouped(works.bytes), counted(works.of, "byte"))
+        format!("the first {}", counted(works.of, "byte"))
+    };
+    let bytes = match (works.bytes == works.of, works.is_whole) {
+        (true, true) => format!("all {of}"),
+        (true, false) => of,
+        (false, _) => format!("{} of {of}", grouped(works.bytes)),
     };
     format!(
         "--framing '{}' reads {bytes}, as {}",
@@ -161,7 +179,8 @@ fn sentence(works: &Works) -> String {
 /// Lengths over time, and how many of each size. `read` says how many bytes of what.
 pub(crate) fn summary(lengths: &Lengths, framing: &str, read: &str, rows: &Rows) -> String {
     const OVER_TIME: &str = "lengths over time";
-    let mut text = format!("{}; framing {framing}{read}\n", lengths.sentence());
+    let sentence = format!("{}; framing {framing}{read}", lengths.sentence());
+    let mut text = wrapped(&sentence, 2, rows.width);
     if lengths.messages() > 1 {
         let room = rows.width.saturating_sub(OVER_TIME.len() + 4);
         let _ = writeln!(

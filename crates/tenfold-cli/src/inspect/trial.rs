@@ -105,6 +105,10 @@ impl Trial {
             is_binary: is_binary(side),
         };
         let mut decoder = Decoder::new(side).with_limit(limit(side));
+        if is_in_digits(side) && !sample.whole {
+            // The header of one that goes on behind the sample is evidence, too.
+            decoder = decoder.with_pieces_above(sample.bytes.len() as u64);
+        }
         decoder.feed(sample.bytes);
         if sample.whole {
             decoder.finish();
@@ -119,6 +123,19 @@ impl Trial {
                     trial.bits += 4.0;
                     trial.explained = decoder.offset();
                     continue;
+                }
+                Ok(Some(Event::Begin {
+                    length: Some(length),
+                })) => {
+                    let begun = match decoder.next_event() {
+                        Ok(Some(Event::Data(begun))) => begun.len() as u64,
+                        _ => 0,
+                    };
+                    let header = slice(sample.bytes, trial.explained, trial.total - begun);
+                    trial.bits += sample.rarity.bits(header) - number_bits(length, MOST_IN_DIGITS);
+                    trial.messages += 1;
+                    trial.explained = trial.total;
+                    break;
                 }
                 Ok(Some(_)) => continue,
                 Ok(None) if sample.whole => {
@@ -169,7 +186,7 @@ impl Trial {
     pub(crate) fn is_complete(&self) -> bool {
         match self.end {
             End::Exact => true,
-            End::Open => self.messages > 1,
+            End::Open => self.messages > 1 || (self.messages > 0 && self.explained == self.total),
             End::Broken(_) => false,
         }
     }
@@ -198,7 +215,9 @@ impl Trial {
 
     fn weigh(&mut self, sample: Sample<'_>, behind: u64, length: usize, payload_bits: f64) {
         let frame = slice(sample.bytes, self.explained, behind);
-        if frame.len() > length && !self.anywhere {
+        // A zero is a length of nothing to most binary numbers, and a part of any larger one.
+        let is_no_evidence = length == 0 && frame.iter().all(|byte| *byte == 0);
+        if frame.len() > length && !self.anywhere && !is_no_evidence {
             let framing_bits = sample.rarity.bits(frame) - payload_bits;
             let left = self.total - self.explained;
             let surprise = framing_bits - number_bits(length as u64, left);
@@ -231,11 +250,15 @@ fn ends_anywhere(side: &Side) -> bool {
 
 /// A length in digits is none by chance, however large it is.
 fn limit(side: &Side) -> u64 {
-    if side.to_string().starts_with("decimal") {
+    if is_in_digits(side) {
         MOST_IN_DIGITS
     } else {
         DEFAULT_LIMIT
     }
+}
+
+fn is_in_digits(side: &Side) -> bool {
+    side.to_string().starts_with("decimal")
 }
 
 fn is_binary(side: &Side) -> bool {

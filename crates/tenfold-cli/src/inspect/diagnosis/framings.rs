@@ -21,10 +21,13 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let as_it_was = Trial::run(scene.side, sample, None).score();
-    let near = best_near(scene, sample);
+    // What explains less than the framing at hand is no better.
+    let near = best_near(scene, sample).filter(|near| near.1 > as_it_was);
     let far = best_far(scene, sample).filter(|far| {
         // The mistake that people make is likelier than a framing that fits as well.
-        let needed = near.as_ref().map_or(as_it_was, |near| near.1 * 1.5);
+        let needed = near
+            .as_ref()
+            .map_or(as_it_was, |near| as_it_was.max(near.1 * 1.5));
         far.1 > needed.max(WORTH_NAMING)
     });
     let encryption = encryption(scene, sample);
@@ -59,13 +62,13 @@ fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
         // A few more bits for one that comes later would be chance.
         let enough = best
             .as_ref()
-            .map_or(3.0, |(_, best)| best.score().max(6.0) * 1.3);
+            .map_or(4.0, |(_, best)| best.score().max(6.0) * 1.3);
         if gets_through(scene, &trial) && trial.score() > enough {
             best = Some((near, trial));
         }
     }
     let (near, trial) = best?;
-    let works = works(near.side.to_string(), &trial);
+    let works = works(near.side.to_string(), &trial, sample);
     let finding = Finding {
         works: Some(works),
         ..Finding::new(near.kind, 92, near.says)
@@ -92,7 +95,7 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
     let line = first.side.to_string();
     let score = first.trial.score();
     let finding = Finding {
-        works: Some(works(line.clone(), &first.trial)),
+        works: Some(works(line.clone(), &first.trial, sample)),
         ..Finding::new(
             "other-framing",
             if score > 2.0 * WORTH_NAMING { 85 } else { 60 },
@@ -105,12 +108,13 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
     Some((finding, score))
 }
 
-fn works(framing: String, trial: &Trial) -> Works {
+fn works(framing: String, trial: &Trial, sample: Sample<'_>) -> Works {
     Works {
         framing,
         messages: trial.messages,
         bytes: trial.explained,
         of: trial.total,
+        is_whole: sample.whole,
     }
 }
 
@@ -126,7 +130,7 @@ fn encryption(scene: Scene<'_>, sample: Sample<'_>) -> Option<Finding> {
                 gets_through(scene, &trial).then_some((framing, trial, *with))
             })?;
     Some(Finding {
-        works: Some(works(with.to_owned(), &trial)),
+        works: Some(works(with.to_owned(), &trial, sample)),
         ..Finding::new(
             "encryption-request",
             96,

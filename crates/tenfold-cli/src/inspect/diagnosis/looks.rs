@@ -54,8 +54,11 @@ fn by_bytes(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
              and not `utf-8-sig`)",
         ));
     }
-    if let Some(finding) = beginnings::find(bytes).or_else(|| line_ends(scene, bytes)) {
-        return Some(finding);
+    let finding = beginnings::find(bytes)
+        .or_else(|| line_ends(scene, bytes))
+        .or_else(|| newline(scene, bytes));
+    if finding.is_some() {
+        return finding;
     }
     let line = scene.side.to_string();
     let width: usize = line.strip_prefix("decimal:")?.parse().ok()?;
@@ -112,6 +115,30 @@ fn line_ends(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
             "the sender ends the lines of its headers with a newline alone, and not with a carriage return and a \
              newline (in Python, a file in text mode, or print())",
         )
+    })
+}
+
+/// A newline that no length counts: behind the last message, or behind one with a header block.
+fn newline(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
+    if scene.error.index() == 0 {
+        return None;
+    }
+    let (end, rest) = match bytes {
+        [b'\r', b'\n', rest @ ..] => (r"\r\n", rest),
+        [b'\n', rest @ ..] => (r"\n", rest),
+        _ => return None,
+    };
+    if scene.ended && rest.is_empty() {
+        let says = format!(
+            "behind the last message stands \"{end}\", in no frame: an editor has added it, or echo, or the sender \
+             writes a newline behind each"
+        );
+        return Some(Finding::new("extra-bytes", 93, says));
+    }
+    (is_block(scene) && begins_block(rest)).then(|| {
+        let says =
+            format!("the sender writes \"{end}\" behind each message, which no length counts");
+        Finding::new("trailing-bytes", 94, says)
     })
 }
 

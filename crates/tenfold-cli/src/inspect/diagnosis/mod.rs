@@ -55,6 +55,8 @@ pub(crate) struct Works {
     /// Bytes that it explains, of so many that were tried.
     pub(crate) bytes: u64,
     pub(crate) of: u64,
+    /// These are all bytes of the stream.
+    pub(crate) is_whole: bool,
 }
 
 impl Finding {
@@ -163,7 +165,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The side without its first steps, as it goes on for ever.
-    fn steady(self) -> Side {
+    pub(crate) fn steady(self) -> Side {
         // A slash in the bytes of an option is written \x2f.
         let line = self.side.to_string();
         let last = line.rsplit('/').next().unwrap_or(&line);

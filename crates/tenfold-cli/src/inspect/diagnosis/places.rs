@@ -6,7 +6,7 @@ use super::near::near;
 use super::{Finding, Scene};
 use crate::inspect::trial::{End, Rarity, Sample, Trial};
 use crate::inspect::walker::Frame;
-use crate::numbers::counted;
+use crate::numbers::{counted, grouped};
 
 /// How far to look for the next header.
 const REACH: u64 = 32 * 1024;
@@ -27,6 +27,9 @@ const OTHERS: &[&str] = &[
     "netstring",
     "u64be",
 ];
+
+/// The longest message that is believed when nothing but four bytes says so.
+const BELIEVED: u64 = 1 << 28;
 
 /// The frame whose length cannot be right, and where the stream goes on.
 #[derive(Clone, Copy, Debug)]
@@ -168,12 +171,17 @@ impl Place<'_> {
 
     /// A frame like the others, but for its size.
     fn too_large(&self) -> Option<Finding> {
-        let ErrorKind::TooLarge {
-            declared: Some(declared),
-            ..
-        } = self.scene.error.kind()
-        else {
+        let ErrorKind::TooLarge { declared, limit } = self.scene.error.kind() else {
             return None;
+        };
+        let Some(declared) = declared else {
+            let says = format!(
+                "message {} has more than {} bytes, which is what is allowed, and its end is not among them: \
+                 --max-message lets it through, if it is one",
+                self.scene.error.index(),
+                grouped(*limit)
+            );
+            return Some(Finding::new("too-large", 55, says));
         };
         let frame = self.frame_at(self.scene.broken())?;
         let end = frame.offset + frame.size;
@@ -186,18 +194,16 @@ impl Place<'_> {
             );
             return Some(Finding::new("too-large", 97, says));
         }
+        let is_in_digits = self.side.to_string().starts_with("decimal");
         // Its end is not at hand.
-        (!self.scene.ended && end > self.scene.window.end()).then(|| {
+        let is_possible = !self.scene.ended && end > self.scene.window.end();
+        (is_possible && (is_in_digits || *declared <= BELIEVED)).then(|| {
             let says = format!(
                 "message {index} has {count}, if its length is right, which is more than was allowed: --max-message \
                  {declared} lets it through"
             );
             // Digits and what pads them are hardly there by chance; any four bytes are a number.
-            let certainty = if self.side.to_string().starts_with("decimal") {
-                90
-            } else {
-                40
-            };
+            let certainty = if is_in_digits { 90 } else { 40 };
             Finding::new("too-large", certainty, says)
         })
     }
@@ -382,7 +388,9 @@ impl Place<'_> {
         let in_utf16 = all.len() as u64 == 2 * frame.length && super::looks::is_utf16(all);
         let in_utf8 =
             std::str::from_utf8(all).is_ok_and(|text| text.chars().count() as u64 == frame.length);
-        let encoding = match (in_utf8, in_utf16) {
+        let in_units = std::str::from_utf8(all)
+            .is_ok_and(|text| text.encode_utf16().count() as u64 == frame.length);
+        let encoding = match (in_utf8 || in_units, in_utf16) {
             (true, _) => "UTF-8",
             (_, true) => "UTF-16",
             _ => return None,
