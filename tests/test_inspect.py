@@ -79,6 +79,8 @@ BROKEN = [
     ("a negative length", "decimal:10", frame(b"ok") + b"-5        hello", "number", "sign", None),
     ("zeros", "decimal:10", each(frame) + bytes(4096), "zeros", "zero bytes", None),
     ("a message over the limit", "decimal:10", frame(b"ok") + frame(b"x" * (17 << 20)) + frame(b"ok"), "too-large", "--max-message 17825792", None),
+    ("the beginning missing before binary numbers", "u32be", each(u32, OBJECTS * 4)[9:], "begins-inside", "begins at offset", None),
+    ("the beginning missing before header blocks", "lsp", each(lsp, OBJECTS * 4)[25:], "begins-inside", "begins at offset", None),
     ("cut between binary numbers", "u32be", each(u32, [FIRST, SECOND, THIRD, LAST])[:-2], "cut", "2 bytes of it are missing", None),
     ("a newline among binary numbers", "u32be", each(u32, OBJECTS * 2) + b"\n" + each(u32, OBJECTS * 2), "extra-bytes", "behind message 11 stands", None),
     ("a newline at the very end", "u32be", each(u32) + b"\n", "extra-bytes", "behind the last message stands", None),

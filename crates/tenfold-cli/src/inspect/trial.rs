@@ -55,6 +55,7 @@ pub(crate) struct Trial {
     pub(crate) untypical: u64,
     /// Frames begin and end anywhere, so that no single one is a surprise.
     anywhere: bool,
+    empty: u64,
     /// Each header is a number in bits, and nothing else.
     is_binary: bool,
 }
@@ -102,6 +103,7 @@ impl Trial {
             typical: 0,
             untypical: 0,
             anywhere: ends_anywhere(side),
+            empty: 0,
             is_binary: is_binary(side),
         };
         let mut decoder = Decoder::new(side).with_limit(limit(side));
@@ -192,12 +194,20 @@ impl Trial {
     }
 
     /// Whether this is a delimiter that cuts bytes of any sort, and most of what it cuts is not
-    /// what stands between such delimiters.
+    /// what stands between such delimiters, or is nothing.
     pub(crate) fn cuts_anything(&self) -> bool {
-        self.anywhere && self.untypical > self.typical
+        self.anywhere && (self.untypical > self.typical || self.empty * 2 > self.messages + 1)
+    }
+
+    /// Whether any bytes are frames, as long as the last byte is the right one.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        self.anywhere
     }
 
     fn compare(&mut self, signature: &Signature, message: &[u8], before: &[u8]) {
+        if message.is_empty() {
+            return;
+        }
         // What ten messages show, a thousand do not show better.
         let counts = self.typical + self.untypical < 10;
         if signature.fits(message, self.messages, before) {
@@ -226,6 +236,7 @@ impl Trial {
                 .max(-2.0);
         }
         self.messages += 1;
+        self.empty += u64::from(length == 0);
         self.explained = behind;
     }
 

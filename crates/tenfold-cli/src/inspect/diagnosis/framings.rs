@@ -20,10 +20,16 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     let Some(sample) = scene.beginning(&rarity) else {
         return Vec::new();
     };
-    let as_it_was = Trial::run(scene.side, sample, None).score();
+    let before = Trial::run(scene.side, sample, None);
+    let as_it_was = before.score();
     // What explains less than the framing at hand is no better.
     let near = best_near(scene, sample).filter(|near| near.1 > as_it_was);
     let far = best_far(scene, sample).filter(|far| {
+        // What was right before the break is no chance, however much of the stream comes behind it; a
+        // delimiter may stand anywhere.
+        if far.2 && far.1 < before.bits {
+            return false;
+        }
         // The mistake that people make is likelier than a framing that fits as well.
         let needed = near
             .as_ref()
@@ -33,7 +39,7 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     let encryption = encryption(scene, sample);
     match (encryption, far, near) {
         (Some(finding), _, _)
-        | (None, Some((finding, _)), _)
+        | (None, Some((finding, ..)), _)
         | (None, None, Some((finding, _))) => {
             vec![finding]
         }
@@ -76,7 +82,8 @@ fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
     Some((finding, trial.score()))
 }
 
-fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
+/// The finding, what it is worth, and whether any bytes are its frames.
+fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)> {
     let ranked = rank::rank(sample.bytes, sample.whole);
     let first = ranked
         .into_iter()
@@ -84,7 +91,7 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
     // A block of headers has lines, and is no stream of lines.
     if looks::is_block(scene)
         && first.side.to_string().starts_with("delim:")
-        && looks::begins_block(sample.bytes)
+        && looks::has_block(sample.bytes)
     {
         return None;
     }
@@ -105,7 +112,7 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
             ),
         )
     };
-    Some((finding, score))
+    Some((finding, score, first.trial.is_anywhere()))
 }
 
 fn works(framing: String, trial: &Trial, sample: Sample<'_>) -> Works {

@@ -135,7 +135,8 @@ fn newline(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
         );
         return Some(Finding::new("extra-bytes", 93, says));
     }
-    (is_block(scene) && begins_block(rest)).then(|| {
+    // If it stood behind each, the second frame would have shown that.
+    (scene.error.index() == 1 && is_block(scene) && begins_block(rest)).then(|| {
         let says =
             format!("the sender writes \"{end}\" behind each message, which no length counts");
         Finding::new("trailing-bytes", 94, says)
@@ -147,12 +148,21 @@ pub(super) fn is_block(scene: Scene<'_>) -> bool {
     scene.side.to_string().contains("content-length")
 }
 
+/// What a header block begins with.
+const NAME: &[u8] = b"content-length:";
+
 /// Whether these bytes are the beginning of a header block.
-pub(super) fn begins_block(bytes: &[u8]) -> bool {
-    const NAME: &[u8] = b"content-length:";
+fn begins_block(bytes: &[u8]) -> bool {
     bytes
         .get(..NAME.len())
         .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
+}
+
+/// Whether a header block is somewhere in these bytes.
+pub(super) fn has_block(bytes: &[u8]) -> bool {
+    bytes
+        .windows(NAME.len())
+        .any(|name| name.eq_ignore_ascii_case(NAME))
 }
 
 /// Whether this is what the framing at hand would have there: to say so would help nobody.
