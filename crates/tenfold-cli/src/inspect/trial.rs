@@ -134,6 +134,9 @@ impl Trial {
                         _ => 0,
                     };
                     let header = slice(sample.bytes, trial.explained, trial.total - begun);
+                    if !is_padded(header) {
+                        break;
+                    }
                     trial.bits += sample.rarity.bits(header) - number_bits(length, MOST_IN_DIGITS);
                     trial.messages += 1;
                     trial.explained = trial.total;
@@ -205,6 +208,7 @@ impl Trial {
     }
 
     fn compare(&mut self, signature: &Signature, message: &[u8], before: &[u8]) {
+        // Nothing is text, too, and shows nothing.
         if message.is_empty() {
             return;
         }
@@ -270,6 +274,12 @@ fn limit(side: &Side) -> u64 {
 
 fn is_in_digits(side: &Side) -> bool {
     side.to_string().starts_with("decimal")
+}
+
+/// Whether a header in digits is one also if nothing is known of where it leads: text can begin with a
+/// date, and hardly with a number and two bytes that pad it.
+pub(crate) fn is_padded(header: &[u8]) -> bool {
+    header.ends_with(b"  ") || header.starts_with(b"00")
 }
 
 fn is_binary(side: &Side) -> bool {

@@ -85,8 +85,6 @@ fn decimal(width: &str, options: &str, add: &mut impl FnMut(&'static str, String
             let (kind, says) = header_counted(sign, size);
             add(kind, format!("decimal:{width}{sign}{size}"), says);
         }
-    }
-    if options.is_empty() {
         too_much(&format!("decimal:{width}"), add);
     }
     for other in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 20, 32, 64] {
@@ -146,15 +144,13 @@ fn binary(number: &str, add: &mut impl FnMut(&'static str, String, String)) {
             let (kind, says) = header_counted(sign, size);
             add(kind, format!("u{bits}{order}{sign}{size}"), says);
         }
+        too_much(&format!("u{bits}{order}"), add);
     } else if rest.starts_with(['-', '+']) && !rest.contains('@') {
         add(
             "header-counted",
             format!("u{bits}{order}"),
             "the length that the sender writes is that of the message alone".into(),
         );
-    }
-    if rest.is_empty() {
-        too_much(&format!("u{bits}{order}"), add);
     }
     // The longest first: with half of a number as a number, each message has an empty one before it.
     for other in [64, 32, 24, 16, 8] {

@@ -4,7 +4,7 @@ use tenfold::{Decoder, ErrorKind, Event, Framing, Side};
 
 use super::near::near;
 use super::{Finding, Scene};
-use crate::inspect::trial::{End, Rarity, Sample, Trial};
+use crate::inspect::trial::{End, Rarity, Sample, Trial, is_padded};
 use crate::inspect::walker::Frame;
 use crate::numbers::{counted, grouped};
 
@@ -194,16 +194,19 @@ impl Place<'_> {
             );
             return Some(Finding::new("too-large", 97, says));
         }
-        let is_in_digits = self.side.to_string().starts_with("decimal");
+        let bytes = self.scene.from(frame.offset);
+        let header = &bytes[..bytes.len().min(take(frame.size - frame.length))];
+        // Digits and what pads them are hardly there by chance; any four bytes are a number.
+        let is_header =
+            self.side.to_string().starts_with("decimal") && (index > 0 || is_padded(header));
         // Its end is not at hand.
         let is_possible = !self.scene.ended && end > self.scene.window.end();
-        (is_possible && (is_in_digits || *declared <= BELIEVED)).then(|| {
+        (is_possible && (is_header || *declared <= BELIEVED)).then(|| {
             let says = format!(
                 "message {index} has {count}, if its length is right, which is more than was allowed: --max-message \
                  {declared} lets it through"
             );
-            // Digits and what pads them are hardly there by chance; any four bytes are a number.
-            let certainty = if is_in_digits { 90 } else { 40 };
+            let certainty = if is_header { 90 } else { 40 };
             Finding::new("too-large", certainty, says)
         })
     }

@@ -25,6 +25,25 @@ fn with_limit(line: &str, limit: u64, stream: &[u8]) -> Vec<Finding> {
     })
 }
 
+/// The same, where it goes on behind what was read.
+fn of_a_beginning(line: &str, stream: &[u8]) -> Vec<Finding> {
+    let framing: Framing = line.parse().unwrap();
+    let mut walker = Walker::new(framing.client(), 16 << 20);
+    let broken = walker
+        .take(
+            stream,
+            &mut |_: &Window, _: super::super::walker::Found<'_>| {},
+        )
+        .expect_err("the stream is broken");
+    diagnose(Scene {
+        side: walker.side(),
+        error: &broken,
+        window: walker.window(),
+        last: walker.last(),
+        ended: false,
+    })
+}
+
 #[track_caller]
 fn check(line: &str, stream: &[u8], kind: &str, works: Option<&str>) {
     let findings = of(line, stream);
@@ -344,23 +363,26 @@ fn a_large_message_is_not_taken_for_short_ones_of_another_framing() {
     let mut stream = [native(b"ok"), native(b"fine")].concat();
     stream.extend_from_slice(b"20971520  ");
     stream.resize(200_000, b'x');
-    let framing: Framing = "decimal:10".parse().unwrap();
-    let mut walker = Walker::new(framing.client(), 16 << 20);
-    let broken = walker
-        .take(
-            &stream,
-            &mut |_: &Window, _: super::super::walker::Found<'_>| {},
-        )
-        .expect_err("the message is too large");
-    let findings = diagnose(Scene {
-        side: walker.side(),
-        error: &broken,
-        window: walker.window(),
-        last: walker.last(),
-        ended: false,
-    });
+    let findings = of_a_beginning("decimal:10", &stream);
     assert_eq!(findings[0].kind, "too-large", "{findings:#?}");
     assert!(findings[0].works.is_none(), "{findings:#?}");
+}
+
+#[test]
+fn a_long_text_that_begins_with_a_number_is_no_long_message() {
+    for number in ["20261125 ", "1764099999 ", "99999999 "] {
+        let stream = [
+            number.as_bytes(),
+            &b"and all the words behind it\n".repeat(4000),
+        ]
+        .concat();
+        let findings = of_a_beginning("decimal:10", &stream);
+        let kinds: Vec<_> = findings.iter().map(|finding| finding.kind).collect();
+        assert!(
+            !kinds.contains(&"too-large") && !kinds.contains(&"other-width"),
+            "{findings:#?}"
+        );
+    }
 }
 
 #[test]
