@@ -322,21 +322,28 @@ def test_payloads_are_shown_as_values(tenfold):
     assert lines[1].endswith('9  {"a":1,"b":[2,3]}') and "is no CBOR" in lines[2]
 
 
-def test_who_does_not_read_the_rows_holds_up_neither_what_passes_nor_the_end(tenfold, tmp_path):
+@pytest.fixture
+def unread(tenfold, tmp_path):
+    """A proxy whose rows nobody reads, and the client and the server that it joins: more has passed than is kept of rows."""
     server, address = listener()
-    ports, count = tmp_path / "ports", 60_000
+    ports = tmp_path / "ports"
     arguments = ("--between", "127.0.0.1:0", address, "--json", "--port-file", ports)
     seen = tenfold("inspect", *arguments, port_file=ports, sink="held")
     client = connect(seen.port)
     peer = accept(server)
-    taken = []
+    # More than 16 MiB, and the pipe.
+    stream, taken = frame(b"x" * 1000) * 60_000, []
     taking = threading.Thread(target=lambda: taken.append(read_to_end(peer)))
     taking.start()
-    # The rows of it are more than the 16 MiB that are kept, and the pipe.
-    client.sendall(frame(b"x" * 1000) * count)
+    client.sendall(stream)
     client.shutdown(socket.SHUT_WR)
     taking.join(BOUND)
-    assert taken == [frame(b"x" * 1000) * count]
+    assert taken == [stream]
+    return seen, client, peer
+
+
+def test_who_does_not_read_the_rows_holds_up_neither_what_passes_nor_the_end(unread):
+    seen, client, peer = unread
     peer.sendall(frame(b"answer"))
     peer.close()
     assert read_to_end(client) == frame(b"answer")
@@ -345,19 +352,8 @@ def test_who_does_not_read_the_rows_holds_up_neither_what_passes_nor_the_end(ten
     assert "not everything was shown" in seen.err
 
 
-def test_rows_that_had_no_place_are_said_when_there_is_place_again(tenfold, tmp_path):
-    server, address = listener()
-    ports, count = tmp_path / "ports", 60_000
-    arguments = ("--between", "127.0.0.1:0", address, "--json", "--port-file", ports)
-    seen = tenfold("inspect", *arguments, port_file=ports, sink="held")
-    client = connect(seen.port)
-    peer = accept(server)
-    taken = []
-    taking = threading.Thread(target=lambda: taken.append(read_to_end(peer)))
-    taking.start()
-    client.sendall(frame(b"x" * 1000) * count)
-    client.shutdown(socket.SHUT_WR)
-    taking.join(BOUND)
+def test_rows_that_had_no_place_are_said_when_there_is_place_again(unread):
+    seen, client, peer = unread
     seen.gather()
     peer.sendall(frame(b"answer"))
     peer.close()
@@ -366,10 +362,10 @@ def test_rows_that_had_no_place_are_said_when_there_is_place_again(tenfold, tmp_
     assert seen.wait() == 0, seen.err
     lines = [json.loads(line) for line in seen.out.splitlines()]
     shown = sum("index" in line for line in lines)
-    assert 0 < shown < count + 1
+    assert 0 < shown < 60_001
     assert any(line.get("not_shown", {}).get("reads", 0) > 0 for line in lines)
     # What was not shown was counted all the same.
-    assert [line["summary"]["messages"] for line in lines if "summary" in line] == [count, 1]
+    assert [line["summary"]["messages"] for line in lines if "summary" in line] == [60_000, 1]
 
 
 def test_an_answer_passes_also_from_a_server_that_takes_no_more(tenfold, tmp_path):

@@ -1,7 +1,7 @@
 //! The committer of a log that runs, and who may step it: its own thread, or who has just queued
 //! something.
 //!
-//! To wake a thread and to be woken by it takes about half as long as a fast disk needs for a sync. So
+//! To wake a thread and to be woken by it takes a good part of the time that a fast disk needs. So
 //! somebody who is alone with the log, and whose disk is fast, commits by itself. As soon as two come at
 //! once, or the disk is slow, it is the thread that commits, and everybody else goes on.
 
@@ -49,7 +49,7 @@ impl Hand {
         };
         committer.step();
         let is_stuck = committer.has_taken();
-        // Who queues something and finds the hand taken leaves it to us to look.
+        // First let go, then look: who finds the hand taken has queued before that, or calls the thread.
         drop(hand);
         if is_stuck {
             shared.call();

@@ -149,6 +149,8 @@ impl Threads {
         let Some(mut committer) = shared.hand.take(&shared).filter(|_| is_joined) else {
             return false;
         };
+        // What somebody else had taken may only wait for a checkpoint.
+        while committer.step() || (committer.has_taken() && shared.wait_for_checkpoint()) {}
         committer.refuse_all();
         let is_begun = shared.wait_for_checkpoint()
             && shared.health() != Health::ReadOnly
