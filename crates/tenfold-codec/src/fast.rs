@@ -8,7 +8,7 @@
 //! and `head`; the tests compare the two.
 
 use crate::framing::{Shape, Step};
-use crate::number::{Base, MAX_WIDTH, Number, Pad};
+use crate::number::{Base, ByteOrder, MAX_WIDTH, Number, Pad};
 
 /// How many spans are found at once: enough to make the dispatch cheap, few enough to stay in
 /// the first-level cache and cost an idle connection little.
@@ -141,15 +141,7 @@ pub(crate) fn scan(step: &Step, bytes: &[u8], limit: u64, batch: &mut Batch) {
 /// Counts the complete frames at the start of `bytes` whose messages have at most `limit` bytes, up
 /// to `most`; and their bytes. Only the native framing is worth a loop that finds no spans.
 pub(crate) fn tally(step: &Step, bytes: &[u8], limit: u64, most: usize) -> (usize, usize) {
-    const NATIVE: Number = Number::Field {
-        base: Base::Decimal,
-        width: 10,
-        pad: Pad::Space,
-    };
-    let plain = step.open.is_empty() && step.close.is_empty();
-    if !plain
-        || !matches!(&step.shape, Shape::Number { number, add: 0, at: 0 } if *number == NATIVE)
-    {
+    if !step.is_native() {
         return (0, 0);
     }
     let mut read = remembered(padded_zero(), native);
@@ -205,15 +197,15 @@ fn scan_numbers(
         Number::Bits { bits: 8, .. } => run!(fixed(|b: &[u8; 1]| u64::from(b[0]))),
         Number::Bits {
             bits: 16,
-            little: false,
+            order: ByteOrder::Big,
         } => run!(fixed(|b| u16::from_be_bytes(*b).into())),
         Number::Bits {
             bits: 16,
-            little: true,
+            order: ByteOrder::Little,
         } => run!(fixed(|b| u16::from_le_bytes(*b).into())),
         Number::Bits {
             bits: 24,
-            little: false,
+            order: ByteOrder::Big,
         } => {
             run!(fixed(|b: &[u8; 3]| u32::from_be_bytes([
                 0, b[0], b[1], b[2]
@@ -222,7 +214,7 @@ fn scan_numbers(
         }
         Number::Bits {
             bits: 24,
-            little: true,
+            order: ByteOrder::Little,
         } => {
             run!(fixed(|b: &[u8; 3]| u32::from_le_bytes([
                 b[0], b[1], b[2], 0
@@ -231,23 +223,23 @@ fn scan_numbers(
         }
         Number::Bits {
             bits: 32,
-            little: false,
+            order: ByteOrder::Big,
         } => run!(fixed(|b| u32::from_be_bytes(*b).into())),
         Number::Bits {
             bits: 32,
-            little: true,
+            order: ByteOrder::Little,
         } => run!(fixed(|b| u32::from_le_bytes(*b).into())),
         Number::Bits {
             bits: 64,
-            little: false,
+            order: ByteOrder::Big,
         } => run!(fixed(|b| u64::from_be_bytes(*b))),
         Number::Bits {
             bits: 64,
-            little: true,
+            order: ByteOrder::Little,
         } => run!(fixed(|b| u64::from_le_bytes(*b))),
-        Number::Bits { bits, little } => {
+        Number::Bits { bits, order } => {
             let (size, mask) = (usize::from(bits.div_ceil(8)), u64::MAX >> (64 - bits));
-            if *little {
+            if *order == ByteOrder::Little {
                 run!(|b: &[u8]| Some((fold(b.get(..size)?.iter().rev()) & mask, size)));
             } else {
                 run!(|b: &[u8]| Some((fold(b.get(..size)?.iter()) & mask, size)));

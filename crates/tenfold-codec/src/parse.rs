@@ -10,7 +10,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::framing::{Framing, Shape, Side, Step, Stuffing};
-use crate::number::{Base, MAX_WIDTH, Number, Pad};
+use crate::number::{Base, ByteOrder, MAX_WIDTH, Number, Pad};
 use crate::presets;
 use crate::text::unescape;
 
@@ -31,6 +31,11 @@ pub struct FramingError {
 }
 
 impl FramingError {
+    pub(crate) fn new(line: String, at: usize, problem: impl Into<Cow<'static, str>>) -> Self {
+        let problem = problem.into();
+        Self { line, at, problem }
+    }
+
     /// The byte of the line at which the problem stands, from 0.
     pub fn at(&self) -> usize {
         self.at
@@ -61,11 +66,7 @@ impl FromStr for Framing {
     type Err = FramingError;
 
     fn from_str(line: &str) -> Result<Self, FramingError> {
-        let fail = |(at, problem)| FramingError {
-            line: line.to_string(),
-            at,
-            problem,
-        };
+        let fail = |(at, problem)| FramingError::new(line.to_string(), at, problem);
         if let Some(preset) = presets::find(line) {
             return parse(preset.line).map_err(fail);
         }
@@ -74,6 +75,16 @@ impl FromStr for Framing {
         }
         parse(line).map_err(fail)
     }
+}
+
+/// The side of a line that has no `//` and is not a preset.
+pub(crate) fn side(line: &str) -> Result<Side, FramingError> {
+    parse_side(line).map_err(|(at, problem)| FramingError::new(line.to_string(), at, problem))
+}
+
+/// The step of a line that has no `/`.
+pub(crate) fn step(line: &str) -> Result<Step, FramingError> {
+    parse_step(line).map_err(|(at, problem)| FramingError::new(line.to_string(), at, problem))
 }
 
 /// Where a problem is, counted from the start of the text at hand, and what it is.
@@ -91,8 +102,7 @@ fn from(start: usize) -> impl Fn(Problem) -> Problem {
 
 fn parse(line: &str) -> Parsed<Framing> {
     let Some(middle) = line.find("//") else {
-        let side = parse_side(line)?;
-        return Ok(Framing::new(side.clone(), side));
+        return Ok(parse_side(line)?.into());
     };
     let client = line[..middle].trim_end_matches(' ');
     let server = line[middle + 2..].trim_start_matches(' ');
@@ -112,7 +122,7 @@ fn parse_side(side: &str) -> Parsed<Side> {
         steps.push(parse_step(step).map_err(from(at))?);
         at += step.len() + 1;
     }
-    Ok(Side::new(steps))
+    Ok(Side::merged(steps))
 }
 
 /// The options of a step, each with the place where it stands.
@@ -284,18 +294,22 @@ fn parse_bits(text: &str) -> Parsed<Number> {
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
     let (bits, order) = text.split_at(digits);
-    let little = match order {
-        "be" => false,
-        "le" => true,
-        "" if bits == "8" => false,
+    let order = match order {
+        "be" => ByteOrder::Big,
+        "le" => ByteOrder::Little,
+        "" if bits == "8" => ByteOrder::Big,
         "" => return problem(digits, "say which byte comes first: be or le"),
         _ => return problem(digits, "the order of bytes is be or le"),
     };
     match parse_integer(bits)? {
-        bits @ 1..=64 => Ok(Number::Bits {
+        // Up to one byte there is only one order.
+        bits @ 1..=8 => Ok(Number::Bits {
+            bits: u8::try_from(bits).unwrap_or(8),
+            order: ByteOrder::Big,
+        }),
+        bits @ 9..=64 => Ok(Number::Bits {
             bits: u8::try_from(bits).unwrap_or(64),
-            // Up to one byte there is only one order.
-            little: little && bits > 8,
+            order,
         }),
         _ => problem(0, "a binary number has 1 to 64 bits"),
     }

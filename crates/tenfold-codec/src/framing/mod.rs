@@ -1,27 +1,33 @@
 //! What a framing is: the validated value that drives both directions.
 
+mod constructors;
 mod side;
 mod step;
 
-use alloc::vec;
 use core::fmt;
 
 use crate::number::Number;
 
 pub use side::Side;
-pub(crate) use step::{Shape, Step, Stuffing};
+pub use step::{Shape, Step, Stuffing};
 
 /// The rule by which a byte stream is cut into frames, for both directions of a connection.
 ///
 /// Made from one line of text and printed as one ([`FromStr`](core::str::FromStr) and
 /// [`Display`](fmt::Display) are inverses on the canonical spelling); `docs/wire-format.md` is
-/// its grammar. The default is the native framing, `decimal:10`.
+/// its grammar. A program that knows its framing makes it with a constructor. The default is the
+/// native framing, `decimal:10`.
 ///
 /// ```
-/// use tenfold_codec::Framing;
+/// use tenfold_codec::{Framing, Number};
 ///
-/// let framing: Framing = "netstring".parse().unwrap();
+/// let framing: Framing = "netstring".parse()?;
 /// assert_eq!(framing.to_string(), r"decimal,end=:,close=\x2c");
+///
+/// assert_eq!(Framing::decimal(10)?, Framing::default());
+/// assert_eq!(Framing::delimited(b"\n")?, "line".parse()?);
+/// assert_eq!(Framing::number(Number::U32_BE), "u32be".parse()?);
+/// # Ok::<(), tenfold_codec::FramingError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Framing {
@@ -30,10 +36,6 @@ pub struct Framing {
 }
 
 impl Framing {
-    pub(crate) fn new(client: Side, server: Side) -> Self {
-        Self { client, server }
-    }
-
     /// How the bytes of the client (the side that connected) are framed.
     pub fn client(&self) -> &Side {
         &self.client
@@ -53,13 +55,7 @@ impl Framing {
 
 impl Default for Framing {
     fn default() -> Self {
-        let native = Step::bare(Shape::Number {
-            number: Number::NATIVE,
-            add: 0,
-            at: 0,
-        });
-        let side = Side::new(vec![native]);
-        Self::new(side.clone(), side)
+        Self::number(Number::NATIVE)
     }
 }
 

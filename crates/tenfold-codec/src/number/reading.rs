@@ -4,7 +4,7 @@
 //! legal number exists. The whole-word readers in `fast` are shortcuts for it, and give up
 //! whenever something is out of the ordinary.
 
-use super::{Base, Number, Pad};
+use super::{Base, ByteOrder, Number, Pad};
 
 /// More significant digits than this are refused: a u64 has at most 20.
 const MAX_DIGITS: u8 = 20;
@@ -41,7 +41,7 @@ impl NumberReader {
     pub(crate) fn push(&mut self, number: &Number, byte: u8) -> Turn {
         self.seen += 1;
         match number {
-            Number::Bits { bits, little } => self.push_bits(*bits, *little, byte),
+            Number::Bits { bits, order } => self.push_bits(*bits, *order, byte),
             Number::Varint => self.push_varint(byte),
             Number::Ber => self.push_ber(byte),
             Number::Field { base, width, pad } => {
@@ -66,9 +66,9 @@ impl NumberReader {
         Turn::Done((!self.over).then_some(self.value))
     }
 
-    fn push_bits(&mut self, bits: u8, little: bool, byte: u8) -> Turn {
+    fn push_bits(&mut self, bits: u8, order: ByteOrder, byte: u8) -> Turn {
         let size = usize::from(bits.div_ceil(8));
-        if little {
+        if order == ByteOrder::Little {
             self.value |= u64::from(byte) << (8 * (self.seen - 1));
         } else {
             self.value = self.value << 8 | u64::from(byte);

@@ -1,6 +1,6 @@
 //! How a number is written.
 
-use super::{Base, MAX_WIDTH, Number, Pad};
+use super::{Base, ByteOrder, MAX_WIDTH, Number, Pad};
 
 /// The bytes of a written number, without its end.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl Number {
     pub(crate) fn write_into(&self, value: u64, out: &mut NumberBytes) -> Option<()> {
         out.len = 0;
         match self {
-            Self::Bits { bits, little } => write_bits(out, *bits, *little, value)?,
+            Self::Bits { bits, order } => write_bits(out, *bits, *order, value)?,
             Self::Varint => write_varint(out, value),
             Self::Ber => write_ber(out, value),
             Self::Field { base, width, pad } => {
@@ -73,12 +73,12 @@ impl Number {
     }
 }
 
-fn write_bits(out: &mut NumberBytes, bits: u8, little: bool, value: u64) -> Option<()> {
+fn write_bits(out: &mut NumberBytes, bits: u8, order: ByteOrder, value: u64) -> Option<()> {
     if value > u64::MAX >> (64 - bits) {
         return None;
     }
     let size = usize::from(bits.div_ceil(8));
-    if little {
+    if order == ByteOrder::Little {
         out.bytes[..8].copy_from_slice(&value.to_le_bytes());
     } else {
         out.bytes[..size].copy_from_slice(&value.to_be_bytes()[8 - size..]);
