@@ -7,7 +7,7 @@ use crate::chunk::Chunk;
 use crate::error::DecodeError;
 use crate::event::{Event, Recovery, Skipped};
 use crate::fast::{self, Batch};
-use crate::framing::Side;
+use crate::framing::{Framing, Side};
 use crate::stage::Stage;
 
 /// The largest message a decoder accepts unless it is told otherwise: 16 MiB.
@@ -89,8 +89,19 @@ pub(crate) enum Found {
     Skipped,
 }
 
+/// The constructors make a decoder of whole messages of at most [`DEFAULT_LIMIT`] bytes.
 impl Decoder {
-    /// A decoder of the bytes of one side, for whole messages of at most [`DEFAULT_LIMIT`] bytes.
+    /// For a program that connected: decodes the server's bytes.
+    pub fn connecting(framing: &Framing) -> Self {
+        Self::new(framing.server())
+    }
+
+    /// For a program that listened: decodes the client's bytes.
+    pub fn listening(framing: &Framing) -> Self {
+        Self::new(framing.client())
+    }
+
+    /// A decoder of the bytes of one side, of a file or a pipe.
     pub fn new(side: &Side) -> Self {
         Self {
             side: side.clone(),

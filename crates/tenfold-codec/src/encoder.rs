@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::framing::{Shape, Side, Step, Stuffing};
+use crate::framing::{Framing, Shape, Side, Step, Stuffing};
 use crate::number::{Number, NumberBytes};
 use crate::stuff::{self, Stuffer};
 
@@ -155,7 +155,17 @@ impl Frame<'_> {
 }
 
 impl Encoder {
-    /// An encoder for the bytes of one side.
+    /// For a program that connected: frames messages as the client's.
+    pub fn connecting(framing: &Framing) -> Self {
+        Self::new(framing.client())
+    }
+
+    /// For a program that listened: frames messages as the server's.
+    pub fn listening(framing: &Framing) -> Self {
+        Self::new(framing.server())
+    }
+
+    /// An encoder for the bytes of one side, of a file or a pipe.
     pub fn new(side: &Side) -> Self {
         let mut encoder = Self {
             side: side.clone(),

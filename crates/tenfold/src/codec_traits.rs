@@ -1,4 +1,4 @@
-//! The framings as codecs of `tokio_util`, for who has a `Framed` already.
+//! The framings as codecs of `tokio_util`, for programs that have a `Framed` already.
 //!
 //! The readers and writers of [`tokio`](mod@crate::tokio) lend messages instead of allocating each,
 //! and are several times faster; these are for programs that are made of streams and sinks.
@@ -59,17 +59,17 @@ pub enum OwnedEvent {
 }
 
 impl FramedCodec {
-    /// For one direction, or where both sides frame alike.
+    /// For a file or a pipe, which holds the bytes of one side, or where both sides frame alike.
     pub fn new(side: &Side) -> Self {
         EventCodec::new(side).messages()
     }
 
-    /// For who connects: reads the server's bytes and writes the client's.
+    /// For a program that connected: reads the server's bytes and writes the client's.
     pub fn connecting(framing: &Framing) -> Self {
         EventCodec::connecting(framing).messages()
     }
 
-    /// For who listens: reads the client's bytes and writes the server's.
+    /// For a program that listened: reads the client's bytes and writes the server's.
     pub fn listening(framing: &Framing) -> Self {
         EventCodec::listening(framing).messages()
     }
@@ -81,25 +81,19 @@ impl FramedCodec {
 }
 
 impl EventCodec {
-    /// For one direction, or where both sides frame alike.
+    /// For a file or a pipe, which holds the bytes of one side, or where both sides frame alike.
     pub fn new(side: &Side) -> Self {
         Self::from_parts(Decoder::new(side), Encoder::new(side))
     }
 
-    /// For who connects: reads the server's bytes and writes the client's.
+    /// For a program that connected: reads the server's bytes and writes the client's.
     pub fn connecting(framing: &Framing) -> Self {
-        Self::from_parts(
-            Decoder::new(framing.server()),
-            Encoder::new(framing.client()),
-        )
+        Self::from_parts(Decoder::connecting(framing), Encoder::connecting(framing))
     }
 
-    /// For who listens: reads the client's bytes and writes the server's.
+    /// For a program that listened: reads the client's bytes and writes the server's.
     pub fn listening(framing: &Framing) -> Self {
-        Self::from_parts(
-            Decoder::new(framing.client()),
-            Encoder::new(framing.server()),
-        )
+        Self::from_parts(Decoder::listening(framing), Encoder::listening(framing))
     }
 
     /// With a decoder's limit, pieces and recovery.

@@ -17,16 +17,14 @@
 //!
 //! let framing = Framing::default(); // ten characters of length, then the message
 //! let listener = TcpListener::bind("127.0.0.1:0")?;
-//! let mut writer = blocking::Writer::new(
-//!     TcpStream::connect(listener.local_addr()?)?,
-//!     framing.client(),
-//! );
+//! let socket = TcpStream::connect(listener.local_addr()?)?;
+//! let mut writer = blocking::Writer::connecting(socket, &framing);
 //! writer.write(b"hello")?;
 //! writer.write(b"")?;
 //! writer.flush()?;
 //! drop(writer);
 //!
-//! let mut reader = blocking::Reader::new(listener.accept()?.0, framing.client());
+//! let mut reader = blocking::Reader::listening(listener.accept()?.0, &framing);
 //! assert_eq!(reader.message()?, Some(&b"hello"[..]));
 //! assert_eq!(reader.message()?, Some(&b""[..]));
 //! assert_eq!(reader.message()?, None);

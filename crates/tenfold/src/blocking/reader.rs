@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use tenfold_codec::{DecodeError, Decoder, Event, Side};
+use tenfold_codec::{DecodeError, Decoder, Event, Framing, Side};
 
 use crate::error::ReadError;
 use crate::inbox::Inbox;
@@ -14,7 +14,7 @@ use crate::inbox::Inbox;
 /// ```
 /// use tenfold::{Framing, blocking::Reader};
 ///
-/// let mut reader = Reader::new(&b"5         hello0         "[..], Framing::default().server());
+/// let mut reader = Reader::connecting(&b"5         hello0         "[..], &Framing::default());
 /// while let Some(message) = reader.message()? {
 ///     println!("{}", message.escape_ascii());
 /// }
@@ -39,7 +39,20 @@ struct Patience<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads whole messages of at most [`DEFAULT_LIMIT`](tenfold_codec::DEFAULT_LIMIT) bytes.
+    /// For a program that connected: reads the server's messages, whole ones of at most
+    /// [`DEFAULT_LIMIT`](tenfold_codec::DEFAULT_LIMIT) bytes.
+    pub fn connecting(inner: R, framing: &Framing) -> Self {
+        Self::with_decoder(inner, Decoder::connecting(framing))
+    }
+
+    /// For a program that listened: reads the client's messages, whole ones of at most
+    /// [`DEFAULT_LIMIT`](tenfold_codec::DEFAULT_LIMIT) bytes.
+    pub fn listening(inner: R, framing: &Framing) -> Self {
+        Self::with_decoder(inner, Decoder::listening(framing))
+    }
+
+    /// For a file or a pipe, which holds the bytes of one side: reads whole messages of at most
+    /// [`DEFAULT_LIMIT`](tenfold_codec::DEFAULT_LIMIT) bytes.
     pub fn new(inner: R, side: &Side) -> Self {
         Self::with_decoder(inner, Decoder::new(side))
     }
@@ -63,7 +76,7 @@ impl<R: Read> Reader<R> {
     /// use tenfold::{Framing, PATIENCE, blocking::Reader};
     ///
     /// # fn example(socket: TcpStream) {
-    /// let reader = Reader::new(socket, Framing::default().client())
+    /// let reader = Reader::connecting(socket, &Framing::default())
     ///     .with_patience(PATIENCE, TcpStream::set_read_timeout);
     /// # }
     /// ```

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, Write};
 
-use tenfold_codec::{Encoder, Side};
+use tenfold_codec::{Encoder, Framing, Side};
 
 use crate::error::WriteError;
 use crate::outbox::Outbox;
@@ -24,7 +24,7 @@ use crate::outbox::Outbox;
 /// use tenfold::{Framing, blocking::Writer};
 ///
 /// let mut wire = Vec::new();
-/// let mut writer = Writer::new(&mut wire, Framing::default().client());
+/// let mut writer = Writer::connecting(&mut wire, &Framing::default());
 /// writer.write(b"hello")?;
 /// writer.flush()?;
 /// assert_eq!(wire, b"5         hello");
@@ -37,7 +37,17 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Frames messages for this side.
+    /// For a program that connected: writes messages as the client's.
+    pub fn connecting(inner: W, framing: &Framing) -> Self {
+        Self::with_encoder(inner, Encoder::connecting(framing))
+    }
+
+    /// For a program that listened: writes messages as the server's.
+    pub fn listening(inner: W, framing: &Framing) -> Self {
+        Self::with_encoder(inner, Encoder::listening(framing))
+    }
+
+    /// For a file or a pipe, which holds the bytes of one side.
     pub fn new(inner: W, side: &Side) -> Self {
         Self::with_encoder(inner, Encoder::new(side))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ::tokio::io::{AsyncRead, ReadBuf};
 use ::tokio::time::timeout;
-use tenfold_codec::{DecodeError, Decoder, Event, Side};
+use tenfold_codec::{DecodeError, Decoder, Event, Framing, Side};
 
 use crate::error::ReadError;
 use crate::inbox::Inbox;
@@ -26,7 +26,7 @@ use crate::inbox::Inbox;
 /// use tenfold::{Framing, tokio::Reader};
 ///
 /// # #[::tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenfold::ReadError> {
-/// let mut reader = Reader::new(&b"5         hello0         "[..], Framing::default().server());
+/// let mut reader = Reader::connecting(&b"5         hello0         "[..], &Framing::default());
 /// while let Some(message) = reader.message().await? {
 ///     println!("{}", message.escape_ascii());
 /// }
@@ -40,7 +40,20 @@ pub struct Reader<R> {
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
-    /// Reads whole messages of at most [`DEFAULT_LIMIT`](tenfold_codec::DEFAULT_LIMIT) bytes.
+    /// For a program that connected: reads the server's messages, whole ones of at most
+    /// [`DEFAULT_LIMIT`](tenfold_codec::DEFAULT_LIMIT) bytes.
+    pub fn connecting(inner: R, framing: &Framing) -> Self {
+        Self::with_decoder(inner, Decoder::connecting(framing))
+    }
+
+    /// For a program that listened: reads the client's messages, whole ones of at most
+    /// [`DEFAULT_LIMIT`](tenfold_codec::DEFAULT_LIMIT) bytes.
+    pub fn listening(inner: R, framing: &Framing) -> Self {
+        Self::with_decoder(inner, Decoder::listening(framing))
+    }
+
+    /// For a file or a pipe, which holds the bytes of one side: reads whole messages of at most
+    /// [`DEFAULT_LIMIT`](tenfold_codec::DEFAULT_LIMIT) bytes.
     pub fn new(inner: R, side: &Side) -> Self {
         Self::with_decoder(inner, Decoder::new(side))
     }

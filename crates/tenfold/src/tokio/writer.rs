@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use ::tokio::io::AsyncWrite;
-use tenfold_codec::{Encoder, Side};
+use tenfold_codec::{Encoder, Framing, Side};
 
 use crate::error::WriteError;
 use crate::outbox::Outbox;
@@ -30,7 +30,7 @@ use crate::outbox::Outbox;
 /// use tenfold::{Framing, tokio::Writer};
 ///
 /// # #[::tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenfold::WriteError> {
-/// let mut writer = Writer::new(Vec::new(), Framing::default().client());
+/// let mut writer = Writer::connecting(Vec::new(), &Framing::default());
 /// writer.write(b"hello").await?;
 /// writer.flush().await?;
 /// assert_eq!(writer.get_ref(), b"5         hello");
@@ -43,7 +43,17 @@ pub struct Writer<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
-    /// Frames messages for this side.
+    /// For a program that connected: writes messages as the client's.
+    pub fn connecting(inner: W, framing: &Framing) -> Self {
+        Self::with_encoder(inner, Encoder::connecting(framing))
+    }
+
+    /// For a program that listened: writes messages as the server's.
+    pub fn listening(inner: W, framing: &Framing) -> Self {
+        Self::with_encoder(inner, Encoder::listening(framing))
+    }
+
+    /// For a file or a pipe, which holds the bytes of one side.
     pub fn new(inner: W, side: &Side) -> Self {
         Self::with_encoder(inner, Encoder::new(side))
     }

@@ -15,12 +15,12 @@ fn what_was_sent_arrives_although_input_was_not_read() {
         let (near, mut far) = pair(wire);
         far.write_all(&bytes(100_000)).unwrap();
         let closing = thread::spawn(move || {
-            let mut writer = blocking::Writer::new(&near, Framing::default().server());
+            let mut writer = blocking::Writer::listening(&near, &Framing::default());
             writer.write(&bytes(2_000_000)).unwrap();
             writer.flush().unwrap();
             closing::finish(&near).unwrap();
         });
-        let mut reader = blocking::Reader::new(far, framing.server());
+        let mut reader = blocking::Reader::connecting(far, &framing);
         assert!(reader.message().unwrap() == Some(&bytes(2_000_000)));
         assert!(reader.message().unwrap().is_none());
         drop(reader);

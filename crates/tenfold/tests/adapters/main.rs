@@ -7,6 +7,7 @@ mod closing;
 mod drivers;
 mod failures;
 mod memory;
+mod roles;
 mod script;
 mod suite;
 mod time_outs;
