@@ -287,6 +287,36 @@ def test_many_channels_share_a_sync(hub, data):
     assert unframe(files(data, "channel-321")[0].read_bytes()) == numbered(rounds)
 
 
+def test_whatever_is_asked_after_an_acknowledgement_sees_what_was_acknowledged(run, binary, tmp_path, data):
+    # Each write takes long: the journal's before the acknowledgement, the segment's after it.
+    calls = "pwrite64,pwritev,pwritev2"
+    trace = ["strace", "-D", "-f", "-o", tmp_path / "trace", "-e", f"trace={calls}", "-e", f"inject={calls}:delay_enter=50000"]
+    slow = under(run, tmp_path, [*trace, binary], "--data", data)
+    client, _ = slow.ask("PUBLISH ticks producer=p")
+    questions = {
+        "CHANNELS": lambda count: channels(slow)["ticks"]["next"] == count and channels(slow)["ticks"]["bytes"] == len(frames(numbered(count))),
+        "HEALTH": lambda count: slow.health()["messages"] == str(count),
+        "PUBLISH": lambda count: ok(slow.ask("PUBLISH ticks producer=q")[1])["next"] == "0",
+        "from=next": lambda count: slow.subscribe("ticks")[1]["next"] == str(count),
+        "from=SEQ": lambda count: slow.subscribe("ticks", f" from={count}")[1]["next"] == str(count),
+        "from=last": lambda count: slow.subscribe("ticks", " from=last")[0].frame() == b"%d" % (count - 1),
+        "from=-2": lambda count: slow.subscribe("ticks", " from=-2")[0].frame() == b"%d" % max(count - 2, 0),
+        "from=first": lambda count: slow.messages("ticks", count) == numbered(count),
+        "from=@TIME": lambda count: slow.subscribe("ticks", " from=@0")[1]["next"] == str(count),
+    }
+    count = 0
+    for name, sees in [*questions.items()] * 3:
+        client.send(frame(b"%d" % count))
+        count += 1
+        assert client.answer() == b"ACK %d" % count
+        assert sees(count), (name, count)
+    # The producer's next connection counts it as well.
+    again, answer = slow.ask("PUBLISH ticks producer=p")
+    assert ok(answer)["next"] == str(count)
+    slow.process.signal(signal.SIGTERM)
+    assert slow.process.wait() == 0, slow.process.err
+
+
 def test_a_producer_that_takes_over_is_told_of_everything_that_was_accepted(hub, data):
     hub = hub("--data", data)
     next = sent = 0

@@ -4,11 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tenfold_log::storage::Disk;
-use tenfold_log::{Channel, Log, Options, Receipt, Refused, Retention, Submission, open};
+use tenfold_log::{Channel, Commit, Log, Options, Receipt, Refused, Retention, Submission, open};
 
 use crate::Result;
 use crate::frames::frame;
@@ -53,9 +53,9 @@ pub fn fill(data: &Path, channels: &[String], size: usize, bytes: u64) -> Result
 struct Told(Sender<Option<Refused>>);
 
 impl Receipt for Told {
-    fn committed(&mut self, _: u64, _: u64) {}
+    fn committed(&mut self, _: Commit) {}
 
-    fn visible(self: Box<Self>, _: SystemTime) {
+    fn written(self: Box<Self>) {
         let _ = self.0.send(None);
     }
 

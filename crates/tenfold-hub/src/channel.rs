@@ -321,12 +321,13 @@ impl Channel {
 
     /// What `CHANNELS` says of it. A name needs no escapes.
     pub(crate) fn describe(&self) -> String {
-        let (mut first, next, bytes) = self
+        let bytes = self.bytes();
+        let (mut first, next) = self
             .tail
-            .with(|window| (window.first_seq(), window.next_seq(), window.bytes()));
-        let (mut bytes, mut storage) = (bytes as u64, "memory");
+            .with(|window| (window.first_seq(), window.next_seq()));
+        let mut storage = "memory";
         if let Some(History { channel, .. }) = self.history.as_deref() {
-            (first, bytes, storage) = (channel.first(), channel.bytes(), "log");
+            (first, storage) = (channel.first(), "log");
         }
         format!(
             r#"{{"channel":"{}","epoch":"{}","first":{first},"next":{next},"bytes":{bytes},"subscribers":{},"publishers":{},"storage":"{storage}"}}"#,
@@ -339,11 +340,18 @@ impl Channel {
 
     /// How many messages were committed since the start, and the bytes of those that are kept.
     pub(crate) fn size(&self) -> (u64, u64) {
-        let (messages, bytes) = self.tail.size();
-        match &self.history {
-            Some(history) => (messages, history.channel.bytes()),
-            None => (messages, bytes as u64),
-        }
+        (self.tail.with(|window| window.appended()), self.bytes())
+    }
+
+    /// Bytes of the messages that are kept: those in the files, and those on their way there.
+    fn bytes(&self) -> u64 {
+        let Some(history) = &self.history else {
+            return self.tail.with(|window| window.bytes()) as u64;
+        };
+        self.tail.with(|window| {
+            let (next, bytes) = history.channel.extent();
+            bytes + window.bytes_from(next) as u64
+        })
     }
 
     fn producers(&self) -> MutexGuard<'_, Producers> {

@@ -201,7 +201,7 @@ impl Delivery {
                 frames, messages, ..
             }) => {
                 let mut block = Block::new(frames, messages);
-                // The files can be a little further than what everybody sees.
+                // A tail that is closed ends before what is still committed then.
                 let most = self.cursor.tail().next_seq().saturating_sub(first);
                 if messages > most {
                     block = front(&block, most);

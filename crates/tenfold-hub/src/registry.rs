@@ -168,15 +168,14 @@ impl Registry {
         let channels = self.channels();
         while self.total() > target {
             let largest = channels.iter().map(|channel| channel.tail());
-            let Some(largest) = largest.max_by_key(|tail| tail.kept()) else {
+            let sized = largest.map(|tail| (tail.trimmable(), tail));
+            // What is on its way to the disk stays: it is little, and has a bound of its own.
+            let largest = sized.filter(|(bytes, _)| *bytes > 0);
+            let Some((bytes, largest)) = largest.max_by_key(|(bytes, _)| *bytes) else {
                 return;
             };
-            let kept = largest.kept();
-            if kept == 0 {
-                return;
-            }
             let excess = self.total().saturating_sub(target);
-            largest.trim(excess.min(kept / 4).max(1));
+            largest.trim(excess.min(bytes / 4).max(1));
         }
     }
 

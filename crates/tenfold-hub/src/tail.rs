@@ -154,14 +154,26 @@ impl Tail {
         .await
     }
 
-    /// Appends what was committed elsewhere. A tail that is closed is left as it is.
+    /// Appends what was committed elsewhere, and what may not be dropped before it is
+    /// [written](Self::written). A tail that is closed is left as it is. Those who wait at the end are
+    /// left to [`wake`](Self::wake).
     pub(crate) fn show(&self, block: Block, time: SystemTime) {
-        self.with(|window| {
+        self.change(Woken::ByAppender, |window| {
             if !window.is_closed() {
                 // Not being patient, it does not refuse.
                 let _ = window.append(block, time, false);
             }
         });
+    }
+
+    /// Wakes those who wait at the end.
+    pub(crate) fn wake(&self) {
+        self.shared.idle.wake_all();
+    }
+
+    /// Notes that the channel's files have the messages up to a seq.
+    pub(crate) fn written(&self, seq: u64) {
+        self.with(|window| window.written(seq));
     }
 
     async fn append_with<E>(
@@ -228,15 +240,14 @@ impl Tail {
         self.with(|window| window.trim(bytes));
     }
 
+    /// How much [`trim`](Self::trim) could free, in bytes.
+    pub(crate) fn trimmable(&self) -> usize {
+        self.lock().trimmable()
+    }
+
     /// What the kept blocks take from the capacity, in bytes.
     pub fn kept(&self) -> usize {
         self.lock().cost()
-    }
-
-    /// How many messages were appended, and the bytes of those that are kept.
-    pub(crate) fn size(&self) -> (u64, usize) {
-        let window = self.lock();
-        (window.appended(), window.bytes())
     }
 
     /// Waits until `met` holds, looking again after each append and at the close.

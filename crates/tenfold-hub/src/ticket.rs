@@ -1,9 +1,8 @@
 //! A block on its way to the disk.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use tenfold_log::{Receipt, Refused};
+use tenfold_log::{Commit, Receipt, Refused};
 
 use crate::Block;
 use crate::history::Room;
@@ -17,6 +16,8 @@ pub(crate) struct Ticket {
     visit: Arc<Visit>,
     claim: Arc<Claim>,
     block: Block,
+    /// The seq after the block, once it has one.
+    end: u64,
     #[expect(dead_code, reason = "held for its drop")]
     room: Room,
 }
@@ -27,19 +28,26 @@ impl Ticket {
             visit,
             claim,
             block,
+            end: 0,
             room,
         }
     }
 }
 
 impl Receipt for Ticket {
-    fn committed(&mut self, _first: u64, _total: u64) {
-        self.claim.commit(self.block.messages());
+    /// Whoever has seen the acknowledgement finds the messages: they are shown before they are counted.
+    fn committed(&mut self, commit: Commit) {
+        let block = std::mem::take(&mut self.block);
+        let messages = block.messages();
+        self.end = commit.first + messages;
+        let tail = self.visit.channel().tail();
+        tail.show(block, commit.time);
+        self.claim.commit(messages);
+        tail.wake();
     }
 
-    fn visible(mut self: Box<Self>, time: SystemTime) {
-        let block = std::mem::take(&mut self.block);
-        self.visit.channel().tail().show(block, time);
+    fn written(self: Box<Self>) {
+        self.visit.channel().tail().written(self.end);
         self.visit.enforce_total();
     }
 

@@ -95,6 +95,9 @@ pub(crate) struct Window {
     next_seq: u64,
     /// The seq of the first message that was ever appended.
     base: u64,
+    /// Blocks up to this seq may be dropped. A block after it is on its way to the channel's files, and
+    /// until it is there nobody could read it elsewhere.
+    written: u64,
     at_end: usize,
     cost: usize,
     capacity: usize,
@@ -115,6 +118,7 @@ impl Window {
             first: 0,
             next_seq: 0,
             base: 0,
+            written: u64::MAX,
             at_end: 0,
             cost: 0,
             capacity,
@@ -132,6 +136,7 @@ impl Window {
     pub(crate) fn begin_at(&mut self, seq: u64, newest: SystemTime) {
         self.next_seq = seq;
         self.base = seq;
+        self.written = seq;
         // A place with the index 0 is before everything that will ever be here.
         self.first = 1;
         self.newest = newest;
@@ -156,7 +161,7 @@ impl Window {
             return Ok(self.next_seq);
         }
         let hold = patient && matches!(self.when_slow, WhenSlow::Wait(_));
-        while !self.fits(&block) {
+        while !self.fits(&block) && self.may_drop_front() {
             if hold && self.blocks[0].standing > 0 {
                 self.wants_room = true;
                 return Err(block);
@@ -178,6 +183,20 @@ impl Window {
         });
         self.free_read();
         Ok(first_seq)
+    }
+
+    /// Notes that the channel's files have the messages up to a seq. What was kept only for them may go.
+    pub(crate) fn written(&mut self, seq: u64) {
+        self.written = self.written.max(seq);
+        while self.cost > self.capacity && self.blocks.len() > 1 && self.may_drop_front() {
+            self.pass_front();
+        }
+    }
+
+    fn may_drop_front(&self) -> bool {
+        self.blocks
+            .front()
+            .is_some_and(|kept| kept.end_seq() <= self.written)
     }
 
     /// Whether a block can be added as things are. Any block fits into an empty tail: one that is
@@ -202,13 +221,20 @@ impl Window {
         }
     }
 
-    /// Frees at least so many bytes of the oldest blocks, as far as there are any, under whatever
-    /// cursors stand at them.
+    /// Frees at least so many bytes of the oldest blocks, as far as there are any that may go, under
+    /// whatever cursors stand at them.
     pub(crate) fn trim(&mut self, bytes: usize) {
         let target = self.cost.saturating_sub(bytes);
-        while self.cost > target {
+        while self.cost > target && self.may_drop_front() {
             self.pass_front();
         }
+    }
+
+    /// How much [`trim`](Self::trim) could free, in bytes.
+    pub(crate) fn trimmable(&self) -> usize {
+        let held = self.blocks.iter().rev();
+        let held = held.take_while(|kept| kept.end_seq() > self.written);
+        self.cost - held.map(|kept| kept.block.cost()).sum::<usize>()
     }
 
     /// Retention, the half that is free: what is not worth keeping, and what nobody stands in the way
@@ -402,6 +428,13 @@ impl Window {
     /// Bytes of the frames that are kept.
     pub(crate) fn bytes(&self) -> usize {
         self.cost - self.blocks.len() * Block::OVERHEAD
+    }
+
+    /// Bytes of the frames from a seq on, which is where a block begins.
+    pub(crate) fn bytes_from(&self, seq: u64) -> usize {
+        let blocks = self.blocks.iter().rev();
+        let blocks = blocks.take_while(|kept| kept.first_seq >= seq);
+        blocks.map(|kept| kept.block.bytes().len()).sum()
     }
 
     pub(crate) fn when_slow(&self) -> WhenSlow {

@@ -109,6 +109,12 @@ impl Channel {
         self.state().bytes()
     }
 
+    /// The seq after the last message that can be read, and the bytes of the segments up to there.
+    pub fn extent(&self) -> (u64, u64) {
+        let state = self.state();
+        (state.next, state.bytes())
+    }
+
     /// The producers, how many messages of each are committed, and when the last one was.
     pub fn producers(&self) -> Vec<(Arc<str>, u64, SystemTime)> {
         let state = self.state();

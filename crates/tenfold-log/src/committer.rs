@@ -1,10 +1,10 @@
 //! Makes batches durable, and writes them to their segments.
 //!
 //! ```text
-//!   queue --> plan --> reserve space --> journal: write, sync --> committed --> segments --> visible
+//!   queue --> plan --> reserve space --> journal: write, sync --> committed --> segments --> written
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +14,7 @@ use crate::channel::{Channel, Part};
 use crate::checkpoint::{Checkpoint, Dirty};
 use crate::error::Refused;
 use crate::journal::{Journal, NotWritten};
-use crate::log::{Health, Queued, Shared};
+use crate::log::{Commit, Health, Queued, Shared};
 use crate::options::time;
 use crate::plan::{Plan, PlannedPart};
 use crate::rebuild;
@@ -145,22 +145,25 @@ impl Committer {
         self.shared.set_full(false);
         self.journal.checkpointed(self.shared.duties().done);
         self.acknowledge(plan);
+        let mut unwritten = BTreeSet::new();
         for planned in plan.parts() {
             if self.write(planned).is_err() {
                 // The frames are in the journal, and the next start will find them there.
                 self.shared.fail();
+                unwritten.insert(Arc::clone(&planned.channel.name));
             }
         }
-        let times = plan.times();
         for queued in self.taken.drain(..) {
-            let at = times.get(&queued.channel.name).copied().unwrap_or_default();
-            queued.submission.receipt.visible(time(at));
+            if !unwritten.contains(&queued.channel.name) {
+                queued.submission.receipt.written();
+            }
         }
     }
 
     /// Counts what is durable now, and tells.
     fn acknowledge(&mut self, plan: &Plan) {
         let mut messages = 0;
+        let times = plan.times();
         let mut firsts: HashMap<Arc<str>, u64> = HashMap::new();
         for queued in &mut self.taken {
             let Queued {
@@ -179,7 +182,12 @@ impl Committer {
             });
             state.snapshot_is_due |= submission.producer.is_some();
             drop(state);
-            submission.receipt.committed(*first, total);
+            let at = times.get(&channel.name).copied().unwrap_or_default();
+            submission.receipt.committed(Commit {
+                first: *first,
+                total,
+                time: time(at),
+            });
             *first += submission.messages;
             messages += submission.messages;
         }

@@ -75,7 +75,7 @@ pub use checkpointer::Checkpointer;
 pub use committer::Committer;
 pub use error::{OpenError, ReadError, Refused};
 pub use hand::Pending;
-pub use log::{Health, Log, Numbers, Receipt, Submission};
+pub use log::{Commit, Health, Log, Numbers, Receipt, Submission};
 pub use look::{ChannelStats, Stats, stats};
 pub use open::{Opened, Threads, open};
 pub use options::{Options, Retention, RetentionOf};

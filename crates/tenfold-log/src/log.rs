@@ -34,19 +34,19 @@ pub struct Submission {
     pub receipt: Box<dyn Receipt>,
 }
 
-/// Is told what becomes of frames. Called by who commits, under its lock, so it must return soon and
-/// queue nothing.
+/// Is told what becomes of frames. The committer calls it under its lock, so a call must return soon
+/// and queue nothing.
 ///
 /// Either [`refused`](Self::refused) is called, or [`committed`](Self::committed) and then
-/// [`visible`](Self::visible). Within a channel it is in the order of the seqs.
+/// [`written`](Self::written). Within a channel the calls come in the order of the seqs.
 pub trait Receipt: Send {
-    /// They are on disk. `first` is the seq of the first one, `total` how many messages of the producer
-    /// are committed now (0 without a producer).
-    fn committed(&mut self, first: u64, total: u64);
+    /// The frames are on disk, in the journal. Readers must see them from now on, and the channel's files
+    /// do not have them yet: whoever keeps the receipt has to show them from memory.
+    fn committed(&mut self, commit: Commit);
 
-    /// They can be read from the channel's files, and are to be made visible. `time` is when they were
-    /// committed.
-    fn visible(self: Box<Self>, time: SystemTime);
+    /// The frames can be read from the channel's files. This call does not come if the files could not
+    /// be written; the next start of the log then takes the frames from the journal.
+    fn written(self: Box<Self>);
 
     /// Nothing of them is kept.
     fn refused(self: Box<Self>, why: Refused);
@@ -57,6 +57,18 @@ pub trait Receipt: Send {
     fn must_follow(&self) -> Option<Refused> {
         None
     }
+}
+
+/// What the disk has of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Commit {
+    /// The seq of its first message.
+    pub first: u64,
+    /// How many messages of its producer are committed now; 0 without a producer.
+    pub total: u64,
+    /// When it was committed.
+    pub time: SystemTime,
 }
 
 impl std::fmt::Debug for Submission {

@@ -313,3 +313,28 @@ fn a_reader_inside_a_block_stands_behind_it() {
     let blocks: Vec<u64> = window.blocks_from(entry.place).flat_map(seqs).collect();
     assert_eq!(blocks, [4]);
 }
+
+#[test]
+fn what_the_files_do_not_have_yet_is_kept_over_the_capacity_and_against_every_trim() {
+    let two = 2 * Model::cost(1);
+    let mut window = Window::new(two, WhenSlow::Close, Keep::All);
+    window.begin_at(10, at(0));
+    for seq in 10..15 {
+        window.append(block(seq..seq + 1), at(1), false).unwrap();
+    }
+    window.trim(usize::MAX);
+    assert_eq!((window.first_seq(), window.next_seq()), (10, 15));
+    assert_eq!(window.trimmable(), 0);
+    // The files go as far as 12: two more blocks may go, and the rest stays although it is too much.
+    window.written(12);
+    assert_eq!(
+        (window.first_seq(), window.cost()),
+        (12, 3 * Model::cost(1))
+    );
+    window.written(15);
+    assert_eq!((window.first_seq(), window.cost()), (13, two));
+    assert_eq!(window.trimmable(), two);
+    assert_eq!(window.bytes_from(14), 18);
+    window.trim(1);
+    assert_eq!(window.first_seq(), 14);
+}

@@ -116,7 +116,7 @@ fn look(image: &Memory, channels: &BTreeMap<String, Expected>, goes_on: bool) {
         settle(&mut opened);
         assert_eq!(
             sent.fate(),
-            Fate::Visible {
+            Fate::Written {
                 first: next,
                 total: 0
             }

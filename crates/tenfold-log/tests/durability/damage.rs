@@ -50,7 +50,7 @@ pub(crate) fn look(directory: &Directory, damaged: &Memory) {
     for (name, (next, epoch)) in &nexts {
         let sent = send(&opened, name, None, &[b"more".to_vec()]);
         settle(&mut opened);
-        let Fate::Visible { first, .. } = sent.fate() else {
+        let Fate::Written { first, .. } = sent.fate() else {
             panic!("{name}: {:?}", sent.fate());
         };
         assert_eq!(first, *next, "{name}");
@@ -207,7 +207,7 @@ pub(crate) fn what_stands_behind_a_damaged_batch_is_kept() {
     let channels = expected(&run);
     let durable = memory.image(|_| Keep::None);
     let (last, before) = run.sent.split_last().unwrap();
-    assert!(matches!(last.fate(), Fate::Visible { .. }));
+    assert!(matches!(last.fate(), Fate::Written { .. }));
     let mut flips = 0;
     for sent in before {
         for message in &sent.messages {

@@ -26,11 +26,11 @@ fn what_is_committed_is_read_by_this_process_and_by_the_next() {
     let sent = send(&opened, "ticks", Some("p"), &words("a bb ccc"));
     let other = send(&opened, "other", None, &words("x"));
     assert!(opened.committer.step());
-    assert_eq!(sent.fate(), Fate::Visible { first: 0, total: 3 });
-    assert_eq!(other.fate(), Fate::Visible { first: 0, total: 0 });
+    assert_eq!(sent.fate(), Fate::Written { first: 0, total: 3 });
+    assert_eq!(other.fate(), Fate::Written { first: 0, total: 0 });
     let again = send(&opened, "ticks", Some("p"), &words("d"));
     settle(&mut opened);
-    assert_eq!(again.fate(), Fate::Visible { first: 3, total: 4 });
+    assert_eq!(again.fate(), Fate::Written { first: 3, total: 4 });
     assert_eq!(opened.log.numbers().batches, 2);
     let channel = opened.log.channel("ticks", 0);
     assert_eq!(read(&channel).all(), words("a bb ccc d"));
@@ -220,7 +220,7 @@ fn the_log_runs_on_threads_of_its_own_and_stops_clean() {
     let (log, _, threads) = opened.start().unwrap();
     assert!(threads.stop());
     for (number, sent) in (0..).zip(&sent) {
-        let fate = Fate::Visible {
+        let fate = Fate::Written {
             first: number * 2,
             total: number * 2 + 2,
         };

@@ -157,7 +157,7 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
         let sent = send(&opened, "a", None, std::slice::from_ref(&message));
         settle(&mut opened);
         match sent.fate() {
-            Fate::Visible { first, .. } => {
+            Fate::Written { first, .. } => {
                 assert_eq!(first, taken);
                 taken += 1;
             }
@@ -180,7 +180,7 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
     settle(&mut opened);
     assert_eq!(
         sent.fate(),
-        Fate::Visible {
+        Fate::Written {
             first: taken,
             total: 0
         }
@@ -250,7 +250,7 @@ fn a_log_without_space_stops_all_the_same_and_refuses_what_waits() {
         let of_channel = sent.iter().filter(|sent| sent.channel == channel);
         let kept: Vec<_> = of_channel
             .filter(|sent| match sent.fate() {
-                Fate::Visible { .. } => true,
+                Fate::Written { .. } => true,
                 Fate::Refused(Refused::Full) => false,
                 fate => panic!("{fate:?}"),
             })

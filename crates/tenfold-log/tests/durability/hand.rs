@@ -2,10 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tenfold_log::storage::Memory;
-use tenfold_log::{Health, Receipt, Refused, Submission};
+use tenfold_log::{Commit, Health, Receipt, Refused, Submission};
 
 use crate::support::{Fate, frames, queue, random, read, reopen, send_to, small, until};
 
@@ -26,7 +25,7 @@ fn who_is_alone_with_the_log_commits_by_itself() {
         at_once += u32::from(sent.fate() != Fate::Waiting);
         until(|| sent.fate() != Fate::Waiting);
         let (first, total) = (number, number + 1);
-        until(|| sent.fate() == Fate::Visible { first, total });
+        until(|| sent.fate() == Fate::Written { first, total });
     }
     // The thread has the rest: those before which the journal was turned over.
     assert!(at_once > 500, "{at_once}");
@@ -52,8 +51,8 @@ fn whoever_commits_each_message_is_there_once_and_in_the_order_of_its_producer()
             }
             // Some wait for theirs, some queue one behind the other.
             if number % 3 > 0 || number + 1 == EACH {
-                until(|| matches!(sent.fate(), Fate::Visible { .. }));
-                let Fate::Visible { total: now, .. } = sent.fate() else {
+                until(|| matches!(sent.fate(), Fate::Written { .. }));
+                let Fate::Written { total: now, .. } = sent.fate() else {
                     unreachable!();
                 };
                 assert!(
@@ -89,11 +88,11 @@ fn whoever_commits_each_message_is_there_once_and_in_the_order_of_its_producer()
 struct Panics;
 
 impl Receipt for Panics {
-    fn committed(&mut self, _first: u64, _total: u64) {
+    fn committed(&mut self, _: Commit) {
         panic!("as it is meant to");
     }
 
-    fn visible(self: Box<Self>, _time: SystemTime) {}
+    fn written(self: Box<Self>) {}
 
     fn refused(self: Box<Self>, _why: Refused) {}
 }
@@ -112,7 +111,7 @@ fn panic_behind(before: usize) {
     for number in 0..before {
         let (sent, pending) = queue(&log, "a", None, &[message(1, number)]);
         pending.commit();
-        until(|| matches!(sent.fate(), Fate::Visible { .. }));
+        until(|| matches!(sent.fate(), Fate::Written { .. }));
     }
     let channel = log.channel("a", random());
     let submission = Submission {

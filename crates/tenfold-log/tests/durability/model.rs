@@ -34,7 +34,7 @@ pub(crate) fn expected(run: &Run) -> BTreeMap<String, Expected> {
             .iter()
             .map(|message| (message.clone(), sent.producer.clone()));
         expected.messages.extend(messages);
-        if let Fate::Committed { first, total } | Fate::Visible { first, total } = sent.fate() {
+        if let Fate::Committed { first, total } | Fate::Written { first, total } = sent.fate() {
             assert_eq!(first, before, "{}: seqs without a gap", sent.channel);
             assert_eq!(
                 expected.acknowledged, before,

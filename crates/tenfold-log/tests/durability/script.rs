@@ -135,7 +135,7 @@ impl Run {
     pub(crate) fn all_went_well(&self) -> bool {
         self.sent
             .iter()
-            .all(|sent| matches!(sent.fate(), Fate::Visible { .. }))
+            .all(|sent| matches!(sent.fate(), Fate::Written { .. }))
     }
 }
 

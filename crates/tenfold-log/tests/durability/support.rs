@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use tenfold_log::{
-    Channel, Log, OpenError, Opened, Options, Pending, ReadError, Receipt, Refused, Retention,
-    Storage, Submission, open,
+    Channel, Commit, Log, OpenError, Opened, Options, Pending, ReadError, Receipt, Refused,
+    Retention, Storage, Submission, open,
 };
 
 thread_local! {
@@ -60,7 +60,7 @@ pub(crate) fn small() -> Options {
 pub(crate) enum Fate {
     Waiting,
     Committed { first: u64, total: u64 },
-    Visible { first: u64, total: u64 },
+    Written { first: u64, total: u64 },
     Refused(Refused),
 }
 
@@ -68,16 +68,17 @@ pub(crate) enum Fate {
 struct Told(Arc<Mutex<Fate>>);
 
 impl Receipt for Told {
-    fn committed(&mut self, first: u64, total: u64) {
+    fn committed(&mut self, commit: Commit) {
+        let Commit { first, total, .. } = commit;
         *self.0.lock().unwrap() = Fate::Committed { first, total };
     }
 
-    fn visible(self: Box<Self>, _time: SystemTime) {
+    fn written(self: Box<Self>) {
         let mut fate = self.0.lock().unwrap();
         let Fate::Committed { first, total } = *fate else {
-            panic!("visible before it was committed: {fate:?}");
+            panic!("written before it was committed: {fate:?}");
         };
-        *fate = Fate::Visible { first, total };
+        *fate = Fate::Written { first, total };
     }
 
     fn refused(self: Box<Self>, why: Refused) {
