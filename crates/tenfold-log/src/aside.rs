@@ -2,8 +2,8 @@
 
 use std::io;
 
+use crate::directory::{replace, sync_dir};
 use crate::names;
-use crate::snapshot::{replace, sync_dir};
 use crate::storage::Storage;
 use crate::whole::uninterrupted;
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::directory::sync_dir;
 use crate::error::OpenError;
 use crate::format;
 use crate::names;
 use crate::open::open;
 use crate::options::Options;
 use crate::report::Report;
-use crate::snapshot::{Snapshot, sync_dir};
+use crate::snapshot::Snapshot;
 use crate::storage::{File, Sharing, Storage};
 use crate::whole::{read_at, uninterrupted, write_all_at};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::crc;
-use crate::entry::{u32_at, u64_at};
+use crate::little_endian::{u32_at, u64_at};
 use crate::names;
 
 /// Batches begin at multiples of this, so that no block with committed bytes is written again.

@@ -164,6 +164,14 @@ impl Channel {
         }
     }
 
+    /// Lets readers see how far a segment is.
+    pub(crate) fn publish(&self, segment: &Segment) {
+        let mut state = self.state();
+        state.parts.insert(segment.first, Part::of(segment));
+        state.next = state.next.max(segment.next);
+        state.time = state.time.max(segment.time);
+    }
+
     /// A panic while the lock is held is a bug in the bookkeeping; other channels are better served by
     /// going on than by panicking too.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

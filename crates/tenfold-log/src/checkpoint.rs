@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::channel::Channel;
-use crate::committer::publish;
+use crate::directory::sync_dir;
 use crate::log::Shared;
 use crate::names;
 use crate::rebuild;
 use crate::segment::{Files, Segment, Synced};
-use crate::snapshot::sync_dir;
 
 /// Everything that batches before a number have left unsynced.
 #[derive(Debug)]
@@ -89,7 +88,7 @@ impl Dirty {
         let mut newest = channel.newest();
         if let Some(segment) = newest.as_mut().filter(|newest| newest.first == first) {
             rebuild::rebuild(shared, channel, segment)?;
-            publish(channel, segment);
+            channel.publish(segment);
             return Ok(());
         }
         let mut full = rebuild::sealed(channel, first, synced)?;

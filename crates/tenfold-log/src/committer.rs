@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::channel::{Channel, Part};
+use crate::channel::Channel;
 use crate::checkpoint::{Checkpoint, Dirty};
 use crate::error::Refused;
 use crate::journal::{Journal, NotWritten};
@@ -217,7 +217,7 @@ impl Committer {
                 segment.length = stretch.record.offset + stretch.record.length;
                 rebuild::rebuild(&self.shared, &channel, segment)?;
             }
-            publish(&channel, segment);
+            channel.publish(segment);
         }
         Ok(())
     }
@@ -248,7 +248,7 @@ impl Committer {
                 rebuild::rebuild(&self.shared, &channel, segment)?;
             }
             dirty.extent = segment.extent();
-            publish(&channel, segment);
+            channel.publish(segment);
         }
         let checkpoint = Checkpoint {
             upto: self.journal.number(),
@@ -311,7 +311,7 @@ impl Shared {
             if full.complete().is_err() {
                 rebuild::rebuild(self, channel, &mut full)?;
             }
-            publish(channel, &full);
+            channel.publish(&full);
             dirty.seal(full);
         }
         *newest = Some(begun);
@@ -319,12 +319,4 @@ impl Shared {
         self.duty.notify_all();
         Ok(())
     }
-}
-
-/// Lets readers see how far a segment is.
-pub(crate) fn publish(channel: &Channel, segment: &Segment) {
-    let mut state = channel.state();
-    state.parts.insert(segment.first, Part::of(segment));
-    state.next = state.next.max(segment.next);
-    state.time = state.time.max(segment.time);
 }

@@ -1,6 +1,7 @@
 //! One record of an index: a range of whole frames, and what proves it.
 
 use crate::crc;
+use crate::little_endian::{u32_at, u64_at};
 
 /// What an index knows of a range of frames. `docs/log-format.md`, section 3, has the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,18 +105,6 @@ pub(crate) fn header(segment: u64) -> [u8; RECORD] {
 fn record_crc(record: &[u8; RECORD], segment: u64) -> u32 {
     let crc = crc::of(&record[..CRC_AT]);
     crc::append(crc, &segment.to_le_bytes())
-}
-
-pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    let mut number = [0; 4];
-    number.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(number)
-}
-
-pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    let mut number = [0; 8];
-    number.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(number)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::io;
 
+use crate::directory::{replace, sync_dir};
 use crate::error::OpenError;
 use crate::names;
-use crate::snapshot::replace;
 use crate::storage::Storage;
 use crate::whole::{read_all, uninterrupted};
 
@@ -55,5 +55,5 @@ pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
 /// Makes an empty directory a log.
 pub(crate) fn create(storage: &dyn Storage) -> io::Result<()> {
     replace(storage, names::FORMAT, TEXT.as_bytes())?;
-    crate::snapshot::sync_dir(storage, "")
+    sync_dir(storage, "")
 }

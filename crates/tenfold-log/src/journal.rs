@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::batch::{BLOCK, BLOCK_BYTES, Head, Record, head_size};
 use crate::crc;
-use crate::entry::{u32_at, u64_at};
+use crate::little_endian::{u32_at, u64_at};
 use crate::names;
 use crate::storage::{File, Storage};
 use crate::whole::{is_full, uninterrupted, write_all_at};

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::checkpointer::Checkpointer;
 use crate::committer::Committer;
+use crate::directory::sync_dir;
 use crate::error::OpenError;
 use crate::format;
 use crate::log::{Health, Log, Shared, Stage};
@@ -14,7 +15,6 @@ use crate::names;
 use crate::options::Options;
 use crate::recovery;
 use crate::report::Report;
-use crate::snapshot::sync_dir;
 use crate::spare;
 use crate::storage::{Sharing, Storage};
 use crate::whole::uninterrupted;

@@ -8,14 +8,13 @@ use std::io;
 use std::sync::Arc;
 
 use crate::channel::Channel;
-use crate::committer::publish;
+use crate::directory::sync_dir;
 use crate::entry;
 use crate::index::Index;
 use crate::log::Shared;
 use crate::names;
 use crate::scan::{Scanned, scan};
 use crate::segment::{Files, Piece, Segment, Synced};
-use crate::snapshot::sync_dir;
 use crate::whole::{read_exact_at, uninterrupted};
 
 /// Makes the segment's files anew, durably, as far as it goes. The caller has the channel's newest
@@ -82,7 +81,7 @@ pub(crate) fn sealed(channel: &Channel, first: u64, synced: Synced) -> io::Resul
 /// Lets readers open the new files of a segment that is full.
 pub(crate) fn forget_files(channel: &Channel, segment: &Segment) {
     if channel.state().parts.contains_key(&segment.first) {
-        publish(channel, segment);
+        channel.publish(segment);
     }
 }
 

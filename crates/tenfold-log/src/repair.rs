@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::channel::{Channel, Part};
+use crate::directory::sync_dir;
 use crate::entry::{self, Entry};
 use crate::error::OpenError;
 use crate::frames;
@@ -15,7 +16,6 @@ use crate::open::open;
 use crate::options::Options;
 use crate::report::Report;
 use crate::segment::{Files, Piece, Segment};
-use crate::snapshot::sync_dir;
 use crate::storage::Storage;
 use crate::whole::{read_exact_at, uninterrupted};
 

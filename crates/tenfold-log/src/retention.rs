@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::channel::{Channel, Part};
+use crate::directory::{remove, sync_dir};
 use crate::index::{self, Index};
 use crate::log::Shared;
 use crate::names;
 use crate::options::Retention;
-use crate::snapshot::sync_dir;
-use crate::storage::Storage;
 use crate::whole::uninterrupted;
 
 impl Shared {
@@ -90,14 +89,6 @@ impl Shared {
         }
         self.counters.removed.fetch_add(gone.len() as u64, Relaxed);
         Ok(())
-    }
-}
-
-/// Removes a file, if it is there.
-pub(crate) fn remove(storage: &dyn Storage, path: &str) -> io::Result<()> {
-    match uninterrupted(|| storage.remove(path)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
     }
 }
 

@@ -6,10 +6,11 @@ use std::io;
 use std::sync::Arc;
 
 use crate::crc;
+use crate::directory::{replace, sync_dir};
 use crate::names;
 use crate::spare;
-use crate::storage::{File, Storage};
-use crate::whole::{is_full, synced, uninterrupted, write_all_at};
+use crate::storage::Storage;
+use crate::whole::is_full;
 
 /// A channel's snapshot. `docs/log-format.md`, section 4, has the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,32 +100,6 @@ impl Snapshot {
         }
         sync_dir(storage, &names::channel(&self.channel))
     }
-}
-
-/// Makes the names in a directory durable.
-pub(crate) fn sync_dir(storage: &dyn Storage, path: &str) -> io::Result<()> {
-    #[cfg(feature = "planted")]
-    if crate::planted::is(crate::planted::Mistake::SkipDirectorySync) {
-        return Ok(());
-    }
-    synced(storage.sync_dir(path))
-}
-
-/// Writes a file anew, and gives it its name when it is durable. The name is, when the directory is
-/// synced.
-pub(crate) fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<()> {
-    let new = names::new(path);
-    let file = uninterrupted(|| storage.open(&new, true))?;
-    uninterrupted(|| file.set_length(0))?;
-    write(&*file, bytes)?;
-    uninterrupted(|| storage.rename(&new, path))
-}
-
-/// Makes some bytes the contents of a file, and gives back what else is reserved for it.
-pub(crate) fn write(file: &dyn File, bytes: &[u8]) -> io::Result<()> {
-    write_all_at(file, &[bytes], 0)?;
-    uninterrupted(|| file.set_length(bytes.len() as u64))?;
-    synced(file.sync())
 }
 
 #[cfg(test)]

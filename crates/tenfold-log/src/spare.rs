@@ -2,9 +2,8 @@
 
 use std::io;
 
+use crate::directory::{remove, write};
 use crate::names;
-use crate::retention::remove;
-use crate::snapshot::write;
 use crate::storage::Storage;
 use crate::whole::{is_full, uninterrupted};
 
@@ -34,7 +33,7 @@ pub(crate) fn restore(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     }
 }
 
-/// Writes a file anew in this space, as [`replace`](crate::snapshot::replace) does elsewhere. False: it is
+/// Writes a file anew in this space, as [`replace`](crate::directory::replace) does elsewhere. False: it is
 /// used already, or too small.
 pub(crate) fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<bool> {
     let file = match uninterrupted(|| storage.open(names::SPARE, false)) {

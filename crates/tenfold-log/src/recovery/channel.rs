@@ -10,15 +10,15 @@ use crate::aside;
 use crate::batch::Record;
 use crate::channel::{Channel, Part, State};
 use crate::crc;
+use crate::directory::{remove, sync_dir};
 use crate::entry;
 use crate::frames;
 use crate::index::{self, Index};
 use crate::names;
 use crate::report::Report;
-use crate::retention::remove;
 use crate::scan::DURABLE;
 use crate::segment::{Files, Piece, Segment};
-use crate::snapshot::{Count, Snapshot, sync_dir};
+use crate::snapshot::{Count, Snapshot};
 use crate::storage::{File, Storage};
 use crate::whole::{ReadAt, read_all, read_exact_at, uninterrupted};
 

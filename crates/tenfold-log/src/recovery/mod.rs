@@ -13,11 +13,11 @@ use std::io;
 use std::sync::Arc;
 
 use crate::channel::Channel;
+use crate::directory::sync_dir;
 use crate::journal::Journal as Writer;
 use crate::names;
 use crate::options::Options;
 use crate::report::Report;
-use crate::snapshot::sync_dir;
 use crate::storage::Storage;
 use crate::whole::uninterrupted;
 
