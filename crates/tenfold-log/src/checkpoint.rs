@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::channel::Channel;
 use crate::directory::sync_dir;
-use crate::log::Shared;
 use crate::names;
 use crate::rebuild;
 use crate::segment::{Files, Segment, Synced};
+use crate::shared::Shared;
 
 /// Everything that batches before a number have left unsynced.
 #[derive(Debug)]

@@ -6,8 +6,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::checkpoint::Checkpoint;
-use crate::log::{Health, Shared, Stage};
+use crate::health::Health;
 use crate::names;
+use crate::shared::{Shared, Stage};
 use crate::spare;
 use crate::storage::Sharing;
 use crate::whole::{is_full, uninterrupted};

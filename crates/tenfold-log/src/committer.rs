@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 use crate::channel::Channel;
 use crate::checkpoint::{Checkpoint, Dirty};
 use crate::error::Refused;
+use crate::health::Health;
 use crate::journal::{Journal, NotWritten};
-use crate::log::{Commit, Health, Queued, Shared};
 use crate::options::time;
 use crate::plan::{Plan, PlannedPart};
 use crate::rebuild;
 use crate::segment::Segment;
+use crate::shared::{Queued, Shared};
+use crate::submission::Commit;
 use crate::whole::is_full;
 
 /// Makes batches durable. There is one for each log.

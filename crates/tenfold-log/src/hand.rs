@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::committer::Committer;
-use crate::log::Shared;
+use crate::shared::Shared;
 
 /// Where the committer is while a log runs.
 #[derive(Debug, Default)]

@@ -8,10 +8,10 @@ use crate::batch::Record;
 use crate::channel::Channel;
 use crate::crc;
 use crate::entry;
-use crate::log::Queued;
 use crate::names;
 use crate::options::Options;
 use crate::segment::{Files, Piece, Segment};
+use crate::shared::Queued;
 use crate::storage::Storage;
 use crate::whole::uninterrupted;
 

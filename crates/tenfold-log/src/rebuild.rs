@@ -11,10 +11,10 @@ use crate::channel::Channel;
 use crate::directory::sync_dir;
 use crate::entry;
 use crate::index::Index;
-use crate::log::Shared;
 use crate::names;
 use crate::scan::{Scanned, scan};
 use crate::segment::{Files, Piece, Segment, Synced};
+use crate::shared::Shared;
 use crate::whole::{read_exact_at, uninterrupted};
 
 /// Makes the segment's files anew, durably, as far as it goes. The caller has the channel's newest

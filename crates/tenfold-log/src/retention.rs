@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::channel::{Channel, Part};
 use crate::directory::{remove, sync_dir};
 use crate::index::{self, Index};
-use crate::log::Shared;
 use crate::names;
 use crate::options::Retention;
+use crate::shared::Shared;
 use crate::whole::uninterrupted;
 
 impl Shared {

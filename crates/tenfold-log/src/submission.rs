@@ -1,0 +1,67 @@
+//! Frames on their way into a log, and who is told what becomes of them.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use crate::error::Refused;
+
+/// Frames to be committed.
+pub struct Submission {
+    /// Whole frames of `decimal:10`, in the order in which they get their seqs.
+    pub frames: Bytes,
+    /// How many they are; at least one.
+    pub messages: u64,
+    /// Whose they are, if their producer has named itself.
+    pub producer: Option<Arc<str>>,
+    /// Is told what becomes of them.
+    pub receipt: Box<dyn Receipt>,
+}
+
+/// Is told what becomes of frames. The committer calls it under its lock, so a call must return soon
+/// and queue nothing.
+///
+/// Either [`refused`](Self::refused) is called, or [`committed`](Self::committed) and then
+/// [`written`](Self::written). Within a channel the calls come in the order of the seqs.
+pub trait Receipt: Send {
+    /// The frames are on disk, in the journal. Readers must see them from now on, and the channel's files
+    /// do not have them yet: whoever keeps the receipt has to show them from memory.
+    fn committed(&mut self, commit: Commit);
+
+    /// The frames can be read from the channel's files. This call does not come if the files could not
+    /// be written; the next start of the log then takes the frames from the journal.
+    fn written(self: Box<Self>);
+
+    /// Nothing of them is kept.
+    fn refused(self: Box<Self>, why: Refused);
+
+    /// Why frames that they must follow were refused, if they were: then these are refused as well. It
+    /// is asked just before they get their place, so that of frames that were queued one behind the
+    /// other none is committed behind a gap.
+    fn must_follow(&self) -> Option<Refused> {
+        None
+    }
+}
+
+/// What the disk has of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Commit {
+    /// The seq of its first message.
+    pub first: u64,
+    /// How many messages of its producer are committed now; 0 without a producer.
+    pub total: u64,
+    /// When it was committed.
+    pub time: SystemTime,
+}
+
+impl std::fmt::Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Submission")
+            .field("bytes", &self.frames.len())
+            .field("messages", &self.messages)
+            .field("producer", &self.producer)
+            .finish_non_exhaustive()
+    }
+}
