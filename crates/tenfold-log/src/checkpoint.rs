@@ -2,14 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use crate::channel::Channel;
 use crate::directory::sync_dir;
+use crate::journal::JournalFiles;
 use crate::names;
 use crate::rebuild;
 use crate::segment::{Files, Segment, Synced};
-use crate::shared::Shared;
+use crate::storage::Storage;
 
 /// Everything that batches before a number have left unsynced.
 #[derive(Debug)]
@@ -56,13 +56,13 @@ impl Dirty {
         self.sealed.push(full);
     }
 
-    fn sync(&self, shared: &Shared) -> io::Result<()> {
+    fn sync(&self, journal: &JournalFiles) -> io::Result<()> {
         let channel = &self.channel;
         for full in &self.sealed {
             let synced = full.cut().and_then(|()| full.files.sync());
             if synced.is_err() {
                 let mut full = full.clone();
-                rebuild::rebuild(shared, channel, &mut full)?;
+                rebuild::rebuild(journal, channel, &mut full)?;
                 rebuild::forget_files(channel, &full);
             }
         }
@@ -70,7 +70,7 @@ impl Dirty {
             return Ok(());
         };
         if files.sync().is_err() {
-            self.rebuild_newest(shared, *first, *synced)?;
+            self.rebuild_newest(journal, *first, *synced)?;
         }
         if let Some(segment) = channel
             .newest()
@@ -83,22 +83,21 @@ impl Dirty {
     }
 
     /// The committer may be writing on, or be in the next segment already.
-    fn rebuild_newest(&self, shared: &Shared, first: u64, synced: Synced) -> io::Result<()> {
+    fn rebuild_newest(&self, journal: &JournalFiles, first: u64, synced: Synced) -> io::Result<()> {
         let channel = &self.channel;
         let mut newest = channel.newest();
         if let Some(segment) = newest.as_mut().filter(|newest| newest.first == first) {
-            rebuild::rebuild(shared, channel, segment)?;
+            rebuild::rebuild(journal, channel, segment)?;
             channel.publish(segment);
             return Ok(());
         }
         let mut full = rebuild::sealed(channel, first, synced)?;
-        rebuild::rebuild(shared, channel, &mut full)?;
+        rebuild::rebuild(journal, channel, &mut full)?;
         rebuild::forget_files(channel, &full);
         Ok(())
     }
 
-    fn save(&self, shared: &Shared) -> io::Result<()> {
-        let storage = &*shared.storage;
+    fn save(&self, storage: &dyn Storage) -> io::Result<()> {
         let is_due = std::mem::take(&mut self.channel.state().snapshot_is_due);
         if is_due {
             let saved = self.channel.snapshot().save(storage);
@@ -113,19 +112,17 @@ impl Dirty {
 }
 
 impl Checkpoint {
-    /// Makes it durable, and the journal file free.
-    pub(crate) fn run(&self, shared: &Shared) -> io::Result<()> {
+    /// Makes it durable. The older journal file is not needed after that.
+    pub(crate) fn run(&self, storage: &dyn Storage, journal: &JournalFiles) -> io::Result<()> {
         for dirty in &self.dirty {
-            dirty.sync(shared)?;
+            dirty.sync(journal)?;
         }
         for dirty in &self.dirty {
-            dirty.save(shared)?;
+            dirty.save(storage)?;
         }
         if self.dirty.iter().any(|dirty| dirty.has_new_names) {
-            sync_dir(&*shared.storage, names::CHANNELS)?;
+            sync_dir(storage, names::CHANNELS)?;
         }
-        shared.counters.checkpoints.fetch_add(1, Relaxed);
-        shared.checkpointed(self.upto);
         Ok(())
     }
 }

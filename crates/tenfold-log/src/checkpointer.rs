@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -92,7 +93,9 @@ impl Checkpointer {
         }
         self.shared.retain_in_all()?;
         if let Some(checkpoint) = checkpoint {
-            checkpoint.run(&self.shared)?;
+            checkpoint.run(&*self.shared.storage, &self.shared.journal_files)?;
+            self.shared.counters.checkpoints.fetch_add(1, Relaxed);
+            self.shared.checkpointed(checkpoint.upto);
         }
         if is_due {
             spare::restore(&*self.shared.storage, self.shared.options.journal)?;

@@ -217,7 +217,7 @@ impl Committer {
                 // What the append has left undone is in the journal.
                 segment.next = stretch.record.next();
                 segment.length = stretch.record.offset + stretch.record.length;
-                rebuild::rebuild(&self.shared, &channel, segment)?;
+                rebuild::rebuild(&self.shared.journal_files, &channel, segment)?;
             }
             channel.publish(segment);
         }
@@ -247,7 +247,7 @@ impl Committer {
                 continue;
             };
             if segment.complete().is_err() {
-                rebuild::rebuild(&self.shared, &channel, segment)?;
+                rebuild::rebuild(&self.shared.journal_files, &channel, segment)?;
             }
             dirty.extent = segment.extent();
             channel.publish(segment);
@@ -311,7 +311,7 @@ impl Shared {
     ) -> io::Result<()> {
         if let Some(mut full) = newest.take() {
             if full.complete().is_err() {
-                rebuild::rebuild(self, channel, &mut full)?;
+                rebuild::rebuild(&self.journal_files, channel, &mut full)?;
             }
             channel.publish(&full);
             dirty.seal(full);

@@ -11,23 +11,33 @@ use crate::committer::Committer;
 use crate::shared::Shared;
 
 /// Where the committer is while a log runs.
-#[derive(Debug, Default)]
-pub(crate) struct Hand(Mutex<Option<Committer>>);
+#[derive(Debug)]
+pub(crate) struct Hand {
+    shared: Arc<Shared>,
+    committer: Mutex<Option<Committer>>,
+}
 
 impl Hand {
-    pub(crate) fn give(&self, shared: &Shared, committer: Committer) {
-        *self.lock(shared) = Some(committer);
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            committer: Mutex::default(),
+        }
     }
 
-    pub(crate) fn take(&self, shared: &Shared) -> Option<Committer> {
-        self.lock(shared).take()
+    pub(crate) fn give(&self, committer: Committer) {
+        *self.lock() = Some(committer);
+    }
+
+    pub(crate) fn take(&self) -> Option<Committer> {
+        self.lock().take()
     }
 
     /// Commits what there is until there is nothing. Returns whether something was taken from the queue
     /// that waits for a checkpoint.
-    pub(crate) fn work(&self, shared: &Shared) -> bool {
+    pub(crate) fn work(&self) -> bool {
         loop {
-            let mut hand = self.lock(shared);
+            let mut hand = self.lock();
             let Some(committer) = &mut *hand else {
                 return false;
             };
@@ -39,8 +49,8 @@ impl Hand {
 
     /// Commits one batch, if nobody does and it is likely to be a light one. False: the thread is to do
     /// it.
-    fn help(&self, shared: &Shared) -> bool {
-        let mut hand = match self.0.try_lock() {
+    fn help(&self) -> bool {
+        let mut hand = match self.committer.try_lock() {
             Ok(hand) => hand,
             Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return false,
         };
@@ -52,17 +62,17 @@ impl Hand {
         // First let go, then look: who finds the hand taken has queued before that, or calls the thread.
         drop(hand);
         if is_stuck {
-            shared.call();
+            self.shared.call();
         } else {
-            shared.call_if_queued();
+            self.shared.call_if_queued();
         }
         true
     }
 
-    fn lock(&self, shared: &Shared) -> MutexGuard<'_, Option<Committer>> {
-        self.0.lock().unwrap_or_else(|poisoned| {
+    fn lock(&self) -> MutexGuard<'_, Option<Committer>> {
+        self.committer.lock().unwrap_or_else(|poisoned| {
             // Somebody has panicked in the middle of a commit: nothing may be written behind that.
-            shared.fail();
+            self.shared.fail();
             poisoned.into_inner()
         })
     }
@@ -71,20 +81,20 @@ impl Hand {
 /// Frames that are queued. Dropped, they are left to the committer's thread.
 #[derive(Debug)]
 pub struct Pending {
-    shared: Arc<Shared>,
+    hand: Arc<Hand>,
     is_first: bool,
 }
 
 impl Pending {
-    pub(crate) fn new(shared: Arc<Shared>, is_first: bool) -> Self {
-        Self { shared, is_first }
+    pub(crate) fn new(hand: Arc<Hand>, is_first: bool) -> Self {
+        Self { hand, is_first }
     }
 
     /// Commits them on this thread, which waits for the disk, if nobody else commits or has queued
     /// something, and the last batch was one submission and took less than a millisecond. Otherwise the
     /// committer's thread does it.
     pub fn commit(mut self) {
-        if self.is_first && self.shared.hand.help(&self.shared) {
+        if self.is_first && self.hand.help() {
             self.is_first = false;
         }
     }
@@ -94,7 +104,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         // Who has queued the first one has told the thread, or commits it.
         if self.is_first {
-            self.shared.call();
+            self.hand.shared.call();
         }
     }
 }

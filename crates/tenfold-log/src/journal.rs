@@ -10,10 +10,13 @@ use crate::names;
 use crate::storage::{File, Storage};
 use crate::whole::{is_full, uninterrupted, write_all_at};
 
+/// The two files of a journal.
+pub(crate) type JournalFiles = [Arc<dyn File>; 2];
+
 /// Two files of fixed size, one of which is being written.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    pub(crate) files: [Arc<dyn File>; 2],
+    pub(crate) files: JournalFiles,
     active: usize,
     /// What the next head says.
     head: Head,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::channel::{Channel, State};
 use crate::error::Refused;
-use crate::hand::Pending;
+use crate::hand::{Hand, Pending};
 use crate::health::{Health, Numbers};
 use crate::names;
 use crate::shared::{Queued, Shared};
@@ -15,6 +15,7 @@ use crate::submission::Submission;
 #[derive(Clone, Debug)]
 pub struct Log {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) hand: Arc<Hand>,
 }
 
 impl Log {
@@ -73,7 +74,7 @@ impl Log {
         queue.waiting.push_back(queued);
         let is_first = queue.waiting.len() == 1;
         drop(queue);
-        Pending::new(Arc::clone(&self.shared), is_first)
+        Pending::new(Arc::clone(&self.hand), is_first)
     }
 
     /// Whether it makes sense to let somebody publish. Where there was no space, it is tried whether

@@ -10,6 +10,7 @@ use crate::committer::Committer;
 use crate::directory::sync_dir;
 use crate::error::OpenError;
 use crate::format;
+use crate::hand::Hand;
 use crate::health::Health;
 use crate::log::Log;
 use crate::names;
@@ -65,6 +66,7 @@ pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenE
     Ok(Opened {
         log: Log {
             shared: Arc::clone(&shared),
+            hand: Arc::new(Hand::new(Arc::clone(&shared))),
         },
         report: recovered.report,
         committer: Committer::new(Arc::clone(&shared), recovered.journal),
@@ -83,8 +85,8 @@ pub(crate) fn lock(
 }
 
 /// Commits until the log ends. If a commit panics, the log is at its end: what is queued is refused.
-fn commit(shared: &Shared) {
-    let work = || shared.hand.work(shared);
+fn commit(hand: &Hand, shared: &Shared) {
+    let work = || hand.work();
     loop {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(is_stuck) if !shared.wait_for_work(is_stuck) => break,
@@ -98,6 +100,7 @@ fn commit(shared: &Shared) {
 #[derive(Debug)]
 pub struct Threads {
     shared: Arc<Shared>,
+    hand: Arc<Hand>,
     committer: JoinHandle<()>,
     checkpointer: JoinHandle<()>,
 }
@@ -111,14 +114,15 @@ impl Opened {
             committer,
             mut checkpointer,
         } = self;
-        log.shared.hand.give(&log.shared, committer);
-        let shared = Arc::clone(&log.shared);
+        log.hand.give(committer);
+        let (hand, shared) = (Arc::clone(&log.hand), Arc::clone(&log.shared));
         let spawn = thread::Builder::new().name("tenfold-commit".to_owned());
-        let committer = spawn.spawn(move || commit(&shared))?;
+        let committer = spawn.spawn(move || commit(&hand, &shared))?;
         let spawn = thread::Builder::new().name("tenfold-check".to_owned());
         let checkpointer = spawn.spawn(move || checkpointer.run())?;
         let threads = Threads {
             shared: Arc::clone(&log.shared),
+            hand: Arc::clone(&log.hand),
             committer,
             checkpointer,
         };
@@ -144,11 +148,11 @@ impl Threads {
     /// the disk did not let it, and the next start recovers what is committed; what waited for space is
     /// refused.
     pub fn stop(self) -> bool {
-        let shared = self.shared;
+        let (shared, hand) = (self.shared, self.hand);
         shared.end();
         let is_joined = self.committer.join().is_ok();
         // Whoever still queues something finds nobody to commit it.
-        let Some(mut committer) = shared.hand.take(&shared).filter(|_| is_joined) else {
+        let Some(mut committer) = hand.take().filter(|_| is_joined) else {
             return false;
         };
         // What somebody else had taken may only wait for a checkpoint.

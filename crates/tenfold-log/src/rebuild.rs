@@ -11,16 +11,20 @@ use crate::channel::Channel;
 use crate::directory::sync_dir;
 use crate::entry;
 use crate::index::Index;
+use crate::journal::JournalFiles;
 use crate::names;
 use crate::scan::{Scanned, scan};
 use crate::segment::{Files, Piece, Segment, Synced};
-use crate::shared::Shared;
 use crate::whole::{read_exact_at, uninterrupted};
 
 /// Makes the segment's files anew, durably, as far as it goes. The caller has the channel's newest
 /// segment locked, if it is this one.
-pub(crate) fn rebuild(shared: &Shared, channel: &Channel, segment: &mut Segment) -> io::Result<()> {
-    let storage = &*shared.storage;
+pub(crate) fn rebuild(
+    journal: &JournalFiles,
+    channel: &Channel,
+    segment: &mut Segment,
+) -> io::Result<()> {
+    let storage = &*channel.storage;
     let name = channel.name();
     let paths = [
         names::frames(name, segment.first),
@@ -35,7 +39,7 @@ pub(crate) fn rebuild(shared: &Shared, channel: &Channel, segment: &mut Segment)
     let mut fresh = Segment::begin(Arc::new(files), segment.first);
     fresh.empty()?;
     copy_synced(segment, &mut fresh)?;
-    copy_from_journal(shared, channel, segment, &mut fresh)?;
+    copy_from_journal(journal, channel, segment, &mut fresh)?;
     if (fresh.next, fresh.length) != (segment.next, segment.length) {
         return Err(io::Error::other(
             "the journal does not have the whole segment",
@@ -119,13 +123,13 @@ fn copy_synced(segment: &Segment, fresh: &mut Segment) -> io::Result<()> {
 }
 
 fn copy_from_journal(
-    shared: &Shared,
+    journal: &JournalFiles,
     channel: &Channel,
     segment: &Segment,
     fresh: &mut Segment,
 ) -> io::Result<()> {
     let mut batches: Vec<Scanned> = Vec::new();
-    for file in &shared.journal_files {
+    for file in journal {
         batches.extend(scan(file)?.batches);
     }
     batches.sort_by_key(|found| found.batch.head.number);

@@ -6,11 +6,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::channel::Channel;
 use crate::checkpoint::Checkpoint;
-use crate::hand::Hand;
 use crate::health::Health;
+use crate::journal::JournalFiles;
 use crate::names;
 use crate::options::Options;
-use crate::storage::{File, Storage};
+use crate::storage::Storage;
 use crate::submission::Submission;
 use crate::whole::{uninterrupted, write_all_at};
 
@@ -19,9 +19,8 @@ use crate::whole::{uninterrupted, write_all_at};
 pub(crate) struct Shared {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) options: Options,
-    pub(crate) journal_files: [Arc<dyn File>; 2],
+    pub(crate) journal_files: JournalFiles,
     queue: Mutex<Queue>,
-    pub(crate) hand: Hand,
     channels: Mutex<BTreeMap<Arc<str>, Arc<Channel>>>,
     pub(crate) duties: Mutex<Duties>,
     /// Something has come into the queue, or the end is near.
@@ -91,7 +90,7 @@ impl Shared {
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         options: Options,
-        journal_files: [Arc<dyn File>; 2],
+        journal_files: JournalFiles,
         channels: impl IntoIterator<Item = Arc<Channel>>,
         lock: Box<dyn std::fmt::Debug + Send + Sync>,
     ) -> Self {
@@ -101,7 +100,6 @@ impl Shared {
             options,
             journal_files,
             queue: Mutex::default(),
-            hand: Hand::default(),
             channels: Mutex::new(channels.into_iter().map(named).collect()),
             duties: Mutex::default(),
             work: Condvar::new(),
