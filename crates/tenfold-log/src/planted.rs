@@ -18,6 +18,8 @@ pub enum Mistake {
     DropProducerCounts,
     /// Bytes are served unchecked.
     SkipCrc,
+    /// A batch is written without space reserved for its index entries.
+    SkipIndexReservation,
     /// Recovery cuts the journal at a damaged batch, whatever stands behind it.
     CutAtDamage,
     /// Recovery gives seqs again that were given before.

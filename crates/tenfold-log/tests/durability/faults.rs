@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenfold_log::storage::{Call, Fault, Keep, Kind, Memory};
-use tenfold_log::{Health, Options, Refused, Retention};
+use tenfold_log::{Health, Opened, Options, Refused, Retention};
 
 use crate::model::{check, expected};
 use crate::script::run;
 use crate::support::{
-    Fate, Sent, advance, random, read, reopen, send, send_to, settle, small, until,
+    Fate, Sent, advance, clock, random, read, reopen, reset, send, send_to, settle, small, until,
 };
 
 const EIO: i32 = 5;
@@ -186,6 +186,48 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
         }
     );
     assert_eq!(opened.log.health(), Health::Ok);
+}
+
+/// Empty messages, one in each commit, need more space in the index than in the frames' file.
+#[test]
+pub(crate) fn a_disk_that_is_full_by_the_index_alone_refuses_and_goes_on() {
+    const BLOCK: u64 = 4096;
+    reset();
+    let memory = Memory::new();
+    let mut options = Options::new(random);
+    options.clock = clock;
+    // Large enough that no checkpoint comes, whose snapshot would need space as well.
+    options.journal = 256 * BLOCK;
+    let mut opened = reopen(memory.clone(), options).unwrap();
+    let commit = |opened: &mut Opened| {
+        // Commits of different times have entries of their own.
+        advance(1);
+        let sent = send(opened, "a", None, &[Vec::new()]);
+        settle(opened);
+        sent.fate()
+    };
+    // There is a block for each of the segment's files, and nothing ahead.
+    memory.set_space(memory.used_space() + 2 * BLOCK);
+    let mut taken = 0;
+    let refused = loop {
+        match commit(&mut opened) {
+            Fate::Written { first, .. } => assert_eq!(first, taken),
+            fate => break fate,
+        }
+        taken += 1;
+    };
+    assert_eq!(refused, Fate::Refused(Refused::Full));
+    assert_eq!(opened.log.health(), Health::Full);
+    let channel = opened.log.channel("a", 0);
+    assert!(channel.bytes() < BLOCK / 2, "the frames need a block more");
+    assert_eq!(read(&channel).messages.len() as u64, taken);
+    memory.unlimit_space();
+    let (first, total) = (taken, 0);
+    assert_eq!(commit(&mut opened), Fate::Written { first, total });
+    assert_eq!(opened.log.health(), Health::Ok);
+    drop((channel, opened));
+    let opened = reopen(memory.image(|_| Keep::None), small()).unwrap();
+    assert_eq!(opened.log.channel("a", 0).next(), taken + 1);
 }
 
 #[test]

@@ -64,6 +64,12 @@ fn bytes_that_are_served_unchecked_are_found() {
 }
 
 #[test]
+fn an_index_without_reserved_space_is_found() {
+    let test = crate::faults::a_disk_that_is_full_by_the_index_alone_refuses_and_goes_on;
+    is_found(Mistake::SkipIndexReservation, test);
+}
+
+#[test]
 fn a_journal_that_is_cut_at_interior_damage_is_found() {
     let test = crate::damage::what_stands_behind_a_damaged_batch_is_kept;
     is_found(Mistake::CutAtDamage, test);
