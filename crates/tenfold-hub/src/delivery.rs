@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use bytes::Buf;
-use tenfold_log::{ReadError, Reader, Stretch};
+use tenfold_log::{Frames, ReadError, Reader};
 
 use crate::Block;
 use crate::channel::{behind, front};
@@ -194,13 +194,12 @@ impl Delivery {
     }
 
     /// Takes what was read.
-    pub(crate) fn read(&mut self, reader: Reader, result: Result<Stretch, ReadError>) -> Step {
+    pub(crate) fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Step {
         let first = self.cursor.seq();
         match result {
-            Ok(Stretch {
-                frames, messages, ..
-            }) => {
-                let mut block = Block::new(frames, messages);
+            Ok(frames) => {
+                let messages = frames.messages;
+                let mut block = Block::new(frames.bytes, messages);
                 // A tail that is closed ends before what is still committed then.
                 let most = self.cursor.tail().next_seq().saturating_sub(first);
                 if messages > most {

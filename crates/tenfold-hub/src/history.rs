@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::ProducerId;
-use tenfold_log::{ReadError, Reader, Stretch, Submission};
+use tenfold_log::{Frames, ReadError, Reader, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
@@ -147,7 +147,7 @@ impl History {
     }
 
     /// Reads what may have to come from the disk.
-    pub(crate) async fn read(&self, mut reader: Reader) -> (Reader, Result<Stretch, ReadError>) {
+    pub(crate) async fn read(&self, mut reader: Reader) -> (Reader, Result<Frames, ReadError>) {
         let _permit = self.durable.reads.acquire().await;
         let seq = reader.seq();
         let read = spawn_blocking(move || {

@@ -14,10 +14,10 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::snapshot::Snapshot;
 use crate::storage::{File, Sharing, Storage};
-use crate::whole::{read_at, uninterrupted, write_all_at};
+use crate::whole::{WAITING, read_at, uninterrupted, write_all_at};
 
 /// How much is copied at once, in bytes.
-const PORTION: usize = 1024 * 1024;
+const AT_ONCE: usize = 1024 * 1024;
 /// A checkpoint takes as long as its syncs do; after so many tries of so long it is none any more.
 const TRIES: u32 = 3000;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -185,21 +185,16 @@ fn copy_file(source: &Source, to: &dyn Storage, told: &mut dyn FnMut(u64)) -> io
     let target = uninterrupted(|| to.open(&source.path, true))?;
     uninterrupted(|| target.set_length(0))?;
     let mut offset = 0;
-    let mut portion = vec![0; PORTION];
+    let mut buffer = vec![0; AT_ONCE];
     while offset < source.length {
         let left = usize::try_from(source.length - offset)
-            .unwrap_or(PORTION)
-            .min(PORTION);
-        let read = read_at(
-            &*source.file,
-            &mut portion[..left],
-            offset,
-            |file, buffer, offset| file.read_at(buffer, offset),
-        )?;
+            .unwrap_or(AT_ONCE)
+            .min(AT_ONCE);
+        let read = read_at(&*source.file, &mut buffer[..left], offset, WAITING)?;
         if read == 0 {
             break;
         }
-        write_all_at(&*target, &[&portion[..read]], offset)?;
+        write_all_at(&*target, &[&buffer[..read]], offset)?;
         offset += read as u64;
         told(read as u64);
     }

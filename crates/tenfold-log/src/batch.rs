@@ -228,7 +228,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Each record with where its frames are among the batch's.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (&Record, Range<usize>)> {
+    pub(crate) fn records_with_ranges(&self) -> impl Iterator<Item = (&Record, Range<usize>)> {
         let mut at = 0;
         self.records.iter().map(move |record| {
             let length = usize::try_from(record.length).unwrap_or(usize::MAX);

@@ -32,7 +32,7 @@ pub(crate) struct State {
     /// The seq behind the last message that is in the segments.
     pub(crate) next: u64,
     /// The segments by the seq of their first message.
-    pub(crate) parts: BTreeMap<u64, Part>,
+    pub(crate) segments: BTreeMap<u64, ReadableSegment>,
     pub(crate) producers: BTreeMap<Arc<str>, Count>,
     /// When the newest message was committed.
     pub(crate) time: u64,
@@ -42,7 +42,7 @@ pub(crate) struct State {
 
 /// One segment, as it can be read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Part {
+pub(crate) struct ReadableSegment {
     pub(crate) length: u64,
     /// Complete entries of its index.
     pub(crate) entries: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Part {
     pub(crate) files: Weak<Files>,
 }
 
-impl Part {
+impl ReadableSegment {
     pub(crate) fn of(segment: &Segment) -> Self {
         Self {
             length: segment.length,
@@ -167,7 +167,9 @@ impl Channel {
     /// Lets readers see how far a segment is.
     pub(crate) fn publish(&self, segment: &Segment) {
         let mut state = self.state();
-        state.parts.insert(segment.first, Part::of(segment));
+        state
+            .segments
+            .insert(segment.first, ReadableSegment::of(segment));
         state.next = state.next.max(segment.next);
         state.time = state.time.max(segment.time);
     }
@@ -188,7 +190,7 @@ impl State {
         Self {
             first: 0,
             next: 0,
-            parts: BTreeMap::new(),
+            segments: BTreeMap::new(),
             producers: BTreeMap::new(),
             time: 0,
             snapshot_is_due: true,
@@ -196,13 +198,13 @@ impl State {
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.parts.values().map(|part| part.length).sum()
+        self.segments.values().map(|readable| readable.length).sum()
     }
 
     /// The segment that has a seq, and the seq of the first message of the one behind it.
-    pub(crate) fn part_of(&self, seq: u64) -> Option<(u64, &Part, Option<u64>)> {
-        let (&segment, part) = self.parts.range(..=seq).next_back()?;
-        Some((segment, part, self.behind(segment)))
+    pub(crate) fn segment_of(&self, seq: u64) -> Option<(u64, &ReadableSegment, Option<u64>)> {
+        let (&segment, readable) = self.segments.range(..=seq).next_back()?;
+        Some((segment, readable, self.behind(segment)))
     }
 
     /// The segment behind another.
@@ -211,6 +213,6 @@ impl State {
             std::ops::Bound::Excluded(segment),
             std::ops::Bound::Unbounded,
         );
-        self.parts.range(above).next().map(|(first, _)| *first)
+        self.segments.range(above).next().map(|(first, _)| *first)
     }
 }

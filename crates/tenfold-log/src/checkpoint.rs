@@ -8,7 +8,7 @@ use crate::directory::sync_dir;
 use crate::journal::JournalFiles;
 use crate::names;
 use crate::rebuild;
-use crate::segment::{Files, Segment, Synced};
+use crate::segment::{Extent, Files, Segment};
 use crate::storage::Storage;
 
 /// Everything that batches before a number have left unsynced.
@@ -25,9 +25,9 @@ pub(crate) struct Dirty {
     /// Segments that are full.
     sealed: Vec<Segment>,
     /// The newest one, and how far it was synced before.
-    newest: Option<(u64, Arc<Files>, Synced)>,
+    newest: Option<(u64, Arc<Files>, Extent)>,
     /// How far the newest one is at the checkpoint.
-    pub(crate) extent: Synced,
+    pub(crate) extent: Extent,
     /// There are files whose names are not durable.
     has_new_names: bool,
 }
@@ -38,7 +38,7 @@ impl Dirty {
             channel,
             sealed: Vec::new(),
             newest: None,
-            extent: Synced::default(),
+            extent: Extent::default(),
             has_new_names: false,
         }
     }
@@ -83,7 +83,7 @@ impl Dirty {
     }
 
     /// The committer may be writing on, or be in the next segment already.
-    fn rebuild_newest(&self, journal: &JournalFiles, first: u64, synced: Synced) -> io::Result<()> {
+    fn rebuild_newest(&self, journal: &JournalFiles, first: u64, synced: Extent) -> io::Result<()> {
         let channel = &self.channel;
         let mut newest = channel.newest();
         if let Some(segment) = newest.as_mut().filter(|newest| newest.first == first) {

@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::checkpoint::Checkpoint;
+use crate::common::{Common, Stage};
 use crate::health::Health;
 use crate::names;
-use crate::shared::{Shared, Stage};
 use crate::spare;
 use crate::storage::Sharing;
 use crate::whole::{is_full, uninterrupted};
@@ -17,7 +17,7 @@ use crate::whole::{is_full, uninterrupted};
 /// Makes checkpoints and applies retention. There is one for each log.
 #[derive(Debug)]
 pub struct Checkpointer {
-    shared: Arc<Shared>,
+    common: Arc<Common>,
     /// When all channels were looked at for what is too old or too much, in milliseconds.
     looked: u64,
 }
@@ -29,28 +29,28 @@ const PAUSE: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_millis(500);
 
 impl Checkpointer {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, looked: 0 }
+    pub(crate) fn new(common: Arc<Common>) -> Self {
+        Self { common, looked: 0 }
     }
 
     /// Does one thing that is due. False: there is nothing, or a backup is being made.
     pub fn step(&mut self) -> bool {
-        if self.shared.health() == Health::ReadOnly {
+        if self.common.health() == Health::ReadOnly {
             return false;
         }
-        let now = self.shared.options.now();
-        let duties = self.shared.duties();
+        let now = self.common.options.now();
+        let duties = self.common.duties();
         let is_idle = duties.checkpoint.is_none() && duties.retention.is_empty();
         drop(duties);
         if is_idle && now.saturating_sub(self.looked) < LOOK {
             return false;
         }
-        let storage = &*self.shared.storage;
+        let storage = &*self.common.storage;
         let Ok(_lock) = uninterrupted(|| storage.lock(names::CHECKPOINT, Sharing::Exclusive))
         else {
             return false;
         };
-        let mut duties = self.shared.duties();
+        let mut duties = self.common.duties();
         let checkpoint = duties.checkpoint.take();
         let names = std::mem::take(&mut duties.retention);
         drop(duties);
@@ -58,19 +58,19 @@ impl Checkpointer {
             Ok(()) => !is_idle,
             Err(error) if is_full(&error) => {
                 // It is done when there is space again, and may make some.
-                self.shared.set_full(true);
-                let mut duties = self.shared.duties();
+                self.common.set_full(true);
+                let mut duties = self.common.duties();
                 if duties.is_pending {
                     duties.checkpoint = checkpoint;
                 }
                 duties.retention.extend(names);
                 duties.has_no_space = true;
                 drop(duties);
-                self.shared.freed.notify_all();
+                self.common.freed.notify_all();
                 false
             }
             Err(_) => {
-                self.shared.fail();
+                self.common.fail();
                 true
             }
         }
@@ -86,19 +86,19 @@ impl Checkpointer {
         let is_due = now.saturating_sub(self.looked) >= LOOK;
         if is_due {
             self.looked = now;
-            self.shared.retain(self.shared.all(), now)?;
+            self.common.retain(self.common.all(), now)?;
         } else {
-            let rolled = rolled.iter().filter_map(|name| self.shared.find(name));
-            self.shared.retain(rolled, now)?;
+            let rolled = rolled.iter().filter_map(|name| self.common.find(name));
+            self.common.retain(rolled, now)?;
         }
-        self.shared.retain_in_all()?;
+        self.common.retain_in_all()?;
         if let Some(checkpoint) = checkpoint {
-            checkpoint.run(&*self.shared.storage, &self.shared.journal_files)?;
-            self.shared.counters.checkpoints.fetch_add(1, Relaxed);
-            self.shared.checkpointed(checkpoint.upto);
+            checkpoint.run(&*self.common.storage, &self.common.journal_files)?;
+            self.common.counters.checkpoints.fetch_add(1, Relaxed);
+            self.common.checkpointed(checkpoint.upto);
         }
         if is_due {
-            spare::restore(&*self.shared.storage, self.shared.options.journal)?;
+            spare::restore(&*self.common.storage, self.common.options.journal)?;
         }
         Ok(())
     }
@@ -107,13 +107,13 @@ impl Checkpointer {
     pub(crate) fn run(&mut self) {
         loop {
             while self.step() {}
-            let duties = self.shared.duties();
+            let duties = self.common.duties();
             if duties.stage == Stage::Over {
                 return;
             }
             let is_due = duties.checkpoint.is_some() || !duties.retention.is_empty();
             let pause = if is_due { PAUSE } else { IDLE };
-            let waited = self.shared.duty.wait_timeout(duties, pause);
+            let waited = self.common.duty.wait_timeout(duties, pause);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
     }

@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
 use crate::checkpoint::{Checkpoint, Dirty};
+use crate::common::{Common, Queued};
 use crate::error::Refused;
 use crate::health::Health;
 use crate::journal::{Journal, NotWritten};
 use crate::options::time;
-use crate::plan::{Plan, PlannedPart};
+use crate::plan::{ChannelPlan, Plan};
 use crate::rebuild;
 use crate::segment::Segment;
-use crate::shared::{Queued, Shared};
 use crate::submission::Commit;
 use crate::whole::is_full;
 
@@ -29,7 +29,7 @@ use crate::whole::is_full;
 /// queued, it waits for a [`Checkpointer`](crate::Checkpointer) to step.
 #[derive(Debug)]
 pub struct Committer {
-    shared: Arc<Shared>,
+    common: Arc<Common>,
     journal: Journal,
     /// What was taken from the queue and is not committed.
     taken: Vec<Queued>,
@@ -43,9 +43,9 @@ pub struct Committer {
 const LIGHT: Duration = Duration::from_millis(1);
 
 impl Committer {
-    pub(crate) fn new(shared: Arc<Shared>, journal: Journal) -> Self {
+    pub(crate) fn new(common: Arc<Common>, journal: Journal) -> Self {
         Self {
-            shared,
+            common,
             journal,
             taken: Vec::new(),
             dirty: BTreeMap::new(),
@@ -57,7 +57,7 @@ impl Committer {
     /// needed.
     pub fn step(&mut self) -> bool {
         if self.taken.is_empty() {
-            let queued = self.shared.take(self.shared.options.max_batch);
+            let queued = self.common.take(self.common.options.max_batch);
             if queued.is_empty() {
                 return false;
             }
@@ -66,7 +66,7 @@ impl Committer {
         if self.taken.is_empty() {
             return true;
         }
-        if self.shared.health() == Health::ReadOnly {
+        if self.common.health() == Health::ReadOnly {
             self.refuse(Refused::Storage);
             return true;
         }
@@ -78,7 +78,7 @@ impl Committer {
             }
         };
         let has_room = self.journal.has_room(&plan.records(), plan.bytes());
-        if !has_room || self.dirty.len() > self.shared.options.max_unsynced {
+        if !has_room || self.dirty.len() > self.common.options.max_unsynced {
             match self.turn_over() {
                 Ok(true) => {}
                 Ok(false) => return false,
@@ -108,31 +108,31 @@ impl Committer {
     pub(crate) fn refuse_all(&mut self) {
         while self.has_taken() {
             self.refuse(Refused::Full);
-            self.taken = self.shared.take(usize::MAX);
+            self.taken = self.common.take(usize::MAX);
         }
     }
 
     fn plan(&self) -> io::Result<Plan> {
-        if self.shared.is_over.load(Relaxed) {
+        if self.common.is_over.load(Relaxed) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let mut plan = Plan::new(self.shared.options.now());
+        let mut plan = Plan::new(self.common.options.now());
         for queued in &self.taken {
-            plan.add(&self.shared.options, queued);
+            plan.add(&self.common.options, queued);
         }
         Ok(plan)
     }
 
     fn commit(&mut self, plan: &mut Plan) {
-        if let Err(error) = plan.reserve(&*self.shared.storage) {
-            plan.undo(&*self.shared.storage);
+        if let Err(error) = plan.reserve(&*self.common.storage) {
+            plan.undo(&*self.common.storage);
             return self.give_up(&error);
         }
         let records = plan.records();
         match self.journal.write(&records, &plan.slices()) {
             Ok(()) => {}
             Err(NotWritten::Full) => {
-                plan.undo(&*self.shared.storage);
+                plan.undo(&*self.common.storage);
                 return self.give_up(&io::ErrorKind::StorageFull.into());
             }
             Err(NotWritten::Broken(_)) => {
@@ -140,18 +140,18 @@ impl Committer {
                 if crate::planted::is(crate::planted::Mistake::AppendAfterError) {
                     return self.refuse(Refused::Storage);
                 }
-                self.shared.fail();
+                self.common.fail();
                 return self.refuse(Refused::Storage);
             }
         }
-        self.shared.set_full(false);
-        self.journal.checkpointed(self.shared.duties().done);
+        self.common.set_full(false);
+        self.journal.checkpointed(self.common.duties().done);
         self.acknowledge(plan);
         let mut unwritten = BTreeSet::new();
-        for planned in plan.parts() {
+        for planned in plan.channels() {
             if self.write(planned).is_err() {
                 // The frames are in the journal, and the next start will find them there.
-                self.shared.fail();
+                self.common.fail();
                 unwritten.insert(Arc::clone(&planned.channel.name));
             }
         }
@@ -193,31 +193,31 @@ impl Committer {
             *first += submission.messages;
             messages += submission.messages;
         }
-        self.shared.counters.batches.fetch_add(1, Relaxed);
-        self.shared.counters.messages.fetch_add(messages, Relaxed);
+        self.common.counters.batches.fetch_add(1, Relaxed);
+        self.common.counters.messages.fetch_add(messages, Relaxed);
     }
 
     /// Writes one channel's part to its segments.
-    fn write(&mut self, planned: &mut PlannedPart) -> io::Result<()> {
+    fn write(&mut self, planned: &mut ChannelPlan) -> io::Result<()> {
         let channel = Arc::clone(&planned.channel);
         let dirty = self
             .dirty
             .entry(Arc::clone(&channel.name))
             .or_insert_with(|| Dirty::new(Arc::clone(&channel)));
         let mut newest = channel.newest();
-        for stretch in &mut planned.stretches {
-            if let Some(begun) = stretch.begun.take() {
-                self.shared.roll(dirty, &channel, &mut newest, begun)?;
+        for of_segment in &mut planned.segments {
+            if let Some(begun) = of_segment.begun.take() {
+                self.common.roll(dirty, &channel, &mut newest, begun)?;
             }
             let Some(segment) = newest.as_mut() else {
                 return Err(io::Error::other("the plan has no segment"));
             };
             dirty.touch(segment);
-            if segment.append(planned.time, &stretch.pieces).is_err() {
+            if segment.append(planned.time, &of_segment.frames).is_err() {
                 // What the append has left undone is in the journal.
-                segment.next = stretch.record.next();
-                segment.length = stretch.record.offset + stretch.record.length;
-                rebuild::rebuild(&self.shared.journal_files, &channel, segment)?;
+                segment.next = of_segment.record.next();
+                segment.length = of_segment.record.offset + of_segment.record.length;
+                rebuild::rebuild(&self.common.journal_files, &channel, segment)?;
             }
             channel.publish(segment);
         }
@@ -227,10 +227,10 @@ impl Committer {
     /// Goes on in the other journal file, if it is not needed any more; the batches of this one are now
     /// to be made durable in their segments.
     fn turn_over(&mut self) -> io::Result<bool> {
-        if self.shared.duties().is_pending {
+        if self.common.duties().is_pending {
             return Ok(false);
         }
-        let done = self.shared.duties().done;
+        let done = self.common.duties().done;
         self.journal.checkpointed(done);
         // Whatever happens to the checkpoint, the batches of the other file are not needed.
         self.journal.turn_over().map_err(NotWritten::into_error)?;
@@ -247,7 +247,7 @@ impl Committer {
                 continue;
             };
             if segment.complete().is_err() {
-                rebuild::rebuild(&self.shared.journal_files, &channel, segment)?;
+                rebuild::rebuild(&self.common.journal_files, &channel, segment)?;
             }
             dirty.extent = segment.extent();
             channel.publish(segment);
@@ -256,12 +256,12 @@ impl Committer {
             upto: self.journal.number(),
             dirty: std::mem::take(&mut self.dirty).into_values().collect(),
         };
-        let mut duties = self.shared.duties();
+        let mut duties = self.common.duties();
         duties.checkpoint = Some(checkpoint);
         duties.is_pending = true;
         duties.has_no_space = false;
         drop(duties);
-        self.shared.duty.notify_all();
+        self.common.duty.notify_all();
         Ok(())
     }
 
@@ -273,10 +273,10 @@ impl Committer {
 
     fn give_up(&mut self, error: &io::Error) {
         if is_full(error) {
-            self.shared.set_full(true);
+            self.common.set_full(true);
             self.refuse(Refused::Full);
         } else {
-            self.shared.fail();
+            self.common.fail();
             self.refuse(Refused::Storage);
         }
     }
@@ -300,7 +300,7 @@ fn without_followers(queued: Vec<Queued>) -> Vec<Queued> {
     taken
 }
 
-impl Shared {
+impl Common {
     /// Ends the newest segment and goes on in another.
     fn roll(
         &self,

@@ -6,7 +6,7 @@ use crate::directory::{replace, sync_dir};
 use crate::error::OpenError;
 use crate::names;
 use crate::storage::Storage;
-use crate::whole::{read_all, uninterrupted};
+use crate::whole::{WAITING, read_all, uninterrupted};
 
 /// The formats that this version writes, and the only ones that it reads.
 const TEXT: &str = "tenfold-log 1\njournal 1\nindex 1\nsnapshot 1\n";
@@ -38,8 +38,7 @@ pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
     if uninterrupted(|| file.length()).map_err(&reading)? > MOST {
         return Err(OpenError::Format("a long text".to_owned()));
     }
-    let bytes =
-        read_all(&*file, |file, buffer, offset| file.read_at(buffer, offset)).map_err(&reading)?;
+    let bytes = read_all(&*file, WAITING).map_err(&reading)?;
     if bytes == TEXT.as_bytes() {
         return Ok(true);
     }

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use bytes::{Buf, Bytes};
 use tenfold_codec::{Decoder, Event, Framing, Side};
 
+use crate::crc;
+
 /// Bytes of a header.
 const HEADER: usize = 10;
 
@@ -18,6 +20,44 @@ fn decoder() -> Decoder {
     let decoder = Decoder::new(side()).with_limit(u64::MAX);
     // Only a frame that is cut is longer than what is there, and of it nothing is to be copied.
     decoder.with_pieces_above(0)
+}
+
+/// Whole frames, one after the other, and how many messages they are.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Frames {
+    /// The frames as they stand on the wire.
+    pub bytes: Bytes,
+    /// How many messages they are.
+    pub messages: u64,
+}
+
+impl Frames {
+    /// Cuts whole frames so that each part has at most `most` bytes, or one larger frame.
+    pub(crate) fn cut(bytes: Bytes, messages: u64, most: usize) -> Vec<Self> {
+        if bytes.len() <= most || messages == 1 {
+            return vec![Self { bytes, messages }];
+        }
+        let mut all = Vec::new();
+        let (mut rest, mut left) = (bytes, messages);
+        while left > 0 {
+            let found = whole(&rest, left, most);
+            if found.messages == 0 {
+                // They are not frames: the caller has given something else.
+                break;
+            }
+            all.push(Self {
+                bytes: rest.split_to(found.bytes),
+                messages: found.messages,
+            });
+            left -= found.messages;
+        }
+        all
+    }
+
+    pub(crate) fn crc(&self) -> u32 {
+        crc::of(&self.bytes)
+    }
 }
 
 /// What strict reading finds in some bytes.
@@ -96,31 +136,12 @@ pub(crate) fn are(bytes: &[u8], messages: u64) -> bool {
     decoder.is_idle() && count == messages
 }
 
-/// What stands behind so many messages, in bytes that are whole frames.
-pub(crate) fn behind(frames: &Bytes, messages: u64) -> Bytes {
+/// What stands after so many messages, in bytes that are whole frames.
+pub(crate) fn after(frames: &Bytes, messages: u64) -> Bytes {
     let mut rest = frames.clone();
     let found = whole(frames, messages, usize::MAX);
     rest.advance(found.bytes);
     rest
-}
-
-/// Cuts whole frames into pieces of at most `most` bytes, or of one larger frame.
-pub(crate) fn pieces(frames: Bytes, messages: u64, most: usize) -> Vec<(Bytes, u64)> {
-    if frames.len() <= most || messages == 1 {
-        return vec![(frames, messages)];
-    }
-    let mut pieces = Vec::new();
-    let (mut rest, mut left) = (frames, messages);
-    while left > 0 {
-        let found = whole(&rest, left, most);
-        if found.messages == 0 {
-            // They are no frames: the caller has given something else.
-            break;
-        }
-        pieces.push((rest.split_to(found.bytes), found.messages));
-        left -= found.messages;
-    }
-    pieces
 }
 
 #[cfg(test)]
@@ -165,20 +186,23 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_whole_frames() {
+    fn frames_are_cut_between_two_of_them() {
         let bytes = frames(&["a", "bb", &"c".repeat(50), "d", ""]);
-        let cut = pieces(bytes.clone(), 5, 24);
-        let lengths: Vec<_> = cut.iter().map(|(bytes, n)| (bytes.len(), *n)).collect();
+        let cut = Frames::cut(bytes.clone(), 5, 24);
+        let lengths: Vec<_> = cut
+            .iter()
+            .map(|some| (some.bytes.len(), some.messages))
+            .collect();
         assert_eq!(lengths, [(23, 2), (60, 1), (21, 2)]);
-        let joined: Vec<u8> = cut.iter().flat_map(|(bytes, _)| bytes.to_vec()).collect();
+        let joined: Vec<u8> = cut.iter().flat_map(|some| some.bytes.to_vec()).collect();
         assert_eq!(joined, bytes);
     }
 
     #[test]
-    fn behind_so_many_messages_is_the_rest() {
+    fn after_so_many_messages_comes_the_rest() {
         let bytes = frames(&["a", "bb", "c"]);
-        assert_eq!(behind(&bytes, 2), frames(&["c"]));
-        assert_eq!(behind(&bytes, 0), bytes);
-        assert_eq!(behind(&bytes, 3), Bytes::new());
+        assert_eq!(after(&bytes, 2), frames(&["c"]));
+        assert_eq!(after(&bytes, 0), bytes);
+        assert_eq!(after(&bytes, 3), Bytes::new());
     }
 }

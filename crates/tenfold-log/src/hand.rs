@@ -8,19 +8,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::committer::Committer;
-use crate::shared::Shared;
+use crate::common::Common;
 
 /// Where the committer is while a log runs.
 #[derive(Debug)]
 pub(crate) struct Hand {
-    shared: Arc<Shared>,
+    common: Arc<Common>,
     committer: Mutex<Option<Committer>>,
 }
 
 impl Hand {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(common: Arc<Common>) -> Self {
         Self {
-            shared,
+            common,
             committer: Mutex::default(),
         }
     }
@@ -62,9 +62,9 @@ impl Hand {
         // First let go, then look: who finds the hand taken has queued before that, or calls the thread.
         drop(hand);
         if is_stuck {
-            self.shared.call();
+            self.common.call();
         } else {
-            self.shared.call_if_queued();
+            self.common.call_if_queued();
         }
         true
     }
@@ -72,7 +72,7 @@ impl Hand {
     fn lock(&self) -> MutexGuard<'_, Option<Committer>> {
         self.committer.lock().unwrap_or_else(|poisoned| {
             // Somebody has panicked in the middle of a commit: nothing may be written behind that.
-            self.shared.fail();
+            self.common.fail();
             poisoned.into_inner()
         })
     }
@@ -104,7 +104,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         // Who has queued the first one has told the thread, or commits it.
         if self.is_first {
-            self.hand.shared.call();
+            self.hand.common.call();
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Index {
 
 /// What an index has for a seq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Lookup {
     /// The entry with this number.
     Entry(u64, Entry),
     /// None: entries before end at the seq `first`, those behind begin at `next`, if there are any.
@@ -134,16 +134,16 @@ impl Index {
     }
 
     /// Where a seq is. `hint` is the number of an entry that may have it.
-    pub(crate) fn find(&self, seq: u64, hint: u64) -> io::Result<Place> {
+    pub(crate) fn find(&self, seq: u64, hint: u64) -> io::Result<Lookup> {
         let has = |entry: &Entry| entry.first <= seq && seq < entry.next();
         if let Some(entry) = self.get(hint)?.filter(has) {
-            return Ok(Place::Entry(hint, entry));
+            return Ok(Lookup::Entry(hint, entry));
         }
         let (behind, before) = self.partition(|entry| entry.first > seq)?;
         if let Some((number, entry)) = before.filter(|(_, entry)| has(entry)) {
-            return Ok(Place::Entry(number, entry));
+            return Ok(Lookup::Entry(number, entry));
         }
-        Ok(Place::Hole {
+        Ok(Lookup::Hole {
             first: before.map_or(self.segment, |(_, entry)| entry.next()),
             next: behind.map(|(_, entry)| entry.first),
         })

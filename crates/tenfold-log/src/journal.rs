@@ -63,7 +63,7 @@ const MAGIC: &[u8; 8] = b"TFJOURN1";
 const CRC_AT: usize = 44;
 const HEADER: usize = 48;
 static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
-/// A file is filled with zeros in portions of this, in blocks.
+/// A file is filled with zeros with so many blocks at once.
 const FILL: usize = 256;
 
 impl Header {
@@ -302,9 +302,9 @@ fn fill(file: &dyn File, size: u64) -> io::Result<bool> {
     let slices = [&ZEROS[..]; FILL];
     while length < size {
         let left = usize::try_from((size - length).div_ceil(BLOCK)).unwrap_or(FILL);
-        let portion = &slices[..left.min(FILL)];
-        write_all_at(file, portion, length)?;
-        length += portion.len() as u64 * BLOCK;
+        let buffer = &slices[..left.min(FILL)];
+        write_all_at(file, buffer, length)?;
+        length += buffer.len() as u64 * BLOCK;
     }
     Ok(is_other)
 }

@@ -4,24 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::channel::{Channel, State};
+use crate::common::{Common, Queued};
 use crate::error::Refused;
 use crate::hand::{Hand, Pending};
 use crate::health::{Health, Numbers};
 use crate::names;
-use crate::shared::{Queued, Shared};
 use crate::submission::Submission;
 
 /// A log. Clones are handles to the same one.
 #[derive(Clone, Debug)]
 pub struct Log {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) common: Arc<Common>,
     pub(crate) hand: Arc<Hand>,
 }
 
 impl Log {
     /// The channels that have messages, by name.
     pub fn channels(&self) -> Vec<Arc<Channel>> {
-        let mut channels = self.shared.all();
+        let mut channels = self.common.all();
         channels.retain(|channel| channel.next() > 0);
         channels
     }
@@ -34,11 +34,11 @@ impl Log {
     /// If the name is none: `[a-z0-9][a-z0-9._-]{0,127}`. It becomes the name of a directory.
     pub fn channel(&self, name: &str, epoch: u64) -> Arc<Channel> {
         assert!(names::is_channel(name), "{name:?} is no channel's name");
-        let mut channels = self.shared.channels();
+        let mut channels = self.common.channels();
         if let Some(channel) = channels.get(name) {
             return Arc::clone(channel);
         }
-        let storage = Arc::clone(&self.shared.storage);
+        let storage = Arc::clone(&self.common.storage);
         let channel = Channel::new(name.into(), epoch, storage, State::empty(), None);
         let channel = Arc::new(channel);
         channels.insert(name.into(), Arc::clone(&channel));
@@ -47,7 +47,7 @@ impl Log {
 
     /// Forgets a channel that has never had a message. To be called when nothing is queued for it.
     pub fn forget(&self, name: &str) {
-        let mut channels = self.shared.channels();
+        let mut channels = self.common.channels();
         if channels
             .get(name)
             .is_some_and(|channel| channel.next() == 0)
@@ -70,7 +70,7 @@ impl Log {
             channel: Arc::clone(channel),
             submission,
         };
-        let mut queue = self.shared.lock_queue();
+        let mut queue = self.common.lock_queue();
         queue.waiting.push_back(queued);
         let is_first = queue.waiting.len() == 1;
         drop(queue);
@@ -80,11 +80,11 @@ impl Log {
     /// Whether it makes sense to let somebody publish. Where there was no space, it is tried whether
     /// there is some now.
     pub fn may_publish(&self) -> Result<(), Refused> {
-        match self.shared.health() {
+        match self.common.health() {
             Health::Ok => Ok(()),
             Health::ReadOnly => Err(Refused::Storage),
-            Health::Full if self.shared.probe() => {
-                self.shared.set_full(false);
+            Health::Full if self.common.probe() => {
+                self.common.set_full(false);
                 Ok(())
             }
             Health::Full => Err(Refused::Full),
@@ -93,15 +93,15 @@ impl Log {
 
     /// How it is.
     pub fn health(&self) -> Health {
-        self.shared.health()
+        self.common.health()
     }
 
     /// Its numbers now.
     pub fn numbers(&self) -> Numbers {
-        let counters = &self.shared.counters;
+        let counters = &self.common.counters;
         Numbers {
             bytes: self
-                .shared
+                .common
                 .all()
                 .iter()
                 .map(|channel| channel.bytes())

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::channel::{Channel, Part, State};
+use crate::channel::{Channel, ReadableSegment, State};
 use crate::error::OpenError;
 use crate::format;
 use crate::index::{self, Index};
@@ -14,7 +14,7 @@ use crate::options::time;
 use crate::scan::{Scan, scan};
 use crate::snapshot::Snapshot;
 use crate::storage::{Sharing, Storage};
-use crate::whole::{read_all, uninterrupted};
+use crate::whole::{WAITING, read_all, uninterrupted};
 
 /// A log as its files show it. What is only in the journal is not in its channels.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl Looked {
         let has_snapshot = files.iter().any(|file| file == "snapshot");
         let snapshot = if has_snapshot {
             let file = uninterrupted(|| storage.open(&names::snapshot(name), false))?;
-            let bytes = read_all(&*file, |file, buffer, offset| file.read_at(buffer, offset))?;
+            let bytes = read_all(&*file, WAITING)?;
             Snapshot::decode(&bytes).filter(|snapshot| *snapshot.channel == **name)
         } else {
             None
@@ -164,17 +164,17 @@ impl Looked {
             .iter()
             .filter_map(|file| names::segment_of(file, names::FRAMES_ENDING));
         for first in firsts {
-            match part(&**storage, name, first) {
-                Ok((part, next)) => {
+            match readable(&**storage, name, first) {
+                Ok((readable, next)) => {
                     state.next = state.next.max(next);
-                    state.parts.insert(first, part);
+                    state.segments.insert(first, readable);
                 }
                 // Retention has removed it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        let oldest = state.parts.keys().next().copied().unwrap_or(0);
+        let oldest = state.segments.keys().next().copied().unwrap_or(0);
         state.first = snapshot.as_ref().map_or(oldest, |snapshot| snapshot.first);
         let channel = Channel::new(
             Arc::clone(name),
@@ -192,10 +192,10 @@ impl Looked {
 
     fn stats(&self) -> io::Result<ChannelStats> {
         let channel = &self.channel;
-        let parts: Vec<(u64, Part)> = channel.parts();
+        let segments: Vec<(u64, ReadableSegment)> = channel.segments();
         let mut times = Vec::new();
-        for (first, part) in parts.first().into_iter().chain(parts.last()) {
-            let index = index_of(channel, *first, part)?;
+        for (first, readable) in segments.first().into_iter().chain(segments.last()) {
+            let index = index_of(channel, *first, readable)?;
             times.extend(
                 index
                     .partition(|_| true)?
@@ -210,7 +210,7 @@ impl Looked {
             first: channel.first(),
             next: channel.next(),
             bytes: channel.bytes(),
-            segments: parts.len(),
+            segments: segments.len(),
             oldest: times.iter().min().copied(),
             newest: times.iter().max().copied(),
             producers: channel.producers().len(),
@@ -219,46 +219,42 @@ impl Looked {
 }
 
 /// A segment as its files are, and the seq behind its last entry.
-fn part(storage: &dyn Storage, name: &str, first: u64) -> io::Result<(Part, u64)> {
+fn readable(storage: &dyn Storage, name: &str, first: u64) -> io::Result<(ReadableSegment, u64)> {
     // The index first: what it has then is in the frames.
-    let mut part = Part::default();
+    let mut readable = ReadableSegment::default();
     let mut next = first;
     match uninterrupted(|| storage.open(&names::index(name, first), false)) {
         Ok(file) => {
-            part.entries = index::count(uninterrupted(|| file.length())?);
-            let index = Index::new(file, first, part.entries, None, |file, buffer, offset| {
-                file.read_at(buffer, offset)
-            });
+            readable.entries = index::count(uninterrupted(|| file.length())?);
+            let index = Index::new(file, first, readable.entries, None, WAITING);
             if let Some((_, last)) = index.last()? {
-                (next, part.time) = (last.next(), Some(last.time));
+                (next, readable.time) = (last.next(), Some(last.time));
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     let file = uninterrupted(|| storage.open(&names::frames(name, first), false))?;
-    part.length = uninterrupted(|| file.length())?;
-    Ok((part, next))
+    readable.length = uninterrupted(|| file.length())?;
+    Ok((readable, next))
 }
 
 /// The index of a segment that nobody writes.
-pub(crate) fn index_of(channel: &Channel, first: u64, part: &Part) -> io::Result<Index> {
+pub(crate) fn index_of(
+    channel: &Channel,
+    first: u64,
+    readable: &ReadableSegment,
+) -> io::Result<Index> {
     let path = names::index(channel.name(), first);
     let file = uninterrupted(|| channel.storage.open(&path, false))?;
-    Ok(Index::new(
-        file,
-        first,
-        part.entries,
-        None,
-        |file, buffer, offset| file.read_at(buffer, offset),
-    ))
+    Ok(Index::new(file, first, readable.entries, None, WAITING))
 }
 
 impl Channel {
     /// Its segments.
-    pub(crate) fn parts(&self) -> Vec<(u64, Part)> {
+    pub(crate) fn segments(&self) -> Vec<(u64, ReadableSegment)> {
         let state = self.state();
-        let parts: BTreeMap<u64, Part> = state.parts.clone();
-        parts.into_iter().collect()
+        let segments: BTreeMap<u64, ReadableSegment> = state.segments.clone();
+        segments.into_iter().collect()
     }
 }

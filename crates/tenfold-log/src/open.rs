@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::checkpointer::Checkpointer;
 use crate::committer::Committer;
+use crate::common::{Common, Stage};
 use crate::directory::sync_dir;
 use crate::error::OpenError;
 use crate::format;
@@ -17,7 +18,6 @@ use crate::names;
 use crate::options::Options;
 use crate::recovery;
 use crate::report::Report;
-use crate::shared::{Shared, Stage};
 use crate::spare;
 use crate::storage::{Sharing, Storage};
 use crate::whole::uninterrupted;
@@ -55,22 +55,22 @@ pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenE
     make().map_err(OpenError::io("making the directories"))?;
     let recovered = recovery::recover(&storage, &options)
         .map_err(|(doing, error)| OpenError::Io(doing, error))?;
-    let shared = Arc::new(Shared::new(
+    let common = Arc::new(Common::new(
         storage,
         options,
         recovered.journal.files.clone(),
         recovered.channels,
         lock,
     ));
-    shared.checkpointed(recovered.journal.number());
+    common.checkpointed(recovered.journal.number());
     Ok(Opened {
         log: Log {
-            shared: Arc::clone(&shared),
-            hand: Arc::new(Hand::new(Arc::clone(&shared))),
+            common: Arc::clone(&common),
+            hand: Arc::new(Hand::new(Arc::clone(&common))),
         },
         report: recovered.report,
-        committer: Committer::new(Arc::clone(&shared), recovered.journal),
-        checkpointer: Checkpointer::new(shared),
+        committer: Committer::new(Arc::clone(&common), recovered.journal),
+        checkpointer: Checkpointer::new(common),
     })
 }
 
@@ -85,13 +85,13 @@ pub(crate) fn lock(
 }
 
 /// Commits until the log ends. If a commit panics, the log is at its end: what is queued is refused.
-fn commit(hand: &Hand, shared: &Shared) {
+fn commit(hand: &Hand, common: &Common) {
     let work = || hand.work();
     loop {
         match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(is_stuck) if !shared.wait_for_work(is_stuck) => break,
+            Ok(is_stuck) if !common.wait_for_work(is_stuck) => break,
             Ok(_) => {}
-            Err(_) => shared.fail(),
+            Err(_) => common.fail(),
         }
     }
 }
@@ -99,7 +99,7 @@ fn commit(hand: &Hand, shared: &Shared) {
 /// The threads of a log that runs.
 #[derive(Debug)]
 pub struct Threads {
-    shared: Arc<Shared>,
+    common: Arc<Common>,
     hand: Arc<Hand>,
     committer: JoinHandle<()>,
     checkpointer: JoinHandle<()>,
@@ -115,13 +115,13 @@ impl Opened {
             mut checkpointer,
         } = self;
         log.hand.give(committer);
-        let (hand, shared) = (Arc::clone(&log.hand), Arc::clone(&log.shared));
+        let (hand, common) = (Arc::clone(&log.hand), Arc::clone(&log.common));
         let spawn = thread::Builder::new().name("tenfold-commit".to_owned());
-        let committer = spawn.spawn(move || commit(&hand, &shared))?;
+        let committer = spawn.spawn(move || commit(&hand, &common))?;
         let spawn = thread::Builder::new().name("tenfold-check".to_owned());
         let checkpointer = spawn.spawn(move || checkpointer.run())?;
         let threads = Threads {
-            shared: Arc::clone(&log.shared),
+            common: Arc::clone(&log.common),
             hand: Arc::clone(&log.hand),
             committer,
             checkpointer,
@@ -133,12 +133,12 @@ impl Opened {
     /// has nothing to recover. False: the disk did not let it.
     pub fn stop(mut self) -> bool {
         while self.committer.step() || self.checkpointer.step() {}
-        let shared = &self.log.shared;
-        if shared.health() == Health::ReadOnly || self.committer.begin_checkpoint().is_err() {
+        let common = &self.log.common;
+        if common.health() == Health::ReadOnly || self.committer.begin_checkpoint().is_err() {
             return false;
         }
         while self.checkpointer.step() {}
-        let is_done = !self.log.shared.duties().is_pending;
+        let is_done = !self.log.common.duties().is_pending;
         is_done && self.committer.finish().is_ok()
     }
 }
@@ -148,26 +148,26 @@ impl Threads {
     /// the disk did not let it, and the next start recovers what is committed; what waited for space is
     /// refused.
     pub fn stop(self) -> bool {
-        let (shared, hand) = (self.shared, self.hand);
-        shared.end();
+        let (common, hand) = (self.common, self.hand);
+        common.end();
         let is_joined = self.committer.join().is_ok();
         // Whoever still queues something finds nobody to commit it.
         let Some(mut committer) = hand.take().filter(|_| is_joined) else {
             return false;
         };
         // What somebody else had taken may only wait for a checkpoint.
-        while committer.step() || (committer.has_taken() && shared.wait_for_checkpoint()) {}
+        while committer.step() || (committer.has_taken() && common.wait_for_checkpoint()) {}
         committer.refuse_all();
-        let is_begun = shared.wait_for_checkpoint()
-            && shared.health() != Health::ReadOnly
+        let is_begun = common.wait_for_checkpoint()
+            && common.health() != Health::ReadOnly
             && committer.begin_checkpoint().is_ok();
         if is_begun {
-            shared.wait_for_checkpoint();
+            common.wait_for_checkpoint();
         }
-        shared.duties().stage = Stage::Over;
-        shared.duty.notify_all();
+        common.duties().stage = Stage::Over;
+        common.duty.notify_all();
         let is_checked = self.checkpointer.join().is_ok();
-        let is_done = is_begun && is_checked && !shared.duties().is_pending;
-        is_done && shared.health() != Health::ReadOnly && committer.finish().is_ok()
+        let is_done = is_begun && is_checked && !common.duties().is_pending;
+        is_done && common.health() != Health::ReadOnly && committer.finish().is_ok()
     }
 }

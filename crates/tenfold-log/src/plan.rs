@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use crate::batch::Record;
 use crate::channel::Channel;
+use crate::common::Queued;
 use crate::crc;
 use crate::entry;
+use crate::frames::Frames;
 use crate::names;
 use crate::options::Options;
-use crate::segment::{Files, Piece, Segment};
-use crate::shared::Queued;
+use crate::segment::{Files, Segment};
 use crate::storage::Storage;
 use crate::whole::uninterrupted;
 
@@ -19,17 +20,17 @@ use crate::whole::uninterrupted;
 #[derive(Debug)]
 pub(crate) struct Plan {
     now: u64,
-    parts: Vec<PlannedPart>,
+    channels: Vec<ChannelPlan>,
     by_name: HashMap<Arc<str>, usize>,
 }
 
 /// One channel's part.
 #[derive(Debug)]
-pub(crate) struct PlannedPart {
+pub(crate) struct ChannelPlan {
     pub(crate) channel: Arc<Channel>,
     /// When it is committed; never before what is there already.
     pub(crate) time: u64,
-    pub(crate) stretches: Vec<Stretch>,
+    pub(crate) segments: Vec<SegmentPlan>,
     /// The largest segment, and how old the first message of one becomes.
     segment: u64,
     most_age: Option<u64>,
@@ -47,9 +48,9 @@ struct At {
 
 /// What goes into one segment.
 #[derive(Debug)]
-pub(crate) struct Stretch {
+pub(crate) struct SegmentPlan {
     pub(crate) record: Record,
-    pub(crate) pieces: Vec<Piece>,
+    pub(crate) frames: Vec<Frames>,
     /// It is a new one.
     is_new: bool,
     pub(crate) begun: Option<Segment>,
@@ -59,7 +60,7 @@ impl Plan {
     pub(crate) fn new(now: u64) -> Self {
         Self {
             now,
-            parts: Vec::new(),
+            channels: Vec::new(),
             by_name: HashMap::new(),
         }
     }
@@ -67,29 +68,33 @@ impl Plan {
     /// Finds places for frames, behind those that have theirs.
     pub(crate) fn add(&mut self, options: &Options, queued: &Queued) {
         let name = &queued.channel.name;
-        let index = self.by_name.get(name).copied().unwrap_or(self.parts.len());
-        if index == self.parts.len() {
-            self.parts
-                .push(PlannedPart::new(&queued.channel, options, self.now));
+        let index = self
+            .by_name
+            .get(name)
+            .copied()
+            .unwrap_or(self.channels.len());
+        if index == self.channels.len() {
+            self.channels
+                .push(ChannelPlan::new(&queued.channel, options, self.now));
             self.by_name.insert(Arc::clone(name), index);
         }
-        self.parts[index].add(queued);
+        self.channels[index].add(queued);
     }
 
     /// Makes sure that there is space for all of it.
     pub(crate) fn reserve(&mut self, storage: &dyn Storage) -> io::Result<()> {
-        self.parts
+        self.channels
             .iter_mut()
-            .try_for_each(|part| part.reserve(storage))
+            .try_for_each(|channel_plan| channel_plan.reserve(storage))
     }
 
     /// Removes the files that were made for it. What cannot be removed is empty, and does no harm.
     pub(crate) fn undo(&mut self, storage: &dyn Storage) {
-        for part in &mut self.parts {
-            for stretch in &mut part.stretches {
-                if stretch.is_new {
-                    stretch.begun = None;
-                    let (name, segment) = (part.channel.name(), stretch.record.segment);
+        for channel_plan in &mut self.channels {
+            for planned in &mut channel_plan.segments {
+                if planned.is_new {
+                    planned.begun = None;
+                    let (name, segment) = (channel_plan.channel.name(), planned.record.segment);
                     let _ = uninterrupted(|| storage.remove(&names::index(name, segment)));
                     let _ = uninterrupted(|| storage.remove(&names::frames(name, segment)));
                 }
@@ -103,44 +108,48 @@ impl Plan {
 
     /// The seq of the first message of a channel.
     pub(crate) fn first_of(&self, name: &str) -> u64 {
-        let part = self.by_name.get(name).map(|index| &self.parts[*index]);
-        let first = part.and_then(|part| part.stretches.first());
-        first.map_or(0, |stretch| stretch.record.first)
+        let channel_plan = self.by_name.get(name).map(|index| &self.channels[*index]);
+        let first = channel_plan.and_then(|channel_plan| channel_plan.segments.first());
+        first.map_or(0, |planned| planned.record.first)
     }
 
     /// When each channel's part is committed.
     pub(crate) fn times(&self) -> HashMap<Arc<str>, u64> {
-        let timed = |part: &PlannedPart| (Arc::clone(&part.channel.name), part.time);
-        self.parts.iter().map(timed).collect()
+        let timed = |channel_plan: &ChannelPlan| {
+            (Arc::clone(&channel_plan.channel.name), channel_plan.time)
+        };
+        self.channels.iter().map(timed).collect()
     }
 
-    pub(crate) fn parts(&mut self) -> &mut [PlannedPart] {
-        &mut self.parts
+    pub(crate) fn channels(&mut self) -> &mut [ChannelPlan] {
+        &mut self.channels
     }
 
-    fn stretches(&self) -> impl Iterator<Item = &Stretch> {
-        self.parts.iter().flat_map(|part| &part.stretches)
+    fn segments(&self) -> impl Iterator<Item = &SegmentPlan> {
+        self.channels
+            .iter()
+            .flat_map(|channel_plan| &channel_plan.segments)
     }
 
     pub(crate) fn records(&self) -> Vec<Record> {
-        self.stretches()
-            .map(|stretch| stretch.record.clone())
+        self.segments()
+            .map(|planned| planned.record.clone())
             .collect()
     }
 
     /// The frames of all records.
     pub(crate) fn slices(&self) -> Vec<&[u8]> {
-        let pieces = self.stretches().flat_map(|stretch| &stretch.pieces);
-        pieces.map(|piece| &piece.frames[..]).collect()
+        let frames = self.segments().flat_map(|planned| &planned.frames);
+        frames.map(|some| &some.bytes[..]).collect()
     }
 
     /// Bytes of all frames.
     pub(crate) fn bytes(&self) -> u64 {
-        self.stretches().map(|stretch| stretch.record.length).sum()
+        self.segments().map(|planned| planned.record.length).sum()
     }
 }
 
-impl PlannedPart {
+impl ChannelPlan {
     fn new(channel: &Arc<Channel>, options: &Options, now: u64) -> Self {
         let retention = (options.retention)(channel.name());
         let next = channel.state().next;
@@ -172,7 +181,7 @@ impl PlannedPart {
         Self {
             channel: Arc::clone(channel),
             time,
-            stretches: Vec::new(),
+            segments: Vec::new(),
             segment: options.segment_of(&retention),
             most_age,
             at,
@@ -187,9 +196,9 @@ impl PlannedPart {
         let mut total = None;
         if let Some(id) = &submission.producer {
             let planned = self
-                .stretches
+                .segments
                 .iter()
-                .flat_map(|stretch| &stretch.record.producers);
+                .flat_map(|planned| &planned.record.producers);
             let before = planned
                 .rev()
                 .find(|(other, _)| other == id)
@@ -200,11 +209,11 @@ impl PlannedPart {
             });
             total = Some((Arc::clone(id), before + submission.messages));
         }
-        for piece in Piece::cut(submission.frames.clone(), submission.messages, most) {
-            self.place(piece);
+        for some in Frames::cut(submission.frames.clone(), submission.messages, most) {
+            self.place(some);
         }
         // Counts are those of the whole batch, so any record will do.
-        if let (Some((id, total)), Some(last)) = (total, self.stretches.last_mut()) {
+        if let (Some((id, total)), Some(last)) = (total, self.segments.last_mut()) {
             let producers = &mut last.record.producers;
             match producers.iter_mut().find(|(other, _)| *other == id) {
                 Some((_, count)) => *count = total,
@@ -213,8 +222,8 @@ impl PlannedPart {
         }
     }
 
-    fn place(&mut self, piece: Piece) {
-        let length = piece.frames.len() as u64;
+    fn place(&mut self, some: Frames) {
+        let length = some.bytes.len() as u64;
         let is_full = self.at.length > 0 && self.at.length.saturating_add(length) > self.segment;
         let is_old = self
             .at
@@ -230,8 +239,8 @@ impl PlannedPart {
                 ..self.at
             };
         }
-        if is_new || self.stretches.is_empty() {
-            self.stretches.push(Stretch {
+        if is_new || self.segments.is_empty() {
+            self.segments.push(SegmentPlan {
                 record: Record {
                     channel: Arc::clone(&self.channel.name),
                     epoch: self.channel.epoch(),
@@ -241,36 +250,36 @@ impl PlannedPart {
                     time: self.time,
                     ..Record::default()
                 },
-                pieces: Vec::new(),
+                frames: Vec::new(),
                 is_new,
                 begun: None,
             });
         }
-        self.at.next += piece.messages;
+        self.at.next += some.messages;
         self.at.length += length;
         self.at.since.get_or_insert(self.time);
-        if let Some(Stretch { record, pieces, .. }) = self.stretches.last_mut() {
-            record.crc = crc::append(record.crc, &piece.frames);
-            record.messages += piece.messages;
+        if let Some(SegmentPlan { record, frames, .. }) = self.segments.last_mut() {
+            record.crc = crc::append(record.crc, &some.bytes);
+            record.messages += some.messages;
             record.length += length;
-            pieces.push(piece);
+            frames.push(some);
         }
     }
 
     fn reserve(&mut self, storage: &dyn Storage) -> io::Result<()> {
         let name = self.channel.name();
-        for stretch in &mut self.stretches {
-            let (bytes, pieces) = (stretch.record.length, stretch.pieces.len());
-            if stretch.is_new {
-                let first = stretch.record.segment;
+        for planned in &mut self.segments {
+            let (bytes, entries) = (planned.record.length, planned.frames.len());
+            if planned.is_new {
+                let first = planned.record.segment;
                 uninterrupted(|| storage.create_dir(&names::channel(name)))?;
                 let files = Files::open(storage, name, first, true)?;
                 let mut begun = Segment::begin(Arc::new(files), first);
                 begun.empty()?;
-                begun.reserve(bytes, pieces)?;
-                stretch.begun = Some(begun);
+                begun.reserve(bytes, entries)?;
+                planned.begun = Some(begun);
             } else if let Some(segment) = self.channel.newest().as_mut() {
-                segment.reserve(bytes, pieces)?;
+                segment.reserve(bytes, entries)?;
             }
         }
         Ok(())

@@ -6,16 +6,16 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::channel::{Channel, Part};
+use crate::channel::{Channel, ReadableSegment};
 use crate::crc;
 use crate::entry::Entry;
 use crate::error::ReadError;
-use crate::frames;
-use crate::index::{Index, Place};
+use crate::frames::{self, Frames};
+use crate::index::{Index, Lookup};
 use crate::options::milliseconds;
 use crate::segment::Files;
 use crate::storage::File;
-use crate::whole::{ReadAt, read_exact_at};
+use crate::whole::{CACHED, ReadAt, WAITING, read_exact_at};
 
 /// A place in a channel's files. It holds no messages, unless it is [given memory](Self::reuse), and one segment's files open at the most, which
 /// all readers of the segment share.
@@ -30,18 +30,6 @@ pub struct Reader {
     /// Memory for the next read.
     spare: BytesMut,
 }
-
-/// Whole frames that were checked.
-#[derive(Clone, Debug)]
-pub struct Stretch {
-    /// The frames, as they stand on the wire.
-    pub frames: Bytes,
-    /// How many messages they are.
-    pub messages: u64,
-}
-
-const WAITING: ReadAt = |file: &dyn File, buffer, offset| file.read_at(buffer, offset);
-const CACHED: ReadAt = |file: &dyn File, buffer, offset| file.read_cached_at(buffer, offset);
 
 impl Channel {
     /// A place to read from.
@@ -62,18 +50,18 @@ impl Channel {
         if crate::options::time(wanted_ms) < wanted {
             wanted_ms = wanted_ms.saturating_add(1);
         }
-        let (parts, next) = {
+        let (segments, next) = {
             let state = self.state();
-            let parts: Vec<(u64, Part)> = state
-                .parts
+            let segments: Vec<(u64, ReadableSegment)> = state
+                .segments
                 .iter()
-                .map(|(first, part)| (*first, part.clone()))
+                .map(|(first, readable)| (*first, readable.clone()))
                 .collect();
-            (parts, state.next)
+            (segments, state.next)
         };
-        for (segment, part) in parts {
+        for (segment, readable) in segments {
             let mut reader = self.reader(segment);
-            let index = reader.index(segment, &part, WAITING)?;
+            let index = reader.index(segment, &readable, WAITING)?;
             let (behind, before) = index.partition(|entry| entry.time >= wanted_ms)?;
             if let Some((number, entry)) = behind {
                 // Of a damaged one it is not known when it was committed.
@@ -106,21 +94,21 @@ impl Reader {
 
     /// Whole frames from [`seq`](Self::seq) on, checked, of at least one message and of about `most` bytes
     /// at the most; goes on behind them. May wait for the disk.
-    pub fn read(&mut self, most: usize) -> Result<Stretch, ReadError> {
+    pub fn read(&mut self, most: usize) -> Result<Frames, ReadError> {
         self.read_as(most, WAITING)
     }
 
     /// [`read`](Self::read), if it can be had without waiting for the disk.
-    pub fn read_cached(&mut self, most: usize) -> Result<Stretch, ReadError> {
+    pub fn read_cached(&mut self, most: usize) -> Result<Frames, ReadError> {
         self.read_as(most, CACHED)
     }
 
-    fn read_as(&mut self, most: usize, how: ReadAt) -> Result<Stretch, ReadError> {
-        let (segment, part, behind) = self.locate()?;
-        let index = self.index(segment, &part, how)?;
+    fn read_as(&mut self, most: usize, how: ReadAt) -> Result<Frames, ReadError> {
+        let (segment, readable, behind) = self.locate()?;
+        let index = self.index(segment, &readable, how)?;
         let (number, first) = match index.find(self.seq, self.hint)? {
-            Place::Entry(number, entry) => (number, entry),
-            Place::Hole { first, next } => {
+            Lookup::Entry(number, entry) => (number, entry),
+            Lookup::Hole { first, next } => {
                 let next = next.or(behind).unwrap_or_else(|| self.channel.next());
                 return Err(self.corrupt(first, next));
             }
@@ -139,14 +127,14 @@ impl Reader {
         let (from, next) = (self.seq, last.next());
         self.hint = number + sound as u64;
         self.seq = next;
-        Ok(Stretch {
-            frames: frames::behind(&frames, from - first.first),
+        Ok(Frames {
+            bytes: frames::after(&frames, from - first.first),
             messages: next - from,
         })
     }
 
     /// The segment that has the next message, and where the one behind it begins.
-    fn locate(&self) -> Result<(u64, Part, Option<u64>), ReadError> {
+    fn locate(&self) -> Result<(u64, ReadableSegment, Option<u64>), ReadError> {
         let state = self.channel.state();
         if self.seq < state.first {
             return Err(ReadError::Trimmed { first: state.first });
@@ -157,11 +145,11 @@ impl Reader {
                 _ => ReadError::Future,
             });
         }
-        match state.part_of(self.seq) {
-            Some((segment, part, behind)) => Ok((segment, part.clone(), behind)),
+        match state.segment_of(self.seq) {
+            Some((segment, readable, behind)) => Ok((segment, readable.clone(), behind)),
             None => Err(ReadError::Corrupt {
                 first: state.first,
-                next: state.parts.keys().next().copied().unwrap_or(state.next),
+                next: state.segments.keys().next().copied().unwrap_or(state.next),
             }),
         }
     }
@@ -175,15 +163,26 @@ impl Reader {
     }
 
     /// The index of a segment, whose files are open then.
-    fn index(&mut self, segment: u64, part: &Part, how: ReadAt) -> io::Result<Index> {
-        let files = match (&self.files, part.files.upgrade()) {
+    fn index(
+        &mut self,
+        segment: u64,
+        readable: &ReadableSegment,
+        how: ReadAt,
+    ) -> io::Result<Index> {
+        let files = match (&self.files, readable.files.upgrade()) {
             (_, Some(files)) => files,
             (Some((open, files)), None) if *open == segment => Arc::clone(files),
             _ => self.open(segment)?,
         };
         let index = Arc::clone(&files.index);
         self.files = Some((segment, files));
-        Ok(Index::new(index, segment, part.entries, part.open, how))
+        Ok(Index::new(
+            index,
+            segment,
+            readable.entries,
+            readable.open,
+            how,
+        ))
     }
 
     /// Opens a segment's files, for others as well.
@@ -191,8 +190,8 @@ impl Reader {
         let channel = &self.channel;
         let files = Files::open(&*channel.storage, channel.name(), segment, false)?;
         let files = Arc::new(files);
-        if let Some(part) = channel.state().parts.get_mut(&segment) {
-            part.files = Arc::downgrade(&files);
+        if let Some(readable) = channel.state().segments.get_mut(&segment) {
+            readable.files = Arc::downgrade(&files);
         }
         Ok(files)
     }

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use crate::channel::Channel;
 use crate::directory::sync_dir;
 use crate::entry;
+use crate::frames::Frames;
 use crate::index::Index;
 use crate::journal::JournalFiles;
 use crate::names;
 use crate::scan::{Scanned, scan};
-use crate::segment::{Files, Piece, Segment, Synced};
-use crate::whole::{read_exact_at, uninterrupted};
+use crate::segment::{Extent, Files, Segment};
+use crate::whole::{WAITING, read_exact_at, uninterrupted};
 
 /// Makes the segment's files anew, durably, as far as it goes. The caller has the channel's newest
 /// segment locked, if it is this one.
@@ -57,14 +58,17 @@ pub(crate) fn rebuild(
 }
 
 /// A segment that is full, as far as its channel knows it.
-pub(crate) fn sealed(channel: &Channel, first: u64, synced: Synced) -> io::Result<Segment> {
+pub(crate) fn sealed(channel: &Channel, first: u64, synced: Extent) -> io::Result<Segment> {
     let state = channel.state();
-    let Some((_, part, Some(next))) = state.part_of(first).filter(|part| part.0 == first) else {
+    let Some((_, readable, Some(next))) = state
+        .segment_of(first)
+        .filter(|readable| readable.0 == first)
+    else {
         return Err(io::Error::other("retention has removed the segment"));
     };
-    let (part, next) = (part.clone(), next);
+    let (readable, next) = (readable.clone(), next);
     drop(state);
-    let files = match part.files.upgrade() {
+    let files = match readable.files.upgrade() {
         Some(files) => files,
         None => Arc::new(Files::open(
             &*channel.storage,
@@ -75,16 +79,16 @@ pub(crate) fn sealed(channel: &Channel, first: u64, synced: Synced) -> io::Resul
     };
     let mut segment = Segment::begin(files, first);
     segment.next = next;
-    segment.length = part.length;
-    segment.entries = part.entries;
-    segment.time = part.time.unwrap_or_default();
+    segment.length = readable.length;
+    segment.entries = readable.entries;
+    segment.time = readable.time.unwrap_or_default();
     segment.synced = synced;
     Ok(segment)
 }
 
 /// Lets readers open the new files of a segment that is full.
 pub(crate) fn forget_files(channel: &Channel, segment: &Segment) {
-    if channel.state().parts.contains_key(&segment.first) {
+    if channel.state().segments.contains_key(&segment.first) {
         channel.publish(segment);
     }
 }
@@ -96,28 +100,23 @@ fn copy_synced(segment: &Segment, fresh: &mut Segment) -> io::Result<()> {
         segment.first,
         segment.synced.entries,
         None,
-        |file, buffer, offset| file.read_at(buffer, offset),
+        WAITING,
     );
     for number in 0..index.len() {
         let Some(entry) = index.get(number)? else {
             return Err(io::Error::other("an entry is damaged"));
         };
         let mut bytes = vec![0; usize::try_from(entry.length).unwrap_or(usize::MAX)];
-        read_exact_at(
-            &*files.frames,
-            &mut bytes,
-            entry.offset,
-            |file, buffer, offset| file.read_at(buffer, offset),
-        )?;
-        let piece = Piece {
-            frames: bytes.into(),
+        read_exact_at(&*files.frames, &mut bytes, entry.offset, WAITING)?;
+        let some = Frames {
+            bytes: bytes.into(),
             messages: u64::from(entry.messages),
         };
-        if piece.crc() != entry.crc {
+        if some.crc() != entry.crc {
             return Err(io::Error::other("frames of the segment are damaged"));
         }
         fresh.skip_to(entry.first, entry.offset)?;
-        fresh.append(entry.time, &[piece])?;
+        fresh.append(entry.time, &[some])?;
     }
     Ok(())
 }
@@ -134,7 +133,7 @@ fn copy_from_journal(
     }
     batches.sort_by_key(|found| found.batch.head.number);
     for found in &batches {
-        for ((record, range), is_sound) in found.batch.parts().zip(&found.are_sound) {
+        for ((record, range), is_sound) in found.batch.records_with_ranges().zip(&found.are_sound) {
             let is_ours = *record.channel == *channel.name
                 && record.segment == segment.first
                 && record.offset >= fresh.length
@@ -142,8 +141,8 @@ fn copy_from_journal(
             if is_ours && *is_sound {
                 fresh.skip_to(record.first, record.offset)?;
                 let frames = found.batch.frames.slice(range);
-                let pieces = Piece::cut(frames, record.messages, entry::MOST);
-                fresh.append(record.time, &pieces)?;
+                let frames = Frames::cut(frames, record.messages, entry::MOST);
+                fresh.append(record.time, &frames)?;
             }
         }
     }

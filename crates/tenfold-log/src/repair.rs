@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::channel::{Channel, Part};
+use crate::channel::{Channel, ReadableSegment};
 use crate::directory::sync_dir;
 use crate::entry::{self, Entry};
 use crate::error::OpenError;
-use crate::frames;
+use crate::frames::{self, Frames};
 use crate::look::index_of;
 use crate::names;
 use crate::open::open;
 use crate::options::Options;
 use crate::report::Report;
-use crate::segment::{Files, Piece, Segment};
+use crate::segment::{Files, Segment};
 use crate::storage::Storage;
-use crate::whole::{read_exact_at, uninterrupted};
+use crate::whole::{WAITING, read_exact_at, uninterrupted};
 
 /// Recovers a log that no hub uses, as the next start would; then makes entries of indexes anew that are
 /// damaged, where the frames between their neighbours are exactly the messages that are missing. What is
@@ -27,8 +27,8 @@ pub fn repair(storage: &Arc<dyn Storage>, options: Options) -> Result<Report, Op
     let opened = open(Arc::clone(storage), options.keeping_everything())?;
     let mut report = opened.report.clone();
     for channel in opened.log.channels() {
-        for (first, part, next) in segments(&channel) {
-            fill(&channel, first, &part, next, &mut report)
+        for (first, readable, next) in segments(&channel) {
+            fill(&channel, first, &readable, next, &mut report)
                 .map_err(OpenError::io("repairing an index"))?;
         }
     }
@@ -40,13 +40,13 @@ pub fn repair(storage: &Arc<dyn Storage>, options: Options) -> Result<Report, Op
 }
 
 /// The segments, each with the seq behind its last message.
-fn segments(channel: &Channel) -> Vec<(u64, Part, u64)> {
-    let parts = channel.parts();
-    let behind = parts.iter().skip(1).map(|(first, _)| *first);
+fn segments(channel: &Channel) -> Vec<(u64, ReadableSegment, u64)> {
+    let segments = channel.segments();
+    let behind = segments.iter().skip(1).map(|(first, _)| *first);
     let nexts: Vec<u64> = behind.chain([channel.next()]).collect();
-    let segments = parts.into_iter().zip(nexts);
+    let segments = segments.into_iter().zip(nexts);
     segments
-        .map(|((first, part), next)| (first, part, next))
+        .map(|((first, readable), next)| (first, readable, next))
         .collect()
 }
 
@@ -54,11 +54,11 @@ fn segments(channel: &Channel) -> Vec<(u64, Part, u64)> {
 fn fill(
     channel: &Arc<Channel>,
     first: u64,
-    part: &Part,
+    readable: &ReadableSegment,
     next: u64,
     report: &mut Report,
 ) -> io::Result<()> {
-    let index = index_of(channel, first, part)?;
+    let index = index_of(channel, first, readable)?;
     let mut entries: Vec<Entry> = Vec::new();
     let mut number = 0;
     while number < index.len() {
@@ -68,9 +68,9 @@ fn fill(
     }
     let storage = &*channel.storage;
     let old = Files::open(storage, channel.name(), first, false)?;
-    let end = (next, part.length);
+    let end = (next, readable.length);
     let mut at = (first, 0);
-    let mut filled: Vec<(Piece, u64)> = Vec::new();
+    let mut filled: Vec<(Frames, u64)> = Vec::new();
     let mut all: Vec<(Entry, bool)> = Vec::new();
     for (to, entry) in entries
         .iter()
@@ -78,22 +78,22 @@ fn fill(
         .chain([(end, None)])
     {
         if at.0 < to.0 && at.1 < to.1 {
-            let time = entry.map(|entry| entry.time).or(part.time).unwrap_or(0);
-            let pieces = exactly(&old, at.1, to.1 - at.1, to.0 - at.0)?;
-            let mut place = at;
-            for piece in pieces.into_iter().flatten() {
+            let time = entry.map(|entry| entry.time).or(readable.time).unwrap_or(0);
+            let found = exactly(&old, at.1, to.1 - at.1, to.0 - at.0)?;
+            let mut from = at;
+            for some in found.into_iter().flatten() {
                 let entry = Entry {
-                    first: place.0,
-                    offset: place.1,
-                    length: piece.frames.len() as u64,
+                    first: from.0,
+                    offset: from.1,
+                    length: some.bytes.len() as u64,
                     time,
-                    messages: u32::try_from(piece.messages).unwrap_or(u32::MAX),
-                    crc: piece.crc(),
+                    messages: u32::try_from(some.messages).unwrap_or(u32::MAX),
+                    crc: some.crc(),
                     is_unproven: true,
                 };
-                place = (entry.next(), entry.end());
+                from = (entry.next(), entry.end());
                 all.push((entry, true));
-                filled.push((piece, time));
+                filled.push((some, time));
             }
         }
         if let Some(entry) = entry {
@@ -123,21 +123,16 @@ fn exactly(
     offset: u64,
     length: u64,
     messages: u64,
-) -> io::Result<Option<Vec<Piece>>> {
+) -> io::Result<Option<Vec<Frames>>> {
     if uninterrupted(|| files.frames.length())? < offset + length {
         return Ok(None);
     }
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-    read_exact_at(
-        &*files.frames,
-        &mut bytes,
-        offset,
-        |file, buffer, offset| file.read_at(buffer, offset),
-    )?;
+    read_exact_at(&*files.frames, &mut bytes, offset, WAITING)?;
     if !frames::are(&bytes, messages) {
         return Ok(None);
     }
-    Ok(Some(Piece::cut(Bytes::from(bytes), messages, entry::MOST)))
+    Ok(Some(Frames::cut(Bytes::from(bytes), messages, entry::MOST)))
 }
 
 /// Puts an index with these entries in the place of the one that is there.
@@ -167,9 +162,9 @@ fn write(channel: &Channel, first: u64, old: &Files, entries: &[(Entry, bool)]) 
         *newest = fresh;
     }
     let mut state = channel.state();
-    if let Some(part) = state.parts.get_mut(&first) {
-        part.entries = entries.len() as u64;
-        part.files = std::sync::Weak::new();
+    if let Some(readable) = state.segments.get_mut(&first) {
+        readable.entries = entries.len() as u64;
+        readable.files = std::sync::Weak::new();
     }
     Ok(())
 }

@@ -4,15 +4,15 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::channel::{Channel, Part};
+use crate::channel::{Channel, ReadableSegment};
+use crate::common::Common;
 use crate::directory::{remove, sync_dir};
 use crate::index::{self, Index};
 use crate::names;
 use crate::options::Retention;
-use crate::shared::Shared;
-use crate::whole::uninterrupted;
+use crate::whole::{WAITING, uninterrupted};
 
-impl Shared {
+impl Common {
     /// Deletes what these channels need not keep.
     pub(crate) fn retain(
         &self,
@@ -79,8 +79,8 @@ impl Shared {
         sync_dir(storage, names::CHANNELS)?;
         let mut state = channel.state();
         state.first = to;
-        let kept = state.parts.split_off(&to);
-        let gone = std::mem::replace(&mut state.parts, kept);
+        let kept = state.segments.split_off(&to);
+        let gone = std::mem::replace(&mut state.segments, kept);
         drop(state);
         for &segment in gone.keys() {
             let name = channel.name();
@@ -98,18 +98,18 @@ impl Channel {
         let state = self.state();
         let next = state.next;
         let mut bytes = state.bytes();
-        let parts: Vec<(u64, Part)> = state
-            .parts
+        let segments: Vec<(u64, ReadableSegment)> = state
+            .segments
             .iter()
-            .map(|(first, part)| (*first, part.clone()))
+            .map(|(first, readable)| (*first, readable.clone()))
             .collect();
         let mut to = state.first;
         drop(state);
         let max_age = retention
             .max_age
             .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-        for pair in parts.windows(2) {
-            let [(segment, part), (behind, _)] = pair else {
+        for pair in segments.windows(2) {
+            let [(segment, readable), (behind, _)] = pair else {
                 continue;
             };
             let is_too_much = bytes > retention.max_bytes;
@@ -123,7 +123,7 @@ impl Channel {
             if !(is_too_much || is_too_many || is_too_old) {
                 break;
             }
-            bytes -= part.length;
+            bytes -= readable.length;
             to = *behind;
         }
         Ok(to)
@@ -137,33 +137,33 @@ impl Channel {
         }
         let state = self.state();
         state
-            .part_of(hold)
+            .segment_of(hold)
             .map_or(state.first, |(segment, _, _)| segment)
     }
 
     /// The oldest segment, if there is one behind it, and where that one begins.
     fn oldest(&self) -> Option<(u64, u64)> {
         let state = self.state();
-        let mut firsts = state.parts.keys();
+        let mut firsts = state.segments.keys();
         Some((*firsts.next()?, *firsts.next()?))
     }
 
     /// When the newest message of a segment was committed.
     fn time_of(&self, segment: u64) -> io::Result<u64> {
-        let part = self.state().parts.get(&segment).cloned();
-        let Some(part) = part else { return Ok(0) };
-        if let Some(time) = part.time {
+        let readable = self.state().segments.get(&segment).cloned();
+        let Some(readable) = readable else {
+            return Ok(0);
+        };
+        if let Some(time) = readable.time {
             return Ok(time);
         }
         let path = names::index(&self.name, segment);
         let file = uninterrupted(|| self.storage.open(&path, false))?;
         let count = index::count(uninterrupted(|| file.length())?);
-        let index = Index::new(file, segment, count, None, |file, buffer, offset| {
-            file.read_at(buffer, offset)
-        });
+        let index = Index::new(file, segment, count, None, WAITING);
         let time = index.last()?.map_or(0, |(_, entry)| entry.time);
-        if let Some(part) = self.state().parts.get_mut(&segment) {
-            part.time = Some(time);
+        if let Some(readable) = self.state().segments.get_mut(&segment) {
+            readable.time = Some(time);
         }
         Ok(time)
     }

@@ -10,7 +10,7 @@ use crate::batch::{BLOCK, BLOCK_BYTES, Batch, HEAD, Head};
 use crate::crc;
 use crate::journal::Header;
 use crate::storage::File;
-use crate::whole::{ReadAt, read_at, read_exact_at, uninterrupted};
+use crate::whole::{DURABLE, read_at, read_exact_at, uninterrupted};
 
 /// One file of a journal.
 #[derive(Debug, Default)]
@@ -89,12 +89,9 @@ const SEARCHED_AT_ONCE: usize = 256;
 /// How much is read at once, in bytes.
 const AHEAD: usize = 4 * 1024 * 1024;
 
-pub(crate) const DURABLE: ReadAt =
-    |file: &dyn File, buffer, offset| file.read_durable_at(buffer, offset);
-
 /// Reads a file of a journal, past the system's cache.
 pub(crate) fn scan(file: &Arc<dyn File>) -> io::Result<Scan> {
-    Reader {
+    Scanner {
         length: uninterrupted(|| file.length())?,
         file,
         ahead: RefCell::default(),
@@ -102,14 +99,14 @@ pub(crate) fn scan(file: &Arc<dyn File>) -> io::Result<Scan> {
     .scan()
 }
 
-struct Reader<'a> {
+struct Scanner<'a> {
     file: &'a Arc<dyn File>,
     length: u64,
     /// What was read ahead, and where it begins: batches can be as small as a block.
     ahead: RefCell<(u64, Vec<u8>)>,
 }
 
-impl Reader<'_> {
+impl Scanner<'_> {
     fn scan(&self) -> io::Result<Scan> {
         let mut block = [0; BLOCK_BYTES];
         self.read(&mut block, 0)?;
@@ -208,10 +205,10 @@ impl Reader<'_> {
     fn search(&self, offset: u64, expected: Head) -> io::Result<Option<Scanned>> {
         let mut at = offset + BLOCK;
         let left = usize::try_from(self.length.saturating_sub(at)).unwrap_or(usize::MAX);
-        let mut portion = vec![0; left.min(SEARCHED_AT_ONCE * BLOCK_BYTES)];
+        let mut buffer = vec![0; left.min(SEARCHED_AT_ONCE * BLOCK_BYTES)];
         while at < self.length {
-            let read = self.read(&mut portion, at)?;
-            for block in portion[..read].chunks(BLOCK_BYTES) {
+            let read = self.read(&mut buffer, at)?;
+            for block in buffer[..read].chunks(BLOCK_BYTES) {
                 let is_later = |head: &Head| {
                     head.generation == expected.generation && head.number > expected.number
                 };
@@ -267,7 +264,7 @@ fn decode(bytes: Vec<u8>, offset: u64) -> Option<Scanned> {
         })
     };
     let are_sound = batch
-        .parts()
+        .records_with_ranges()
         .map(|(record, range)| is_sound(record, range))
         .collect();
     Some(Scanned {

@@ -3,11 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::crc;
 use crate::entry::{self, Entry, RECORD};
-use crate::frames;
+use crate::frames::Frames;
 use crate::names;
 use crate::storage::{File, Storage};
 use crate::whole::{is_full, synced, uninterrupted, write_all_at};
@@ -39,26 +36,6 @@ impl Files {
     }
 }
 
-/// Whole frames of at most [`entry::MOST`] bytes, or one larger one.
-#[derive(Clone, Debug)]
-pub(crate) struct Piece {
-    pub(crate) frames: Bytes,
-    pub(crate) messages: u64,
-}
-
-impl Piece {
-    /// Cuts whole frames into pieces.
-    pub(crate) fn cut(frames: Bytes, messages: u64, most: usize) -> Vec<Self> {
-        let cut = frames::pieces(frames, messages, most).into_iter();
-        cut.map(|(frames, messages)| Self { frames, messages })
-            .collect()
-    }
-
-    pub(crate) fn crc(&self) -> u32 {
-        crc::of(&self.frames)
-    }
-}
-
 /// Where a segment is being written.
 ///
 /// Invariant: the file's bytes up to `length` are frames up to the seq `next`; the index has
@@ -80,12 +57,12 @@ pub(crate) struct Segment {
     /// How far space is reserved, in frames and in index.
     reserved: [u64; 2],
     /// What the last checkpoint has synced.
-    pub(crate) synced: Synced,
+    pub(crate) synced: Extent,
 }
 
 /// How far a segment is durable by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Synced {
+pub(crate) struct Extent {
     pub(crate) length: u64,
     pub(crate) entries: u64,
     pub(crate) next: u64,
@@ -109,9 +86,9 @@ impl Segment {
             since: None,
             time: 0,
             reserved: [0; 2],
-            synced: Synced {
+            synced: Extent {
                 next: first,
-                ..Synced::default()
+                ..Extent::default()
             },
         }
     }
@@ -121,10 +98,10 @@ impl Segment {
         (self.entries + 1) * RECORD as u64
     }
 
-    /// Reserves space for so many bytes more, in so many pieces.
-    pub(crate) fn reserve(&mut self, bytes: u64, pieces: usize) -> io::Result<()> {
-        // Each piece can complete an entry, the open one is another, and there is the header.
-        let records = (pieces as u64 + 2) * RECORD as u64;
+    /// Reserves space for `bytes` more of frames, and for `entries` more in the index.
+    pub(crate) fn reserve(&mut self, bytes: u64, entries: usize) -> io::Result<()> {
+        // The open entry needs a record as well, and so does the header.
+        let records = (entries as u64 + 2) * RECORD as u64;
         let frames = (self.length, bytes, &self.files.frames);
         let index = (self.index_length(), records, &self.files.index);
         let [frames_reserved, index_reserved] = &mut self.reserved;
@@ -147,17 +124,17 @@ impl Segment {
     }
 
     /// Writes frames behind those that are there.
-    pub(crate) fn append(&mut self, time: u64, pieces: &[Piece]) -> io::Result<()> {
-        let slices: Vec<&[u8]> = pieces.iter().map(|piece| &piece.frames[..]).collect();
+    pub(crate) fn append(&mut self, time: u64, frames: &[Frames]) -> io::Result<()> {
+        let slices: Vec<&[u8]> = frames.iter().map(|some| &some.bytes[..]).collect();
         write_all_at(&*self.files.frames, &slices, self.length)?;
-        self.enter(time, pieces, false)
+        self.enter(time, frames, false)
     }
 
     /// Makes entries for frames that stand behind those that are there.
     pub(crate) fn enter(
         &mut self,
         time: u64,
-        pieces: &[Piece],
+        frames: &[Frames],
         is_unproven: bool,
     ) -> io::Result<()> {
         let mut complete = Vec::new();
@@ -166,14 +143,14 @@ impl Segment {
         }
         self.since.get_or_insert(time);
         self.time = time;
-        for piece in pieces {
-            let length = piece.frames.len() as u64;
-            // A piece has at most 256 KiB of frames, so it has fewer messages than that.
-            let messages = u32::try_from(piece.messages).unwrap_or(u32::MAX);
+        for some in frames {
+            let length = some.bytes.len() as u64;
+            // These are at most 256 KiB, so they are fewer messages than that.
+            let messages = u32::try_from(some.messages).unwrap_or(u32::MAX);
             let grown = self
                 .open
                 .as_mut()
-                .is_some_and(|open| open.extend(&piece.frames, messages, time));
+                .is_some_and(|open| open.extend(&some.bytes, messages, time));
             if !grown {
                 let entry = Entry {
                     first: self.next,
@@ -181,13 +158,13 @@ impl Segment {
                     length,
                     time,
                     messages,
-                    crc: piece.crc(),
+                    crc: some.crc(),
                     is_unproven,
                 };
                 complete.extend(self.open.replace(entry));
             }
             self.length += length;
-            self.next += piece.messages;
+            self.next += some.messages;
         }
         self.write_entries(&complete)
     }
@@ -245,8 +222,8 @@ impl Segment {
     }
 
     /// What is in the files now.
-    pub(crate) fn extent(&self) -> Synced {
-        Synced {
+    pub(crate) fn extent(&self) -> Extent {
+        Extent {
             length: self.length,
             entries: self.entries,
             next: self.next,

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::channel::{Channel, Part};
+use crate::channel::{Channel, ReadableSegment};
 use crate::error::{OpenError, ReadError};
 use crate::frames;
 use crate::look::{Look, Looked, index_of};
@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::storage::Storage;
 
 /// How much is read at once, in bytes.
-const PORTION: usize = 4 * 1024 * 1024;
+const AT_ONCE: usize = 4 * 1024 * 1024;
 
 /// Reads everything in a log and checks it against its CRCs. Changes nothing, and can be done while a
 /// hub uses the log. `progress` is told the bytes that have been read, and of how many.
@@ -74,10 +74,10 @@ fn channel(
     if looked.has_snapshot && looked.snapshot.is_none() {
         report.push(true, name, None, "the snapshot is damaged");
     }
-    let parts = channel.parts();
-    for (number, (first, part)) in parts.iter().enumerate() {
-        let behind = parts.get(number + 1).map(|(behind, _)| *behind);
-        match segment(channel, *first, part, behind, look, report) {
+    let segments = channel.segments();
+    for (number, (first, readable)) in segments.iter().enumerate() {
+        let behind = segments.get(number + 1).map(|(behind, _)| *behind);
+        match segment(channel, *first, readable, behind, look, report) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && look.is_live => {}
             result => result?,
         }
@@ -89,13 +89,13 @@ fn channel(
 fn segment(
     channel: &Arc<Channel>,
     first: u64,
-    part: &Part,
+    readable: &ReadableSegment,
     behind: Option<u64>,
     look: &Look,
     report: &mut Report,
 ) -> io::Result<()> {
     let name = Some(&channel.name);
-    let index = match index_of(channel, first, part) {
+    let index = match index_of(channel, first, readable) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             report.push(
                 true,
@@ -138,10 +138,10 @@ fn segment(
         report.push(false, name, unproven, text);
     }
     let may_have_more = behind.is_none() && (look.is_live || look.waiting().0 > 0);
-    if part.length > end && !may_have_more {
+    if readable.length > end && !may_have_more {
         let text = format!(
             "no entry covers the last {} bytes of segment {first:020}",
-            part.length - end
+            readable.length - end
         );
         report.push(true, name, None, text);
     }
@@ -159,13 +159,13 @@ fn messages(
     let mut reader = channel.reader(channel.first());
     loop {
         let from = reader.seq();
-        match reader.read(PORTION) {
-            Ok(stretch) => {
-                if !frames::are(&stretch.frames, stretch.messages) {
+        match reader.read(AT_ONCE) {
+            Ok(read) => {
+                if !frames::are(&read.bytes, read.messages) {
                     let text = "what is there is no frames, although its CRC is right";
-                    report.push(true, name, Some((from, from + stretch.messages)), text);
+                    report.push(true, name, Some((from, from + read.messages)), text);
                 }
-                told(stretch.frames.len() as u64);
+                told(read.bytes.len() as u64);
             }
             Err(ReadError::Corrupt { first, next }) => {
                 report.push(true, name, Some((first, next)), "damaged");
@@ -173,7 +173,7 @@ fn messages(
             }
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 let behind = channel
-                    .parts()
+                    .segments()
                     .into_iter()
                     .map(|(first, _)| first)
                     .find(|first| *first > from);

@@ -18,6 +18,13 @@ pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::R
 /// How a file is read.
 pub(crate) type ReadAt = fn(&dyn File, &mut [u8], u64) -> io::Result<usize>;
 
+/// Waits for the disk if it has to.
+pub(crate) const WAITING: ReadAt = |file, buffer, offset| file.read_at(buffer, offset);
+/// Only what the system has in memory: `WouldBlock` otherwise.
+pub(crate) const CACHED: ReadAt = |file, buffer, offset| file.read_cached_at(buffer, offset);
+/// What the disk holds, past the system's memory.
+pub(crate) const DURABLE: ReadAt = |file, buffer, offset| file.read_durable_at(buffer, offset);
+
 /// Fills the buffer as far as the file goes; returns how much that is.
 pub(crate) fn read_at(
     file: &dyn File,

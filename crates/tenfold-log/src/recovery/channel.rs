@@ -8,19 +8,18 @@ use bytes::Bytes;
 
 use crate::aside;
 use crate::batch::Record;
-use crate::channel::{Channel, Part, State};
+use crate::channel::{Channel, ReadableSegment, State};
 use crate::crc;
 use crate::directory::{remove, sync_dir};
 use crate::entry;
-use crate::frames;
+use crate::frames::{self, Frames};
 use crate::index::{self, Index};
 use crate::names;
 use crate::report::Report;
-use crate::scan::DURABLE;
-use crate::segment::{Files, Piece, Segment};
+use crate::segment::{Files, Segment};
 use crate::snapshot::{Count, Snapshot};
-use crate::storage::{File, Storage};
-use crate::whole::{ReadAt, read_all, read_exact_at, uninterrupted};
+use crate::storage::Storage;
+use crate::whole::{DURABLE, WAITING, read_all, read_exact_at, uninterrupted};
 
 use super::rescue;
 
@@ -36,7 +35,7 @@ pub(crate) struct Recovering {
     producers: BTreeMap<Arc<str>, Count>,
     time: u64,
     /// The segments, as their files are.
-    parts: BTreeMap<u64, Part>,
+    segments: BTreeMap<u64, ReadableSegment>,
     /// The one that is being written, and those that were.
     current: Option<Segment>,
     written: Vec<Segment>,
@@ -45,8 +44,6 @@ pub(crate) struct Recovering {
     /// Its snapshot was written anew, so its directory's name has to be durable.
     pub(crate) is_saved: bool,
 }
-
-const CACHED: ReadAt = |file: &dyn File, buffer, offset| file.read_at(buffer, offset);
 
 impl Recovering {
     /// One of which there is nothing but what the journal has.
@@ -59,7 +56,7 @@ impl Recovering {
             next: 0,
             producers: BTreeMap::new(),
             time: 0,
-            parts: BTreeMap::new(),
+            segments: BTreeMap::new(),
             current: None,
             written: Vec::new(),
             is_uncertain: false,
@@ -94,13 +91,13 @@ impl Recovering {
         let frames = segments(names::FRAMES_ENDING);
         let indexes = segments(names::INDEX_ENDING);
         for &segment in frames.iter().chain(&indexes) {
-            if !channel.parts.contains_key(&segment) {
-                let part = channel.part(
+            if !channel.segments.contains_key(&segment) {
+                let readable = channel.readable(
                     segment,
                     frames.contains(&segment),
                     indexes.contains(&segment),
                 )?;
-                channel.parts.insert(segment, part);
+                channel.segments.insert(segment, readable);
             }
         }
         channel.trim()?;
@@ -110,7 +107,7 @@ impl Recovering {
     fn read_snapshot(&mut self, report: &mut Report) -> io::Result<()> {
         let path = names::snapshot(&self.name);
         let file = uninterrupted(|| self.storage.open(&path, false))?;
-        let snapshot = Snapshot::decode(&read_all(&*file, CACHED)?);
+        let snapshot = Snapshot::decode(&read_all(&*file, WAITING)?);
         let Some(snapshot) = snapshot.filter(|snapshot| *snapshot.channel == *self.name) else {
             let path = aside::move_file(&*self.storage, &self.name, "snapshot")?;
             let text = format!("the snapshot is damaged; it is kept in {path}");
@@ -124,19 +121,24 @@ impl Recovering {
         Ok(())
     }
 
-    fn part(&self, segment: u64, has_frames: bool, has_index: bool) -> io::Result<Part> {
+    fn readable(
+        &self,
+        segment: u64,
+        has_frames: bool,
+        has_index: bool,
+    ) -> io::Result<ReadableSegment> {
         let length = |path: &str| {
             let file = uninterrupted(|| self.storage.open(path, false))?;
             uninterrupted(|| file.length())
         };
-        let mut part = Part::default();
+        let mut readable = ReadableSegment::default();
         if has_frames {
-            part.length = length(&names::frames(&self.name, segment))?;
+            readable.length = length(&names::frames(&self.name, segment))?;
         }
         if has_index {
-            part.entries = index::count(length(&names::index(&self.name, segment))?);
+            readable.entries = index::count(length(&names::index(&self.name, segment))?);
         }
-        Ok(part)
+        Ok(readable)
     }
 
     /// Removes what retention has left.
@@ -144,7 +146,7 @@ impl Recovering {
         let Some(first) = self.first else {
             return Ok(());
         };
-        let names: Vec<u64> = self.parts.keys().copied().collect();
+        let names: Vec<u64> = self.segments.keys().copied().collect();
         for pair in names.windows(2) {
             if pair[1] <= first {
                 self.remove(pair[0])?;
@@ -154,7 +156,7 @@ impl Recovering {
     }
 
     fn remove(&mut self, segment: u64) -> io::Result<()> {
-        self.parts.remove(&segment);
+        self.segments.remove(&segment);
         remove(&*self.storage, &names::frames(&self.name, segment))?;
         remove(&*self.storage, &names::index(&self.name, segment))
     }
@@ -201,8 +203,7 @@ impl Recovering {
         let Some(segment) = &mut self.current else {
             return Ok(());
         };
-        let place = (record.first, record.offset);
-        if place != (segment.next, segment.length) {
+        if (record.first, record.offset) != (segment.next, segment.length) {
             if record.first <= segment.next || record.offset <= segment.length {
                 let text = "a record of the journal does not fit to its segment, and is left out";
                 report.push(
@@ -222,8 +223,8 @@ impl Recovering {
             );
             segment.skip_to(record.first, record.offset)?;
         }
-        let pieces = Piece::cut(frames, record.messages, entry::MOST);
-        segment.append(record.time, &pieces)
+        let frames = Frames::cut(frames, record.messages, entry::MOST);
+        segment.append(record.time, &frames)
     }
 
     /// Makes the segment of a record the current one, as it was before the record.
@@ -238,7 +239,8 @@ impl Recovering {
         uninterrupted(|| self.storage.create_dir(&names::channel(&self.name)))?;
         self.is_saved = true;
         let segment = self.open(record.segment, Some(record.offset), report)?;
-        self.parts.insert(record.segment, Part::default());
+        self.segments
+            .insert(record.segment, ReadableSegment::default());
         self.current = Some(segment);
         Ok(())
     }
@@ -251,7 +253,7 @@ impl Recovering {
         let length = uninterrupted(|| files.frames.length())?;
         let upto = upto.unwrap_or(u64::MAX);
         let count = index::count(uninterrupted(|| files.index.length())?);
-        let index = Index::new(Arc::clone(&files.index), first, count, None, CACHED);
+        let index = Index::new(Arc::clone(&files.index), first, count, None, WAITING);
         if !index.has_header()? {
             let end = length.min(upto);
             if end > 0 {
@@ -284,12 +286,12 @@ impl Recovering {
             std::ops::Bound::Excluded(segment),
             std::ops::Bound::Unbounded,
         );
-        for (&segment, part) in self.parts.range(above) {
+        for (&segment, readable) in self.segments.range(above) {
             let path = names::index(&self.name, segment);
             let Ok(file) = uninterrupted(|| self.storage.open(&path, false)) else {
                 continue;
             };
-            let index = Index::new(file, segment, part.entries, None, CACHED);
+            let index = Index::new(file, segment, readable.entries, None, WAITING);
             if let (Some((_, entry)), _) = index.partition(|_| true)? {
                 return Ok(entry.time);
             }
@@ -318,11 +320,11 @@ impl Recovering {
             )?;
             self.time = self.time.max(segment.time);
             self.settle(&mut segment)?;
-            let part = Part {
+            let readable = ReadableSegment {
                 length: uninterrupted(|| segment.files.frames.length())?,
-                ..Part::of(&segment)
+                ..ReadableSegment::of(&segment)
             };
-            self.parts.insert(segment.first, part);
+            self.segments.insert(segment.first, readable);
             if behind.is_none() {
                 self.next = self.next.max(segment.next);
                 self.current = Some(segment);
@@ -334,7 +336,11 @@ impl Recovering {
         }
         self.look_for_gaps(report);
         // Where something is missing at the end, the next message begins another segment behind it.
-        let length = |first| self.parts.get(&first).map_or(0, |part: &Part| part.length);
+        let length = |first| {
+            self.segments
+                .get(&first)
+                .map_or(0, |readable: &ReadableSegment| readable.length)
+        };
         let next = self.next;
         self.current = self
             .current
@@ -342,7 +348,7 @@ impl Recovering {
             .filter(|newest| newest.next == next && newest.length == length(newest.first));
         let first = *self
             .first
-            .get_or_insert_with(|| self.parts.keys().next().copied().unwrap_or(0));
+            .get_or_insert_with(|| self.segments.keys().next().copied().unwrap_or(0));
         self.next = self.next.max(first);
         if self.next == 0 {
             return Ok(());
@@ -372,17 +378,21 @@ impl Recovering {
     /// Removes segments in which nothing ever was, as far as anything says.
     fn drop_empty(&mut self) -> io::Result<()> {
         let is_written = |first| self.written.iter().any(|segment| segment.first == first);
-        let is_empty = |(first, part): (&u64, &Part)| {
-            (part.length == 0 && part.entries == 0 && !is_written(*first)).then_some(*first)
+        let is_empty = |(first, readable): (&u64, &ReadableSegment)| {
+            (readable.length == 0 && readable.entries == 0 && !is_written(*first)).then_some(*first)
         };
-        let empty: Vec<u64> = self.parts.iter().filter_map(is_empty).collect();
+        let empty: Vec<u64> = self.segments.iter().filter_map(is_empty).collect();
         empty.into_iter().try_for_each(|first| self.remove(first))
     }
 
     /// Makes files for segments of which only the index is left, so that it can be told what is missing.
     fn fill_in(&self, report: &mut Report) -> io::Result<()> {
         let is_written = |first| self.written.iter().any(|segment| segment.first == first);
-        for (&first, _) in self.parts.iter().filter(|(_, part)| part.length == 0) {
+        for (&first, _) in self
+            .segments
+            .iter()
+            .filter(|(_, readable)| readable.length == 0)
+        {
             if !is_written(first) {
                 Files::open(&*self.storage, &self.name, first, true)?;
                 let text = format!("segment {first:020} has lost its frames");
@@ -394,8 +404,8 @@ impl Recovering {
 
     /// Opens the newest segment, and those whose index has to be made.
     fn open_untouched(&mut self, report: &mut Report) -> io::Result<()> {
-        let newest = self.parts.keys().next_back().copied();
-        for first in self.parts.keys().copied().collect::<Vec<_>>() {
+        let newest = self.segments.keys().next_back().copied();
+        for first in self.segments.keys().copied().collect::<Vec<_>>() {
             let is_written = self.written.iter().any(|segment| segment.first == first);
             if !is_written && (Some(first) == newest || !self.has_index(first)?) {
                 let segment = self.open(first, None, report)?;
@@ -409,7 +419,7 @@ impl Recovering {
     fn has_index(&self, first: u64) -> io::Result<bool> {
         let path = names::index(&self.name, first);
         match uninterrupted(|| self.storage.open(&path, false)) {
-            Ok(file) => Index::new(file, first, 0, None, CACHED).has_header(),
+            Ok(file) => Index::new(file, first, 0, None, WAITING).has_header(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -421,7 +431,7 @@ impl Recovering {
             std::ops::Bound::Excluded(segment),
             std::ops::Bound::Unbounded,
         );
-        self.parts.range(above).next().map(|(first, _)| *first)
+        self.segments.range(above).next().map(|(first, _)| *first)
     }
 
     /// Makes a segment's files durable, with exactly what is in them.
@@ -449,7 +459,7 @@ impl Recovering {
     /// Says what is missing between segments, as far as names and indexes show.
     fn look_for_gaps(&mut self, report: &mut Report) {
         let mut expected = self.first;
-        for &first in self.parts.keys() {
+        for &first in self.segments.keys() {
             if let Some(gap) = expected.filter(|expected| *expected < first) {
                 report.push(
                     true,
@@ -488,7 +498,7 @@ impl Recovering {
         let state = State {
             first: self.first.unwrap_or(0),
             next: self.next,
-            parts: self.parts,
+            segments: self.segments,
             producers: self.producers,
             time: self.time,
             snapshot_is_due: false,

@@ -13,7 +13,7 @@ use crate::whole::{is_full, uninterrupted};
 
 /// The batches that are not known to be in synced segments.
 #[derive(Debug, Default)]
-pub(crate) struct Journal {
+pub(crate) struct Remains {
     pub(crate) steps: Vec<Step>,
     /// Where it ends; `None` if neither file says anything.
     pub(crate) end: Option<End>,
@@ -28,7 +28,7 @@ pub(crate) enum Step {
     Lost,
 }
 
-impl Journal {
+impl Remains {
     pub(crate) fn read(
         storage: &dyn Storage,
         has_channels: bool,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::channel::Channel;
 use crate::directory::sync_dir;
-use crate::journal::Journal as Writer;
+use crate::journal::Journal;
 use crate::names;
 use crate::options::Options;
 use crate::report::Report;
@@ -26,13 +26,13 @@ mod journal;
 mod rescue;
 
 use channel::Recovering;
-use journal::{Journal, Step};
+use journal::{Remains, Step};
 
 /// What came out.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) channels: Vec<Arc<Channel>>,
-    pub(crate) journal: Writer,
+    pub(crate) journal: Journal,
     pub(crate) report: Report,
 }
 
@@ -53,15 +53,15 @@ pub(crate) fn recover(storage: &Arc<dyn Storage>, options: &Options) -> Result<R
             Recovering::look(storage, &name, &mut report).map_err(doing("looking at a channel"))?;
         channels.insert(name, channel);
     }
-    let journal = Journal::read(&**storage, !channels.is_empty(), &mut report)
+    let remains = Remains::read(&**storage, !channels.is_empty(), &mut report)
         .map_err(doing("reading the journal"))?;
     let mut replay = Replay {
         storage,
         channels,
         report: &mut report,
     };
-    let mut end = journal.end;
-    for step in journal.steps {
+    let mut end = remains.end;
+    for step in remains.steps {
         if let Some(cut) = replay
             .step(step)
             .map_err(doing("writing the journal's frames to segments"))?
@@ -81,12 +81,12 @@ pub(crate) fn recover(storage: &Arc<dyn Storage>, options: &Options) -> Result<R
         sync_dir(&**storage, names::CHANNELS)
             .map_err(doing("syncing the directory of the channels"))?;
     }
-    let writer = Writer::begin(&**storage, options.journal, end, options.random)
+    let journal = Journal::begin(&**storage, options.journal, end, options.random)
         .map_err(doing("beginning the journal"))?;
     let channels = channels.into_values().filter_map(Recovering::into_channel);
     Ok(Recovered {
         channels: channels.collect(),
-        journal: writer,
+        journal,
         report,
     })
 }
@@ -130,7 +130,7 @@ impl Replay<'_> {
             torn.put_aside(&**self.storage, self.report)?;
             return Ok(Some(torn));
         }
-        for ((record, range), is_sound) in found.batch.parts().zip(&found.are_sound) {
+        for ((record, range), is_sound) in found.batch.records_with_ranges().zip(&found.are_sound) {
             let channel = self.channels.entry(Arc::clone(&record.channel));
             let channel = channel.or_insert_with_key(|name| Recovering::new(self.storage, name));
             let frames = is_sound.then(|| found.batch.frames.slice(range));

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use crate::aside;
 use crate::entry;
-use crate::frames;
+use crate::frames::{self, Frames};
 use crate::report::Report;
-use crate::segment::{Piece, Segment};
+use crate::segment::Segment;
 use crate::storage::{File, Storage};
-use crate::whole::{read_at, uninterrupted};
+use crate::whole::{DURABLE, read_at, uninterrupted};
 
 /// How much is read at once, in bytes.
-const PORTION: usize = 4 * 1024 * 1024;
+const AT_ONCE: usize = 4 * 1024 * 1024;
 
 /// Makes entries for the whole frames that stand behind those that have some, up to an offset.
 pub(crate) fn enter(segment: &mut Segment, end: u64, time: u64) -> io::Result<()> {
@@ -25,7 +25,7 @@ pub(crate) fn enter(segment: &mut Segment, end: u64, time: u64) -> io::Result<()
 /// The same for no more than so many messages.
 fn enter_up_to(segment: &mut Segment, end: u64, mut most: u64, time: u64) -> io::Result<()> {
     let file = Arc::clone(&segment.files.frames);
-    let mut size = PORTION;
+    let mut size = AT_ONCE;
     while segment.length < end && most > 0 {
         let left = usize::try_from(end - segment.length).unwrap_or(usize::MAX);
         let bytes = read(&*file, segment.length, left.min(size))?;
@@ -38,20 +38,18 @@ fn enter_up_to(segment: &mut Segment, end: u64, mut most: u64, time: u64) -> io:
             size = size.saturating_mul(2);
             continue;
         }
-        size = PORTION;
+        size = AT_ONCE;
         most -= found.messages;
         let bytes = bytes::Bytes::from(bytes).slice(..found.bytes);
-        let pieces = Piece::cut(bytes, found.messages, entry::MOST);
-        segment.enter(time, &pieces, true)?;
+        let frames = Frames::cut(bytes, found.messages, entry::MOST);
+        segment.enter(time, &frames, true)?;
     }
     Ok(())
 }
 
 fn read(file: &dyn File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
-    let read = read_at(file, &mut bytes, offset, |file, buffer, offset| {
-        file.read_durable_at(buffer, offset)
-    })?;
+    let read = read_at(file, &mut bytes, offset, DURABLE)?;
     bytes.truncate(read);
     Ok(bytes)
 }

@@ -212,12 +212,12 @@ pub(crate) fn read(channel: &Arc<Channel>) -> Read {
     loop {
         let seq = reader.seq();
         match reader.read(300) {
-            Ok(stretch) => {
-                let messages = messages(&stretch.frames);
-                assert_eq!(messages.len() as u64, stretch.messages);
-                assert_eq!(reader.seq(), seq + stretch.messages);
+            Ok(frames) => {
+                let messages = messages(&frames.bytes);
+                assert_eq!(messages.len() as u64, frames.messages);
+                assert_eq!(reader.seq(), seq + frames.messages);
                 read.messages.extend((seq..).zip(messages));
-                reader.reuse(stretch.frames);
+                reader.reuse(frames.bytes);
             }
             Err(ReadError::Corrupt { first, next }) => {
                 assert!(first <= seq && seq < next, "{first} {seq} {next}");

@@ -16,7 +16,7 @@ use crate::whole::{uninterrupted, write_all_at};
 
 /// What the committer, the checkpointer and everybody else share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct Common {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) options: Options,
     pub(crate) journal_files: JournalFiles,
@@ -86,7 +86,7 @@ pub(crate) enum Stage {
     Over,
 }
 
-impl Shared {
+impl Common {
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         options: Options,
