@@ -57,7 +57,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The seq behind its last message.
+    /// The seq after its last message.
     pub(crate) fn next(&self) -> u64 {
         self.first.saturating_add(self.messages)
     }
@@ -278,7 +278,7 @@ mod tests {
         let records = records();
         let mut bytes = head.encode(&records);
         assert_eq!((head.length as usize, head.frames), (bytes.len(), 110));
-        bytes.extend_from_slice(b"frames, and what else stands behind");
+        bytes.extend_from_slice(b"frames, and what else stands after");
         assert_eq!(Head::decode(&bytes), Some((head, records)));
         assert_eq!(head.size(), Some(4096));
     }

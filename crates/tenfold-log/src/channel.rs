@@ -29,7 +29,7 @@ pub struct Channel {
 pub(crate) struct State {
     /// The oldest seq that is kept.
     pub(crate) first: u64,
-    /// The seq behind the last message that is in the segments.
+    /// The seq after the last message that is in the segments.
     pub(crate) next: u64,
     /// The segments by the seq of their first message.
     pub(crate) segments: BTreeMap<u64, ReadableSegment>,
@@ -99,7 +99,7 @@ impl Channel {
         self.state().first
     }
 
-    /// The seq behind the last message that can be read.
+    /// The seq after the last message that can be read.
     pub fn next(&self) -> u64 {
         self.state().next
     }
@@ -201,14 +201,14 @@ impl State {
         self.segments.values().map(|readable| readable.length).sum()
     }
 
-    /// The segment that has a seq, and the seq of the first message of the one behind it.
+    /// The segment that has a seq, and the seq of the first message of the one after it.
     pub(crate) fn segment_of(&self, seq: u64) -> Option<(u64, &ReadableSegment, Option<u64>)> {
         let (&segment, readable) = self.segments.range(..=seq).next_back()?;
-        Some((segment, readable, self.behind(segment)))
+        Some((segment, readable, self.after(segment)))
     }
 
-    /// The segment behind another.
-    pub(crate) fn behind(&self, segment: u64) -> Option<u64> {
+    /// The segment after another.
+    pub(crate) fn after(&self, segment: u64) -> Option<u64> {
         let above = (
             std::ops::Bound::Excluded(segment),
             std::ops::Bound::Unbounded,

@@ -33,7 +33,7 @@ const UNPROVEN: u32 = 1;
 const CRC_AT: usize = RECORD - 4;
 
 impl Entry {
-    /// The seq behind its last message.
+    /// The seq after its last message.
     pub(crate) fn next(&self) -> u64 {
         self.first.saturating_add(u64::from(self.messages))
     }

@@ -90,12 +90,12 @@ pub enum ReadError {
     Corrupt {
         /// The first seq of the damaged range.
         first: u64,
-        /// The seq behind it.
+        /// The seq after it.
         next: u64,
     },
     /// It is the next one to be committed.
     End,
-    /// It is behind the next one.
+    /// It is after the next one.
     Future,
     /// The disk would have to be waited for.
     WouldBlock,

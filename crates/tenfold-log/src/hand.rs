@@ -71,7 +71,7 @@ impl Hand {
 
     fn lock(&self) -> MutexGuard<'_, Option<Committer>> {
         self.committer.lock().unwrap_or_else(|poisoned| {
-            // Somebody has panicked in the middle of a commit: nothing may be written behind that.
+            // Somebody has panicked in the middle of a commit: nothing may be written after that.
             self.common.fail();
             poisoned.into_inner()
         })

@@ -14,7 +14,7 @@ pub(crate) struct Index {
     segment: u64,
     /// How many entries are complete.
     count: u64,
-    /// The one that is not: it stands behind the others, and only in memory.
+    /// The one that is not: it stands after the others, and only in memory.
     open: Option<Entry>,
     how: ReadAt,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Index {
 pub(crate) enum Lookup {
     /// The entry with this number.
     Entry(u64, Entry),
-    /// None: entries before end at the seq `first`, those behind begin at `next`, if there are any.
+    /// None: entries before end at the seq `first`, later entries begin at `next`, if there are any.
     Hole { first: u64, next: Option<u64> },
 }
 
@@ -87,21 +87,21 @@ impl Index {
         Ok(entries)
     }
 
-    /// The number of the first entry that is sound and of which `is_behind` holds, as it does for all
-    /// entries behind it; and the last sound one before it.
+    /// The number of the first entry that is sound and of which `is_after` holds, as it does for all
+    /// entries after it; and the last sound one before it.
     pub(crate) fn partition(
         &self,
-        is_behind: impl Fn(&Entry) -> bool,
+        is_after: impl Fn(&Entry) -> bool,
     ) -> io::Result<(Option<Numbered>, Option<Numbered>)> {
         let (mut low, mut high) = (0, self.len());
-        let (mut before, mut behind) = (None, None);
+        let (mut before, mut after) = (None, None);
         while low < high {
             let middle = low + (high - low) / 2;
             // Damaged ones say nothing: the next sound one stands for them.
             match self.sound(middle, high)? {
                 None => high = middle,
-                Some((number, entry)) if is_behind(&entry) => {
-                    behind = Some((number, entry));
+                Some((number, entry)) if is_after(&entry) => {
+                    after = Some((number, entry));
                     high = middle;
                 }
                 Some((number, entry)) => {
@@ -110,7 +110,7 @@ impl Index {
                 }
             }
         }
-        Ok((behind, before))
+        Ok((after, before))
     }
 
     /// The first entry that is sound, from a number on and before another.
@@ -139,13 +139,13 @@ impl Index {
         if let Some(entry) = self.get(hint)?.filter(has) {
             return Ok(Lookup::Entry(hint, entry));
         }
-        let (behind, before) = self.partition(|entry| entry.first > seq)?;
+        let (after, before) = self.partition(|entry| entry.first > seq)?;
         if let Some((number, entry)) = before.filter(|(_, entry)| has(entry)) {
             return Ok(Lookup::Entry(number, entry));
         }
         Ok(Lookup::Hole {
             first: before.map_or(self.segment, |(_, entry)| entry.next()),
-            next: behind.map(|(_, entry)| entry.first),
+            next: after.map(|(_, entry)| entry.first),
         })
     }
 
@@ -155,7 +155,7 @@ impl Index {
     }
 }
 
-/// How many records behind the header a file of this length has.
+/// How many records after the header a file of this length has.
 pub(crate) fn count(length: u64) -> u64 {
     (length / RECORD as u64).saturating_sub(1)
 }

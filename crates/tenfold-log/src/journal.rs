@@ -133,7 +133,7 @@ impl Journal {
         journal.switch();
         journal.fill(journal.active)?;
         journal.mark_clean()?;
-        // What ends the other one may stand behind its size, and is not needed only now.
+        // What ends the other one may stand after its size, and is not needed only now.
         journal.fill(1 - journal.active)?;
         Ok(journal)
     }
@@ -291,7 +291,7 @@ fn broken() -> io::Error {
     io::Error::other("the journal had an error before")
 }
 
-/// Makes a file as long as it has to be; false if it is already. What is behind its end is written once,
+/// Makes a file as long as it has to be; false if it is already. What is after its end is written once,
 /// so that overwriting it changes no metadata.
 fn fill(file: &dyn File, size: u64) -> io::Result<bool> {
     let mut length = uninterrupted(|| file.length())?;

@@ -44,7 +44,7 @@ pub struct ChannelStats {
     pub name: Arc<str>,
     /// The name of its history; `None` as long as it is in the journal alone.
     pub epoch: Option<u64>,
-    /// The oldest seq that is kept, and the seq behind the last one.
+    /// The oldest seq that is kept, and the seq after the last one.
     pub first: u64,
     /// See `first`.
     pub next: u64,
@@ -218,7 +218,7 @@ impl Looked {
     }
 }
 
-/// A segment as its files are, and the seq behind its last entry.
+/// A segment as its files are, and the seq after its last entry.
 fn readable(storage: &dyn Storage, name: &str, first: u64) -> io::Result<(ReadableSegment, u64)> {
     // The index first: what it has then is in the frames.
     let mut readable = ReadableSegment::default();

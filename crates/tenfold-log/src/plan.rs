@@ -65,7 +65,7 @@ impl Plan {
         }
     }
 
-    /// Finds places for frames, behind those that have theirs.
+    /// Finds places for frames, after those that have theirs.
     pub(crate) fn add(&mut self, options: &Options, queued: &Queued) {
         let name = &queued.channel.name;
         let index = self

@@ -20,7 +20,7 @@ pub enum Mistake {
     SkipCrc,
     /// A batch is written without space reserved for its index entries.
     SkipIndexReservation,
-    /// Recovery cuts the journal at a damaged batch, whatever stands behind it.
+    /// Recovery cuts the journal at a damaged batch, whatever stands after it.
     CutAtDamage,
     /// Recovery gives seqs again that were given before.
     ReuseSeq,

@@ -62,8 +62,8 @@ impl Channel {
         for (segment, readable) in segments {
             let mut reader = self.reader(segment);
             let index = reader.index(segment, &readable, WAITING)?;
-            let (behind, before) = index.partition(|entry| entry.time >= wanted_ms)?;
-            if let Some((number, entry)) = behind {
+            let (after, before) = index.partition(|entry| entry.time >= wanted_ms)?;
+            if let Some((number, entry)) = after {
                 // Of a damaged one it is not known when it was committed.
                 let follows =
                     before.map_or((0, segment), |(number, entry)| (number + 1, entry.next()));
@@ -93,7 +93,7 @@ impl Reader {
     }
 
     /// Whole frames from [`seq`](Self::seq) on, checked, of at least one message and of about `most` bytes
-    /// at the most; goes on behind them. May wait for the disk.
+    /// at the most; goes on after them. May wait for the disk.
     pub fn read(&mut self, most: usize) -> Result<Frames, ReadError> {
         self.read_as(most, WAITING)
     }
@@ -104,12 +104,12 @@ impl Reader {
     }
 
     fn read_as(&mut self, most: usize, how: ReadAt) -> Result<Frames, ReadError> {
-        let (segment, readable, behind) = self.locate()?;
+        let (segment, readable, after) = self.locate()?;
         let index = self.index(segment, &readable, how)?;
         let (number, first) = match index.find(self.seq, self.hint)? {
             Lookup::Entry(number, entry) => (number, entry),
             Lookup::Hole { first, next } => {
-                let next = next.or(behind).unwrap_or_else(|| self.channel.next());
+                let next = next.or(after).unwrap_or_else(|| self.channel.next());
                 return Err(self.corrupt(first, next));
             }
         };
@@ -133,7 +133,7 @@ impl Reader {
         })
     }
 
-    /// The segment that has the next message, and where the one behind it begins.
+    /// The segment that has the next message, and where the one after it begins.
     fn locate(&self) -> Result<(u64, ReadableSegment, Option<u64>), ReadError> {
         let state = self.channel.state();
         if self.seq < state.first {
@@ -146,7 +146,7 @@ impl Reader {
             });
         }
         match state.segment_of(self.seq) {
-            Some((segment, readable, behind)) => Ok((segment, readable.clone(), behind)),
+            Some((segment, readable, after)) => Ok((segment, readable.clone(), after)),
             None => Err(ReadError::Corrupt {
                 first: state.first,
                 next: state.segments.keys().next().copied().unwrap_or(state.next),

@@ -39,11 +39,11 @@ pub fn repair(storage: &Arc<dyn Storage>, options: Options) -> Result<Report, Op
     Ok(report)
 }
 
-/// The segments, each with the seq behind its last message.
+/// The segments, each with the seq after its last message.
 fn segments(channel: &Channel) -> Vec<(u64, ReadableSegment, u64)> {
     let segments = channel.segments();
-    let behind = segments.iter().skip(1).map(|(first, _)| *first);
-    let nexts: Vec<u64> = behind.chain([channel.next()]).collect();
+    let after = segments.iter().skip(1).map(|(first, _)| *first);
+    let nexts: Vec<u64> = after.chain([channel.next()]).collect();
     let segments = segments.into_iter().zip(nexts);
     segments
         .map(|((first, readable), next)| (first, readable, next))
@@ -154,7 +154,7 @@ fn write(channel: &Channel, first: u64, old: &Files, entries: &[(Entry, bool)]) 
     fresh.files.index.sync()?;
     uninterrupted(|| storage.rename(&new, &path))?;
     sync_dir(storage, &names::channel(channel.name()))?;
-    // The newest one is written on behind it.
+    // The newest one is written on after it.
     let mut newest = channel.newest();
     if let Some(newest) = newest.as_mut().filter(|newest| newest.first == first) {
         fresh.synced = fresh.extent();

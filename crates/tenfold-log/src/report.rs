@@ -12,7 +12,7 @@ pub struct Finding {
     pub is_damage: bool,
     /// The channel, if it is about one.
     pub channel: Option<Arc<str>>,
-    /// The messages it is about: the first seq, and the seq behind the last one.
+    /// The messages it is about: the first seq, and the seq after the last one.
     pub seqs: Option<(u64, u64)>,
     /// In words.
     pub text: String,

@@ -109,13 +109,13 @@ impl Channel {
             .max_age
             .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         for pair in segments.windows(2) {
-            let [(segment, readable), (behind, _)] = pair else {
+            let [(segment, readable), (after, _)] = pair else {
                 continue;
             };
             let is_too_much = bytes > retention.max_bytes;
             let is_too_many = retention
                 .max_messages
-                .is_some_and(|most| next.saturating_sub(*behind) >= most);
+                .is_some_and(|most| next.saturating_sub(*after) >= most);
             let is_too_old = match max_age {
                 Some(age) => now.saturating_sub(self.time_of(*segment)?) > age,
                 None => false,
@@ -124,7 +124,7 @@ impl Channel {
                 break;
             }
             bytes -= readable.length;
-            to = *behind;
+            to = *after;
         }
         Ok(to)
     }
@@ -141,7 +141,7 @@ impl Channel {
             .map_or(state.first, |(segment, _, _)| segment)
     }
 
-    /// The oldest segment, if there is one behind it, and where that one begins.
+    /// The oldest segment, if there is one after it, and where that one begins.
     fn oldest(&self) -> Option<(u64, u64)> {
         let state = self.state();
         let mut firsts = state.segments.keys();

@@ -19,7 +19,7 @@ pub(crate) struct Scan {
     pub(crate) header: Option<Header>,
     /// Its batches in their order.
     pub(crate) batches: Vec<Scanned>,
-    /// Numbers of batches whose heads are damaged, as far as something valid stands behind them.
+    /// Numbers of batches whose heads are damaged, as far as something valid stands after them.
     pub(crate) lost: Vec<std::ops::Range<u64>>,
     /// The end of the batches, and whether what stands there was to be another one.
     pub(crate) end: u64,
@@ -37,7 +37,7 @@ impl Scan {
         self.header.map(|header| header.number).or(first)
     }
 
-    /// The number of the batch behind the last one, and the chain to it.
+    /// The number of the batch after the last one, and the chain to it.
     pub(crate) fn next(&self) -> Option<(u64, u32)> {
         let last = self.batches.last().map(|found| found.batch.head);
         let header = self.header.map(|header| (header.number, header.chain));
@@ -201,7 +201,7 @@ impl Scanner<'_> {
         Ok(decode(bytes, offset))
     }
 
-    /// The next batch behind an offset that has a valid head and is a later one.
+    /// The next batch after an offset that has a valid head and is a later one.
     fn search(&self, offset: u64, expected: Head) -> io::Result<Option<Scanned>> {
         let mut at = offset + BLOCK;
         let left = usize::try_from(self.length.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -223,7 +223,7 @@ impl Scanner<'_> {
         Ok(None)
     }
 
-    /// What stands behind the last batch, if it was to be another one.
+    /// What stands after the last batch, if it was to be another one.
     fn torn(&self, offset: u64, expected: Option<Head>) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = vec![0; HEAD];
         let read = self.read(&mut bytes, offset)?;

@@ -39,7 +39,7 @@ impl Files {
 /// Where a segment is being written.
 ///
 /// Invariant: the file's bytes up to `length` are frames up to the seq `next`; the index has
-/// `entries` complete entries, and `open` stands behind them. Nothing else reaches beyond.
+/// `entries` complete entries, and `open` stands after them. Nothing else reaches beyond.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
     pub(crate) files: Arc<Files>,
@@ -123,14 +123,14 @@ impl Segment {
         Ok(())
     }
 
-    /// Writes frames behind those that are there.
+    /// Writes frames after those that are there.
     pub(crate) fn append(&mut self, time: u64, frames: &[Frames]) -> io::Result<()> {
         let slices: Vec<&[u8]> = frames.iter().map(|some| &some.bytes[..]).collect();
         write_all_at(&*self.files.frames, &slices, self.length)?;
         self.enter(time, frames, false)
     }
 
-    /// Makes entries for frames that stand behind those that are there.
+    /// Makes entries for frames that stand after those that are there.
     pub(crate) fn enter(
         &mut self,
         time: u64,
@@ -169,7 +169,7 @@ impl Segment {
         self.write_entries(&complete)
     }
 
-    /// Takes an entry for frames that are there, behind those that it has.
+    /// Takes an entry for frames that are there, after those that it has.
     pub(crate) fn take(&mut self, entry: Entry) -> io::Result<()> {
         if self.entries == 0 && self.open.is_none() {
             write_all_at(&*self.files.index, &[&entry::header(self.first)], 0)?;
@@ -215,7 +215,7 @@ impl Segment {
     }
 
     /// Makes the files exactly as long as what is known to be in them, and gives back what was
-    /// reserved behind that.
+    /// reserved after that.
     pub(crate) fn cut(&self) -> io::Result<()> {
         uninterrupted(|| self.files.frames.set_length(self.length))?;
         uninterrupted(|| self.files.index.set_length(self.index_length()))
@@ -231,7 +231,7 @@ impl Segment {
     }
 }
 
-/// Makes sure that `more` bytes behind `end` have their place on disk. Asks for more than that, so that
+/// Makes sure that `more` bytes after `end` have their place on disk. Asks for more than that, so that
 /// it need not ask each time, and for no more if there is no more.
 fn reserve((end, more, file): (u64, u64, &Arc<dyn File>), reserved: &mut u64) -> io::Result<()> {
     let needed = end + more;

@@ -19,7 +19,7 @@ pub(crate) struct Snapshot {
     pub(crate) epoch: u64,
     /// The oldest seq that is kept.
     pub(crate) first: u64,
-    /// The seq behind the last message at that time.
+    /// The seq after the last message at that time.
     pub(crate) next: u64,
     pub(crate) producers: BTreeMap<Arc<str>, Count>,
 }

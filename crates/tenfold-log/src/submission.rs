@@ -37,8 +37,8 @@ pub trait Receipt: Send {
     fn refused(self: Box<Self>, why: Refused);
 
     /// Why frames that they must follow were refused, if they were: then these are refused as well. It
-    /// is asked just before they get their place, so that of frames that were queued one behind the
-    /// other none is committed behind a gap.
+    /// is asked just before they get their place, so that of frames that were queued one after the
+    /// other none is committed after a gap.
     fn must_follow(&self) -> Option<Refused> {
         None
     }

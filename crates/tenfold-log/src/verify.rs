@@ -76,8 +76,8 @@ fn channel(
     }
     let segments = channel.segments();
     for (number, (first, readable)) in segments.iter().enumerate() {
-        let behind = segments.get(number + 1).map(|(behind, _)| *behind);
-        match segment(channel, *first, readable, behind, look, report) {
+        let after = segments.get(number + 1).map(|(after, _)| *after);
+        match segment(channel, *first, readable, after, look, report) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && look.is_live => {}
             result => result?,
         }
@@ -90,7 +90,7 @@ fn segment(
     channel: &Arc<Channel>,
     first: u64,
     readable: &ReadableSegment,
-    behind: Option<u64>,
+    after: Option<u64>,
     look: &Look,
     report: &mut Report,
 ) -> io::Result<()> {
@@ -137,7 +137,7 @@ fn segment(
         let text = "unproven: their index was made from the frames";
         report.push(false, name, unproven, text);
     }
-    let may_have_more = behind.is_none() && (look.is_live || look.waiting().0 > 0);
+    let may_have_more = after.is_none() && (look.is_live || look.waiting().0 > 0);
     if readable.length > end && !may_have_more {
         let text = format!(
             "no entry covers the last {} bytes of segment {first:020}",
@@ -172,12 +172,12 @@ fn messages(
                 reader = channel.reader(next);
             }
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-                let behind = channel
+                let after = channel
                     .segments()
                     .into_iter()
                     .map(|(first, _)| first)
                     .find(|first| *first > from);
-                let next = behind.unwrap_or_else(|| channel.next());
+                let next = after.unwrap_or_else(|| channel.next());
                 if !is_live {
                     report.push(true, name, Some((from, next)), "the segment has no index");
                 }

@@ -69,7 +69,7 @@ pub(crate) fn read_all(file: &dyn File, how: ReadAt) -> io::Result<Vec<u8>> {
 /// The most slices that one call takes.
 const MOST_SLICES: usize = 512;
 
-/// Writes all of the slices, one behind the other.
+/// Writes all of the slices, one after the other.
 pub(crate) fn write_all_at(file: &dyn File, slices: &[&[u8]], mut offset: u64) -> io::Result<()> {
     for slices in slices.chunks(MOST_SLICES) {
         let mut slices: Vec<IoSlice<'_>> = slices

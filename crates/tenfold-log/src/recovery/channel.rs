@@ -265,7 +265,7 @@ impl Recovering {
                     format!("segment {first:020}: {text}"),
                 );
                 segment.empty_index()?;
-                rescue::enter(&mut segment, end, self.time_behind(first)?)?;
+                rescue::enter(&mut segment, end, self.time_after(first)?)?;
             }
             return Ok(segment);
         }
@@ -280,8 +280,8 @@ impl Recovering {
         Ok(segment)
     }
 
-    /// A time for messages of a segment of which nothing is known: that of the first ones behind.
-    fn time_behind(&self, segment: u64) -> io::Result<u64> {
+    /// A time for messages of a segment of which nothing is known: that of the first ones after them.
+    fn time_after(&self, segment: u64) -> io::Result<u64> {
         let above = (
             std::ops::Bound::Excluded(segment),
             std::ops::Bound::Unbounded,
@@ -309,12 +309,12 @@ impl Recovering {
         self.open_untouched(report)?;
         let mut has_more = false;
         for mut segment in std::mem::take(&mut self.written) {
-            let behind = self.behind(segment.first);
+            let after = self.after(segment.first);
             has_more |= rescue::rest(
                 &*self.storage,
                 &self.name,
                 &mut segment,
-                behind,
+                after,
                 self.time,
                 report,
             )?;
@@ -325,7 +325,7 @@ impl Recovering {
                 ..ReadableSegment::of(&segment)
             };
             self.segments.insert(segment.first, readable);
-            if behind.is_none() {
+            if after.is_none() {
                 self.next = self.next.max(segment.next);
                 self.current = Some(segment);
             }
@@ -335,7 +335,7 @@ impl Recovering {
             self.next = self.current.as_ref().map_or(0, |segment| segment.next);
         }
         self.look_for_gaps(report);
-        // Where something is missing at the end, the next message begins another segment behind it.
+        // Where something is missing at the end, the next message begins another segment after it.
         let length = |first| {
             self.segments
                 .get(&first)
@@ -425,8 +425,8 @@ impl Recovering {
         }
     }
 
-    /// The segment behind another.
-    fn behind(&self, segment: u64) -> Option<u64> {
+    /// The segment after another.
+    fn after(&self, segment: u64) -> Option<u64> {
         let above = (
             std::ops::Bound::Excluded(segment),
             std::ops::Bound::Unbounded,

@@ -17,7 +17,7 @@ use crate::whole::{DURABLE, read_at, uninterrupted};
 /// How much is read at once, in bytes.
 const AT_ONCE: usize = 4 * 1024 * 1024;
 
-/// Makes entries for the whole frames that stand behind those that have some, up to an offset.
+/// Makes entries for the whole frames that stand after those that have some, up to an offset.
 pub(crate) fn enter(segment: &mut Segment, end: u64, time: u64) -> io::Result<()> {
     enter_up_to(segment, end, u64::MAX, time)
 }
@@ -54,13 +54,13 @@ fn read(file: &dyn File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Makes entries for what stands behind the end of a segment. What is no whole frame, or too much, is
+/// Makes entries for what stands after the end of a segment. What is no whole frame, or too much, is
 /// put aside, to be cut off. False: there was nothing.
 pub(crate) fn rest(
     storage: &dyn Storage,
     channel: &Arc<str>,
     segment: &mut Segment,
-    behind: Option<u64>,
+    after: Option<u64>,
     time: u64,
     report: &mut Report,
 ) -> io::Result<bool> {
@@ -69,7 +69,7 @@ pub(crate) fn rest(
         return Ok(false);
     }
     let (from, time) = (segment.next, time.max(segment.time));
-    let most = behind.map_or(u64::MAX, |behind| behind.saturating_sub(from));
+    let most = after.map_or(u64::MAX, |after| after.saturating_sub(from));
     segment.complete()?;
     enter_up_to(segment, length, most, time)?;
     if segment.next > from {

@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_are_written_behind_one_another_and_read_at_any_offset() {
+    fn slices_are_written_one_after_another_and_read_at_any_offset() {
         let (_dir, disk) = disk();
         let file = disk.open("file", true).unwrap();
         let slices = [

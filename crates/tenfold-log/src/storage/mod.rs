@@ -73,7 +73,7 @@ pub trait File: Debug + Send + Sync {
     /// sync the two can differ.
     fn read_durable_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Writes the slices one behind the other from an offset; returns how much, which may be less.
+    /// Writes the slices one after the other from an offset; returns how much, which may be less.
     fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize>;
 
     /// Makes contents and length durable (`fdatasync`).
@@ -82,7 +82,7 @@ pub trait File: Debug + Send + Sync {
     /// The file's length in bytes.
     fn length(&self) -> io::Result<u64>;
 
-    /// Cuts the file, or extends it with zeros. Space that was reserved behind its end is given back.
+    /// Cuts the file, or extends it with zeros. Space that was reserved after its end is given back.
     fn set_length(&self, length: u64) -> io::Result<()>;
 
     /// Reserves space on disk for a range without changing the file's length

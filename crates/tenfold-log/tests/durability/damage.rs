@@ -201,7 +201,7 @@ fn is_journal(path: &str) -> bool {
 
 /// The machine ends when nothing but the journal is durable, and one message in it is damaged.
 #[test]
-pub(crate) fn what_stands_behind_a_damaged_batch_is_kept() {
+pub(crate) fn what_stands_after_a_damaged_batch_is_kept() {
     let memory = Memory::new();
     let run = run(&memory, false);
     let channels = expected(&run);

@@ -169,8 +169,8 @@ fn a_time_is_the_first_message_that_was_committed_then_or_later() {
             number as u64 * 2
         );
     }
-    let behind = *times.last().unwrap() + Duration::from_nanos(1);
-    assert_eq!(channel.at_time(behind).unwrap(), 80);
+    let after = *times.last().unwrap() + Duration::from_nanos(1);
+    assert_eq!(channel.at_time(after).unwrap(), 80);
 }
 
 #[test]

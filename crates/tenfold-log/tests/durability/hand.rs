@@ -49,7 +49,7 @@ fn whoever_commits_each_message_is_there_once_and_in_the_order_of_its_producer()
                 0 | 1 => drop(pending),
                 _ => pending.commit(),
             }
-            // Some wait for theirs, some queue one behind the other.
+            // Some wait for theirs, some queue one after the other.
             if number % 3 > 0 || number + 1 == EACH {
                 until(|| matches!(sent.fate(), Fate::Written { .. }));
                 let Fate::Written { total: now, .. } = sent.fate() else {
@@ -57,7 +57,7 @@ fn whoever_commits_each_message_is_there_once_and_in_the_order_of_its_producer()
                 };
                 assert!(
                     now > total && now == number as u64 + 1,
-                    "{now} behind {total}"
+                    "{now} after {total}"
                 );
                 total = now;
             }
@@ -98,14 +98,14 @@ impl Receipt for Panics {
 }
 
 #[test]
-fn behind_a_commit_that_panics_nothing_is_written() {
+fn after_a_commit_that_panics_nothing_is_written() {
     // As the first one, which is the thread's, and as a later one.
     for before in [0, 20] {
-        panic_behind(before);
+        panic_after(before);
     }
 }
 
-fn panic_behind(before: usize) {
+fn panic_after(before: usize) {
     let memory = Memory::new();
     let (log, _, threads) = reopen(memory.clone(), small()).unwrap().start().unwrap();
     for number in 0..before {

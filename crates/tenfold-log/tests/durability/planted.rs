@@ -71,7 +71,7 @@ fn an_index_without_reserved_space_is_found() {
 
 #[test]
 fn a_journal_that_is_cut_at_interior_damage_is_found() {
-    let test = crate::damage::what_stands_behind_a_damaged_batch_is_kept;
+    let test = crate::damage::what_stands_after_a_damaged_batch_is_kept;
     is_found(Mistake::CutAtDamage, test);
 }
 

@@ -11,7 +11,7 @@ const SIZE: usize = 4096;
 #[derive(Clone, Default)]
 pub(super) struct Content {
     length: u64,
-    /// What is behind the length in its last block is zero.
+    /// What is after the length in its last block is zero.
     blocks: Arc<Vec<Block>>,
 }
 

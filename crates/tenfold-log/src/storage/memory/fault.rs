@@ -66,7 +66,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether such a call can change what a crash leaves behind.
+    /// Whether such a call can change what a crash leaves after.
     pub fn changes(self) -> bool {
         let reads = matches!(self, Self::Read | Self::ReadCached | Self::ReadDurable);
         !reads && !matches!(self, Self::List | Self::Length | Self::Reserve)
@@ -212,7 +212,7 @@ impl Fault {
     }
 }
 
-/// What the faults make of a call: the first one that strikes, and those behind it do not see it.
+/// What the faults make of a call: the first one that strikes, and those after it do not see it.
 pub(super) fn judge(faults: &mut Vec<Fault>, call: &Call) -> Verdict {
     let Some(index) = faults.iter_mut().position(|fault| fault.strikes(call)) else {
         return Verdict::Go;

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_was_set_can_be_lost_and_the_write_behind_it_kept() {
+    fn a_length_that_was_set_can_be_lost_and_the_write_after_it_kept() {
         let (memory, file) = dots();
         file.set_length(2).unwrap();
         put(&file, b"x", 4);
