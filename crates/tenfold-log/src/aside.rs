@@ -1,4 +1,4 @@
-//! What recovery takes out of its place is kept, where somebody can look at it.
+//! Bytes that recovery takes out of their place are kept in `aside/`, where an operator can look at them.
 
 use std::io;
 

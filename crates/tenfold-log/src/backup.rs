@@ -16,13 +16,14 @@ use crate::snapshot::Snapshot;
 use crate::storage::{File, Sharing, Storage};
 use crate::whole::{WAITING, read_at, uninterrupted, write_all_at};
 
-/// How much is copied at once, in bytes.
+/// How many bytes are copied at once.
 const AT_ONCE: usize = 1024 * 1024;
-/// A checkpoint takes as long as its syncs do; after so many tries of so long it is none any more.
+/// A checkpoint holds the lock for as long as its syncs take. A backup that has tried so often, with this
+/// pause between two tries, gives up.
 const TRIES: u32 = 3000;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A file that is to be copied, and how much of it.
+/// A file, and how many of its bytes are copied.
 struct Source {
     path: String,
     file: Arc<dyn File>,
@@ -33,7 +34,8 @@ struct Source {
 /// what was committed when the copying began, or a little more, and its channels get new epochs, because
 /// the hub goes on without it. `progress` is told the bytes that were copied, and of how many.
 ///
-/// The source is not changed, and of the copy nothing is deleted, whatever the options say of limits. A copy that is not complete has no `FORMAT`, and no hub takes it.
+/// The source is not changed, and nothing of the copy is deleted, whatever the options say of limits. A
+/// copy that is not complete has no `FORMAT`, so a hub refuses it.
 pub fn backup(
     from: &Arc<dyn Storage>,
     to: &Arc<dyn Storage>,
@@ -131,7 +133,7 @@ fn copy(
     sync_dir(to, "")
 }
 
-/// Keeps checkpoints and retention away.
+/// Keeps the hub's checkpointer from changing files that are being copied.
 fn lock(from: &dyn Storage) -> io::Result<Box<dyn std::fmt::Debug + Send + Sync>> {
     for _ in 0..TRIES {
         match uninterrupted(|| from.lock(names::CHECKPOINT, Sharing::Shared)) {

@@ -40,7 +40,7 @@ pub(crate) struct Head {
     pub(crate) crc: u32,
 }
 
-/// One channel's part of a batch.
+/// What a batch has for one segment of a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) channel: Arc<str>,
@@ -148,7 +148,7 @@ impl Head {
         bytes
     }
 
-    /// The fixed part, whose CRC has not been looked at; `None` if it is none.
+    /// The fixed part, whose CRC has not been looked at; `None` if the bytes are not a head.
     pub(crate) fn peek(bytes: &[u8]) -> Option<Self> {
         if bytes.len() < HEAD || &bytes[..4] != MAGIC {
             return None;
@@ -181,7 +181,7 @@ impl Head {
             || (there.number == self.number && there.chain == self.chain)
     }
 
-    /// A head with its records; `None` if it is none, or damaged.
+    /// A head with its records; `None` if the bytes are not a head, or a damaged one.
     pub(crate) fn decode(bytes: &[u8]) -> Option<(Self, Vec<Record>)> {
         let head = Self::peek(bytes)?;
         let bytes = bytes.get(..head.length as usize)?;

@@ -18,7 +18,8 @@ pub struct Channel {
     epoch: u64,
     pub(crate) storage: Arc<dyn Storage>,
     state: Mutex<State>,
-    /// The newest segment. Who holds this lock as well as that of the state has taken this one first.
+    /// The newest segment. A thread that needs this lock and that of the state takes this one first:
+    /// otherwise two threads could wait for each other.
     pub(crate) newest: Mutex<Option<Segment>>,
     hold: AtomicU64,
     is_held: AtomicBool,
@@ -49,7 +50,7 @@ pub(crate) struct ReadableSegment {
     pub(crate) open: Option<Entry>,
     /// When its newest message was committed, as far as it is known.
     pub(crate) time: Option<u64>,
-    /// Its files, if somebody has them open.
+    /// Its files, if the committer or a reader has them open.
     pub(crate) files: Weak<Files>,
 }
 

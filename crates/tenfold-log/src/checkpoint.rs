@@ -18,7 +18,7 @@ pub(crate) struct Checkpoint {
     pub(crate) dirty: Vec<Dirty>,
 }
 
-/// What of a channel is not synced.
+/// What is not synced of a channel.
 #[derive(Debug)]
 pub(crate) struct Dirty {
     pub(crate) channel: Arc<Channel>,

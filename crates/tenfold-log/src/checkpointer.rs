@@ -18,13 +18,13 @@ use crate::whole::{is_full, uninterrupted};
 #[derive(Debug)]
 pub struct Checkpointer {
     common: Arc<Common>,
-    /// When all channels were looked at for what is too old or too much, in milliseconds.
+    /// When retention looked at all channels the last time, in milliseconds.
     looked: u64,
 }
 
-/// All channels are looked at so often, in milliseconds.
+/// Retention looks at all channels once in so many milliseconds.
 const LOOK: u64 = 1000;
-/// How long a thread waits for a backup to let it go on, and for the next look.
+/// How long the thread waits for a backup to end before it tries again, and how long for anything to do.
 const PAUSE: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_millis(500);
 

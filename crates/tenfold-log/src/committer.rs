@@ -39,7 +39,8 @@ pub struct Committer {
     is_light: bool,
 }
 
-/// A batch that takes no longer is not worth to wake a thread for.
+/// For a batch that takes no longer than this, waking the committer's thread would take a good part of
+/// the time.
 const LIGHT: Duration = Duration::from_millis(1);
 
 impl Committer {
@@ -94,7 +95,7 @@ impl Committer {
         true
     }
 
-    /// Whether the next batch is likely to be one submission, and soon on disk.
+    /// Whether the next batch is likely to be one submission that is soon on disk.
     pub(crate) fn is_light(&self) -> bool {
         self.is_light
     }
@@ -162,7 +163,7 @@ impl Committer {
         }
     }
 
-    /// Counts what is durable now, and tells.
+    /// Counts what is durable now, and tells the receipts.
     fn acknowledge(&mut self, plan: &Plan) {
         let mut messages = 0;
         let times = plan.times();
@@ -197,7 +198,7 @@ impl Committer {
         self.common.counters.messages.fetch_add(messages, Relaxed);
     }
 
-    /// Writes one channel's part to its segments.
+    /// Writes the frames of one channel to its segments.
     fn write(&mut self, planned: &mut ChannelPlan) -> io::Result<()> {
         let channel = Arc::clone(&planned.channel);
         let dirty = self
@@ -288,7 +289,7 @@ impl Committer {
     }
 }
 
-/// Refuses what must follow something that was refused.
+/// Refuses submissions that must follow one that was refused, and returns the others.
 fn without_followers(queued: Vec<Queued>) -> Vec<Queued> {
     let mut taken = Vec::with_capacity(queued.len());
     for one in queued {

@@ -1,4 +1,4 @@
-//! What the committer, the checkpointer and those who append share.
+//! What the committer, the checkpointer and the handles of a log have in common.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -14,7 +14,7 @@ use crate::storage::Storage;
 use crate::submission::Submission;
 use crate::whole::{uninterrupted, write_all_at};
 
-/// What the committer, the checkpointer and everybody else share.
+/// What the committer, the checkpointer and the handles of a log have in common.
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) storage: Arc<dyn Storage>,
@@ -23,11 +23,11 @@ pub(crate) struct Common {
     queue: Mutex<Queue>,
     channels: Mutex<BTreeMap<Arc<str>, Arc<Channel>>>,
     pub(crate) duties: Mutex<Duties>,
-    /// Something has come into the queue, or the end is near.
+    /// Wakes the committer's thread: there is something in the queue, or the log ends.
     work: Condvar,
-    /// A checkpoint is done, or has failed.
+    /// Wakes threads that wait for a checkpoint: it is done, or has failed.
     pub(crate) freed: Condvar,
-    /// There is something for the checkpointer.
+    /// Wakes the checkpointer: there is something to do.
     pub(crate) duty: Condvar,
     health: AtomicU8,
     /// All segments are larger than they may be, and retention can delete nothing.
@@ -44,11 +44,11 @@ pub(crate) struct Counters {
     pub(crate) removed: AtomicU64,
 }
 
-/// What waits to be committed.
+/// Submissions that wait to be committed.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     pub(crate) waiting: VecDeque<Queued>,
-    /// The committer's thread is to look.
+    /// The committer's thread has to look at the queue.
     is_called: bool,
     ending: bool,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Queued {
     pub(crate) submission: Submission,
 }
 
-/// What the checkpointer is to do, and how far it is.
+/// What the checkpointer has to do, and how far it is.
 #[derive(Debug, Default)]
 pub(crate) struct Duties {
     pub(crate) checkpoint: Option<Checkpoint>,
@@ -75,14 +75,14 @@ pub(crate) struct Duties {
     pub(crate) stage: Stage,
 }
 
-/// How near the end is.
+/// Whether the log runs or ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Stage {
     #[default]
     Running,
-    /// What is begun is finished, but what has no space is not waited for.
+    /// What was queued is committed, and one more checkpoint is made; space is not waited for.
     Closing,
-    /// Nothing more will come.
+    /// The committer has ended.
     Over,
 }
 
@@ -112,7 +112,7 @@ impl Common {
         }
     }
 
-    /// The next frames to be committed together: no further ones beyond `most` bytes.
+    /// Takes the next submissions to be committed together: the first one, and more up to `most` bytes.
     pub(crate) fn take(&self, most: usize) -> Vec<Queued> {
         let mut queue = self.lock_queue();
         let mut bytes = 0;
@@ -127,8 +127,8 @@ impl Common {
         queue.waiting.drain(..count).collect()
     }
 
-    /// Waits until there is something for the committer to do. False: nothing will come any more, or
-    /// what there is can never be done.
+    /// Waits until there is something for the committer to do; `has_some`: it has submissions that wait for
+    /// a checkpoint. False: the log ends, and nothing more can be committed.
     pub(crate) fn wait_for_work(&self, has_some: bool) -> bool {
         if has_some {
             return self.wait_for_checkpoint();
@@ -141,21 +141,21 @@ impl Common {
         std::mem::take(&mut queue.is_called) || !queue.waiting.is_empty()
     }
 
-    /// Has the committer's thread look whether there is something to do.
+    /// Wakes the committer's thread, which looks whether there is something to commit.
     pub(crate) fn call(&self) {
         self.lock_queue().is_called = true;
         self.work.notify_all();
     }
 
-    /// The same, if there is.
+    /// The same, if something is queued.
     pub(crate) fn call_if_queued(&self) {
         if !self.lock_queue().waiting.is_empty() {
             self.call();
         }
     }
 
-    /// Waits until the checkpoint that was given is done, or the disk has failed. False: the log is to end,
-    /// and there is no space for it.
+    /// Waits until the checkpoint that was given is done, or the disk has failed. False: the log ends,
+    /// and there is no space for the checkpoint.
     pub(crate) fn wait_for_checkpoint(&self) -> bool {
         let is_vain = |duties: &Duties| duties.stage != Stage::Running && duties.has_no_space;
         let is_awaited = |duties: &mut Duties| {
@@ -175,7 +175,7 @@ impl Common {
         self.freed.notify_all();
     }
 
-    /// Lets the committer end when it has committed what there is.
+    /// Asks the committer to end when it has committed what is queued.
     pub(crate) fn end(&self) {
         let mut duties = self.duties();
         duties.stage = Stage::Closing;
@@ -195,10 +195,11 @@ impl Common {
         }
     }
 
-    /// The disk has failed. Nothing makes that good.
+    /// The disk has failed. The log stays read-only until it is opened again.
     pub(crate) fn fail(&self) {
         self.health.store(2, SeqCst);
-        // Who is about to wait has looked before, or sees it now.
+        // A thread that is about to wait for a checkpoint holds this lock from its look at the health until it
+        // waits. So it has seen the failure, or is woken.
         drop(self.duties());
         self.freed.notify_all();
     }

@@ -18,14 +18,14 @@ pub(crate) struct Entry {
     pub(crate) messages: u32,
     /// CRC of its bytes.
     pub(crate) crc: u32,
-    /// It was made from the frames, which nothing else proves.
+    /// The entry was made from the frames; nothing else proves them.
     pub(crate) is_unproven: bool,
 }
 
 /// Bytes of a record.
 pub(crate) const RECORD: usize = 48;
-/// A range is no larger, unless it is one frame, in bytes: large enough to be read at once, small
-/// enough to be read for one message.
+/// The most bytes of an entry, unless it is one larger frame. Readers read and check whole entries: many
+/// messages are read with one call, and a seek to one message does not read much more than that.
 pub(crate) const MOST: usize = 256 * 1024;
 
 const MAGIC: &[u8; 8] = b"TFINDEX1";
@@ -72,7 +72,7 @@ impl Entry {
         record
     }
 
-    /// `None`: the record is damaged, or of another segment, or there is none.
+    /// `None`: the record is damaged, belongs to another segment, or was never written.
     pub(crate) fn decode(record: &[u8; RECORD], segment: u64) -> Option<Self> {
         if u32_at(record, CRC_AT) != record_crc(record, segment) {
             return None;

@@ -1,4 +1,4 @@
-//! What can be wrong.
+//! Why a log cannot be opened, frames are refused, or nothing can be read.
 
 use std::fmt;
 use std::io;
@@ -7,13 +7,13 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another hub has it.
+    /// Another process uses it.
     Locked,
-    /// Its formats are not those of this version. The text says which.
+    /// This version does not know its formats. The text is the first line that it does not know.
     Format(String),
-    /// There are files, and they are not those of a log.
+    /// The directory has files, and is not a log.
     NotALog,
-    /// The storage has failed, doing this.
+    /// The storage has failed; the text says what was being done.
     Io(&'static str, io::Error),
 }
 
@@ -81,23 +81,23 @@ impl std::error::Error for Refused {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// It is no longer kept; the oldest that is has this seq.
+    /// Retention has deleted the message; the oldest that is kept has this seq.
     Trimmed {
         /// The oldest seq.
         first: u64,
     },
-    /// It is damaged, with everything from `first` up to but not including `next`.
+    /// The message is damaged, with all others from `first` up to but not including `next`.
     Corrupt {
         /// The first seq of the damaged range.
         first: u64,
         /// The seq after it.
         next: u64,
     },
-    /// It is the next one to be committed.
+    /// The message is not committed yet: it is the next one.
     End,
-    /// It is after the next one.
+    /// The seq is greater than that of the next message.
     Future,
-    /// The disk would have to be waited for.
+    /// The read would have to wait for the disk.
     WouldBlock,
     /// The storage has failed.
     Io(io::Error),

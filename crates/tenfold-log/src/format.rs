@@ -11,11 +11,11 @@ use crate::whole::{WAITING, read_all, uninterrupted};
 /// The formats that this version writes, and the only ones that it reads.
 const TEXT: &str = "tenfold-log 1\njournal 1\nindex 1\nsnapshot 1\n";
 
-/// A larger file is none of ours, in bytes.
+/// A `FORMAT` of more bytes was not written by any version.
 const MOST: u64 = 4096;
 
-/// What can be in a directory that is as good as empty: what a first start leaves that was ended early,
-/// and what a new file system has.
+/// Names that may be in a directory that counts as empty: files of a first start that ended early, and
+/// what a new file system has.
 const NOTHING: [&str; 3] = [names::LOCK, "FORMAT.new", "lost+found"];
 
 /// Whether the directory is a log of this version. False: it is empty.

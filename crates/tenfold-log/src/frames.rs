@@ -18,7 +18,7 @@ fn side() -> &'static Side {
 
 fn decoder() -> Decoder {
     let decoder = Decoder::new(side()).with_limit(u64::MAX);
-    // Only a frame that is cut is longer than what is there, and of it nothing is to be copied.
+    // Only a frame that is cut is longer than the bytes given: the decoder need not copy any of it.
     decoder.with_pieces_above(0)
 }
 
@@ -69,8 +69,8 @@ pub(crate) struct Found {
     pub(crate) bytes: usize,
 }
 
-/// The whole frames that the bytes begin with: as many as there are until the first that is cut or is
-/// none, but at most `messages`, and no further one beyond `most` bytes.
+/// The whole frames that the bytes begin with, up to the first one that is cut or bad: at most `messages`,
+/// and none beyond `most` bytes but the first.
 pub(crate) fn whole(bytes: &[u8], messages: u64, most: usize) -> Found {
     #[cfg(feature = "planted")]
     if crate::planted::is(crate::planted::Mistake::LenientHeader) {
@@ -78,7 +78,7 @@ pub(crate) fn whole(bytes: &[u8], messages: u64, most: usize) -> Found {
     }
     let mut found = Found::default();
     let mut decoder = Decoder::new(side()).with_limit(u64::MAX);
-    // Its drop would copy what is left into the decoder, for a next chunk that never comes.
+    // Dropping the chunk would copy the rest into the decoder, for bytes that never come.
     let mut chunk = ManuallyDrop::new(decoder.chunk(bytes));
     while found.messages < messages {
         let Ok(Some(Event::Message(message))) = chunk.next_event() else {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_frames_end_where_the_first_one_is_cut_or_is_none() {
+    fn whole_frames_end_where_the_first_one_is_cut_or_bad() {
         let bytes = frames(&["a", "", "ccc"]);
         let all = Found {
             messages: 3,

@@ -1,9 +1,9 @@
-//! The committer of a log that runs, and who may step it: its own thread, or who has just queued
-//! something.
+//! The hand holds the committer of a log that runs. A thread that has the hand's lock may commit: the
+//! committer's own thread, or one that has just queued a submission.
 //!
-//! To wake a thread and to be woken by it takes a good part of the time that a fast disk needs. So
-//! somebody who is alone with the log, and whose disk is fast, commits by itself. As soon as two come at
-//! once, or the disk is slow, it is the thread that commits, and everybody else goes on.
+//! To wake the committer's thread and to be woken by it takes a good part of the time that a fast disk
+//! needs. So a thread that is the only one to submit, on a fast disk, commits by itself. As soon as two
+//! submit at once, or the disk is slow, the committer's thread commits and the others go on.
 
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
@@ -33,8 +33,8 @@ impl Hand {
         self.lock().take()
     }
 
-    /// Commits what there is until there is nothing. Returns whether something was taken from the queue
-    /// that waits for a checkpoint.
+    /// Commits until the queue is empty. Returns whether submissions were taken from the queue that have
+    /// to wait for a checkpoint.
     pub(crate) fn work(&self) -> bool {
         loop {
             let mut hand = self.lock();
@@ -47,8 +47,8 @@ impl Hand {
         }
     }
 
-    /// Commits one batch, if nobody does and it is likely to be a light one. False: the thread is to do
-    /// it.
+    /// Commits one batch on this thread, if no other thread commits and the batch is likely to be a light
+    /// one. False: the committer's thread has to do it.
     fn help(&self) -> bool {
         let mut hand = match self.committer.try_lock() {
             Ok(hand) => hand,
@@ -59,7 +59,8 @@ impl Hand {
         };
         committer.step();
         let is_stuck = committer.has_taken();
-        // First let go, then look: who finds the hand taken has queued before that, or calls the thread.
+        // The hand is let go before the queue is looked at. A thread that found the hand taken had queued
+        // its submission before, so either it is seen here, or that thread calls the committer's.
         drop(hand);
         if is_stuck {
             self.common.call();
@@ -71,7 +72,7 @@ impl Hand {
 
     fn lock(&self) -> MutexGuard<'_, Option<Committer>> {
         self.committer.lock().unwrap_or_else(|poisoned| {
-            // Somebody has panicked in the middle of a commit: nothing may be written after that.
+            // A thread has panicked in the middle of a commit: nothing may be written after that.
             self.common.fail();
             poisoned.into_inner()
         })
@@ -90,9 +91,9 @@ impl Pending {
         Self { hand, is_first }
     }
 
-    /// Commits them on this thread, which waits for the disk, if nobody else commits or has queued
-    /// something, and the last batch was one submission and took less than a millisecond. Otherwise the
-    /// committer's thread does it.
+    /// Commits the frames on this thread, which then waits for the disk, if three things hold: no other
+    /// thread commits, nothing else was queued, and the last batch was one submission that took less than
+    /// a millisecond. Otherwise the committer's thread commits them.
     pub fn commit(mut self) {
         if self.is_first && self.hand.help() {
             self.is_first = false;
@@ -102,7 +103,8 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        // Who has queued the first one has told the thread, or commits it.
+        // If it is not the first one in the queue, the thread that queued the first one calls the
+        // committer's thread, or commits.
         if self.is_first {
             self.hand.common.call();
         }

@@ -14,17 +14,17 @@ pub(crate) struct Index {
     segment: u64,
     /// How many entries are complete.
     count: u64,
-    /// The one that is not: it stands after the others, and only in memory.
+    /// The newest entry while it can still grow: it comes after the complete ones, and is only in memory.
     open: Option<Entry>,
     how: ReadAt,
 }
 
-/// What an index has for a seq.
+/// What an index says of a seq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
     /// The entry with this number.
     Entry(u64, Entry),
-    /// None: entries before end at the seq `first`, later entries begin at `next`, if there are any.
+    /// No entry: earlier ones end at the seq `first`, and later ones begin at `next`, if there are any.
     Hole { first: u64, next: Option<u64> },
 }
 
@@ -75,7 +75,7 @@ impl Index {
         let count = left.min(most).min(AT_ONCE);
         let mut records = vec![[0; RECORD]; count];
         let offset = (number + 1) * RECORD as u64;
-        // A file that is shorter leaves records of zeros, which are none.
+        // Where the file is shorter, the records stay zeros, which no entry is decoded from.
         read_at(&*self.file, records.as_flattened_mut(), offset, self.how)?;
         let mut entries: Vec<_> = records
             .iter()
@@ -87,8 +87,8 @@ impl Index {
         Ok(entries)
     }
 
-    /// The number of the first entry that is sound and of which `is_after` holds, as it does for all
-    /// entries after it; and the last sound one before it.
+    /// The first sound entry that `is_after` holds for, as it does for all later entries; and the last
+    /// sound one before it. Each comes with its number.
     pub(crate) fn partition(
         &self,
         is_after: impl Fn(&Entry) -> bool,
@@ -97,7 +97,7 @@ impl Index {
         let (mut before, mut after) = (None, None);
         while low < high {
             let middle = low + (high - low) / 2;
-            // Damaged ones say nothing: the next sound one stands for them.
+            // A damaged entry says nothing: the next sound one stands for it.
             match self.sound(middle, high)? {
                 None => high = middle,
                 Some((number, entry)) if is_after(&entry) => {

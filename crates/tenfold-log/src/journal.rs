@@ -20,7 +20,7 @@ pub(crate) struct Journal {
     active: usize,
     /// What the next head says.
     head: Head,
-    /// Where the next batch goes; 0: the file's header is to be written with it.
+    /// Where the next batch goes; 0: it is the file's first, and the header goes with it.
     offset: u64,
     size: u64,
     is_broken: bool,
@@ -53,9 +53,9 @@ pub(crate) struct Header {
 /// Why a batch is not durable.
 #[derive(Debug)]
 pub(crate) enum NotWritten {
-    /// There is no space for it, and nothing of it is kept.
+    /// There is no space for the batch, and nothing of it is kept.
     Full,
-    /// Nobody knows what the disk holds of it.
+    /// The disk may hold any part of the batch.
     Broken(io::Error),
 }
 
@@ -80,7 +80,7 @@ impl Header {
         block
     }
 
-    /// `None`: there is none, or it is damaged.
+    /// `None`: the block is not a header, or a damaged one.
     pub(crate) fn decode(block: &[u8]) -> Option<Self> {
         let block = block.get(..HEADER)?;
         let is_sound = &block[..8] == MAGIC && u32_at(block, CRC_AT) == crc::of(&block[..CRC_AT]);
@@ -95,8 +95,8 @@ impl Header {
 }
 
 impl Journal {
-    /// Begins anew where everything before is in the segments and synced: nothing that is in the files
-    /// is needed any more. Both get the right size. `end` is that of what is in them, if that is known.
+    /// Begins a journal anew. The caller has made sure that everything in the files is in the segments and
+    /// synced. Both files get the right size. `end` is where their batches end, if that is known.
     pub(crate) fn begin(
         storage: &dyn Storage,
         size: u64,
@@ -120,7 +120,8 @@ impl Journal {
             is_broken: false,
             random,
         };
-        // A file that is too short when the other one was ended would look like one that was cut.
+        // The file that is written ends with a batch of nothing. After that, a recovery would take the other
+        // one for cut if it were too short.
         let other = 1 - journal.active;
         if uninterrupted(|| journal.files[other].length())? < journal.size {
             journal.fill(other)?;
@@ -133,7 +134,8 @@ impl Journal {
         journal.switch();
         journal.fill(journal.active)?;
         journal.mark_clean()?;
-        // What ends the other one may stand after its size, and is not needed only now.
+        // The batch that ends the other file may lie beyond that file's size. It is needed until the header
+        // of this one is durable, so only now the other file gets its size.
         journal.fill(1 - journal.active)?;
         Ok(journal)
     }
@@ -146,7 +148,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes that nothing in the files is needed, into the file that is being begun.
+    /// Writes a header that says that nothing in the files is needed, into the file that is being begun.
     fn mark_clean(&mut self) -> io::Result<()> {
         let file = &*self.files[self.active];
         write_all_at(file, &[&self.header().encode()], 0)?;
@@ -174,8 +176,8 @@ impl Journal {
         }
     }
 
-    /// Whether records with so many bytes of frames fit into the file that is being written. A file
-    /// that has just been begun takes anything.
+    /// Whether a batch of these records, with so many bytes of frames, fits into the file that is being
+    /// written. A file that has just been begun takes a batch of any size, and grows.
     pub(crate) fn has_room(&self, records: &[Record], frames: u64) -> bool {
         let offset = self.offset.max(BLOCK);
         let batch = (head_size(records) as u64 + frames).next_multiple_of(BLOCK);
@@ -183,8 +185,8 @@ impl Journal {
         offset == BLOCK || offset + batch + BLOCK <= self.size
     }
 
-    /// Goes on in the other file. Its batches must not be needed any more, and the last head says so:
-    /// the other file's header can then be torn without a doubt about what was in that file.
+    /// Goes on in the other file, whose batches must not be needed any more. The last head of this file
+    /// says so. If a crash then tears the other file's header, a recovery knows that nothing was lost.
     pub(crate) fn turn_over(&mut self) -> Result<(), NotWritten> {
         self.close()?;
         let other = &*self.files[1 - self.active];
@@ -236,7 +238,7 @@ impl Journal {
         }
         slices.push(&head_bytes);
         slices.extend_from_slice(frames);
-        // Both are less than a block apart.
+        // The end of the frames is less than a block before the end of the batch.
         slices.push(&ZEROS[..usize::try_from(size - length).unwrap_or(0)]);
         let file = &*self.files[self.active];
         let result = write_all_at(file, &slices, self.offset);
@@ -291,8 +293,8 @@ fn broken() -> io::Error {
     io::Error::other("the journal had an error before")
 }
 
-/// Makes a file as long as it has to be; false if it is already. What is after its end is written once,
-/// so that overwriting it changes no metadata.
+/// Gives a file its size, and returns whether it had another one. Zeros are written up to there, so that
+/// overwriting them later changes no metadata.
 fn fill(file: &dyn File, size: u64) -> io::Result<bool> {
     let mut length = uninterrupted(|| file.length())?;
     let is_other = length != size;

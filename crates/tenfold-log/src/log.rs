@@ -1,4 +1,4 @@
-//! The log, as those see it who append to it.
+//! A log, as the programs see it that append to it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,9 +31,13 @@ impl Log {
     ///
     /// # Panics
     ///
-    /// If the name is none: `[a-z0-9][a-z0-9._-]{0,127}`. It becomes the name of a directory.
+    /// If a channel cannot have the name: it must match `[a-z0-9][a-z0-9._-]{0,127}`, because it becomes the
+    /// name of a directory.
     pub fn channel(&self, name: &str, epoch: u64) -> Arc<Channel> {
-        assert!(names::is_channel(name), "{name:?} is no channel's name");
+        assert!(
+            names::is_channel(name),
+            "a channel cannot have the name {name:?}"
+        );
         let mut channels = self.common.channels();
         if let Some(channel) = channels.get(name) {
             return Arc::clone(channel);
@@ -45,7 +49,8 @@ impl Log {
         channel
     }
 
-    /// Forgets a channel that has never had a message. To be called when nothing is queued for it.
+    /// Forgets a channel that has never had a message. The caller makes sure that nothing is queued for it:
+    /// what is queued would go into a channel that a later [`channel`](Self::channel) does not find.
     pub fn forget(&self, name: &str) {
         let mut channels = self.common.channels();
         if channels
@@ -56,16 +61,22 @@ impl Log {
         }
     }
 
-    /// Queues frames to be committed, in the order of the calls. Never waits. The committer's thread is
-    /// told when what this returns is dropped.
+    /// Queues frames. They are committed in the order of the calls. Never waits for the disk. Dropping what
+    /// this returns wakes the committer's thread.
     ///
     /// # Panics
     ///
-    /// If a producer's ID is none (`[A-Za-z0-9._-]{1,64}`), or there are no messages.
+    /// If a producer cannot have the ID (it must match `[A-Za-z0-9._-]{1,64}`), or there are no messages.
     pub fn submit(&self, channel: &Arc<Channel>, submission: Submission) -> Pending {
         let producer = submission.producer.as_deref();
-        assert!(producer.is_none_or(names::is_producer), "no producer's ID");
-        assert!(submission.messages > 0, "no messages");
+        assert!(
+            producer.is_none_or(names::is_producer),
+            "a producer cannot have this ID: {producer:?}"
+        );
+        assert!(
+            submission.messages > 0,
+            "a submission needs at least one message"
+        );
         let queued = Queued {
             channel: Arc::clone(channel),
             submission,
@@ -77,8 +88,8 @@ impl Log {
         Pending::new(Arc::clone(&self.hand), is_first)
     }
 
-    /// Whether it makes sense to let somebody publish. Where there was no space, it is tried whether
-    /// there is some now.
+    /// Whether frames that are submitted now have a chance to be committed. If the disk was full, this
+    /// writes and removes 64 KiB to see whether there is space again, and so waits for the disk.
     pub fn may_publish(&self) -> Result<(), Refused> {
         match self.common.health() {
             Health::Ok => Ok(()),
@@ -91,7 +102,7 @@ impl Log {
         }
     }
 
-    /// How it is.
+    /// Whether it can be written to.
     pub fn health(&self) -> Health {
         self.common.health()
     }

@@ -23,7 +23,7 @@ pub(crate) struct Look {
     pub(crate) journal: [Scan; 2],
     /// A hub uses it now.
     pub(crate) is_live: bool,
-    /// Keeps hubs away where there is none.
+    /// Keeps a hub from starting on the directory, if none uses it.
     _lock: Option<Box<dyn std::fmt::Debug + Send + Sync>>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Look {
 #[derive(Debug)]
 pub(crate) struct Looked {
     pub(crate) channel: Arc<Channel>,
-    /// `None`: there is none, or it is damaged.
+    /// `None`: there is no snapshot, or it is damaged.
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) has_snapshot: bool,
 }
@@ -239,7 +239,7 @@ fn readable(storage: &dyn Storage, name: &str, first: u64) -> io::Result<(Readab
     Ok((readable, next))
 }
 
-/// The index of a segment that nobody writes.
+/// The index of a segment that is not being written to.
 pub(crate) fn index_of(
     channel: &Channel,
     first: u64,

@@ -14,12 +14,12 @@ pub(crate) const JOURNAL: &str = "journal";
 pub(crate) const CHANNELS: &str = "channels";
 /// What recovery has put aside.
 pub(crate) const ASIDE: &str = "aside";
-/// Space for a snapshot when there is no other.
+/// Space for a snapshot on a full disk.
 pub(crate) const SPARE: &str = "SPARE";
 /// Written and removed to see whether there is space again.
 pub(crate) const PROBE: &str = "probe.new";
 
-/// Whether a channel can have this name. It is also the name of a directory, so nothing else will do.
+/// Whether a channel can have this name, which is also the name of a directory.
 pub(crate) fn is_channel(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = name.as_bytes();

@@ -39,7 +39,8 @@ pub struct Opened {
 /// Opens the log in a directory, or makes one in an empty directory: takes the lock, and recovers what
 /// the last hub has left.
 pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenError> {
-    // A directory that is none of ours is not even locked; and between the two another can have begun.
+    // The first check keeps `LOCK` out of a directory that is not a log. Before it is locked another hub
+    // can have made it one, so it is checked again.
     format::check(&*storage)?;
     let lock = lock(&*storage)?;
     let is_log = format::check(&*storage)?;
@@ -74,7 +75,7 @@ pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenE
     })
 }
 
-/// Takes the lock of the one who may write.
+/// Takes the lock that lets one process write.
 pub(crate) fn lock(
     storage: &dyn Storage,
 ) -> Result<Box<dyn std::fmt::Debug + Send + Sync>, OpenError> {
@@ -84,7 +85,7 @@ pub(crate) fn lock(
     }
 }
 
-/// Commits until the log ends. If a commit panics, the log is at its end: what is queued is refused.
+/// Commits until the log ends. After a commit that panics the log takes nothing: what is queued is refused.
 fn commit(hand: &Hand, common: &Common) {
     let work = || hand.work();
     loop {
@@ -151,11 +152,11 @@ impl Threads {
         let (common, hand) = (self.common, self.hand);
         common.end();
         let is_joined = self.committer.join().is_ok();
-        // Whoever still queues something finds nobody to commit it.
+        // What is queued from now on is not committed.
         let Some(mut committer) = hand.take().filter(|_| is_joined) else {
             return false;
         };
-        // What somebody else had taken may only wait for a checkpoint.
+        // A thread that committed for itself may have left a submission that waits for a checkpoint.
         while committer.step() || (committer.has_taken() && common.wait_for_checkpoint()) {}
         committer.refuse_all();
         let is_begun = common.wait_for_checkpoint()

@@ -17,10 +17,10 @@ pub struct Options {
     pub max_disk: u64,
     /// What a channel keeps, by its name.
     pub retention: RetentionOf,
-    /// How many channels are written to between two checkpoints: the segment of each, and its index,
-    /// stay open so long. One batch can go beyond it.
+    /// How many channels are written to between two checkpoints. The files of their newest segments stay
+    /// open until then. One batch can go beyond it.
     pub max_unsynced: usize,
-    /// Frames in one batch, in bytes. A larger block of frames is a batch of its own.
+    /// Frames in one batch, in bytes. A larger submission is a batch of its own.
     pub max_batch: usize,
     /// Tells the time of a commit.
     pub clock: fn() -> SystemTime,
@@ -31,7 +31,7 @@ pub struct Options {
 /// What a channel keeps, by its name.
 pub type RetentionOf = Arc<dyn Fn(&str) -> Retention + Send + Sync>;
 
-/// What a channel keeps. What is beyond is deleted in whole segments, and never from the newest one.
+/// What a channel keeps. Retention deletes what is beyond in whole segments, and never the newest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Bytes of its segments.
@@ -67,7 +67,7 @@ impl Options {
         }
     }
 
-    /// The same without limits: who only looks after a log deletes nothing.
+    /// The same without limits: a repair or a backup deletes nothing.
     pub(crate) fn keeping_everything(mut self) -> Self {
         self.max_disk = u64::MAX;
         self.retention = Arc::new(|_| Retention {

@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     by_name: HashMap<Arc<str>, usize>,
 }
 
-/// One channel's part.
+/// What a batch has for one channel.
 #[derive(Debug)]
 pub(crate) struct ChannelPlan {
     pub(crate) channel: Arc<Channel>,
@@ -51,7 +51,7 @@ struct At {
 pub(crate) struct SegmentPlan {
     pub(crate) record: Record,
     pub(crate) frames: Vec<Frames>,
-    /// It is a new one.
+    /// The segment is a new one.
     is_new: bool,
     pub(crate) begun: Option<Segment>,
 }
@@ -65,7 +65,7 @@ impl Plan {
         }
     }
 
-    /// Finds places for frames, after those that have theirs.
+    /// Plans where frames go: after those that are planned already.
     pub(crate) fn add(&mut self, options: &Options, queued: &Queued) {
         let name = &queued.channel.name;
         let index = self
@@ -113,7 +113,7 @@ impl Plan {
         first.map_or(0, |planned| planned.record.first)
     }
 
-    /// When each channel's part is committed.
+    /// When the frames of each channel are committed.
     pub(crate) fn times(&self) -> HashMap<Arc<str>, u64> {
         let timed = |channel_plan: &ChannelPlan| {
             (Arc::clone(&channel_plan.channel.name), channel_plan.time)
@@ -168,7 +168,7 @@ impl ChannelPlan {
                 At {
                     segment: next,
                     next,
-                    // The first one has to be begun.
+                    // No frame fits after this, so the first one begins a segment.
                     length: u64::MAX,
                     since: None,
                 },

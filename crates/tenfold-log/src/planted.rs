@@ -1,8 +1,8 @@
-//! Mistakes on purpose. Each of them must make a test fail; `tests/planted.rs` says so.
+//! Mistakes on purpose. Each of them must make a test fail; `tests/durability/planted.rs` says so.
 
 use std::cell::Cell;
 
-/// A mistake that somebody could make in this crate.
+/// A mistake that a developer of this crate could make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mistake {

@@ -17,8 +17,9 @@ use crate::segment::Files;
 use crate::storage::File;
 use crate::whole::{CACHED, ReadAt, WAITING, read_exact_at};
 
-/// A place in a channel's files. It holds no messages, unless it is [given memory](Self::reuse), and one segment's files open at the most, which
-/// all readers of the segment share.
+/// Reads a channel's messages from a seq on. It holds no messages in memory (only what it is
+/// [given back](Self::reuse)), and has the files of at most one segment open, which all readers of that
+/// segment share.
 #[derive(Debug)]
 pub struct Reader {
     channel: Arc<Channel>,
@@ -32,7 +33,7 @@ pub struct Reader {
 }
 
 impl Channel {
-    /// A place to read from.
+    /// A reader that begins at a seq.
     pub fn reader(self: &Arc<Self>, seq: u64) -> Reader {
         Reader {
             channel: Arc::clone(self),
@@ -64,7 +65,7 @@ impl Channel {
             let index = reader.index(segment, &readable, WAITING)?;
             let (after, before) = index.partition(|entry| entry.time >= wanted_ms)?;
             if let Some((number, entry)) = after {
-                // Of a damaged one it is not known when it was committed.
+                // Between the two is a damaged entry, whose time is not known.
                 let follows =
                     before.map_or((0, segment), |(number, entry)| (number + 1, entry.next()));
                 if follows != (number, entry.first) {
@@ -86,8 +87,8 @@ impl Reader {
         self.seq
     }
 
-    /// Lets the next read have the memory of frames that were read before, if nobody else has it: memory
-    /// that is new has to be cleared first.
+    /// Gives the memory of frames that were read before to the next read, if no other handle to them is
+    /// left. That is faster than new memory, which has to be cleared first.
     pub fn reuse(&mut self, frames: Bytes) {
         self.spare = frames.try_into_mut().unwrap_or_default();
     }
@@ -120,7 +121,7 @@ impl Reader {
         let spare = std::mem::take(&mut self.spare);
         let (frames, sound) = read_entries(&*files.frames, &entries, how, spare)?;
         let Some(last) = sound.checked_sub(1).and_then(|last| entries.get(last)) else {
-            // It may have been removed while it was read.
+            // Retention may have removed the segment while it was read: then this says so.
             self.locate()?;
             return Err(self.corrupt(first.first, first.next()));
         };
@@ -154,7 +155,7 @@ impl Reader {
         }
     }
 
-    /// What is told of a damaged range: no more than is asked for, and no less than one message.
+    /// The error for a damaged range, widened so that it has the next message.
     fn corrupt(&self, first: u64, next: u64) -> ReadError {
         ReadError::Corrupt {
             first: first.min(self.seq),
@@ -185,7 +186,7 @@ impl Reader {
         ))
     }
 
-    /// Opens a segment's files, for others as well.
+    /// Opens a segment's files; other readers of it use them, too.
     fn open(&self, segment: u64) -> io::Result<Arc<Files>> {
         let channel = &self.channel;
         let files = Files::open(&*channel.storage, channel.name(), segment, false)?;
@@ -230,7 +231,7 @@ fn read_entries(
 ) -> io::Result<(Bytes, usize)> {
     let offset = entries.first().map_or(0, |entry| entry.offset);
     let length = entries.iter().map(|entry| entry.length).sum();
-    // What is declared is not believed: nothing is larger than its file.
+    // An entry may declare any length; memory is taken for no more than the file has.
     if offset.saturating_add(length) > file.length()? {
         return match entries.split_last() {
             Some((_, [])) | None => Ok((Bytes::new(), 0)),

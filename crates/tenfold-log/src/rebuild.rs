@@ -1,8 +1,8 @@
 //! A segment whose files could not be written or synced is made anew.
 //!
-//! What the disk holds of such a file nobody knows, and a second sync would not tell. So the part that
-//! an earlier checkpoint has made durable is read from the old files and checked, the rest is read from
-//! the journal, and both go into new files.
+//! After a failed sync the disk may hold anything of such a file, and a second sync would not tell. So the
+//! frames that an earlier checkpoint has made durable are read from the old files and checked, the rest
+//! is read from the journal, and both go into new files.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Making good what can be made good without guessing.
+//! Repairs what can be repaired without guessing.
 
 use std::io;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::segment::{Files, Segment};
 use crate::storage::Storage;
 use crate::whole::{WAITING, read_exact_at, uninterrupted};
 
-/// Recovers a log that no hub uses, as the next start would; then makes entries of indexes anew that are
-/// damaged, where the frames between their neighbours are exactly the messages that are missing. What is
-/// left is damaged: it is told to those who read it, and the rest is served. Nothing is deleted, whatever
-/// the options say of limits.
+/// Recovers a log that no hub uses, as the next start would. Then makes damaged entries of the indexes
+/// anew where the frames between their neighbours are exactly the messages that are missing. What cannot
+/// be repaired stays damaged: readers get an error for it, and the rest. Nothing is deleted, whatever the
+/// options say of limits.
 pub fn repair(storage: &Arc<dyn Storage>, options: Options) -> Result<Report, OpenError> {
     let opened = open(Arc::clone(storage), options.keeping_everything())?;
     let mut report = opened.report.clone();
@@ -117,7 +117,7 @@ fn fill(
     Ok(())
 }
 
-/// What stands in a range, if it is exactly so many whole frames.
+/// The frames in a range of the file, if they are exactly so many messages.
 fn exactly(
     files: &Files,
     offset: u64,
@@ -154,7 +154,7 @@ fn write(channel: &Channel, first: u64, old: &Files, entries: &[(Entry, bool)]) 
     fresh.files.index.sync()?;
     uninterrupted(|| storage.rename(&new, &path))?;
     sync_dir(storage, &names::channel(channel.name()))?;
-    // The newest one is written on after it.
+    // The committer goes on in the newest segment, so it has to know the new index.
     let mut newest = channel.newest();
     if let Some(newest) = newest.as_mut().filter(|newest| newest.first == first) {
         fresh.synced = fresh.extent();

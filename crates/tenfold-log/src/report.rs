@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Something that is not as it should be, and what was made of it.
+/// Something that is not as it should be, and what was done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// Whether messages that were committed are, or may be, lost or not to be served. Otherwise it is
-    /// what a crash leaves, or it could be made good.
+    /// Whether committed messages are lost or cannot be served, or may be. Otherwise the finding is what a
+    /// crash leaves, or something that was repaired.
     pub is_damage: bool,
     /// The channel, if it is about one.
     pub channel: Option<Arc<str>>,

@@ -1,4 +1,4 @@
-//! What is deleted, and when.
+//! Retention: which segments are deleted, and when.
 
 use std::io;
 use std::sync::Arc;
@@ -62,8 +62,8 @@ impl Common {
         Ok(())
     }
 
-    /// Deletes all segments before the one that begins with a seq. When they are deleted, it is durable
-    /// that they are not wanted.
+    /// Deletes all segments before the one that begins with a seq. Before that, a snapshot makes durable
+    /// that they are trimmed.
     fn trim(&self, channel: &Channel, to: u64) -> io::Result<()> {
         let storage = &*self.storage;
         if to <= channel.first() {
@@ -129,7 +129,7 @@ impl Channel {
         Ok(to)
     }
 
-    /// The seq of the first segment that somebody holds.
+    /// The seq of the first segment that [`Channel::hold`] keeps.
     fn holding(&self) -> u64 {
         let hold = self.held();
         if hold == u64::MAX {

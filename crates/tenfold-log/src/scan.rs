@@ -15,13 +15,13 @@ use crate::whole::{DURABLE, read_at, read_exact_at, uninterrupted};
 /// One file of a journal.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// `None`: there is none, or it is damaged.
+    /// `None`: the file has no header, or a damaged one.
     pub(crate) header: Option<Header>,
     /// Its batches in their order.
     pub(crate) batches: Vec<Scanned>,
     /// Numbers of batches whose heads are damaged, as far as something valid stands after them.
     pub(crate) lost: Vec<std::ops::Range<u64>>,
-    /// The end of the batches, and whether what stands there was to be another one.
+    /// The end of the batches, and the bytes there if they are what is left of another one.
     pub(crate) end: u64,
     pub(crate) torn: Option<Vec<u8>>,
     /// It ends before its header says.
@@ -82,11 +82,11 @@ impl Scanned {
     }
 }
 
-/// How much of a torn batch is kept, in bytes: as much as somebody could want to look at.
+/// How many bytes of a torn batch are kept: as many as an operator could want to look at.
 const MOST_TORN: u64 = 1024 * 1024;
 /// Blocks that are looked at together in search of a head.
 const SEARCHED_AT_ONCE: usize = 256;
-/// How much is read at once, in bytes.
+/// How many bytes are read at once.
 const AHEAD: usize = 4 * 1024 * 1024;
 
 /// Reads a file of a journal, past the system's cache.
@@ -181,7 +181,7 @@ impl Scanner<'_> {
             return Ok(None);
         };
         let Some(end) = offset.checked_add(size).filter(|end| *end <= self.length) else {
-            // What it says it is does not fit: it was cut, or it is none.
+            // The size that its head declares does not fit: the batch was cut, or this is not a head.
             return self.cut_batch(offset);
         };
         let size = usize::try_from(end - offset).unwrap_or(usize::MAX);
@@ -223,7 +223,7 @@ impl Scanner<'_> {
         Ok(None)
     }
 
-    /// What stands after the last batch, if it was to be another one.
+    /// The bytes after the last batch, if they are what is left of another one.
     fn torn(&self, offset: u64, expected: Option<Head>) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = vec![0; HEAD];
         let read = self.read(&mut bytes, offset)?;

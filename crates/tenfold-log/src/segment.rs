@@ -38,8 +38,8 @@ impl Files {
 
 /// Where a segment is being written.
 ///
-/// Invariant: the file's bytes up to `length` are frames up to the seq `next`; the index has
-/// `entries` complete entries, and `open` stands after them. Nothing else reaches beyond.
+/// Invariant: the file's bytes up to `length` are frames up to the seq `next`; the index has `entries`
+/// complete entries, and `open` is the one after them. Bytes beyond these mean nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
     pub(crate) files: Arc<Files>,
@@ -209,7 +209,7 @@ impl Segment {
         self.empty_index()
     }
 
-    /// Empties the index, which is to be made anew.
+    /// Empties the index before it is made anew.
     pub(crate) fn empty_index(&self) -> io::Result<()> {
         uninterrupted(|| self.files.index.set_length(0))
     }
@@ -231,8 +231,8 @@ impl Segment {
     }
 }
 
-/// Makes sure that `more` bytes after `end` have their place on disk. Asks for more than that, so that
-/// it need not ask each time, and for no more if there is no more.
+/// Makes sure that `more` bytes after `end` have space on disk. Reserves more than that, so that the next
+/// commits need not; if there is not so much space, exactly what is needed.
 fn reserve((end, more, file): (u64, u64, &Arc<dyn File>), reserved: &mut u64) -> io::Result<()> {
     let needed = end + more;
     if needed <= *reserved {

@@ -52,7 +52,7 @@ impl Snapshot {
         text
     }
 
-    /// `None`: it is damaged. Only what is written exactly as [`encode`](Self::encode) does is sound.
+    /// `None`: the snapshot is damaged. It is sound if it is exactly what [`encode`](Self::encode) writes.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut lines = text.lines();
@@ -81,14 +81,14 @@ impl Snapshot {
         (snapshot.encode() == text).then_some(snapshot)
     }
 
-    /// Puts it in the place of the one before. It is durable if the channel's own name is, too.
+    /// Replaces the snapshot before it. It is durable once the name of the channel's directory is.
     pub(crate) fn save(&self, storage: &dyn Storage) -> io::Result<()> {
         let path = names::snapshot(&self.channel);
         replace(storage, &path, self.encode().as_bytes())?;
         sync_dir(storage, &names::channel(&self.channel))
     }
 
-    /// The same, with the space that is kept for this if there is no other.
+    /// The same; on a full disk with the space of `SPARE`.
     pub(crate) fn save_on_a_full_disk(&self, storage: &dyn Storage) -> io::Result<()> {
         let full = match self.save(storage) {
             Err(error) if is_full(&error) => error,

@@ -12,7 +12,8 @@ fn size(journal: u64) -> u64 {
     (journal / 64).clamp(4096, 1 << 20)
 }
 
-/// Makes it anew, if there is space. What is found may be another file as well, after a crash.
+/// Makes the file anew, if there is space. The old one is removed first: after a crash the same file may
+/// also be a snapshot.
 pub(crate) fn make(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     remove(storage, names::SPARE)?;
     let reserve = || {
@@ -25,7 +26,7 @@ pub(crate) fn make(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     }
 }
 
-/// Makes it anew if it was used, and there is space again.
+/// Makes the file anew if it was used and there is space again.
 pub(crate) fn restore(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     match uninterrupted(|| storage.open(names::SPARE, false)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(storage, journal),
@@ -33,8 +34,8 @@ pub(crate) fn restore(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     }
 }
 
-/// Writes a file anew in this space, as [`replace`](crate::directory::replace) does elsewhere. False: it is
-/// used already, or too small.
+/// Writes a file anew in this space, as [`replace`](crate::directory::replace) does elsewhere. False: the
+/// space is used already, or too small.
 pub(crate) fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<bool> {
     let file = match uninterrupted(|| storage.open(names::SPARE, false)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -1,4 +1,4 @@
-//! Frames on their way into a log, and who is told what becomes of them.
+//! Frames on their way into a log, and the receipt that is told what becomes of them.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ pub struct Submission {
     pub frames: Bytes,
     /// How many they are; at least one.
     pub messages: u64,
-    /// Whose they are, if their producer has named itself.
+    /// The ID of their producer, if it has named itself.
     pub producer: Option<Arc<str>>,
     /// Is told what becomes of them.
     pub receipt: Box<dyn Receipt>,
@@ -26,7 +26,7 @@ pub struct Submission {
 /// [`written`](Self::written). Within a channel the calls come in the order of the seqs.
 pub trait Receipt: Send {
     /// The frames are on disk, in the journal. Readers must see them from now on, and the channel's files
-    /// do not have them yet: whoever keeps the receipt has to show them from memory.
+    /// do not have them yet: the receipt has to make them visible from memory.
     fn committed(&mut self, commit: Commit);
 
     /// The frames can be read from the channel's files. This call does not come if the files could not
@@ -36,9 +36,9 @@ pub trait Receipt: Send {
     /// Nothing of them is kept.
     fn refused(self: Box<Self>, why: Refused);
 
-    /// Why frames that they must follow were refused, if they were: then these are refused as well. It
-    /// is asked just before they get their place, so that of frames that were queued one after the
-    /// other none is committed after a gap.
+    /// Why frames that these must follow were refused, if they were. Then these are refused as well. The
+    /// committer asks just before the frames get their seqs, so nothing of a sequence of submissions is
+    /// committed after a gap.
     fn must_follow(&self) -> Option<Refused> {
         None
     }

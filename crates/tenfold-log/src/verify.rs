@@ -1,4 +1,4 @@
-//! Looking whether everything in a log is as it was written.
+//! Checks whether everything in a log is as it was written.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::names;
 use crate::report::Report;
 use crate::storage::Storage;
 
-/// How much is read at once, in bytes.
+/// How many bytes are read at once.
 const AT_ONCE: usize = 4 * 1024 * 1024;
 
 /// Reads everything in a log and checks it against its CRCs. Changes nothing, and can be done while a
@@ -162,7 +162,7 @@ fn messages(
         match reader.read(AT_ONCE) {
             Ok(read) => {
                 if !frames::are(&read.bytes, read.messages) {
-                    let text = "what is there is no frames, although its CRC is right";
+                    let text = "the bytes there are not whole frames, although their CRC is right";
                     report.push(true, name, Some((from, from + read.messages)), text);
                 }
                 told(read.bytes.len() as u64);

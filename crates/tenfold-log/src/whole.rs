@@ -90,8 +90,8 @@ pub(crate) fn write_all_at(file: &dyn File, slices: &[&[u8]], mut offset: u64) -
     Ok(())
 }
 
-/// What a sync has returned. For whatever reason it has failed, nobody knows what is durable, so the
-/// reason must not be taken for one that passes.
+/// What a sync has returned. After a failed sync it is not known what is durable, so its error must not be
+/// taken for one that passes, such as an interrupted call or a full disk.
 pub(crate) fn synced(result: io::Result<()>) -> io::Result<()> {
     result.map_err(|error| io::Error::other(format!("a sync has failed: {error}")))
 }

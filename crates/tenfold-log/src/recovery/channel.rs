@@ -46,7 +46,7 @@ pub(crate) struct Recovering {
 }
 
 impl Recovering {
-    /// One of which there is nothing but what the journal has.
+    /// A channel of which only the journal has something.
     pub(crate) fn new(storage: &Arc<dyn Storage>, name: &Arc<str>) -> Self {
         Self {
             storage: Arc::clone(storage),
@@ -141,7 +141,7 @@ impl Recovering {
         Ok(readable)
     }
 
-    /// Removes what retention has left.
+    /// Removes segments that retention had trimmed and not removed.
     fn trim(&mut self) -> io::Result<()> {
         let Some(first) = self.first else {
             return Ok(());
@@ -441,7 +441,7 @@ impl Recovering {
         let length = uninterrupted(|| files.frames.length())?;
         let index = uninterrupted(|| files.index.length())?;
         if length < segment.length {
-            // It was cut, which is for others to say; nothing is written to it any more.
+            // The file was cut. Readers report that; nothing is written to the segment any more.
             return Ok(());
         }
         let is_untouched = !self.is_saved;

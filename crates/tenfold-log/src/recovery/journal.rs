@@ -1,4 +1,4 @@
-//! What the journal has that segments may not have.
+//! What remains in the journal that segments may not have.
 
 use std::io;
 
@@ -143,7 +143,7 @@ fn steps(scans: [Scan; 2], end: u64, is_cut: bool, report: &mut Report) -> Vec<S
     steps
 }
 
-/// A batch that was being written when the hub ended. Nobody was told of it.
+/// A batch that was being written when the hub ended. It was not acknowledged.
 #[derive(Debug)]
 pub(crate) struct Torn {
     number: u64,
@@ -182,7 +182,7 @@ impl Torn {
         }
     }
 
-    /// Keeps a copy. Without space there is none, which is said.
+    /// Keeps a copy in `aside/`. The report says where, or that there was no space for one.
     pub(crate) fn put_aside(&self, storage: &dyn Storage, report: &mut Report) -> io::Result<()> {
         let number = self.number;
         let kept = match aside::put(storage, &format!("batch-{number}"), &self.bytes) {

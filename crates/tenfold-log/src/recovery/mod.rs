@@ -28,7 +28,7 @@ mod rescue;
 use channel::Recovering;
 use journal::{Remains, Step};
 
-/// What came out.
+/// What a recovery gives.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) channels: Vec<Arc<Channel>>,
@@ -36,7 +36,7 @@ pub(crate) struct Recovered {
     pub(crate) report: Report,
 }
 
-/// What was done when the storage failed, and how.
+/// What was being done when the storage failed, and its error.
 pub(crate) type Failed = (&'static str, io::Error);
 
 pub(crate) fn doing(what: &'static str) -> impl Fn(io::Error) -> Failed {
@@ -91,7 +91,7 @@ pub(crate) fn recover(storage: &Arc<dyn Storage>, options: &Options) -> Result<R
     })
 }
 
-/// The directories of the channels; what has no channel's name is none of ours.
+/// The directories of the channels. What a channel cannot have for a name is left alone.
 fn channel_names(storage: &dyn Storage, report: &mut Report) -> io::Result<Vec<Arc<str>>> {
     let mut found = Vec::new();
     for name in uninterrupted(|| storage.list(names::CHANNELS))? {
@@ -99,7 +99,7 @@ fn channel_names(storage: &dyn Storage, report: &mut Report) -> io::Result<Vec<A
             found.push(name.into());
         } else {
             report.note(format!(
-                "channels/{name} has no channel's name, and is left alone"
+                "channels/{name} is not a name of a channel, and is left alone"
             ));
         }
     }
@@ -114,7 +114,7 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// One step. If the last batch was torn, it is given back: it was never acknowledged.
+    /// Takes one step. Returns the last batch if it is torn: it was never acknowledged.
     fn step(&mut self, step: Step) -> io::Result<Option<journal::Torn>> {
         let (found, is_last) = match step {
             Step::Lost => {
@@ -140,8 +140,8 @@ impl Replay<'_> {
         Ok(None)
     }
 
-    /// Whether a segment has bytes that only this batch can have brought: they are written when it was
-    /// synced.
+    /// Whether a segment has bytes that only this batch can have brought. A segment is written after the
+    /// batch is synced, so the batch may have been acknowledged.
     fn was_acknowledged(&self, found: &crate::scan::Scanned) -> io::Result<bool> {
         for record in &found.batch.records {
             if channel::segment_has(&**self.storage, record)?.is_some() {

@@ -1,7 +1,7 @@
 //! Frames that no entry covers and the journal does not have.
 //!
-//! They had been committed: a segment is written when the journal is synced. Strict reading tells where
-//! frames begin and end; nothing proves their bytes, so their entries are marked.
+//! They had been committed: a segment is written after the journal is synced. Strict reading tells where
+//! frames begin and end. Nothing proves their bytes, so their entries are marked as unproven.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::segment::Segment;
 use crate::storage::{File, Storage};
 use crate::whole::{DURABLE, read_at, uninterrupted};
 
-/// How much is read at once, in bytes.
+/// How many bytes are read at once.
 const AT_ONCE: usize = 4 * 1024 * 1024;
 
 /// Makes entries for the whole frames that stand after those that have some, up to an offset.
@@ -34,7 +34,7 @@ fn enter_up_to(segment: &mut Segment, end: u64, mut most: u64, time: u64) -> io:
             if size >= left {
                 break;
             }
-            // A frame that is larger, or none at all.
+            // A larger frame, or bytes that are not a frame.
             size = size.saturating_mul(2);
             continue;
         }
@@ -54,8 +54,8 @@ fn read(file: &dyn File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Makes entries for what stands after the end of a segment. What is no whole frame, or too much, is
-/// put aside, to be cut off. False: there was nothing.
+/// Makes entries for the whole frames after the end of a segment. Other bytes, and frames beyond the next
+/// segment, are copied to `aside/`; the caller cuts them off. False: there was nothing.
 pub(crate) fn rest(
     storage: &dyn Storage,
     channel: &Arc<str>,
@@ -82,7 +82,7 @@ pub(crate) fn rest(
         let name = format!("{channel}-{:020}.frames-{}", segment.first, segment.length);
         let path = aside::put(storage, &name, &bytes)?;
         let text = format!(
-            "{} bytes at the end of segment {:020} are no whole frames: they are cut off and kept in {path}",
+            "{} bytes at the end of segment {:020} are not whole frames: they are cut off and kept in {path}",
             bytes.len(),
             segment.first
         );

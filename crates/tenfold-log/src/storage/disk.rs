@@ -285,7 +285,7 @@ impl File for DiskFile {
         self.change(|fd| fs::ftruncate(fd, length))
     }
 
-    /// A file system that cannot reserve is no error: space can then run out at any write.
+    /// On a file system that cannot reserve this succeeds: space can then run out at any write.
     fn reserve(&self, offset: u64, length: u64) -> io::Result<()> {
         if length == 0 {
             return Ok(());

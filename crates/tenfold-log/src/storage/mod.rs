@@ -28,7 +28,7 @@ pub trait Storage: Debug + Send + Sync {
     /// The names in a directory, sorted; a directory that is not there is `NotFound`.
     fn list(&self, path: &str) -> io::Result<Vec<String>>;
 
-    /// Makes a directory and those above it. One that is there already is no error.
+    /// Makes a directory and those above it. If it is there already, this succeeds.
     fn create_dir(&self, path: &str) -> io::Result<()>;
 
     /// Gives a file another name, in the place of whatever had it.
@@ -45,16 +45,16 @@ pub trait Storage: Debug + Send + Sync {
     fn sync_dir(&self, path: &str) -> io::Result<()>;
 
     /// Takes a lock on a file, which is made if it is not there, without waiting: `WouldBlock` if
-    /// somebody else has it. It lasts as long as what is returned, and not longer than the process.
+    /// another holder keeps it. It lasts as long as what is returned, and not longer than the process.
     fn lock(&self, path: &str, sharing: Sharing) -> io::Result<Box<dyn Debug + Send + Sync>>;
 }
 
 /// How a lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// By one.
+    /// By one holder alone.
     Exclusive,
-    /// By any number at once.
+    /// By any number of holders at once.
     Shared,
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn fail(call: &Call, fault: Fault, has_failed: bool) {
     let channels = expected(&run);
     if let Some(opened) = &run.opened {
         let waits = run.sent.iter().any(|sent| sent.fate() == Fate::Waiting);
-        assert!(!waits, "something waits for ever");
+        assert!(!waits, "something waits forever");
         if opened.log.health() == Health::Ok {
             // It goes on as if nothing had been.
             check(opened, &channels);
@@ -99,7 +99,7 @@ fn whatever_call_is_interrupted_or_short_nothing_is_acknowledged_falsely_and_not
 }
 
 #[test]
-fn an_interrupted_or_a_short_call_is_no_error() {
+fn an_interrupted_or_a_short_call_is_not_an_error() {
     let whole = Memory::new();
     drop(run(&whole, false));
     let calls = whole.trace();

@@ -1,4 +1,4 @@
-//! Who commits: the log's own thread, or who has queued something.
+//! Which thread commits: the log's own, or the one that has just queued a submission.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ fn message(who: usize, number: usize) -> Vec<u8> {
 }
 
 #[test]
-fn who_is_alone_with_the_log_commits_by_itself() {
+fn a_thread_that_is_the_only_one_to_submit_commits_by_itself() {
     let memory = Memory::new();
     let (log, _, threads) = reopen(memory.clone(), small()).unwrap().start().unwrap();
     let mut at_once = 0;
@@ -36,7 +36,7 @@ fn who_is_alone_with_the_log_commits_by_itself() {
 }
 
 #[test]
-fn whoever_commits_each_message_is_there_once_and_in_the_order_of_its_producer() {
+fn whichever_thread_commits_each_message_is_there_once_and_in_the_order_of_its_producer() {
     const EACH: usize = 500;
     let memory = Memory::new();
     let (log, _, threads) = reopen(memory.clone(), small()).unwrap().start().unwrap();

@@ -17,7 +17,7 @@ pub(crate) struct Run {
     pub(crate) is_clean: bool,
 }
 
-/// More steps than any script takes: who needs more is in a loop.
+/// More steps than any script takes: a script that needs more is in a loop.
 const MOST_STEPS: usize = 10_000;
 
 enum Op {

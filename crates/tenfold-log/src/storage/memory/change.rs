@@ -67,7 +67,7 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// What is to be made durable if a directory is: what is named in it, and what is moved from or
+    /// What a sync of a directory makes durable: what is named in it, and what is moved from or
     /// to it.
     pub(super) fn touches(&self, of: Id, directory: Id) -> bool {
         let to = matches!(self, Self::Move { to, .. } if *to == directory);
@@ -140,7 +140,7 @@ fn sectors(seed: u64, offset: u64, bytes: &[u8]) -> Vec<Change> {
     kept
 }
 
-/// Files and directories as somebody sees them: the system, or after a crash the disk.
+/// Files and directories as the running system sees them, or as a disk has them after a crash.
 #[derive(Clone, Default)]
 pub(super) struct View {
     pub(super) files: BTreeMap<Id, Content>,

@@ -73,7 +73,7 @@ impl Kind {
     }
 }
 
-/// A call that is to fail, once if nothing else is said; with `EIO` if nothing else is said.
+/// A call that has to fail: once, and with `EIO`, unless told otherwise.
 ///
 /// If it is a sync, the changes that it was to make durable are given up, as Linux does it: reads
 /// still see them, a later sync succeeds without them, and [`read_durable_at`] does not see them.
@@ -187,7 +187,7 @@ impl Fault {
         self
     }
 
-    /// Whether it is about a call; if so, one that is to be let through is counted.
+    /// Whether the fault is about a call. If so, and calls are still let through, this one is counted.
     fn strikes(&mut self, call: &Call) -> bool {
         let hit = self.number.is_none_or(|number| number == call.number)
             && self.kind.is_none_or(|kind| kind == call.kind)

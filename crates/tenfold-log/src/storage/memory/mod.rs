@@ -154,7 +154,7 @@ impl Memory {
     ///
     /// # Panics
     ///
-    /// If there is a directory of that name, or a file where a directory is to be.
+    /// If there is a directory of that name, or a file in the place of one of the directories.
     pub fn write(&self, path: &str, bytes: &[u8]) {
         let mut state = self.state();
         if let Some((above, _)) = path.rsplit_once('/') {

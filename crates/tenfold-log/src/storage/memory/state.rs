@@ -30,7 +30,7 @@ pub(super) struct State {
     pub(super) faults: Vec<Fault>,
     pub(super) stop: Option<u64>,
     pub(super) gone: bool,
-    /// Who holds a lock: how many that share it, or 0 for one alone.
+    /// The locks that are held: how many holders share each, or 0 for one holder alone.
     pub(super) locks: BTreeMap<Id, u64>,
 }
 
@@ -262,7 +262,7 @@ impl State {
         self.reserved.retain(|id, _| kept(id));
     }
 
-    /// What is to get a name.
+    /// An ID for a new file or directory, which gets a name next.
     pub(super) fn new_id(&mut self, directory: bool) -> Id {
         let id = self.next;
         self.next += 1;
