@@ -116,8 +116,7 @@ class Running:
         self._threads = [self._start(self._drain, self.process.stderr, self._err.extend)]
         if sink != "held":
             self.gather(sink)
-        if isinstance(stdin, bytes):
-            self._start(self._write_all, stdin)
+        self._writer = self._start(self._write_all, stdin) if isinstance(stdin, bytes) else None
 
     @staticmethod
     def _start(function, *arguments) -> threading.Thread:
@@ -192,6 +191,9 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(BOUND)
+        if self._writer:
+            # Nobody reads any more, so it ends by itself. Before that its pipe must not be closed.
+            self._writer.join(BOUND)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe and not pipe.closed:
                 try:

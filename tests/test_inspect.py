@@ -418,7 +418,7 @@ def test_what_passes_goes_on_when_it_can_no_longer_be_recorded(tenfold, tmp_path
         client.sendall(message)
         assert peer.recv(100) == message
     wait_until(lambda: seen.out.count(b"question") == 3, what="three rows")
-    assert "cannot record in" in seen.err and "everything is passed on" in seen.err
+    wait_until(lambda: "cannot record in" in seen.err and "everything is passed on" in seen.err, what="the warning")
     seen.signal(signal.SIGTERM)
     assert seen.wait() == 1
     assert seen.err.count("from here on nothing is recorded") == 1

@@ -36,6 +36,7 @@ mod send;
 mod serve;
 mod signals;
 mod source;
+mod stderr;
 mod sub;
 mod units;
 mod whole_file;
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let words = Words::new(cli.level(), cli.color);
-    match cli.command.run(&words, cli.color) {
+    let code = match cli.command.run(&words, cli.color) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
@@ -60,5 +61,7 @@ fn main() -> ExitCode {
             }
             ExitCode::from(failure.code())
         }
-    }
+    };
+    stderr::flush();
+    code
 }

@@ -1,10 +1,12 @@
 //! Words for people: everything that goes to stderr goes through here.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
+
+use crate::stderr;
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -116,7 +118,7 @@ impl Words {
     pub(crate) fn progress(&self, words: impl Display) {
         if self.shows_progress() {
             *self.shown() = true;
-            write_stderr(&format!("\r\x1b[K{words}"));
+            stderr::write(&format!("\r\x1b[K{words}"));
         }
     }
 
@@ -132,7 +134,7 @@ impl Words {
         let mut progress = self.shown();
         let clear = if *progress { "\r\x1b[K" } else { "" };
         *progress = false;
-        write_stderr(&format!("{clear}{line}\n"));
+        stderr::write(&format!("{clear}{line}\n"));
     }
 
     fn shown(&self) -> std::sync::MutexGuard<'_, bool> {
@@ -141,10 +143,4 @@ impl Words {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// In one write, so that lines of several processes do not mix. If stderr is gone, nobody can be
-/// told so.
-fn write_stderr(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -31,6 +31,7 @@ use tokio::sync::watch;
 use crate::failure::Failure;
 use crate::options::{HubPeer, ListenOptions};
 use crate::signals::{self, Signal};
+use crate::stderr;
 use crate::units;
 use crate::words::Words;
 use end::{End, Way};
@@ -121,6 +122,7 @@ pub(crate) struct Bridge {
 impl Bridge {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
         self.check()?;
+        stderr::detach();
         let runtime = Runtime::new();
         let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
         let (stop, stopped) = watch::channel(false);

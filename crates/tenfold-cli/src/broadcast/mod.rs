@@ -22,6 +22,7 @@ use crate::options::{FramingOptions, ListenOptions, SideName};
 use crate::port_file;
 use crate::signals::{self, Signal};
 use crate::source::{In, Ticker};
+use crate::stderr;
 use crate::units;
 use crate::words::Words;
 use feed::Feed;
@@ -130,6 +131,7 @@ impl Broadcast {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
         let options = self.options(words)?;
         let feed = self.feed(words)?;
+        stderr::detach();
         let (stop, stopped) = oneshot::channel();
         signals::on_first(|signal| {
             // If nobody is there to be told, everything has ended already.

@@ -46,6 +46,7 @@ use crate::input::Input;
 use crate::options::{PeerOptions, SideName, side_of_file};
 use crate::payload::Payload;
 use crate::recv::{address_in, open_file};
+use crate::stderr;
 use crate::units;
 use crate::words::{Color, Words};
 
@@ -150,6 +151,7 @@ impl Inspect {
         let sheet = |columns| Sheet::open(self.json, self.summary, columns, self.payload, color);
         if let Some([listen, upstream]) = self.between.as_deref() {
             let framing = self.framing_of_both()?;
+            stderr::detach();
             return between::run(
                 self,
                 (listen, upstream),

@@ -1,12 +1,11 @@
 //! What the hub tells while it runs.
 
-use std::io;
-
 use clap::ValueEnum;
 use tenfold::Address;
 use tracing::{Level as Severity, info};
 use tracing_subscriber::fmt;
 
+use crate::stderr;
 use crate::words::{Level, Words};
 
 /// `--log`: how to tell of connections.
@@ -28,7 +27,7 @@ impl Log {
             Level::Detailed => Severity::DEBUG,
         };
         let lines = fmt()
-            .with_writer(io::stderr)
+            .with_writer(stderr::Line::default)
             .with_max_level(severity)
             .with_target(false);
         match self {

@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::options::ListenOptions;
 use crate::port_file;
 use crate::signals::{self, Signal};
+use crate::stderr;
 use crate::units;
 use crate::words::Words;
 use data::DataOptions;
@@ -127,6 +128,7 @@ impl Serve {
             words.note("the settings are right");
             return Ok(());
         }
+        stderr::detach();
         let (stop, stopped) = oneshot::channel();
         signals::on_first(|signal| {
             // If nobody is there to be told, everything has ended already.
