@@ -45,6 +45,7 @@ mod fast;
 mod framing;
 mod head;
 mod looks_like;
+mod native;
 mod number;
 mod parse;
 mod presets;
