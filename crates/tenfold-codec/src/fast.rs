@@ -145,23 +145,15 @@ pub(crate) fn tally(step: &Step, bytes: &[u8], limit: u64, most: usize) -> (usiz
     if !step.is_native() {
         return (0, 0);
     }
-    let mut read = remembered(padded_zero(), native::length);
-    let mut rest = bytes;
-    let mut count = 0;
-    while count < most {
-        let Some((length, size)) = read(rest).filter(|(length, _)| *length <= limit) else {
-            break;
-        };
-        let end = usize::try_from(length)
-            .ok()
-            .and_then(|n| n.checked_add(size));
-        let Some(next) = end.and_then(|end| rest.get(end..)) else {
-            break;
-        };
-        rest = next;
-        count += 1;
+    let mut frames = native::frames(bytes);
+    let (mut count, mut end) = (0, 0);
+    while count < most
+        && let Some(Ok(frame)) = frames.next()
+        && (frame.len() - native::HEADER) as u64 <= limit
+    {
+        (count, end) = (count + 1, frame.end);
     }
-    (count, bytes.len() - rest.len())
+    (count, end)
 }
 
 #[expect(clippy::too_many_lines, reason = "a table: one line for each reader")]

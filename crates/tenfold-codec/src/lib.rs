@@ -45,7 +45,7 @@ mod fast;
 mod framing;
 mod head;
 mod looks_like;
-mod native;
+pub mod native;
 mod number;
 mod parse;
 mod presets;

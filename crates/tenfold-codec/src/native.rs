@@ -1,9 +1,125 @@
-//! The header of the native framing, `decimal:10`.
+//! The native framing, `decimal:10`, without a decoder: bytes that are whole frames already.
+//!
+//! What a log, a hub or a client keeps is whole frames as they stand on the wire. To know where
+//! each begins, nothing has to be kept between two reads, and no limit holds. A stream is for a
+//! [`Decoder`](crate::Decoder), whose errors say what is wrong.
+
+use core::fmt;
+use core::iter::FusedIterator;
+use core::ops::Range;
 
 use crate::fast::padded;
 
+/// Bytes of a header.
+pub const HEADER: usize = 10;
+
+/// Walks over the whole frames that some bytes begin with.
+///
+/// ```
+/// use tenfold_codec::native;
+///
+/// let bytes = b"5         hello0         3         ab";
+/// let mut frames = native::frames(bytes);
+/// assert_eq!(frames.next(), Some(Ok(0..15)));
+/// assert_eq!(frames.next(), Some(Ok(15..25)));
+///
+/// let error = frames.next().unwrap().unwrap_err();
+/// assert_eq!(error.to_string(), "the bytes from 25 on do not begin with a whole frame");
+/// assert_eq!(frames.next(), None);
+/// ```
+#[inline]
+pub fn frames(bytes: &[u8]) -> Frames<'_> {
+    let mut zero = [b' '; HEADER];
+    zero[0] = b'0';
+    Frames {
+        rest: bytes,
+        end: 0,
+        last: zero,
+        length: 0,
+    }
+}
+
+/// The frames of [`frames`], by where each stands: its message begins [`HEADER`] bytes later.
+///
+/// Ends with the bytes, or with an error at the first frame that is cut or is not one.
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    /// The bytes from `end` on.
+    rest: &'a [u8],
+    /// Bytes of the frames so far.
+    end: usize,
+    /// The header before, which was legal, and its length. Runs of equal headers cost one
+    /// comparison each: a compared header is a guess that the processor goes on with, while a
+    /// parsed one must be finished before the next header's place is known.
+    last: [u8; HEADER],
+    length: usize,
+}
+
+impl Frames<'_> {
+    /// Bytes of the frames so far.
+    #[inline]
+    pub fn end(&self) -> usize {
+        self.end
+    }
+
+    /// How many bytes the next frame has, if it is whole.
+    #[inline]
+    fn size(&mut self) -> Option<usize> {
+        let header: &[u8; HEADER] = self.rest.first_chunk()?;
+        if *header != self.last {
+            self.length = usize::try_from(length(header)?).ok()?;
+            self.last = *header;
+        }
+        self.length.checked_add(HEADER)
+    }
+}
+
+impl Iterator for Frames<'_> {
+    type Item = Result<Range<usize>, NotAFrame>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let start = self.end;
+        let size = self.size();
+        let Some((size, rest)) = size.and_then(|size| Some((size, self.rest.get(size..)?))) else {
+            self.rest = &[];
+            return Some(Err(NotAFrame { at: start }));
+        };
+        self.rest = rest;
+        self.end += size;
+        Some(Ok(start..self.end))
+    }
+}
+
+impl FusedIterator for Frames<'_> {}
+
+/// The bytes go on with something that is not a whole frame: it is cut, or its header is not one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAFrame {
+    at: usize,
+}
+
+impl NotAFrame {
+    /// Bytes of the whole frames before it.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+}
+
+impl fmt::Display for NotAFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.at;
+        write!(f, "the bytes from {at} on do not begin with a whole frame")
+    }
+}
+
+impl core::error::Error for NotAFrame {}
+
 /// A native header of one to seven digits, eight bytes at a time.
-pub(crate) fn length(header: &[u8; 10]) -> Option<u64> {
+pub(crate) fn length(header: &[u8; HEADER]) -> Option<u64> {
     const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
     const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
     let word = u64::from_le_bytes(*header.first_chunk()?);
@@ -37,7 +153,7 @@ pub(crate) fn length(header: &[u8; 10]) -> Option<u64> {
 /// The same for up to four digits, and a step shorter: most messages are, and every cycle here
 /// is one that the next header waits for.
 #[inline]
-fn short(header: &[u8; 10], digits: u32) -> Option<u64> {
+fn short(header: &[u8; HEADER], digits: u32) -> Option<u64> {
     const ZEROS: u32 = u32::from_ne_bytes([b'0'; 4]);
     let word = u32::from_le_bytes(*header.first_chunk()?);
     let text = word << (32 - 8 * digits) | ZEROS.checked_shr(8 * digits).unwrap_or(0);

@@ -10,7 +10,7 @@ use crate::naive::model::Model;
 use crate::naive::{Event, Settings, decode};
 use crate::properties::decoding::{Found, agrees_with_the_naive_decoder, decoder_of};
 use crate::properties::encoding::{agrees_with_the_naive_encoder, encoded};
-use crate::properties::line;
+use crate::properties::{line, native};
 use strategies::{
     event, fitting, model, mutation, noise, plan, settings, steps, steps_and_stream, stream_of,
 };
@@ -68,6 +68,25 @@ proptest! {
     #[test]
     fn any_text_is_refused_with_its_place_or_is_a_framing(text in "[a-z0-9:=,/\\\\@+-é ]{0,24}") {
         line::parses_or_is_refused(&text);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1500))]
+
+    #[test]
+    fn kept_frames_are_walked_as_a_decoder_reads_them(
+        messages in vec(vec(any::<u8>(), 0..300), 0..6),
+        mutations in vec(mutation(), 0..3),
+    ) {
+        let frame = |message: &Vec<u8>| {
+            [format!("{:<10}", message.len()).as_bytes(), message].concat()
+        };
+        let mut bytes: Vec<u8> = messages.iter().flat_map(frame).collect();
+        for mutation in mutations {
+            mutation.apply(&mut bytes);
+        }
+        native::walks_as_a_decoder_reads(&bytes);
     }
 }
 

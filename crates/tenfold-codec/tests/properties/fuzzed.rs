@@ -3,7 +3,7 @@
 use crate::naive::model::{Model, Step};
 use crate::naive::{Event, Settings};
 
-use super::{decoding, encoding, line};
+use super::{decoding, encoding, line, native};
 
 /// Framings that begin with a number, one of each kind and every option.
 const PREFIXED: &[&str] = &[
@@ -77,6 +77,7 @@ const STUFFED: &[&str] = &[
 ];
 
 pub(crate) fn prefixed(data: &[u8]) {
+    native::walks_as_a_decoder_reads(data);
     of_family(PREFIXED, data);
 }
 

@@ -5,5 +5,6 @@ pub(crate) mod decoding;
 pub(crate) mod encoding;
 pub(crate) mod fuzzed;
 pub(crate) mod line;
+pub(crate) mod native;
 #[cfg(test)]
 mod replayed;

@@ -8,6 +8,7 @@ use super::{INPUTS, PLANS, cuts, read_json, run, run_open, steps_of, unhex};
 use crate::naive::model::Step;
 use crate::naive::{Event, Kind, Part, Settings, Verdict};
 use crate::properties::decoding::agrees_with_the_naive_decoder;
+use crate::properties::native::walks_as_a_decoder_reads;
 
 const TRAILING: &[u8] = b"3         abc\0\xff";
 
@@ -62,6 +63,8 @@ fn holds(steps: &[Step], vectors: &Value, case: &Value) {
     let header = unhex(case["hex"].as_str().unwrap());
     let verdict = case["verdict"].as_str().unwrap();
     let limit = limit.unwrap();
+    walks_as_a_decoder_reads(&header);
+    walks_as_a_decoder_reads(&[&header, TRAILING].concat());
     for plan in PLANS {
         let stream = [&header, TRAILING].concat();
         agrees_with_the_naive_decoder(steps, settings(limit), &stream, plan);
@@ -142,6 +145,9 @@ fn is_accepted(steps: &[Step], limit: u64, header: &[u8], case: &Value) {
     let message = vec![b'm'; usize::try_from(length).unwrap()];
     let stream = [header, &message[..], TRAILING].concat();
     let first = header.len() + message.len();
+    for end in [first - 1, first, stream.len()] {
+        walks_as_a_decoder_reads(&stream[..end]);
+    }
     for input in INPUTS {
         for part in [&stream[..first], &stream[..first + 13]] {
             let outcome = run(steps, settings(limit.max(3)), &[part], input);
