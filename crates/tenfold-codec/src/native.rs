@@ -62,6 +62,25 @@ impl Frames<'_> {
         self.end
     }
 
+    /// Walks on over at most `count` whole frames. Bytes of the frames so far.
+    ///
+    /// ```
+    /// use tenfold_codec::native;
+    ///
+    /// let bytes = b"5         hello0         3         abc";
+    /// assert_eq!(native::frames(bytes).end_after(2), 25);
+    /// assert_eq!(native::frames(bytes).end_after(9), bytes.len());
+    /// ```
+    #[inline]
+    pub fn end_after(mut self, count: u64) -> usize {
+        for _ in 0..count {
+            if !matches!(self.next(), Some(Ok(_))) {
+                break;
+            }
+        }
+        self.end
+    }
+
     /// How many bytes the next frame has, if it is whole.
     #[inline]
     fn size(&mut self) -> Option<usize> {

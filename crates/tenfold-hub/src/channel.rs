@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Buf;
+use tenfold::native;
 use tenfold::protocol::{ChannelName, Code, Epoch, Position, ProducerId, Refusal, Subscribed};
-use tenfold::{Decoder, Event, Framing};
 use tenfold_log::ReadError;
 use tokio::sync::Mutex as Turn;
 
@@ -385,18 +385,9 @@ pub(crate) fn front(block: &Block, messages: u64) -> Block {
     Block::new(bytes, messages)
 }
 
-/// How many bytes the first messages of a block take.
+/// How many bytes the first messages of a block take, which is whole frames.
 fn length(block: &Block, messages: u64) -> usize {
-    let mut decoder = Decoder::new(Framing::default().server()).with_limit(u64::MAX);
-    let mut chunk = decoder.chunk(block.bytes());
-    let mut left = messages;
-    // A block is whole frames that were checked when they came in.
-    while left > 0 && matches!(chunk.next_event(), Ok(Some(Event::Message(_)))) {
-        left -= 1;
-    }
-    drop(chunk);
-    let all = block.bytes().len();
-    usize::try_from(decoder.offset()).map_or(all, |length| length.min(all))
+    native::frames(block.bytes()).end_after(messages)
 }
 
 #[cfg(test)]

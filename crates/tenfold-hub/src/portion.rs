@@ -1,10 +1,9 @@
 //! What was read from a file for one subscriber, as long as not all of it is sent.
 
-use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tenfold::{Decoder, Event, Framing};
+use tenfold::native;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Block;
@@ -61,18 +60,13 @@ impl Portion {
     pub(crate) fn park(&self, unsent: usize) -> Parked {
         let bytes = self.block.bytes();
         let sent = bytes.len().saturating_sub(unsent);
-        let mut decoder = Decoder::new(Framing::default().server()).with_limit(u64::MAX);
-        // Its drop would copy what is left into the decoder, for a next chunk that never comes.
-        let mut chunk = ManuallyDrop::new(decoder.chunk(bytes));
-        let mut messages = 0;
-        let mut end = 0;
         // A portion is whole frames that were checked when they came in.
-        while end < sent
-            && let Ok(Some(Event::Message(message))) = chunk.next_event()
-        {
-            end += HEADER + message.len();
+        let mut frames = native::frames(bytes);
+        let mut messages = 0;
+        while frames.end() < sent && matches!(frames.next(), Some(Ok(_))) {
             messages += 1;
         }
+        let end = frames.end();
         let mut rest = bytes.slice(sent.min(end)..end);
         // A small rest must not keep all of it; of a large frame there is nothing else.
         if rest.len() < bytes.len() / 2 {
@@ -85,9 +79,6 @@ impl Portion {
         }
     }
 }
-
-/// The length of a header of `decimal:10`.
-const HEADER: usize = 10;
 
 #[cfg(test)]
 mod tests {

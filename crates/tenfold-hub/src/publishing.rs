@@ -4,11 +4,12 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use tenfold::native::HEADER;
 use tenfold::protocol::{Acks, Code, Refusal, ack};
 use tenfold::{Encoder, Framing};
 
 use crate::producers::Progress;
-use crate::request::{HEADER, refusal};
+use crate::request::refusal;
 use crate::{Block, Intake};
 
 /// What was received from a publisher, what it is told, and in which order.

@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use tenfold::protocol::{Code, MAX_REQUEST, Refusal, Request};
-use tenfold::{DecodeError, ErrorKind, Framing};
+use tenfold::{DecodeError, ErrorKind, Framing, native};
 
 use crate::Intake;
 
@@ -52,7 +52,7 @@ impl FirstFrame {
             Ok(0) => Received::Part(self),
             Ok(_) => {
                 let frame = self.intake.take_block();
-                match Request::parse(&frame.bytes()[HEADER..]) {
+                match Request::parse(&frame.bytes()[native::HEADER..]) {
                     Ok(request) => Received::Request(request, self.intake),
                     Err(bad) => Received::Refused(bad.into()),
                 }
@@ -61,9 +61,6 @@ impl FirstFrame {
         }
     }
 }
-
-/// The length of a header, in bytes.
-pub(crate) const HEADER: usize = 10;
 
 /// What is wrong with a frame, in the words of the protocol. `origin` is the offset at which the
 /// error's own begin to count. The bytes are not shown: input is never echoed.

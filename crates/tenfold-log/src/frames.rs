@@ -1,26 +1,9 @@
 //! Frames of `decimal:10`, where they begin and end.
 
-use std::mem::ManuallyDrop;
-use std::sync::OnceLock;
-
 use bytes::{Buf, Bytes};
-use tenfold_codec::{Decoder, Event, Framing, Side};
+use tenfold_codec::native;
 
 use crate::crc;
-
-/// Bytes of a header.
-const HEADER: usize = 10;
-
-fn side() -> &'static Side {
-    static FRAMING: OnceLock<Framing> = OnceLock::new();
-    FRAMING.get_or_init(Framing::default).server()
-}
-
-fn decoder() -> Decoder {
-    let decoder = Decoder::new(side()).with_limit(u64::MAX);
-    // Only a frame that is cut is longer than the bytes given: the decoder need not copy any of it.
-    decoder.with_pieces_above(0)
-}
 
 /// Whole frames, one after the other, and how many messages they are.
 #[derive(Clone, Debug)]
@@ -77,20 +60,13 @@ pub(crate) fn whole(bytes: &[u8], messages: u64, most: usize) -> Found {
         return leniently(bytes, messages);
     }
     let mut found = Found::default();
-    let mut decoder = Decoder::new(side()).with_limit(u64::MAX);
-    // Dropping the chunk would copy the rest into the decoder, for bytes that never come.
-    let mut chunk = ManuallyDrop::new(decoder.chunk(bytes));
-    while found.messages < messages {
-        let Ok(Some(Event::Message(message))) = chunk.next_event() else {
-            break;
-        };
-        let end = found.bytes + HEADER + message.len();
-        if end > most && found.messages > 0 {
+    for frame in native::frames(bytes).map_while(Result::ok) {
+        if found.messages == messages || frame.end > most && found.messages > 0 {
             break;
         }
         found = Found {
             messages: found.messages + 1,
-            bytes: end,
+            bytes: frame.end,
         };
     }
     found
@@ -101,12 +77,12 @@ pub(crate) fn whole(bytes: &[u8], messages: u64, most: usize) -> Found {
 fn leniently(bytes: &[u8], messages: u64) -> Found {
     let mut found = Found::default();
     while found.messages < messages {
-        let header = bytes.get(found.bytes..found.bytes + HEADER);
+        let header = bytes.get(found.bytes..found.bytes + native::HEADER);
         let text = header.and_then(|header| std::str::from_utf8(header).ok());
         let Some(length) = text.and_then(|text| text.trim().parse::<usize>().ok()) else {
             break;
         };
-        let end = found.bytes + HEADER + length;
+        let end = found.bytes + native::HEADER + length;
         if end > bytes.len() {
             break;
         }
@@ -120,27 +96,14 @@ fn leniently(bytes: &[u8], messages: u64) -> Found {
 
 /// Whether the bytes are exactly so many whole frames.
 pub(crate) fn are(bytes: &[u8], messages: u64) -> bool {
-    let mut decoder = decoder();
-    let mut chunk = decoder.chunk(bytes);
-    let mut count = 0;
-    loop {
-        count += chunk.pass(usize::MAX) as u64;
-        match chunk.next_event() {
-            Ok(Some(Event::Message(_) | Event::End)) => count += 1,
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            Err(_) => return false,
-        }
-    }
-    drop(chunk);
-    decoder.is_idle() && count == messages
+    let count = native::frames(bytes).try_fold(0, |count, frame| frame.map(|_| count + 1));
+    count == Ok(messages)
 }
 
 /// What stands after so many messages, in bytes that are whole frames.
 pub(crate) fn after(frames: &Bytes, messages: u64) -> Bytes {
     let mut rest = frames.clone();
-    let found = whole(frames, messages, usize::MAX);
-    rest.advance(found.bytes);
+    rest.advance(native::frames(frames).end_after(messages));
     rest
 }
 

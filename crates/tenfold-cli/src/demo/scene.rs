@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
+use tenfold::native;
+
 use super::receiver::Arrival;
 use crate::failure::Failure;
 use crate::output::Stdout;
@@ -42,9 +44,6 @@ pub(super) const ROUNDS: &[Round] = &[
     },
 ];
 
-/// Bytes of a header.
-const HEADER: usize = 10;
-
 /// Bytes that are shown of a frame.
 const SHOWN: usize = 20;
 
@@ -76,9 +75,9 @@ impl Stage {
 
     /// The frame of a message, as text and as bytes.
     pub(super) fn sent(&self, message: &str, frame: &[u8]) -> Result<(), Failure> {
-        let (header, payload) = frame.split_at(HEADER);
+        let (header, payload) = frame.split_at(native::HEADER);
         let header_text = String::from_utf8_lossy(header);
-        let shown = &payload[..payload.len().min(SHOWN - HEADER)];
+        let shown = &payload[..payload.len().min(SHOWN - native::HEADER)];
         let more = if shown.len() < payload.len() {
             " ..."
         } else {

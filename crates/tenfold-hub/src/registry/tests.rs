@@ -30,7 +30,7 @@ const TIME: SystemTime = UNIX_EPOCH;
 
 /// A block of one message that takes so much of a channel's memory.
 fn block(cost: usize) -> Block {
-    let length = cost - Block::OVERHEAD - 10;
+    let length = cost - Block::OVERHEAD - tenfold::native::HEADER;
     Block::new(format!("{length:<10}{}", "x".repeat(length)), 1)
 }
 

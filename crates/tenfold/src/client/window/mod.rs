@@ -3,16 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tenfold_codec::{EncodeError, Encoder};
+use tenfold_codec::{EncodeError, Encoder, native};
 
 use super::subscription::new_encoder;
 
 /// A segment that has so many bytes is not appended to any more: from there on a larger write is
 /// no cheaper.
 const SEGMENT: usize = 64 * 1024;
-
-/// Bytes of a frame's header.
-const HEADER: usize = 10;
 
 /// Messages in the order of their numbers, which count from 0, as frames in segments:
 ///
@@ -158,12 +155,9 @@ impl Window {
         let Some(segment) = self.segments.get(self.index()) else {
             return self.accepted - self.open_messages;
         };
-        let (mut number, mut at) = (segment.first, segment.start);
-        while at < self.cursor.offset {
-            at += frame_len(&segment.bytes[at..]);
-            number += u64::from(at <= self.cursor.offset);
-        }
-        number
+        let taken = segment.bytes.get(segment.start..self.cursor.offset);
+        let whole = native::frames(taken.unwrap_or_default()).take_while(Result::is_ok);
+        segment.first + whole.count() as u64
     }
 
     /// Whether this connection has taken `number` messages whole. Walks only if it must.
@@ -237,11 +231,8 @@ impl Window {
 impl Segment {
     /// Where the frame of message `number` begins.
     fn offset_of(&self, number: u64) -> usize {
-        let mut at = self.start;
-        for _ in self.first..number {
-            at += frame_len(&self.bytes[at..]);
-        }
-        at
+        let frames = native::frames(&self.bytes[self.start..]);
+        self.start + frames.end_after(number - self.first)
     }
 
     /// Lets go of the messages before `number`. How many bytes they had.
@@ -274,13 +265,6 @@ impl Chunk {
     pub(crate) fn wrote(&mut self, n: usize) {
         self.written += n;
     }
-}
-
-/// The length of the frame at the start of these bytes, which were encoded here.
-fn frame_len(bytes: &[u8]) -> usize {
-    let digits = bytes[..HEADER].iter().take_while(|b| b.is_ascii_digit());
-    let length = digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
-    HEADER + length
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ proptest! {
             let mut whole = from as u64;
             let mut left = written;
             for message in &messages[from..] {
-                match left.checked_sub(HEADER + message.len()) {
+                match left.checked_sub(native::HEADER + message.len()) {
                     Some(less) => left = less,
                     None => break,
                 }
@@ -90,7 +90,7 @@ proptest! {
             }
             prop_assert_eq!(window.written(), whole);
             prop_assert!(window.has_written(whole) && !window.has_written(whole + 1));
-            let kept = messages[released..].iter().map(|m| HEADER + m.len());
+            let kept = messages[released..].iter().map(|m| native::HEADER + m.len());
             prop_assert_eq!(window.bytes(), kept.sum::<usize>());
             prop_assert_eq!(window.accepted(), messages.len() as u64);
             prop_assert_eq!(window.is_empty(), released == messages.len());
