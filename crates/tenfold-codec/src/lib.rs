@@ -33,37 +33,20 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod body;
-mod buffer;
-mod chunk;
-mod content_length;
 mod decoder;
 mod encoder;
 mod error;
 mod event;
-mod fast;
 mod framing;
-mod head;
 mod looks_like;
 pub mod native;
 mod number;
-mod parse;
-mod presets;
-mod progress;
-mod stage;
-mod stuff;
-mod text;
-mod unstuff;
-#[cfg(test)]
-mod work_tests;
+mod stuffing;
 
-pub use chunk::Chunk;
-pub use decoder::{DEFAULT_LIMIT, Decoder};
+pub use decoder::{Chunk, DEFAULT_LIMIT, Decoder};
 pub use encoder::{EncodeError, Encoder, Frame};
 pub use error::{DecodeError, ErrorKind, Part};
 pub use event::{Event, Recovery, Skipped};
-pub use framing::{Framing, Shape, Side, Step, Stuffing};
+pub use framing::{Framing, FramingError, PRESETS, Preset, Shape, Side, Step, Stuffing};
 pub use looks_like::LooksLike;
 pub use number::{Base, ByteOrder, Number, Pad};
-pub use parse::FramingError;
-pub use presets::{PRESETS, Preset};

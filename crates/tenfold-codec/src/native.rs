@@ -8,7 +8,7 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::ops::Range;
 
-use crate::fast::padded;
+use crate::number::at_once::padded;
 
 /// Bytes of a header.
 pub const HEADER: usize = 10;

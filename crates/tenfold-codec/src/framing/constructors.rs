@@ -8,10 +8,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 
+use super::parse::{self, FramingError};
+use super::text::Escaped;
 use super::{Framing, Shape, Side, Step, Stuffing};
 use crate::number::{ByteOrder, Number};
-use crate::parse::{self, FramingError};
-use crate::text::Escaped;
 
 impl Framing {
     /// A framing of two sides, each a [`Side`], a [`Step`] or a [`Number`].

@@ -1,13 +1,18 @@
 //! What a framing is: the validated value that drives both directions.
 
 mod constructors;
+mod parse;
+mod presets;
 mod side;
 mod step;
+mod text;
 
 use core::fmt;
 
 use crate::number::Number;
 
+pub use parse::FramingError;
+pub use presets::{PRESETS, Preset};
 pub use side::Side;
 pub use step::{Shape, Step, Stuffing};
 

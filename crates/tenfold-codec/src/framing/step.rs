@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::text;
 use crate::number::Number;
-use crate::text;
 
 /// How one message of a [`Side`](super::Side) is framed: a shape and its options.
 ///

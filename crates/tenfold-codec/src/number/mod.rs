@@ -1,5 +1,6 @@
 //! The numbers that announce a length: which there are.
 
+pub(crate) mod at_once;
 mod reading;
 mod writing;
 

@@ -1,20 +1,8 @@
 //! Byte stuffing, undone in place: what comes out is never longer than what went in.
 
-use crate::body::BodyTurn;
+use super::{COBS_FULL, END, ESC, ESC_END, ESC_ESC, ESCAPE, FLAG, FLIP};
+use crate::decoder::BodyTurn;
 use crate::framing::Stuffing;
-
-/// HDLC's flag and escape (RFC 1662, section 4).
-pub(crate) const FLAG: u8 = 0x7e;
-pub(crate) const ESCAPE: u8 = 0x7d;
-/// What an escaped octet is xored with.
-pub(crate) const FLIP: u8 = 0x20;
-/// SLIP's END and ESC, and what stands for them behind an ESC (RFC 1055).
-pub(crate) const END: u8 = 0xc0;
-pub(crate) const ESC: u8 = 0xdb;
-pub(crate) const ESC_END: u8 = 0xdc;
-pub(crate) const ESC_ESC: u8 = 0xdd;
-/// The bytes that a full COBS block has behind its code.
-pub(crate) const COBS_FULL: u8 = 254;
 
 /// Undoes the stuffing of one frame.
 #[derive(Debug)]

@@ -1,14 +1,15 @@
 //! A slice of the stream, decoded where it stands.
 
-use crate::body::Body;
-use crate::buffer::CHUNK;
-use crate::decoder::Decoder;
+use super::Decoder;
+use super::batch::Batch;
+use super::body::Body;
+use super::buffer::CHUNK;
+use super::fast::{self, Reach};
+use super::head::head_size;
+use super::stage::Stage;
 use crate::error::DecodeError;
 use crate::event::Event;
-use crate::fast::{self, Batch, Reach};
 use crate::framing::{Shape, Step};
-use crate::head::head_size;
-use crate::stage::Stage;
 
 /// A slice of the stream, decoded without a copy of the messages that are complete in it. Made by
 /// [`Decoder::chunk`].

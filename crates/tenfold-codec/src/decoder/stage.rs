@@ -1,8 +1,8 @@
 //! The frame under way: how far it is, and how its message reaches the caller.
 
-use crate::body::Body;
+use super::body::Body;
+use super::head::Head;
 use crate::error::{DecodeError, EVIDENCE};
-use crate::head::Head;
 
 /// How far the frame under way is.
 #[derive(Debug)]

@@ -1,14 +1,29 @@
 //! From bytes to messages.
 
+mod batch;
+mod body;
+mod buffer;
+mod chunk;
+mod content_length;
+mod fast;
+mod head;
+mod stage;
+mod walk;
+#[cfg(test)]
+mod work_tests;
+
 use alloc::vec::Vec;
 
-use crate::buffer::{Buffer, CHUNK};
-use crate::chunk::Chunk;
+pub(crate) use body::BodyTurn;
+pub use chunk::Chunk;
+
+use batch::Batch;
+use buffer::{Buffer, CHUNK};
+use stage::Stage;
+
 use crate::error::DecodeError;
 use crate::event::{Event, Recovery, Skipped};
-use crate::fast::{self, Batch};
 use crate::framing::{Framing, Side};
-use crate::stage::Stage;
 
 /// The largest message a decoder accepts unless it is told otherwise: 16 MiB.
 pub const DEFAULT_LIMIT: u64 = 16 * 1024 * 1024;

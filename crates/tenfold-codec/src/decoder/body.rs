@@ -2,7 +2,7 @@
 //! unstuffed in place.
 
 use crate::framing::{Shape, Step};
-use crate::unstuff::Unstuffer;
+use crate::stuffing::unstuff::Unstuffer;
 
 /// The payload of the frame under way. Positions count from the start of the decoder's window.
 ///

@@ -12,15 +12,15 @@
 //! | body         | the frame's last byte      | the message (or what is left of it), between   |
 //! | body         | a broken stuffed frame     | poisoned, or body that is left out             |
 
-use crate::body::{Body, BodyTurn};
-use crate::decoder::{Decoder, Found};
+use super::body::{Body, BodyTurn};
+use super::fast::{self, Reach};
+use super::head::{HeadTurn, head_size};
+use super::stage::{Delivery, Stage};
+use super::{Decoder, Found};
 use crate::error::{DecodeError, ErrorKind, Part, Place};
 use crate::event::{Recovery, Skipped};
-use crate::fast::{self, Reach};
 use crate::framing::{Shape, Step, Stuffing};
-use crate::head::{HeadTurn, head_size};
 use crate::looks_like::Expected;
-use crate::stage::{Delivery, Stage};
 
 /// What one step through the frame under way came to.
 enum Outcome {

@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use crate::framing::{Framing, Shape, Side, Step, Stuffing};
+use super::presets;
+use super::text::unescape;
+use super::{Framing, Shape, Side, Step, Stuffing};
 use crate::number::{Base, ByteOrder, MAX_WIDTH, Number, Pad};
-use crate::presets;
-use crate::text::unescape;
 
 /// The most steps one side can have.
 const MAX_STEPS: usize = 16;

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
+use super::{COBS_FULL, END, ESC, ESC_END, ESC_ESC, ESCAPE, FLAG, FLIP};
 use crate::encoder::EncodeError;
 use crate::framing::Stuffing;
-use crate::unstuff::{COBS_FULL, END, ESC, ESC_END, ESC_ESC, ESCAPE, FLAG, FLIP};
 
 /// Appends the stuffed frame of a whole message.
 pub(crate) fn stuff(

@@ -1,7 +1,7 @@
 //! What comes before a payload: read a byte at a time, so that a header is parsed once however it
 //! arrives, and refused at the first byte after which no legal one exists.
 
-use crate::content_length::{BlockReader, BlockTurn};
+use super::content_length::{BlockReader, BlockTurn};
 use crate::framing::{Shape, Step};
 use crate::number::{NumberReader, Turn};
 
