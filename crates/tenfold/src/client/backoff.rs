@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::options::{Common, Retry};
 
-/// The first pause, and the longest.
-const FIRST: Duration = Duration::from_millis(50);
+/// The first pause.
+pub(crate) const FIRST: Duration = Duration::from_millis(50);
+
+/// The longest pause.
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// A connection that lasted so long has worked, also if it brought nothing.
@@ -144,6 +146,20 @@ mod tests {
             panic!();
         };
         assert!(pause >= FIRST * 3 / 4 && pause <= FIRST);
+    }
+
+    #[test]
+    fn the_time_of_trying_begins_again_after_a_connection_that_worked() {
+        let three = Duration::from_secs(3);
+        let mut some = backoff(Retry::Forever, Retry::For(three));
+        some.connected();
+        let mut now = Duration::from_secs(100);
+        some.failed(now, true);
+        now += three;
+        assert_eq!(some.failed(now, true), Next::RetryIn(Duration::ZERO));
+        assert!(matches!(some.failed(now, false), Next::RetryIn(_)));
+        now += three;
+        assert_eq!(some.failed(now, false), Next::GiveUp(three));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::client::Retry;
+use crate::client::backoff::FIRST as FIRST_PAUSE;
 use crate::protocol::{Code, Refusal};
 
 const NOW: Duration = Duration::ZERO;
@@ -393,4 +394,23 @@ fn what_is_no_frame_or_no_word_of_a_hub_is_an_error() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn the_pauses_begin_again_after_a_connection_that_worked() {
+    let mut core = Publication::new(options());
+    for _ in 0..8 {
+        core.lost(Error::Closed);
+        core.cut(NOW).unwrap();
+    }
+    core.connected(NOW);
+    core.received(&ok(0, "memory"));
+    core.accept(b"first").unwrap();
+    take(&mut core, 1000, &mut Vec::new());
+    core.received(&ack(1));
+    core.lost(Error::Closed);
+    assert_eq!(core.cut(NOW), Some(NOW), "it is tried again at once");
+    core.lost(Error::Closed);
+    let pause = core.cut(NOW).unwrap();
+    assert!(!pause.is_zero() && pause <= FIRST_PAUSE, "{pause:?}");
 }

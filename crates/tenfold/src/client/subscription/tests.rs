@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::client::backoff::FIRST as FIRST_PAUSE;
 use crate::client::{OnGap, Retry};
 use crate::protocol::{Code, Refusal};
 
@@ -446,4 +447,30 @@ fn the_newest_message_may_be_one_that_is_no_longer_kept() {
         matches!(&result, Err(Error::Gap(gap)) if gap.available == 7 && gap.expected.is_none()),
         "{result:?}"
     );
+}
+
+#[test]
+fn the_pauses_begin_again_after_a_connection_that_worked() {
+    let now = Duration::ZERO;
+    let mut core = Subscription::new(options());
+    let fail = |core: &mut Subscription| {
+        core.lost(Error::Closed);
+        let connect_at = core.cut(now).unwrap();
+        while core.advance() == Progress::Notice {
+            drop(core.take_event());
+        }
+        connect_at
+    };
+    for _ in 0..8 {
+        fail(&mut core);
+    }
+    core.connected(now);
+    feed(&mut core, &encoded(&format!("OK {E} from=0 first=0 next=1")));
+    feed(&mut core, &frame(b"first"));
+    assert_eq!(core.advance(), Progress::Notice);
+    drop(core.take_event());
+    assert_eq!(core.advance(), Progress::Message);
+    assert_eq!(fail(&mut core), now, "it is tried again at once");
+    let pause = fail(&mut core);
+    assert!(!pause.is_zero() && pause <= FIRST_PAUSE, "{pause:?}");
 }
