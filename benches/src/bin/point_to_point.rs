@@ -57,12 +57,12 @@ impl Load {
 
 const CONTESTANTS: [Contestant; 7] = [
     Contestant {
-        name: "tenfold::tokio",
+        name: "tenfold::asynchronous",
         send: |stream, load| on_runtime(tenfold_tokio_send(stream, load, "decimal:10")),
         receive: |stream| on_runtime(tenfold_tokio_receive(stream, "decimal:10")),
     },
     Contestant {
-        name: "tenfold::tokio, u32be",
+        name: "tenfold::asynchronous, u32be",
         send: |stream, load| on_runtime(tenfold_tokio_send(stream, load, "u32be")),
         receive: |stream| on_runtime(tenfold_tokio_receive(stream, "u32be")),
     },
@@ -198,7 +198,7 @@ fn into_tokio(stream: TcpStream) -> Result<tokio::net::TcpStream, Failure> {
 async fn tenfold_tokio_send(stream: TcpStream, load: Load, framing: &str) -> Result<(), Failure> {
     let framing: Framing = framing.parse()?;
     let message = load.message();
-    let mut writer = tenfold::tokio::Writer::new(into_tokio(stream)?, framing.client());
+    let mut writer = tenfold::asynchronous::Writer::new(into_tokio(stream)?, framing.client());
     for _ in 0..load.count {
         writer.write(&message).await?;
     }
@@ -207,7 +207,7 @@ async fn tenfold_tokio_send(stream: TcpStream, load: Load, framing: &str) -> Res
 
 async fn tenfold_tokio_receive(stream: TcpStream, framing: &str) -> Result<Load, Failure> {
     let framing: Framing = framing.parse()?;
-    let mut reader = tenfold::tokio::Reader::new(into_tokio(stream)?, framing.client());
+    let mut reader = tenfold::asynchronous::Reader::new(into_tokio(stream)?, framing.client());
     let mut received = Load::default();
     while let Some(message) = reader.message().await? {
         received.add(message);

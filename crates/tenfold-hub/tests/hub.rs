@@ -5,9 +5,9 @@ mod common;
 use std::net::TcpListener;
 
 use common::within;
+use tenfold::asynchronous::{Publisher, Subscriber};
 use tenfold::client::{Publish, Subscribe};
 use tenfold::protocol::Position;
-use tenfold::tokio::{Publisher, Subscriber};
 use tenfold::{Address, Listener};
 use tenfold_hub::{Hub, HubOptions, Port};
 

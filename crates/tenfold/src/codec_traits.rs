@@ -1,6 +1,6 @@
 //! The framings as codecs of `tokio_util`, for programs that have a `Framed` already.
 //!
-//! The readers and writers of [`tokio`](mod@crate::tokio) lend messages instead of allocating each,
+//! The readers and writers of [`asynchronous`](crate::asynchronous) lend messages instead of allocating each,
 //! and are several times faster; these are for programs that are made of streams and sinks.
 
 use bytes::{Bytes, BytesMut};

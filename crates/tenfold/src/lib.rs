@@ -4,7 +4,7 @@
 //! (all of which it re-exports) on transports:
 //!
 //! - [`blocking`]: readers and writers over [`std::io::Read`] and [`std::io::Write`];
-//! - `tokio` (a default feature): the same over `AsyncRead` and `AsyncWrite`, cancel-safe;
+//! - `asynchronous` (feature `tokio`, on by default): the same over `AsyncRead` and `AsyncWrite`, cancel-safe;
 //! - `codec_traits` (feature `tokio-util`): the same as codecs of `tokio_util::codec::Framed`;
 //! - [`Address`], [`Stream`], [`Listener`]: TCP and unix sockets under one name;
 //! - [`client`]: clients of a hub, which reconnect and go on where they were;
@@ -34,6 +34,8 @@
 #![forbid(unsafe_code)]
 
 mod address;
+#[cfg(feature = "tokio")]
+pub mod asynchronous;
 pub mod blocking;
 pub mod client;
 pub mod closing;
@@ -46,8 +48,6 @@ mod outbox;
 mod pending;
 pub mod protocol;
 mod stream;
-#[cfg(feature = "tokio")]
-pub mod tokio;
 
 pub use address::{Address, AddressError};
 pub use error::{ReadError, WriteError};

@@ -1,8 +1,8 @@
 //! Where the messages of one direction come from.
 
+use tenfold::asynchronous::{Reader, Subscriber};
 use tenfold::client::{self, OnGap, Subscribe};
 use tenfold::protocol::{ChannelName, Position};
-use tenfold::tokio::{Reader, Subscriber};
 use tenfold::{
     Address, DEFAULT_LIMIT, Decoder, ErrorKind, Event, PATIENCE, ReadError, Side, closing,
 };

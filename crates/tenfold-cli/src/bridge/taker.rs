@@ -3,9 +3,9 @@
 use std::io;
 use std::sync::Mutex;
 
+use tenfold::asynchronous::{Publisher, Writer};
 use tenfold::client::{Notice, Publish};
 use tenfold::protocol::ChannelName;
-use tenfold::tokio::{Publisher, Writer};
 use tenfold::{Address, Event, Side, WriteError};
 use tokio::io::AsyncWrite;
 

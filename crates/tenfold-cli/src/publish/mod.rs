@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use clap::Args;
 use tenfold::Framing;
+use tenfold::asynchronous::Publisher;
 use tenfold::client::{Error, Notice, Publish, Start};
 use tenfold::protocol::{Acks, ChannelName, ProducerId};
-use tenfold::tokio::Publisher;
 use tokio::runtime;
 use tokio::sync::oneshot;
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use clap::Args;
 use clap::ValueEnum;
 use tenfold::Framing;
+use tenfold::asynchronous::Subscriber;
 use tenfold::client::{self, Event, OnGap, Subscribe};
 use tenfold::protocol::{ChannelName, Position};
-use tenfold::tokio::Subscriber;
 use tokio::runtime;
 use tokio::sync::oneshot;
 

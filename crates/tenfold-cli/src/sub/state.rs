@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use serde_json::{Value, json};
+use tenfold::asynchronous::Subscriber;
 use tenfold::protocol::{ChannelName, Epoch};
-use tenfold::tokio::Subscriber;
 
 use crate::failure::Failure;
 use crate::whole_file;

@@ -5,9 +5,9 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tenfold::asynchronous::{Connecting, Publisher, Subscriber, Transport};
 use tenfold::client::{Event, OnGap, Publish, Start, Subscribe};
 use tenfold::protocol::{ChannelName, Epoch, Position, ProducerId};
-use tenfold::tokio::{Connecting, Publisher, Subscriber, Transport};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 

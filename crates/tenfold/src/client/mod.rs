@@ -3,9 +3,9 @@
 //!
 //! This module has what both kinds of client are told and tell; the clients themselves are
 //! [`blocking::Subscriber`](crate::blocking::Subscriber) and
-//! [`blocking::Publisher`](crate::blocking::Publisher), and the same two in `tenfold::tokio`:
+//! [`blocking::Publisher`](crate::blocking::Publisher), and the same two in `tenfold::asynchronous`:
 //!
-//! | | `blocking` | `tokio` |
+//! | | `blocking` | `asynchronous` |
 //! |---|---|---|
 //! | made of | an [`Address`](crate::Address) and [`Subscribe`] or [`Publish`] | an `impl Connect` (an `Address` is one) and the same |
 //! | subscriber, events lent | `next_event()`, `buffered_event()` | `next_event().await`, `buffered_event()` |

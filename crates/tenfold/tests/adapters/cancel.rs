@@ -1,7 +1,7 @@
 //! Futures that are dropped before they are ready: what was accepted arrives whole and once, and
 //! what was not accepted does not arrive.
 
-use tenfold::tokio::{Reader, Writer};
+use tenfold::asynchronous::{Reader, Writer};
 use tenfold::{Decoder, Event, Framing, HIGH_WATER, WriteError};
 
 use crate::choppy::{Choppy, Cut};

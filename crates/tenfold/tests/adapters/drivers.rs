@@ -143,7 +143,7 @@ fn read<R: Read>(from: R, decoder: Decoder) -> Seen {
 }
 
 async fn write_async<W: AsyncWrite + Unpin>(to: W, side: &Side, steps: &[Step]) -> W {
-    let mut writer = tenfold::tokio::Writer::new(to, side);
+    let mut writer = tenfold::asynchronous::Writer::new(to, side);
     for step in steps {
         match step {
             Step::Message(message) => writer.write(message).await,
@@ -161,7 +161,7 @@ async fn write_async<W: AsyncWrite + Unpin>(to: W, side: &Side, steps: &[Step]) 
 }
 
 async fn read_async<R: AsyncRead + Unpin>(from: R, decoder: Decoder) -> Seen {
-    let mut reader = tenfold::tokio::Reader::with_decoder(from, decoder);
+    let mut reader = tenfold::asynchronous::Reader::with_decoder(from, decoder);
     let mut seen = Seen::new();
     loop {
         match reader.next_event().await {

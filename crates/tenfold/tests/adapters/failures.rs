@@ -45,7 +45,7 @@ fn a_large_message_that_breaks_the_transport_is_not_accepted() {
     assert!(is_broken_pipe(writer.write(b"too late")));
 
     run(async {
-        let mut writer = tenfold::tokio::Writer::new(breaking(50_000), &native());
+        let mut writer = tenfold::asynchronous::Writer::new(breaking(50_000), &native());
         assert!(is_broken_pipe(writer.write(&bytes(100_000)).await));
         assert!(is_broken_pipe(writer.flush().await));
     });
@@ -93,7 +93,7 @@ fn a_stream_changes_its_framing_in_the_middle_of_a_read() {
     assert_eq!(decoder.rest(), b"\0\0\0\x06second");
 
     run(async {
-        let mut reader = tenfold::tokio::Reader::new(&wire[..], lines.client());
+        let mut reader = tenfold::asynchronous::Reader::new(&wire[..], lines.client());
         assert_eq!(reader.message().await.unwrap(), Some(&b"upgrade"[..]));
         assert_eq!(reader.message().await.unwrap(), Some(&b"please"[..]));
         reader.switch_to(Decoder::new(lengths.client()));
@@ -171,7 +171,7 @@ async fn a_patient_tokio_reader_waits_no_longer_than_it_was_told() {
     use tokio::io::AsyncWriteExt;
 
     let (mut near, far) = tokio::io::duplex(100);
-    let mut reader = tenfold::tokio::Reader::new(far, &native()).with_patience(PATIENCE);
+    let mut reader = tenfold::asynchronous::Reader::new(far, &native()).with_patience(PATIENCE);
     near.write_all(b"G").await.unwrap();
     let writing = async {
         tokio::time::sleep(PATIENCE / 2).await;
@@ -197,7 +197,7 @@ async fn a_patient_tokio_reader_waits_no_longer_than_it_was_told() {
 fn a_bad_header_needs_no_clock() {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(async {
-        let mut reader = tenfold::tokio::Reader::new(&b"GET / HTTP/1.1"[..], &native());
+        let mut reader = tenfold::asynchronous::Reader::new(&b"GET / HTTP/1.1"[..], &native());
         assert!(reader.message().await.is_err());
     });
 }

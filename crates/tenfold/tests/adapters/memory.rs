@@ -128,7 +128,7 @@ async fn a_reader_that_waits_holds_nothing() {
     use tokio::io::AsyncWriteExt;
 
     let (mut near, far) = tokio::io::duplex(1_000_000);
-    let mut reader = tenfold::tokio::Reader::new(far, &native());
+    let mut reader = tenfold::asynchronous::Reader::new(far, &native());
     for _ in 0..3 {
         near.write_all(b"2         hi").await.unwrap();
         assert!(reader.message().await.unwrap().is_some());
@@ -157,7 +157,7 @@ fn a_large_message_leaves_no_memory_behind() {
 #[tokio::test]
 async fn a_small_message_is_accepted_at_once_until_something_has_to_be_written() {
     let side = Framing::default().client().clone();
-    let mut writer = tenfold::tokio::Writer::new(Vec::new(), &side);
+    let mut writer = tenfold::asynchronous::Writer::new(Vec::new(), &side);
     let small = bytes(1000);
     let mut accepted = 0;
     while writer.try_write(&small).unwrap() {

@@ -48,24 +48,24 @@ async fn the_roles_are_the_same_over_tokio() {
     let (mut read, mut write) = ::tokio::io::split(near);
     let mut wire = [0; 6];
 
-    let mut writer = tenfold::tokio::Writer::connecting(&mut write, &framing());
+    let mut writer = tenfold::asynchronous::Writer::connecting(&mut write, &framing());
     writer.write(b"hello").await.unwrap();
     writer.flush().await.unwrap();
     far.read_exact(&mut wire).await.unwrap();
     assert_eq!(&wire, b"\x05hello");
 
-    let mut writer = tenfold::tokio::Writer::listening(&mut write, &framing());
+    let mut writer = tenfold::asynchronous::Writer::listening(&mut write, &framing());
     writer.write(b"hello").await.unwrap();
     writer.flush().await.unwrap();
     far.read_exact(&mut wire).await.unwrap();
     assert_eq!(&wire, b"hello\n");
 
     far.write_all(b"welcome\n\x03you").await.unwrap();
-    let mut reader = tenfold::tokio::Reader::connecting(&mut read, &framing());
+    let mut reader = tenfold::asynchronous::Reader::connecting(&mut read, &framing());
     assert_eq!(reader.message().await.unwrap(), Some(&b"welcome"[..]));
     let (read, decoder) = reader.into_parts();
     // What it had read on is for the next reader.
     let rest = AsyncReadExt::chain(decoder.rest(), read);
-    let mut reader = tenfold::tokio::Reader::listening(rest, &framing());
+    let mut reader = tenfold::asynchronous::Reader::listening(rest, &framing());
     assert_eq!(reader.message().await.unwrap(), Some(&b"you"[..]));
 }

@@ -113,7 +113,7 @@ pub(crate) use of_tokio::Tokio;
 #[cfg(feature = "tokio")]
 mod of_tokio {
     use futures_util::StreamExt;
-    use tenfold::tokio as clients;
+    use tenfold::asynchronous as clients;
     use tokio::runtime::Runtime;
 
     use super::*;

@@ -403,7 +403,7 @@ macro_rules! suite {
     ($($case:ident)*) => {
         instantiate! { blocking, tenfold::blocking::Publisher: $($case)* }
         #[cfg(feature = "tokio")]
-        instantiate! { tokio, crate::clients::Tokio<tenfold::tokio::Publisher>: $($case)* }
+        instantiate! { tokio, crate::clients::Tokio<tenfold::asynchronous::Publisher>: $($case)* }
     };
 }
 

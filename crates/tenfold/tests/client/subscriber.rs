@@ -286,7 +286,7 @@ macro_rules! suite {
     ($($case:ident)*) => {
         instantiate! { blocking, tenfold::blocking::Subscriber: $($case)* }
         #[cfg(feature = "tokio")]
-        instantiate! { tokio, crate::clients::Tokio<tenfold::tokio::Subscriber>: $($case)* }
+        instantiate! { tokio, crate::clients::Tokio<tenfold::asynchronous::Subscriber>: $($case)* }
     };
 }
 

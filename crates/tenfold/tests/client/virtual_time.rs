@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, poll_immediate};
+use tenfold::asynchronous::{Publisher, Subscriber, Transport};
 use tenfold::client::{Error, Event, Publish, Retry, Subscribe};
 use tenfold::protocol::Position;
-use tenfold::tokio::{Publisher, Subscriber, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ const LEAVE: &[u8] = b"44        OK epoch=0123456789abcdef next=0 acks=memory";
 fn links(
     size: usize,
 ) -> (
-    impl tenfold::tokio::Connect + 'static,
+    impl tenfold::asynchronous::Connect + 'static,
     mpsc::UnboundedReceiver<DuplexStream>,
 ) {
     let (give, accept) = mpsc::unbounded_channel();

@@ -465,7 +465,10 @@ fn the_pauses_begin_again_after_a_connection_that_worked() {
         fail(&mut core);
     }
     core.connected(now);
-    feed(&mut core, &encoded(&format!("OK {E} from=0 first=0 next=1")));
+    feed(
+        &mut core,
+        &encoded(&format!("OK {E} from=0 first=0 next=1")),
+    );
     feed(&mut core, &frame(b"first"));
     assert_eq!(core.advance(), Progress::Notice);
     drop(core.take_event());

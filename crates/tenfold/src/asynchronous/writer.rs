@@ -5,8 +5,8 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use ::tokio::io::AsyncWrite;
 use tenfold_codec::{Encoder, Framing, Side};
+use tokio::io::AsyncWrite;
 
 use crate::error::WriteError;
 use crate::outbox::Outbox;
@@ -27,9 +27,9 @@ use crate::outbox::Outbox;
 /// Small messages go out in batches, large ones from where they stand.
 ///
 /// ```
-/// use tenfold::{Framing, tokio::Writer};
+/// use tenfold::{Framing, asynchronous::Writer};
 ///
-/// # #[::tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenfold::WriteError> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenfold::WriteError> {
 /// let mut writer = Writer::connecting(Vec::new(), &Framing::default());
 /// writer.write(b"hello").await?;
 /// writer.flush().await?;

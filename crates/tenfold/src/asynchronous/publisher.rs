@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::tokio::task::{JoinHandle, yield_now};
+use tokio::task::{JoinHandle, yield_now};
 
 use super::Connect;
 use super::pump::{Abandon, Shared};
@@ -25,7 +25,7 @@ const TURN: usize = 64 * 1024;
 /// ```no_run
 /// use tenfold::Address;
 /// use tenfold::client::Publish;
-/// use tenfold::tokio::Publisher;
+/// use tenfold::asynchronous::Publisher;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let hub: Address = "127.0.0.1:10010".parse()?;
@@ -53,7 +53,7 @@ impl Publisher {
     pub fn new(hub: impl Connect + 'static, options: Publish) -> Self {
         let shared = Arc::new(Shared::new(Publication::new(options)));
         let abandon = Abandon(Arc::clone(&shared));
-        let task = ::tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let until_it_ends = abandon;
             until_it_ends.0.run(hub).await;
         });

@@ -5,9 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-use ::tokio::io::{AsyncRead, AsyncWrite};
-use ::tokio::net::{TcpStream, UnixStream, lookup_host};
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 
 use crate::address::Address;
 use crate::stream::tune;
@@ -26,7 +26,7 @@ pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>
 ///
 /// ```
 /// use tenfold::client::Subscribe;
-/// use tenfold::tokio::{Subscriber, Transport};
+/// use tenfold::asynchronous::{Subscriber, Transport};
 ///
 /// let connect = || async {
 ///     let (hub, client) = tokio::io::duplex(1024);

@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ::tokio::time::{Instant, Sleep, sleep_until};
 use futures_core::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Connect, Connecting, Transport};
 use crate::client::{Chunk, Error, Event, Message, Progress, Subscribe, Subscription};
@@ -27,7 +27,7 @@ use crate::protocol::Epoch;
 /// ```no_run
 /// use tenfold::Address;
 /// use tenfold::client::Subscribe;
-/// use tenfold::tokio::Subscriber;
+/// use tenfold::asynchronous::Subscriber;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let hub: Address = "127.0.0.1:10010".parse()?;

@@ -6,9 +6,9 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::tokio::io::{AsyncRead, ReadBuf};
-use ::tokio::time::timeout;
 use tenfold_codec::{DecodeError, Decoder, Event, Framing, Side};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::timeout;
 
 use crate::error::ReadError;
 use crate::inbox::Inbox;
@@ -23,9 +23,9 @@ use crate::inbox::Inbox;
 /// While it waits with nothing buffered, it holds no memory for the stream.
 ///
 /// ```
-/// use tenfold::{Framing, tokio::Reader};
+/// use tenfold::{Framing, asynchronous::Reader};
 ///
-/// # #[::tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenfold::ReadError> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenfold::ReadError> {
 /// let mut reader = Reader::connecting(&b"5         hello0         "[..], &Framing::default());
 /// while let Some(message) = reader.message().await? {
 ///     println!("{}", message.escape_ascii());

@@ -1,5 +1,5 @@
-//! Messages over tokio's [`AsyncRead`](::tokio::io::AsyncRead) and
-//! [`AsyncWrite`](::tokio::io::AsyncWrite), and clients of a hub.
+//! Messages over tokio's [`AsyncRead`](tokio::io::AsyncRead) and
+//! [`AsyncWrite`](tokio::io::AsyncWrite), and clients of a hub.
 
 mod connect;
 mod publisher;
