@@ -40,9 +40,7 @@ impl Outages {
         if self.was_connected {
             words.warning(format_args!("lost {server}: {reason}; trying again"));
         } else {
-            words.note(format_args!(
-                "cannot reach {server}: {reason}; trying again"
-            ));
+            words.note(format_args!("{reason}; trying again"));
         }
     }
 
@@ -66,12 +64,12 @@ impl Outages {
 /// What a client's error means here.
 pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
     match error.root() {
-        Error::Connect(_) => {
+        Error::Connect { .. } => {
             let hint = match error {
                 Error::GaveUp { .. } => "",
                 _ => " (is `tenfold serve` running? --retry waits for it)",
             };
-            Failure::Connect(format!("{server}: {error}{hint}"))
+            Failure::Connect(format!("{error}{hint}"))
         }
         Error::NoAnswer { .. } => Failure::TimedOut(format!("{server}: {error}")),
         Error::Frame(_) | Error::Encode(_) => Failure::Framing(error.to_string()),

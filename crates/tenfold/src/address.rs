@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{fmt, io};
 
+use crate::dial::Dial;
 use crate::listener::Listener;
+use crate::readiness;
 use crate::stream::Stream;
 
 /// The address of a socket.
@@ -71,20 +73,9 @@ impl Address {
     /// Connects, within `time_out` where one is given. Where a name has several addresses, they are
     /// tried in turn.
     pub fn connect_blocking(&self, time_out: Option<Duration>) -> io::Result<Stream> {
-        let deadline = time_out.map(|time_out| Instant::now() + time_out);
-        match self {
-            Self::Tcp { .. } => {
-                let mut failed = None;
-                for address in self.resolve()? {
-                    match Stream::connect_tcp(address, deadline) {
-                        Ok(stream) => return Ok(stream),
-                        Err(error) => failed = Some(error),
-                    }
-                }
-                Err(failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
-            }
-            Self::Unix(path) => Stream::connect_unix(path, deadline),
-        }
+        let stream = Dial::begin(self, time_out.and_then(readiness::after))?.wait()?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
     }
 
     /// Listens.
@@ -98,16 +89,19 @@ impl Address {
     /// The numeric addresses of a TCP address; none of a unix one.
     pub(crate) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => {
-                let address = format!("[{host}]:{port}")
-                    .parse()
-                    .map_err(io::Error::other)?;
-                Ok(vec![address])
-            }
-            Self::Tcp { host, port } => Ok((host.as_str(), *port).to_socket_addrs()?.collect()),
+            Self::Tcp { host, port } => match ipv6(host, *port) {
+                Some(address) => Ok(vec![address?]),
+                None => Ok((host.as_str(), *port).to_socket_addrs()?.collect()),
+            },
             Self::Unix(_) => Ok(Vec::new()),
         }
     }
+}
+
+/// The address of a host that is an IPv6 address and so needs no lookup; `None` for any other host.
+pub(crate) fn ipv6(host: &str, port: u16) -> Option<io::Result<SocketAddr>> {
+    let parse = || format!("[{host}]:{port}").parse().map_err(io::Error::other);
+    host.contains(':').then(parse)
 }
 
 /// Digits and nothing else.

@@ -37,16 +37,19 @@ mod address;
 #[cfg(feature = "tokio")]
 pub mod asynchronous;
 pub mod blocking;
+mod candidates;
 pub mod client;
 pub mod closing;
 #[cfg(feature = "tokio-util")]
 pub mod codec_traits;
+mod dial;
 mod error;
 mod inbox;
 mod listener;
 mod outbox;
 mod pending;
 pub mod protocol;
+mod readiness;
 mod stream;
 
 pub use address::{Address, AddressError};

@@ -1,13 +1,12 @@
 //! A connected socket, TCP or unix.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{SockRef, TcpKeepalive};
 
 /// An idle connection is probed after this time, so that a peer that is gone is noticed although
 /// nothing is ever sent to it.
@@ -37,30 +36,6 @@ macro_rules! either {
 }
 
 impl Stream {
-    pub(crate) fn connect_tcp(address: SocketAddr, deadline: Option<Instant>) -> io::Result<Self> {
-        let stream = match deadline {
-            Some(deadline) => TcpStream::connect_timeout(&address, left_until(deadline)?)?,
-            None => TcpStream::connect(address)?,
-        };
-        Ok(stream.into())
-    }
-
-    pub(crate) fn connect_unix(path: &Path, deadline: Option<Instant>) -> io::Result<Self> {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        // A listener with a full backlog makes a connection wait; the time-out of writes bounds it.
-        if let Some(deadline) = deadline {
-            socket.set_write_timeout(Some(left_until(deadline)?))?;
-        }
-        match socket.connect(&SockAddr::unix(path)?) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            connected => connected?,
-        }
-        socket.set_write_timeout(None)?;
-        Ok(Self::Unix(socket.into()))
-    }
-
     /// The same connection, for another owner.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
@@ -69,7 +44,7 @@ impl Stream {
         })
     }
 
-    /// Bounds the time that a read waits; nothing waits for ever with `None`.
+    /// Bounds the time that a read waits; with `None` it waits forever.
     pub fn set_read_timeout(&self, time: Option<Duration>) -> io::Result<()> {
         either!(self, stream => stream.set_read_timeout(time))
     }
@@ -109,13 +84,6 @@ pub(crate) fn tune(socket: &SockRef<'_>) {
     // A failure means that the peer is gone already, which the first read says better.
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&keepalive);
-}
-
-fn left_until(deadline: Instant) -> io::Result<Duration> {
-    match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-        left => Ok(left),
-    }
 }
 
 impl From<TcpStream> for Stream {

@@ -73,7 +73,7 @@ impl Plan {
 
     fn open(&self) -> Result<Publisher, Error> {
         let options = Publish::new(self.channel.clone()).once_connected(super::watch::OUTAGE);
-        Publisher::new(&self.server, options).map_err(|error| Error::Connect(error.into()))
+        Publisher::new(&self.server, options)
     }
 
     fn has_more(&self, publisher: u32, number: u64, begin: Duration) -> bool {

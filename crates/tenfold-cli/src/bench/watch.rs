@@ -39,7 +39,7 @@ impl Plan {
         let options = Subscribe::new(self.channel.clone())
             .on_gap(OnGap::Continue)
             .once_connected(OUTAGE);
-        let mut subscriber = Subscriber::new(&self.server, options);
+        let mut subscriber = Subscriber::new(&self.server, options)?;
         let mut seen = Seen {
             sequences: vec![Sequence::default(); self.publishers as usize],
             faults: Faults::default(),

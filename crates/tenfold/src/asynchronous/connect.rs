@@ -2,14 +2,14 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 
-use crate::address::Address;
+use crate::address::{Address, ipv6};
+use crate::candidates::Candidates;
 use crate::stream::tune;
 
 /// What a client's connection must be able to do.
@@ -39,6 +39,11 @@ pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>
 pub trait Connect: Send {
     /// Begins to make a connection. The client bounds the time that it takes.
     fn connect(&mut self) -> Connecting;
+
+    /// Where the connections lead, for the words of an error; `None` if that has no address.
+    fn address(&self) -> Option<Address> {
+        None
+    }
 }
 
 impl<F, C> Connect for F
@@ -52,6 +57,10 @@ where
 }
 
 impl Connect for Address {
+    fn address(&self) -> Option<Address> {
+        Some(self.clone())
+    }
+
     fn connect(&mut self) -> Connecting {
         let address = self.clone();
         Box::pin(async move {
@@ -63,25 +72,20 @@ impl Connect for Address {
     }
 }
 
-/// Connects to the addresses of a name in turn.
 async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut failed = None;
-    for address in resolve(host, port).await? {
+    let addresses = match ipv6(host, port) {
+        Some(address) => vec![address?],
+        None => lookup_host((host, port)).await?.collect(),
+    };
+    let mut candidates = Candidates::new(addresses);
+    while let Some(address) = candidates.next() {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 tune(&SockRef::from(&stream));
                 return Ok(stream);
             }
-            Err(error) => failed = Some(error),
+            Err(error) => candidates.failed(error),
         }
     }
-    Err(failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
-}
-
-async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if host.contains(':') {
-        let address = format!("[{host}]:{port}").parse();
-        return Ok(vec![address.map_err(io::Error::other)?]);
-    }
-    Ok(lookup_host((host, port)).await?.collect())
+    Err(candidates.error())
 }

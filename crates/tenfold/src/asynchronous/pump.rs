@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::{Connect, Transport};
 use crate::client::{Chunk, Error, Outgoing, Publication};
@@ -117,7 +117,10 @@ impl Shared {
             let made = timeout(time, connect.connect()).await;
             match made.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(transport) => self.exchange(transport).await,
-                Err(error) => self.change(|core| core.lost(Error::connect(error))),
+                Err(error) => {
+                    let error = Error::connect(connect.address(), error);
+                    self.change(|core| core.lost(error));
+                }
             }
             match self.change(|core| core.cut(self.started.elapsed())) {
                 Some(at) => connect_at = at,
@@ -288,7 +291,7 @@ impl Exchange<'_> {
         let patience = self.shared.lock().core.patience();
         if patience != self.patience {
             self.patience = patience;
-            self.late = patience.map(|time| Box::pin(sleep_until(Instant::now() + time)));
+            self.late = patience.map(|time| Box::pin(sleep(time)));
         }
         let Some(late) = &mut self.late else {
             return Poll::Pending;

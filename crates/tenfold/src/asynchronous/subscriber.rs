@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::{Connect, Connecting, Transport};
 use crate::client::{Chunk, Error, Event, Message, Progress, Subscribe, Subscription};
-use crate::protocol::Epoch;
+use crate::protocol::{Epoch, Subscribed};
 
 /// Receives the messages of a channel of a hub: each once and in order, over as many connections as
 /// it takes.
@@ -76,6 +76,23 @@ impl Subscriber {
         }
     }
 
+    /// Waits until the hub has answered that it is subscribed, and gives the answer: from here on no
+    /// message is missed. It makes a connection if there is none; what happens before the answer is
+    /// passed over. The events after it, its [`Connected`](Event::Connected) included, are still
+    /// to come.
+    ///
+    /// ```no_run
+    /// # use tenfold::{Address, client::Subscribe, asynchronous::Subscriber};
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub: Address = "127.0.0.1:10010".parse()?;
+    /// let mut subscriber = Subscriber::new(hub, Subscribe::new("ticks".parse()?));
+    /// subscriber.connect().await?; // whatever is published from now on will come
+    /// # Ok(()) }
+    /// ```
+    pub async fn connect(&mut self) -> Result<Subscribed, Error> {
+        poll_fn(|cx| self.poll_answer(cx)).await
+    }
+
     /// The next message, lent until the next call.
     #[inline]
     pub async fn message(&mut self) -> Result<Option<Message<&[u8]>>, Error> {
@@ -115,6 +132,21 @@ impl Subscriber {
     /// The seq that the hub was going to commit next when it answered last. `None` before.
     pub fn end(&self) -> Option<u64> {
         self.core.answer().map(|answer| answer.next)
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Subscribed, Error>> {
+        loop {
+            if let Some(answer) = self.core.current_answer() {
+                return Poll::Ready(Ok(answer));
+            }
+            let progress = ready!(self.poll_on(cx))?;
+            if progress == Progress::Done {
+                return Poll::Ready(Err(Error::Ended));
+            }
+            if self.core.current_answer().is_none() {
+                drop(self.core.take_event());
+            }
+        }
     }
 
     #[inline]
@@ -171,26 +203,28 @@ impl Subscriber {
                 }
             },
             Link::None | Link::Open(_) => {
-                let late = Instant::now() + self.core.options().common.connect_timeout;
-                let late = Box::pin(sleep_until(late));
+                let late = Box::pin(sleep(self.core.options().common.connect_timeout));
                 self.link = Link::Connecting(self.connect.connect(), late);
                 return Poll::Ready(());
             }
         };
         match made {
             Ok(transport) => self.open(transport),
-            Err(error) => self.core.lost(Error::connect(error)),
+            Err(error) => {
+                let address = self.connect.address();
+                self.core.lost(Error::connect(address, error));
+            }
         }
         Poll::Ready(())
     }
 
     fn open(&mut self, transport: Box<dyn Transport>) {
-        let (started, now) = self.now();
+        let (_, now) = self.now();
         let time = self.core.options().common.answer_timeout;
         self.link = Link::Open(Open {
             transport,
             request: Some(Chunk::new(self.core.connected(now))),
-            answer_by: Some(Box::pin(sleep_until(started + now + time))),
+            answer_by: Some(Box::pin(sleep(time))),
         });
     }
 

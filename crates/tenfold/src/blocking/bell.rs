@@ -1,12 +1,15 @@
-//! Waiting for a socket, or for somebody in this program.
+//! Waiting for a socket, or for another thread of this program.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 
-/// Wakes one thread that waits for a socket. A ring is never lost: who waits after it does not wait.
+use crate::readiness;
+
+/// Wakes one thread that waits for a socket. A ring is never lost: a thread that begins to wait
+/// after it returns at once.
 #[derive(Debug)]
 pub(super) struct Bell(OwnedFd);
 
@@ -18,7 +21,7 @@ impl Bell {
         )?))
     }
 
-    /// Wakes who waits, or will.
+    /// Wakes the thread that waits, or the next one that begins to.
     pub(super) fn ring(&self) {
         // It fails only if it has been rung 2^64-2 times.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
@@ -32,28 +35,12 @@ impl Bell {
         deadline: Option<Instant>,
     ) -> io::Result<PollFlags> {
         let bell = PollFd::new(&self.0, PollFlags::IN);
-        let mut both = match socket {
-            Some((fd, wanted)) => vec![bell, PollFd::from_borrowed_fd(fd, wanted)],
-            None => vec![bell],
-        };
-        loop {
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            match poll(&mut both, left.and_then(timespec).as_ref()) {
-                Err(rustix::io::Errno::INTR) => {}
-                result => {
-                    result?;
-                    break;
-                }
-            }
-        }
-        if !both[0].revents().is_empty() {
+        let mut asked = vec![bell];
+        asked.extend(socket.map(|(socket, wanted)| PollFd::from_borrowed_fd(socket, wanted)));
+        readiness::wait(&mut asked, deadline)?;
+        if !asked[0].revents().is_empty() {
             let _ = rustix::io::read(&self.0, &mut [0; 8]);
         }
-        Ok(both.get(1).map_or(PollFlags::empty(), PollFd::revents))
+        Ok(asked.get(1).map_or(PollFlags::empty(), PollFd::revents))
     }
-}
-
-/// `None`, which is for ever, if it is longer than can be said.
-fn timespec(time: Duration) -> Option<Timespec> {
-    time.try_into().ok()
 }

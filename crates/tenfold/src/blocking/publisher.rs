@@ -1,10 +1,11 @@
 //! Messages into a hub's channel, for programs that wait.
 
-use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::pump::{Shared, State};
+use super::stopper::{Stop, Stopper, TimeLimit};
 use crate::address::Address;
 use crate::client::{Error, Publication, Publish};
 
@@ -34,20 +35,38 @@ use crate::client::{Error, Publication, Publish};
 pub struct Publisher {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    timeout: Option<Duration>,
 }
 
 impl Publisher {
-    /// A publisher that connects in the background. Fails if the system has no thread for it.
-    pub fn new(hub: &Address, options: Publish) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(Publication::new(options))?);
+    /// A publisher that connects in the background. Fails if the system has no thread or no
+    /// descriptor left for it.
+    pub fn new(hub: &Address, options: Publish) -> Result<Self, Error> {
+        let shared = Arc::new(Shared::new(Publication::new(options)).map_err(Error::start)?);
         let (threads, hub) = (Arc::clone(&shared), hub.clone());
         let thread = std::thread::Builder::new()
             .name("tenfold-publisher".into())
-            .spawn(move || threads.run(&hub))?;
+            .spawn(move || threads.run(&hub))
+            .map_err(Error::start)?;
         Ok(Self {
             shared,
             thread: Some(thread),
+            timeout: None,
         })
+    }
+
+    /// Bounds the time that each call may take; `None`, as in the beginning, does not. A call that
+    /// takes longer returns [`Error::TimedOut`]: a message was then not taken, and a
+    /// [`close`](Self::close) goes on in the background. It can be made again.
+    pub fn set_timeout(&mut self, time: Option<Duration>) {
+        self.timeout = time;
+    }
+
+    /// A handle with which another thread can stop the publisher. What is not acknowledged by then
+    /// may be lost.
+    pub fn stopper(&self) -> Stopper {
+        let shared = Arc::clone(&self.shared);
+        Stopper::new(shared)
     }
 
     /// Sends a message, soon. Waits while the window is full.
@@ -70,10 +89,11 @@ impl Publisher {
         state.core.begin_close();
         self.shared.ring(state);
         let mut state = self.shared.lock();
+        let mut limit = TimeLimit::new(self.timeout);
         loop {
             match state.core.result() {
                 Some(result) => return result,
-                None => state = self.shared.wait(state),
+                None => state = self.shared.wait(state, &mut limit)?,
             }
         }
     }
@@ -100,6 +120,7 @@ impl Publisher {
         mut is_so: impl FnMut(&State) -> bool,
     ) -> Result<MutexGuard<'_, State>, Error> {
         let mut state = self.shared.lock();
+        let mut limit = TimeLimit::new(self.timeout);
         loop {
             if let Some(result) = state.core.result() {
                 return Err(result.err().unwrap_or(Error::Ended));
@@ -107,7 +128,7 @@ impl Publisher {
             if is_so(&state) {
                 return Ok(state);
             }
-            state = self.shared.wait(state);
+            state = self.shared.wait(state, &mut limit)?;
         }
     }
 }

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use super::bell::Bell;
-use super::dial::dial;
+use super::stopper::{Stop, TimeLimit};
 use crate::address::Address;
 use crate::client::{Chunk, Error, Outgoing, Publication};
+use crate::dial::Dial;
+use crate::readiness;
 use crate::stream::Stream;
 
 /// What the caller and the thread share. Nothing waits with the lock held.
@@ -31,7 +33,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) core: Publication,
-    /// The thread has nothing to do until the bell rings, and this is taken back by who rings.
+    /// The thread has nothing to do until the bell rings. The caller that rings takes this back.
     idle: bool,
 }
 
@@ -50,10 +52,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until something has changed.
-    pub(super) fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let woken = self.changed.wait(state);
-        woken.unwrap_or_else(PoisonError::into_inner)
+    /// Waits until something has changed, or the call's time is over.
+    pub(super) fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        limit: &mut TimeLimit,
+    ) -> Result<MutexGuard<'a, State>, Error> {
+        let Some(deadline) = limit.deadline() else {
+            let woken = self.changed.wait(state);
+            return Ok(woken.unwrap_or_else(PoisonError::into_inner));
+        };
+        limit.check()?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let woken = self.changed.wait_timeout(state, left);
+        Ok(woken.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// There may be something to do for the thread.
@@ -63,12 +75,6 @@ impl Shared {
         if was_idle {
             self.bell.ring();
         }
-    }
-
-    /// Makes the thread end, whatever it waits for.
-    pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.bell.ring();
     }
 
     fn is_stopped(&self) -> bool {
@@ -94,18 +100,32 @@ impl Shared {
         let _abandoned = Abandon(self);
         let mut connect_at = Duration::ZERO;
         while self.pause_until(connect_at) {
-            let time = self.lock().core.options().common.connect_timeout;
-            match dial(address, Instant::now() + time, &self.bell, || {
-                self.is_stopped()
-            }) {
+            match self.dial(address) {
                 Ok(stream) => self.exchange(stream),
-                Err(error) => self.change(|core| core.lost(Error::connect(error))),
+                Err(error) => {
+                    let error = Error::connect(Some(address.clone()), error);
+                    self.change(|core| core.lost(error));
+                }
             }
             match self.change(|core| core.cut(self.started.elapsed())) {
                 Some(at) => connect_at = at,
                 None => return,
             }
         }
+    }
+
+    /// Makes a connection, unless the publisher is stopped before there is one.
+    fn dial(&self, address: &Address) -> io::Result<Stream> {
+        let time = self.lock().core.options().common.connect_timeout;
+        let mut dial = Dial::begin(address, readiness::after(time))?;
+        while !self.is_stopped() {
+            if let Some(stream) = dial.poll()? {
+                return Ok(stream);
+            }
+            let socket = dial.socket().map(|socket| (socket, PollFlags::OUT));
+            self.bell.wait(socket, dial.wake_at())?;
+        }
+        Err(io::ErrorKind::ConnectionAborted.into())
     }
 
     /// Whether there is something to connect for at that time.
@@ -138,6 +158,16 @@ impl Shared {
             deadline: None,
         };
         while exchange.step().is_continue() {}
+    }
+}
+
+impl Stop for Shared {
+    /// Makes the caller and the thread return, whatever they wait for.
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.lock().core.stop();
+        self.changed.notify_all();
+        self.bell.ring();
     }
 }
 
@@ -259,7 +289,7 @@ impl Exchange<'_> {
         let patience = self.shared.lock().core.patience();
         if patience != self.patience {
             self.patience = patience;
-            self.deadline = patience.map(|time| Instant::now() + time);
+            self.deadline = patience.and_then(readiness::after);
         }
     }
 }

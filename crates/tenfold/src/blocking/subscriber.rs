@@ -1,12 +1,20 @@
 //! The messages of a hub's channel, for programs that wait.
 
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
+
+use super::bell::Bell;
+use super::stopper::{Stop, Stopper, TimeLimit};
 use crate::address::Address;
-use crate::client::{Error, Event, Message, Progress, Subscribe, Subscription};
-use crate::error::is_time_out;
-use crate::protocol::Epoch;
+use crate::client::{Chunk, Error, Event, Message, Progress, Subscribe, Subscription};
+use crate::dial::Dial;
+use crate::protocol::{Epoch, Subscribed};
+use crate::readiness::{self, earlier};
 use crate::stream::Stream;
 
 /// Receives the messages of a channel of a hub: each once and in order, over as many connections as
@@ -20,39 +28,103 @@ use crate::stream::Stream;
 /// use tenfold::client::Subscribe;
 ///
 /// let hub = "127.0.0.1:10010".parse()?;
-/// let mut subscriber = Subscriber::new(&hub, Subscribe::new("ticks".parse()?));
+/// let mut subscriber = Subscriber::new(&hub, Subscribe::new("ticks".parse()?))?;
 /// while let Some(message) = subscriber.message()? {
 ///     println!("{} {}", message.seq, message.bytes.escape_ascii());
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// After an error, and at the end that was asked for, there is nothing more: `None`.
+/// Calls wait for as long as it takes, unless [`set_timeout`](Self::set_timeout) bounds them; a
+/// [`Stopper`] makes them return. After an error other than [`Error::TimedOut`], and at the end that
+/// was asked for, there is nothing more: `None`.
 #[derive(Debug)]
 pub struct Subscriber {
     address: Address,
     core: Subscription,
-    stream: Option<Stream>,
-    /// Whether the stream's reads are bounded by what is left for the answer.
-    bounded: bool,
-    /// When to connect, since `started`.
-    connect_at: Duration,
-    asked_at: Instant,
+    link: Link,
+    alarm: Arc<Alarm>,
+    timeout: Option<Duration>,
     started: Instant,
 }
 
+/// The way to the hub.
+#[derive(Debug)]
+enum Link {
+    /// There is none before this time, which counts from `started`.
+    Apart(Duration),
+    Dialling(Dial),
+    Open(Open),
+}
+
+#[derive(Debug)]
+struct Open {
+    stream: Stream,
+    /// The request, until it is written.
+    request: Option<Chunk>,
+    /// By when the hub must have answered.
+    answer_by: Option<Instant>,
+}
+
+/// Wakes the subscriber's thread, to stop it.
+#[derive(Debug)]
+struct Alarm {
+    stopped: AtomicBool,
+    bell: Bell,
+}
+
+impl Stop for Alarm {
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.bell.ring();
+    }
+}
+
 impl Subscriber {
-    /// A subscriber that connects when it is first asked for something.
-    pub fn new(hub: &Address, options: Subscribe) -> Self {
-        let now = Instant::now();
-        Self {
+    /// A subscriber that connects when it is first asked for something. Fails if the system has no
+    /// descriptor left for the means to stop it.
+    pub fn new(hub: &Address, options: Subscribe) -> Result<Self, Error> {
+        let alarm = Alarm {
+            stopped: AtomicBool::new(false),
+            bell: Bell::new().map_err(Error::start)?,
+        };
+        Ok(Self {
             address: hub.clone(),
             core: Subscription::new(options),
-            stream: None,
-            bounded: false,
-            connect_at: Duration::ZERO,
-            asked_at: now,
-            started: now,
+            link: Link::Apart(Duration::ZERO),
+            alarm: Arc::new(alarm),
+            timeout: None,
+            started: Instant::now(),
+        })
+    }
+
+    /// Bounds the time that each call may wait; `None`, as in the beginning, does not. A call that
+    /// waits longer returns [`Error::TimedOut`], loses nothing, and can be made again.
+    pub fn set_timeout(&mut self, time: Option<Duration>) {
+        self.timeout = time;
+    }
+
+    /// A handle with which another thread can stop the subscriber.
+    pub fn stopper(&self) -> Stopper {
+        let alarm = Arc::clone(&self.alarm);
+        Stopper::new(alarm)
+    }
+
+    /// Waits until the hub has answered that it is subscribed, and gives the answer: from here on no
+    /// message is missed. It makes a connection if there is none; what happens before the answer is
+    /// passed over. The events after it, its [`Connected`](Event::Connected) included, are still
+    /// to come.
+    pub fn connect(&mut self) -> Result<Subscribed, Error> {
+        loop {
+            if let Some(answer) = self.core.current_answer() {
+                return Ok(answer);
+            }
+            if self.go_on()? == Progress::Done {
+                return Err(Error::Ended);
+            }
+            if self.core.current_answer().is_none() {
+                drop(self.core.take_event());
+            }
         }
     }
 
@@ -110,69 +182,137 @@ impl Subscriber {
     /// Goes on to an event or the end.
     #[inline]
     fn go_on(&mut self) -> Result<Progress, Error> {
+        let mut limit = TimeLimit::new(self.timeout);
         loop {
             match self.core.advance() {
-                Progress::NeedsBytes => self.read(),
-                Progress::NeedsConnection => self.connect(),
+                Progress::NeedsBytes => self.read(&mut limit)?,
+                Progress::NeedsConnection => self.connect_on(&mut limit)?,
                 Progress::Cut => {
-                    self.stream = None;
-                    self.connect_at = self.core.cut(self.started.elapsed())?;
+                    self.link = Link::Apart(Duration::ZERO);
+                    let connect_at = self.core.cut(self.started.elapsed())?;
+                    self.link = Link::Apart(connect_at);
                 }
                 there => return Ok(there),
             }
         }
     }
 
-    fn connect(&mut self) {
-        let wait = self.connect_at.saturating_sub(self.started.elapsed());
-        std::thread::sleep(wait);
-        let time = self.core.options().common.connect_timeout;
-        match self.address.connect_blocking(Some(time)) {
-            Ok(stream) => self.ask(stream).unwrap_or_else(|error| self.lost(error)),
-            Err(error) => self.core.lost(Error::connect(error)),
+    /// Goes on with making a connection.
+    fn connect_on(&mut self, limit: &mut TimeLimit) -> Result<(), Error> {
+        self.check_stopped()?;
+        match &mut self.link {
+            Link::Apart(at) => {
+                let at = self.started + *at;
+                if Instant::now() < at {
+                    return self.alarm.wait(None, Some(at), limit);
+                }
+                let deadline = readiness::after(self.core.options().common.connect_timeout);
+                match Dial::begin(&self.address, deadline) {
+                    Ok(dial) => self.link = Link::Dialling(dial),
+                    Err(error) => self.not_connected(error),
+                }
+            }
+            Link::Dialling(dial) => match dial.poll() {
+                Ok(Some(stream)) => self.open(stream),
+                Ok(None) => {
+                    let socket = dial.socket().map(|socket| (socket, PollFlags::OUT));
+                    return self.alarm.wait(socket, dial.wake_at(), limit);
+                }
+                Err(error) => self.not_connected(error),
+            },
+            Link::Open(_) => self.link = Link::Apart(Duration::ZERO),
         }
-    }
-
-    fn ask(&mut self, mut stream: Stream) -> io::Result<()> {
-        let request = self.core.connected(self.started.elapsed());
-        self.asked_at = Instant::now();
-        stream.set_write_timeout(Some(self.core.options().common.answer_timeout))?;
-        stream.write_all(&request)?;
-        self.stream = Some(stream);
         Ok(())
     }
 
-    fn lost(&mut self, error: io::Error) {
-        self.core.lost(Error::io(error));
+    fn not_connected(&mut self, error: io::Error) {
+        let address = Some(self.address.clone());
+        self.core.lost(Error::connect(address, error));
     }
 
-    fn read(&mut self) {
-        match self.read_once() {
+    fn open(&mut self, stream: Stream) {
+        let request = self.core.connected(self.started.elapsed());
+        self.link = Link::Open(Open {
+            stream,
+            request: Some(Chunk::new(request)),
+            answer_by: readiness::after(self.core.options().common.answer_timeout),
+        });
+    }
+
+    /// Reads once, or waits until there is something to read.
+    fn read(&mut self, limit: &mut TimeLimit) -> Result<(), Error> {
+        self.check_stopped()?;
+        let Link::Open(open) = &mut self.link else {
+            self.core.lost(Error::Closed);
+            return Ok(());
+        };
+        match open.exchange(&mut self.core) {
             Ok(n) => self.core.received(n),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if is_time_out(&error) && self.bounded => {
-                let waited = self.core.options().common.answer_timeout;
-                self.core.lost(Error::NoAnswer { waited });
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let answer_by = open.answer_by.filter(|_| self.core.awaits_answer());
+                if answer_by.is_some_and(|at| Instant::now() >= at) {
+                    let waited = self.core.options().common.answer_timeout;
+                    self.core.lost(Error::NoAnswer { waited });
+                    return Ok(());
+                }
+                let wanted = open.wanted();
+                let socket = Some((open.stream.as_fd(), wanted));
+                return self.alarm.wait(socket, answer_by, limit);
             }
-            Err(error) => self.lost(error),
+            Err(error) => self.core.lost(Error::io(error)),
         }
+        Ok(())
     }
 
-    fn read_once(&mut self) -> io::Result<usize> {
-        let Some(stream) = &mut self.stream else {
-            return Err(io::ErrorKind::NotConnected.into());
-        };
-        if self.core.awaits_answer() {
-            let time = self.core.options().common.answer_timeout;
-            let left = time.saturating_sub(self.asked_at.elapsed());
-            self.bounded = true;
-            // A time-out of zero would be none.
-            stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-        } else if self.bounded {
-            self.bounded = false;
-            stream.set_read_timeout(None)?;
+    fn check_stopped(&mut self) -> Result<(), Error> {
+        let stopped = self.alarm.stopped.load(Ordering::Relaxed);
+        if stopped {
+            self.core.stop();
+            self.link = Link::Apart(Duration::ZERO);
+            return Err(Error::Stopped);
         }
-        stream.read(self.core.space())
+        Ok(())
+    }
+}
+
+impl Alarm {
+    /// Waits until the socket is ready, the time to wake up, or a stop. An error if the call's time
+    /// is over before that.
+    fn wait(
+        &self,
+        socket: Option<(BorrowedFd<'_>, PollFlags)>,
+        wake_at: Option<Instant>,
+        limit: &mut TimeLimit,
+    ) -> Result<(), Error> {
+        let deadline = earlier(wake_at, limit.deadline());
+        let ready = self.bell.wait(socket, deadline).map_err(Error::io)?;
+        if ready.is_empty() && !self.stopped.load(Ordering::Relaxed) {
+            limit.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Writes what is left of the request, and then reads.
+    fn exchange(&mut self, core: &mut Subscription) -> io::Result<usize> {
+        while let Some(request) = &mut self.request {
+            let n = self.stream.write(request.rest())?;
+            request.wrote(n);
+            if request.rest().is_empty() {
+                self.request = None;
+            }
+        }
+        self.stream.read(core.space())
+    }
+
+    /// What the socket must be ready for.
+    fn wanted(&self) -> PollFlags {
+        match self.request {
+            Some(_) => PollFlags::OUT,
+            None => PollFlags::IN,
+        }
     }
 }
 

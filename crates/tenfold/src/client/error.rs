@@ -7,14 +7,22 @@ use std::{fmt, io};
 use tenfold_codec::{DecodeError, EncodeError};
 
 use super::Gap;
+use crate::address::Address;
 use crate::protocol::{Epoch, ProducerId, Refusal};
 
 /// Why a client gives up, or why its connection broke.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
+    /// The system has no thread or no descriptor left for the client.
+    Start(Arc<io::Error>),
     /// No connection could be made.
-    Connect(Arc<io::Error>),
+    Connect {
+        /// Where to, if that has an address.
+        address: Option<Address>,
+        /// Why not.
+        error: Arc<io::Error>,
+    },
     /// The connection broke.
     Io(Arc<io::Error>),
     /// The hub closed the connection.
@@ -67,6 +75,15 @@ pub enum Error {
         /// What went wrong last.
         last: Box<Self>,
     },
+    /// A call took longer than a [`set_timeout`](crate::blocking::Subscriber::set_timeout) allows.
+    /// It has done nothing, nothing is lost, and it can be made again. (Every other error ends the
+    /// client.)
+    TimedOut {
+        /// How long the call has waited.
+        waited: Duration,
+    },
+    /// A [`Stopper`](crate::blocking::Stopper) has stopped the client.
+    Stopped,
     /// The client has ended: it was closed, or its background task is gone.
     Ended,
 }
@@ -96,8 +113,13 @@ impl Error {
         Self::Protocol(words.into())
     }
 
-    pub(crate) fn connect(error: io::Error) -> Self {
-        Self::Connect(Arc::new(error))
+    pub(crate) fn connect(address: Option<Address>, error: io::Error) -> Self {
+        let error = Arc::new(error);
+        Self::Connect { address, error }
+    }
+
+    pub(crate) fn start(error: io::Error) -> Self {
+        Self::Start(Arc::new(error))
     }
 
     pub(crate) fn io(error: io::Error) -> Self {
@@ -128,7 +150,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(error) => write!(f, "could not connect: {error}"),
+            Self::Start(error) => write!(f, "the client could not be started: {error}"),
+            Self::Connect { address, error } => {
+                f.write_str("could not connect")?;
+                if let Some(address) = address {
+                    write!(f, " to {address}")?;
+                }
+                write!(f, ": {error}")
+            }
             Self::Io(error) => write!(f, "the connection broke: {error}"),
             Self::Closed => f.write_str("the hub closed the connection"),
             Self::NoAnswer { waited } => {
@@ -160,6 +189,8 @@ impl fmt::Display for Error {
             Self::GaveUp { after, last } => {
                 write!(f, "{last}; gave up after {:.1} s", after.as_secs_f64())
             }
+            Self::TimedOut { waited } => write!(f, "the call took longer than {waited:?}"),
+            Self::Stopped => f.write_str("the client was stopped"),
             Self::Ended => f.write_str("the client has ended"),
         }
     }
@@ -196,7 +227,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         // What is printed as this error's own words is not its source as well.
         match self {
-            Self::Connect(error) | Self::Io(error) => error.source(),
+            Self::Start(error) | Self::Connect { error, .. } | Self::Io(error) => error.source(),
             Self::GaveUp { last, .. } => last.source(),
             _ => None,
         }

@@ -31,7 +31,7 @@
 //! publisher.close()?; // all of it has arrived
 //!
 //! let options = Subscribe::new("ticks".parse()?).from(Position::First);
-//! let mut subscriber = Subscriber::new(&hub, options);
+//! let mut subscriber = Subscriber::new(&hub, options)?;
 //! while let Some(message) = subscriber.message()? {
 //!     println!("{} {}", message.seq, message.bytes.escape_ascii());
 //! }

@@ -16,6 +16,8 @@ pub(crate) enum Seen {
 
 pub(crate) trait Subscriber: Sized {
     fn new(hub: &Address, options: Subscribe) -> Self;
+    /// From which seq on it is subscribed.
+    fn connect(&mut self) -> Result<u64, Error>;
     fn next(&mut self) -> Result<Seen, Error>;
     fn buffered(&mut self) -> Option<Seen>;
     fn owned(&mut self) -> Option<Result<(u64, Vec<u8>), Error>>;
@@ -61,7 +63,11 @@ fn seen(event: Option<Event<'_>>) -> Seen {
 
 impl Subscriber for blocking::Subscriber {
     fn new(hub: &Address, options: Subscribe) -> Self {
-        Self::new(hub, options)
+        Self::new(hub, options).unwrap()
+    }
+
+    fn connect(&mut self) -> Result<u64, Error> {
+        self.connect().map(|answer| answer.from)
     }
 
     fn next(&mut self) -> Result<Seen, Error> {
@@ -139,6 +145,11 @@ mod of_tokio {
     impl Subscriber for Tokio<clients::Subscriber> {
         fn new(hub: &Address, options: Subscribe) -> Self {
             Self::make(|| clients::Subscriber::new(hub.clone(), options))
+        }
+
+        fn connect(&mut self) -> Result<u64, Error> {
+            let answer = self.runtime.block_on(self.client.connect());
+            answer.map(|answer| answer.from)
         }
 
         fn next(&mut self) -> Result<Seen, Error> {

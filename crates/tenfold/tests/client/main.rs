@@ -3,6 +3,7 @@
 mod clients;
 mod fake_hub;
 mod publisher;
+mod stopping;
 mod subscriber;
 #[cfg(feature = "tokio")]
 mod virtual_time;

@@ -384,8 +384,8 @@ fn a_first_connection_that_fails_is_an_error<P: Publisher>() {
     let nobody = script.address.clone();
     script.join();
     let mut publisher = P::new(&nobody, meter());
-    assert!(matches!(publisher.committed(), Err(Error::Connect(_))));
-    assert!(matches!(publisher.close(), Err(Error::Connect(_))));
+    assert!(matches!(publisher.committed(), Err(Error::Connect { .. })));
+    assert!(matches!(publisher.close(), Err(Error::Connect { .. })));
 }
 
 macro_rules! instantiate {

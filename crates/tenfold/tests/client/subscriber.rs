@@ -248,13 +248,15 @@ fn a_first_connection_that_fails_is_an_error<S: Subscriber>() {
     let nobody = script.address.clone();
     script.join();
     let error = S::new(&nobody, first()).next().unwrap_err();
-    assert!(matches!(error, Error::Connect(_)), "{error}");
+    assert!(matches!(error, Error::Connect { .. }), "{error}");
+    let words = format!("could not connect to {nobody}: Connection refused");
+    assert!(error.to_string().starts_with(&words), "{error}");
 
     let time = Duration::from_millis(120);
     let options = first().until_connected(Retry::For(time));
     let error = S::new(&nobody, options).message().unwrap_err();
     assert!(matches!(error, Error::GaveUp { .. }), "{error}");
-    assert!(matches!(error.root(), Error::Connect(_)), "{error}");
+    assert!(matches!(error.root(), Error::Connect { .. }), "{error}");
 }
 
 fn a_hub_that_does_not_answer_in_time_is_an_error<S: Subscriber>() {
@@ -267,6 +269,41 @@ fn a_hub_that_does_not_answer_in_time_is_an_error<S: Subscriber>() {
     let mut subscriber = S::new(&script.address, options);
     let error = subscriber.next().unwrap_err();
     assert!(matches!(error, Error::NoAnswer { .. }), "{error}");
+    drop(subscriber);
+    script.join();
+}
+
+fn connect_returns_when_the_hub_has_answered<S: Subscriber>() {
+    let script = Script::run(|hub| {
+        hub.accept("SUBSCRIBE ticks from=first").end();
+        let mut connection = hub.accept("SUBSCRIBE ticks from=first");
+        connection.streams(7, 7, 8);
+        connection.say("hello");
+        connection.wait_for_end();
+    });
+    let mut subscriber = S::new(&script.address, first().until_connected(Retry::Forever));
+    assert_eq!(subscriber.connect().unwrap(), 7);
+    assert_eq!(subscriber.connect().unwrap(), 7);
+    let connected = Seen::Connected {
+        from: 7,
+        first: 7,
+        next: 8,
+    };
+    assert_eq!(subscriber.next().unwrap(), connected);
+    message(&mut subscriber, 7, "hello");
+    drop(subscriber);
+    script.join();
+}
+
+fn connect_fails_as_any_call_does<S: Subscriber>() {
+    let script = Script::run(|hub| {
+        let mut connection = hub.accept("SUBSCRIBE ticks from=first");
+        connection.say("ERROR DENIED not for you");
+        connection.end();
+    });
+    let mut subscriber = S::new(&script.address, first());
+    assert!(matches!(subscriber.connect(), Err(Error::Refused(_))));
+    assert!(matches!(subscriber.connect(), Err(Error::Ended)));
     drop(subscriber);
     script.join();
 }
@@ -302,4 +339,6 @@ suite! {
     what_is_no_hub_is_an_error
     a_first_connection_that_fails_is_an_error
     a_hub_that_does_not_answer_in_time_is_an_error
+    connect_returns_when_the_hub_has_answered
+    connect_fails_as_any_call_does
 }

@@ -75,7 +75,11 @@ async fn pauses_grow_to_five_seconds_while_nobody_is_there() {
 async fn a_connection_that_is_never_made_is_given_up() {
     let never = || std::future::pending::<std::io::Result<Box<dyn Transport>>>();
     let mut subscriber = Subscriber::new(never, subscribe());
-    let Err(Error::Connect(error)) = subscriber.message().await else {
+    let Err(Error::Connect {
+        error,
+        address: None,
+    }) = subscriber.message().await
+    else {
         panic!();
     };
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
@@ -83,7 +87,7 @@ async fn a_connection_that_is_never_made_is_given_up() {
     let mut publisher = Publisher::new(never, publish());
     assert!(matches!(
         publisher.committed().await,
-        Err(Error::Connect(_))
+        Err(Error::Connect { .. })
     ));
 }
 
@@ -214,4 +218,26 @@ async fn a_dropped_publisher_lets_go_of_its_connection() {
     read_frame(&mut link).await;
     drop(publisher);
     assert_eq!(link.read(&mut [0; 10]).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_connect_that_is_cancelled_loses_no_event() {
+    let (connect, mut accept) = links(7);
+    let mut subscriber = Subscriber::new(connect, subscribe());
+    let hub = tokio::spawn(async move {
+        let mut link = accept.recv().await.unwrap();
+        read_frame(&mut link).await;
+        link.write_all(ANSWER).await.unwrap();
+        link
+    });
+    let answer = loop {
+        match poll_immediate(subscriber.connect()).await {
+            Some(answer) => break answer.unwrap(),
+            None => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    };
+    assert_eq!((answer.from, answer.next), (0, 2));
+    let event = subscriber.next_event().await.unwrap();
+    assert!(matches!(event, Some(Event::Connected(_))), "{event:?}");
+    drop(hub);
 }

@@ -157,6 +157,11 @@ impl Publication {
         self.result.get_or_insert(Err(Error::Ended));
     }
 
+    /// Ends it now, without regard to what is not acknowledged.
+    pub(crate) fn stop(&mut self) {
+        self.result.get_or_insert(Err(Error::Stopped));
+    }
+
     /// Whether a message of this length is taken now. Messages of a history wait until it is known
     /// how many of them the hub has.
     pub(crate) fn is_room(&self, len: usize) -> bool {

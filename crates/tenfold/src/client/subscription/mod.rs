@@ -133,6 +133,17 @@ impl Subscription {
         self.answer.as_ref()
     }
 
+    /// The answer of the connection that there is; `None` if there is none, or it has not answered.
+    pub(crate) fn current_answer(&self) -> Option<Subscribed> {
+        self.answer.filter(|_| self.phase == Phase::Streaming)
+    }
+
+    /// Ends it now. The driver closes the connection.
+    pub(crate) fn stop(&mut self) {
+        self.ended = true;
+        self.phase = Phase::Apart;
+    }
+
     /// There is a connection, and no answer yet.
     pub(crate) fn awaits_answer(&self) -> bool {
         self.phase == Phase::Asked
