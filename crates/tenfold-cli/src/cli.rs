@@ -7,22 +7,22 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tenfold::FramingError;
 
-use crate::bench::Bench;
-use crate::bridge::Bridge;
-use crate::broadcast::Broadcast;
-use crate::channels::Channels;
-use crate::convert::Convert;
-use crate::demo::Demo;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::framings::Framings;
-use crate::inspect::Inspect;
-use crate::log::Log;
+use crate::hub::bench::Bench;
+use crate::hub::channels::Channels;
+use crate::hub::log::Log;
+use crate::hub::publish::Pub;
+use crate::hub::serve::{self, FileError, Serve};
+use crate::hub::sub::Sub;
 use crate::manual::{Completions, Man};
-use crate::publish::Pub;
-use crate::recv::Recv;
-use crate::send::Send;
-use crate::serve::{self, FileError, Serve};
-use crate::sub::Sub;
+use crate::streams::bridge::Bridge;
+use crate::streams::broadcast::Broadcast;
+use crate::streams::convert::Convert;
+use crate::streams::demo::Demo;
+use crate::streams::inspect::Inspect;
+use crate::streams::recv::Recv;
+use crate::streams::send::Send;
 use crate::words::{Color, Level, Words};
 
 /// Stream whole messages through pipes and sockets

@@ -7,7 +7,7 @@ use serde_json::json;
 use tenfold::{PRESETS, Preset};
 
 use crate::failure::Failure;
-use crate::output::Stdout;
+use crate::flow::output::Stdout;
 
 /// List the presets, and explain how to describe a framing in one line
 #[derive(Args, Debug)]

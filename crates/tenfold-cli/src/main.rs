@@ -1,45 +1,20 @@
 //! `tenfold`: stream whole messages through pipes and sockets.
 //!
-//! Each command is a [source](source::Source) of messages, a [sink](pump::Sink), and the
-//! [pump](pump::pump) between them. stdout carries payload only; words for people go to stderr,
+//! Each command is a [source](flow::source::Source) of messages, a [sink](flow::pump::Sink), and the
+//! [pump](flow::pump::pump) between them. stdout carries payload only; words for people go to stderr,
 //! through [`words`].
 
-mod bench;
-mod bridge;
-mod broadcast;
-mod channels;
 mod cli;
-mod connect;
-mod convert;
-mod demo;
-mod exec;
 mod failure;
-mod follow;
-mod format;
+mod flow;
 mod framings;
-mod hub_client;
-mod input;
-mod inspect;
-mod keep;
-mod log;
+mod hub;
 mod manual;
 mod numbers;
-mod options;
-mod output;
-mod payload;
-mod port_file;
-mod printing;
-mod publish;
-mod pump;
-mod recv;
-mod send;
-mod serve;
 mod signals;
-mod source;
 mod stderr;
-mod sub;
+mod streams;
 mod units;
-mod whole_file;
 mod words;
 
 use std::process::ExitCode;

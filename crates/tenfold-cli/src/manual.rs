@@ -11,7 +11,7 @@ use clap_mangen::Man as Page;
 
 use crate::cli;
 use crate::failure::Failure;
-use crate::output::Stdout;
+use crate::flow::output::Stdout;
 use crate::words::Words;
 
 /// Print the manual page

@@ -1,0 +1,213 @@
+//! Finding the other side of a connection.
+
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tenfold::{Address, Listener, Stream, closing};
+
+use crate::failure::Failure;
+use crate::flow::input::is_ready_within;
+use crate::flow::options::{PeerOptions, Retry};
+use crate::flow::output::Output;
+use crate::flow::port_file;
+use crate::signals;
+use crate::words::Words;
+
+/// The first and the longest pause between two attempts to connect.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Connects, again and again if that is wanted.
+pub(crate) fn connect(
+    address: &Address,
+    options: &PeerOptions,
+    words: &Words,
+) -> Result<Stream, Failure> {
+    connect_patiently(address, options.retry, options.timeout, words)
+}
+
+/// Connects, within `timeout` each time.
+pub(crate) fn connect_patiently(
+    address: &Address,
+    retry: Option<Retry>,
+    timeout: Option<Duration>,
+    words: &Words,
+) -> Result<Stream, Failure> {
+    let start = Instant::now();
+    let mut pause = PAUSES.0;
+    let mut told = false;
+    loop {
+        let error = match address.connect_blocking(timeout) {
+            Ok(stream) => {
+                words.detail(format_args!("connected to {address}"));
+                return Ok(stream);
+            }
+            Err(error) => error,
+        };
+        let left = match retry {
+            None => Duration::ZERO,
+            Some(Retry::Forever) => Duration::MAX,
+            Some(Retry::For(time)) => time.saturating_sub(start.elapsed()),
+        };
+        if left.is_zero() {
+            let hint = if retry.is_none() {
+                " (is it running? --retry waits for it)"
+            } else {
+                ""
+            };
+            return Err(Failure::Connect(format!(
+                "cannot connect to {address}: {error}{hint}"
+            )));
+        }
+        if !told {
+            words.note(format_args!(
+                "cannot connect to {address}: {error}; trying again"
+            ));
+            told = true;
+        }
+        thread::sleep(pause.min(left));
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// Listens, and says where.
+pub(crate) fn listen(
+    address: &Address,
+    port_file: Option<&Path>,
+    words: &Words,
+) -> Result<Listener, Failure> {
+    let listener = address
+        .listen()
+        .map_err(|error| cannot_listen(address, &error))?;
+    let place = listener
+        .local_address()
+        .map_err(|error| cannot_listen(address, &error))?;
+    words.note(format_args!("listening {place}"));
+    if let Some(path) = port_file {
+        port_file::write(path, &[place])?;
+    }
+    Ok(listener)
+}
+
+pub(crate) fn cannot_listen(address: &Address, error: &io::Error) -> Failure {
+    let hint = match (address, error.kind()) {
+        (Address::Tcp { .. }, io::ErrorKind::AddrInUse) => " (port 0 takes a free one)",
+        _ => "",
+    };
+    Failure::Other(format!("cannot listen on {address}: {error}{hint}"))
+}
+
+/// Waits for one connection, with the patience of `--timeout`.
+pub(crate) fn accept(
+    listener: &Listener,
+    timeout: Option<Duration>,
+    words: &Words,
+) -> Result<(Stream, String), Failure> {
+    let failed = |error: io::Error| Failure::Other(format!("cannot accept a connection: {error}"));
+    if let Some(timeout) = timeout
+        && !is_ready_within(listener.as_fd(), timeout).map_err(failed)?
+    {
+        return Err(Failure::TimedOut(format!(
+            "nobody connected for {timeout:?} (--timeout)"
+        )));
+    }
+    let stream = listener.accept().map_err(failed)?;
+    let peer = peer_name(&stream);
+    words.detail(format_args!("{peer} connected"));
+    Ok((stream, peer))
+}
+
+/// What to call who has connected.
+pub(crate) fn peer_name(stream: &Stream) -> String {
+    match stream {
+        Stream::Tcp(stream) => match stream.peer_addr() {
+            Ok(address) => address.to_string(),
+            Err(_) => "a sender that has gone".to_owned(),
+        },
+        Stream::Unix(_) => "a process on the unix socket".to_owned(),
+    }
+}
+
+/// The other side, as somebody who is only sent something. What it sends itself is read and thrown
+/// away, so that it can neither block us nor turn our end into a reset.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    stream: Stream,
+    name: String,
+    timeout: Option<Duration>,
+    /// Ends when the other side does.
+    ended: mpsc::Receiver<()>,
+}
+
+impl Receiver {
+    pub(crate) fn new(
+        stream: Stream,
+        name: String,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Failure> {
+        let failed = |error: io::Error| {
+            Failure::Other(format!("cannot use the connection to {name}: {error}"))
+        };
+        stream.set_write_timeout(timeout).map_err(failed)?;
+        let mut input = stream.try_clone().map_err(failed)?;
+        let (alive, ended) = mpsc::channel();
+        thread::spawn(move || {
+            let _alive: mpsc::Sender<()> = alive;
+            // However it ends, the next write knows better what it means.
+            let _ = io::copy(&mut input, &mut io::sink());
+        });
+        Ok(Self {
+            stream,
+            name,
+            timeout,
+            ended,
+        })
+    }
+
+    /// The end of the stream: everything was written; waits until the other side has seen it, but
+    /// not for long.
+    pub(crate) fn close(self) -> Result<(), Failure> {
+        match self.stream.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => {
+                return Err(self.failure(&error));
+            }
+            _ => {}
+        }
+        match self.ended.recv_timeout(closing::WAIT) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => Ok(()),
+        }
+    }
+
+    fn failure(&self, error: &io::Error) -> Failure {
+        match (error.kind(), self.timeout) {
+            (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, Some(timeout)) => {
+                Failure::TimedOut(format!(
+                    "{} took nothing for {timeout:?} (--timeout)",
+                    self.name
+                ))
+            }
+            (io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset, _) => {
+                Failure::Other(format!(
+                    "{} went away before everything was sent: {error}",
+                    self.name
+                ))
+            }
+            _ => Failure::Other(format!("cannot send to {}: {error}", self.name)),
+        }
+    }
+}
+
+impl Output for Receiver {
+    fn take(&mut self, bytes: &mut Vec<u8>, _messages: u64) -> Result<(), Failure> {
+        let _held = signals::hold();
+        self.stream
+            .write_all(bytes)
+            .map_err(|error| self.failure(&error))?;
+        bytes.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! `--exec`: each message to a command of its own.
+
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::failure::Failure;
+use crate::flow::output::Output;
+use crate::signals;
+
+/// Runs a command of the shell for each message, one after the other: the message is its stdin.
+/// Exit code 0 says that the message is done with; anything else is a failure.
+#[derive(Clone, Debug)]
+pub(crate) struct Exec {
+    command: String,
+    /// Held while one runs, also by the clones of other senders.
+    running: Arc<Mutex<()>>,
+    messages: u64,
+}
+
+impl Exec {
+    pub(crate) fn new(command: &str) -> Self {
+        Self {
+            command: command.to_owned(),
+            running: Arc::default(),
+            messages: 0,
+        }
+    }
+
+    fn run(&self, message: &[u8]) -> io::Result<ExitStatus> {
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", &self.command])
+            .stdin(Stdio::piped())
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            match stdin.write_all(message) {
+                // It need not want all of the message; its exit code says whether that is right.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => written?,
+            }
+        }
+        child.wait()
+    }
+}
+
+impl Output for Exec {
+    fn take(&mut self, bytes: &mut Vec<u8>, messages: u64) -> Result<(), Failure> {
+        let running = Arc::clone(&self.running);
+        let _alone = running.lock().unwrap_or_else(PoisonError::into_inner);
+        let _held = signals::hold();
+        let command = &self.command;
+        let status = self
+            .run(bytes)
+            .map_err(|error| Failure::Other(format!("cannot run {command:?}: {error}")))?;
+        if !status.success() {
+            let how = match (status.code(), status.signal()) {
+                (Some(code), _) => format!("exited with {code}"),
+                (None, Some(signal)) => format!("was ended by signal {signal}"),
+                (None, None) => status.to_string(),
+            };
+            return Err(Failure::Other(format!(
+                "{command:?} {how} at message {}",
+                self.messages
+            )));
+        }
+        self.messages += messages;
+        bytes.clear();
+        Ok(())
+    }
+
+    fn takes_one(&self) -> bool {
+        true
+    }
+}

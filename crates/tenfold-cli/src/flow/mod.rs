@@ -1,0 +1,17 @@
+//! What messages flow through, whatever the command: where they come from, what they look like, and
+//! where they go.
+
+pub(crate) mod connect;
+pub(crate) mod exec;
+pub(crate) mod follow;
+pub(crate) mod format;
+pub(crate) mod hub_client;
+pub(crate) mod input;
+pub(crate) mod options;
+pub(crate) mod output;
+pub(crate) mod payload;
+pub(crate) mod port_file;
+pub(crate) mod printing;
+pub(crate) mod pump;
+pub(crate) mod source;
+pub(crate) mod whole_file;

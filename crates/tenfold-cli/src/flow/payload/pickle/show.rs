@@ -1,0 +1,188 @@
+//! The nodes of a pickle as JSON.
+
+use super::node::{Call, Id, Node};
+use crate::flow::payload::value::{put_bytes, put_float, put_int, put_text};
+use crate::flow::payload::{MAX_DEPTH, Problem};
+
+/// What is shown of one message at the most. A value that is used a hundred times is shown a
+/// hundred times, and what it contains as well.
+const MAX_TEXT: usize = 64 * 1024 * 1024;
+
+/// The text of a node and of all that it contains.
+pub(super) fn text(nodes: &[Node<'_>], root: Id) -> Result<String, Problem> {
+    let mut show = Show {
+        nodes,
+        path: Vec::new(),
+        out: String::new(),
+    };
+    show.put(root)?;
+    Ok(show.out)
+}
+
+struct Show<'a> {
+    nodes: &'a [Node<'a>],
+    /// What contains the node that is being shown.
+    path: Vec<Id>,
+    out: String,
+}
+
+impl Show<'_> {
+    fn put(&mut self, id: Id) -> Result<(), Problem> {
+        if self.path.contains(&id) {
+            return Err(Problem::new("has a value that contains itself"));
+        }
+        if self.path.len() >= MAX_DEPTH {
+            return Err(Problem::too_deep());
+        }
+        if self.out.len() > MAX_TEXT {
+            return Err(Problem::new(format!(
+                "would be more than {} MiB of JSON: it has values that are used again and again",
+                MAX_TEXT >> 20
+            )));
+        }
+        self.path.push(id);
+        self.node(id)?;
+        self.path.pop();
+        Ok(())
+    }
+
+    fn node(&mut self, id: Id) -> Result<(), Problem> {
+        let out = &mut self.out;
+        match &self.nodes[id] {
+            Node::None => out.push_str("null"),
+            Node::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Node::Int(value) => put_int(*value, out),
+            Node::Wide(digits) => self.special("$int", |out| put_text(digits, out)),
+            Node::Float(value) => put_float(*value, out),
+            Node::Text(text) => put_text(text, out),
+            Node::Made(text) => put_text(text, out),
+            Node::Bytes(bytes) => put_bytes(bytes, out),
+            Node::List(items) | Node::Tuple(items) => self.list(items)?,
+            Node::Set(items) => self.wrapped("$set", items)?,
+            Node::Frozen(items) => self.wrapped("$frozenset", items)?,
+            Node::Dict(entries) => self.dict(entries)?,
+            Node::Global(name) => self.special("$global", |out| put_text(name, out)),
+            Node::Call(call) => self.call(call)?,
+            Node::Persistent(id) => {
+                out.push_str(r#"{"$persistent":"#);
+                self.put(*id)?;
+                self.out.push('}');
+            }
+            Node::Extension(code) => self.special("$extension", |out| put_int((*code).into(), out)),
+            Node::Buffer => self.special("$buffer", |out| out.push_str("true")),
+        }
+        Ok(())
+    }
+
+    fn special(&mut self, key: &str, put: impl FnOnce(&mut String)) {
+        self.key('{', key);
+        put(&mut self.out);
+        self.out.push('}');
+    }
+
+    fn key(&mut self, before: char, key: &str) {
+        self.out.push(before);
+        put_text(key, &mut self.out);
+        self.out.push(':');
+    }
+
+    fn wrapped(&mut self, key: &str, items: &[Id]) -> Result<(), Problem> {
+        self.key('{', key);
+        self.list(items)?;
+        self.out.push('}');
+        Ok(())
+    }
+
+    fn list(&mut self, items: &[Id]) -> Result<(), Problem> {
+        self.out.push('[');
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
+                self.out.push(',');
+            }
+            self.put(*item)?;
+        }
+        self.out.push(']');
+        Ok(())
+    }
+
+    fn dict(&mut self, entries: &[(Id, Id)]) -> Result<(), Problem> {
+        if !entries.iter().all(|(key, _)| self.is_plain_key(*key)) {
+            self.key('{', "$map");
+            self.pairs(entries)?;
+            self.out.push('}');
+            return Ok(());
+        }
+        self.out.push('{');
+        // In Python the last of equal keys counts, and stands where the first did.
+        let mut places = std::collections::HashMap::new();
+        let mut kept: Vec<(Id, Id)> = Vec::new();
+        for (key, value) in entries {
+            let place = *places.entry(self.key_text(*key)).or_insert(kept.len());
+            match kept.get_mut(place) {
+                Some(entry) => entry.1 = *value,
+                None => kept.push((*key, *value)),
+            }
+        }
+        for (at, (key, value)) in kept.into_iter().enumerate() {
+            if at > 0 {
+                self.out.push(',');
+            }
+            self.put(key)?;
+            self.out.push(':');
+            self.put(value)?;
+        }
+        self.out.push('}');
+        Ok(())
+    }
+
+    fn pairs(&mut self, entries: &[(Id, Id)]) -> Result<(), Problem> {
+        self.out.push('[');
+        for (at, (key, value)) in entries.iter().enumerate() {
+            self.out.push_str(if at == 0 { "[" } else { ",[" });
+            self.put(*key)?;
+            self.out.push(',');
+            self.put(*value)?;
+            self.out.push(']');
+        }
+        self.out.push(']');
+        Ok(())
+    }
+
+    fn key_text(&self, id: Id) -> Option<&str> {
+        match &self.nodes[id] {
+            Node::Text(text) => Some(text),
+            Node::Made(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn is_plain_key(&self, id: Id) -> bool {
+        self.key_text(id).is_some_and(|key| !key.starts_with('$'))
+    }
+
+    fn call(&mut self, call: &Call) -> Result<(), Problem> {
+        self.key('{', "$call");
+        match &self.nodes[call.callable] {
+            Node::Global(name) => put_text(name, &mut self.out),
+            _ => self.put(call.callable)?,
+        }
+        self.key(',', "args");
+        self.put(call.args)?;
+        for (key, part) in [("kwargs", call.kwargs), ("state", call.state)] {
+            if let Some(part) = part {
+                self.key(',', key);
+                self.put(part)?;
+            }
+        }
+        if !call.items.is_empty() {
+            self.key(',', "items");
+            self.list(&call.items)?;
+        }
+        if !call.entries.is_empty() {
+            self.key(',', "entries");
+            self.pairs(&call.entries)?;
+        }
+        self.out.push('}');
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! The messages in a stream of bytes.
+
+use std::time::Duration;
+
+use tenfold::{DEFAULT_LIMIT, DecodeError, Decoder, ErrorKind, Event, Framing, Recovery, Side};
+
+use super::{Limits, Source};
+use crate::failure::Failure;
+use crate::flow::input::Input;
+
+/// Decodes what it reads.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    input: Input,
+    decoder: Decoder,
+    /// What is decoded, and how, for the next file where files follow each other.
+    side: Side,
+    limits: Limits,
+    /// What stands at the end without its delimiter is a message too.
+    keeps_rest: bool,
+    /// A message has begun in pieces and not ended.
+    inside: bool,
+    end: End,
+    /// Behind that end another file begins.
+    is_break: bool,
+    /// What stands at the end without its delimiter.
+    rest: Vec<u8>,
+}
+
+/// How far the end of the input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    NotYet,
+    /// The rest is to be given, as a message or as the last piece of one.
+    Rest,
+    /// The message in pieces, of which the rest was a piece, is to be ended.
+    Inside,
+    Reached,
+}
+
+/// Messages up to this come whole, or not at all if the stream ends inside of them. Larger ones,
+/// where they are accepted, come in pieces.
+const WHOLE: u64 = DEFAULT_LIMIT;
+
+/// How long to wait for the bytes that show what is sent instead of a header.
+const EVIDENCE: Duration = Duration::from_millis(100);
+
+impl Decoded {
+    /// Frames. Text that consists of lines may end without a newline.
+    pub(crate) fn frames(input: Input, side: &Side, limits: Limits) -> Self {
+        Self {
+            input,
+            decoder: decoder(side, limits),
+            side: side.clone(),
+            limits,
+            keeps_rest: side.to_string() == r"delim:\n",
+            inside: false,
+            end: End::NotYet,
+            is_break: false,
+            rest: Vec::new(),
+        }
+    }
+
+    /// Text that is cut at `framing`, which is a delimiter; the last one may be missing.
+    pub(super) fn delimited(input: Input, framing: &str, limits: Limits) -> Self {
+        let framing: Framing = framing.parse().expect("the framing is one of our own");
+        Self {
+            keeps_rest: true,
+            ..Self::frames(input, framing.client(), limits)
+        }
+    }
+
+    fn finish(&mut self) {
+        self.is_break = self.input.take_break();
+        self.end = End::Reached;
+        if self.keeps_rest && (self.inside || !self.decoder.rest().is_empty()) {
+            self.rest = self.decoder.rest().to_vec();
+            self.end = End::Rest;
+        } else if self.is_break && !self.inside {
+            // The next file has frames of its own, and does not go on with this one.
+            if !self.decoder.is_idle() {
+                self.input.warn_of_cut_frame();
+            }
+        } else {
+            self.decoder.finish();
+        }
+    }
+
+    /// Goes on with another file.
+    fn begin_again(&mut self) {
+        self.decoder = decoder(&self.side, self.limits);
+        self.end = End::NotYet;
+        self.inside = false;
+        self.is_break = false;
+    }
+
+    /// What is left to give when the input has ended and the rest is kept.
+    fn give_rest(&mut self) -> Option<Event<'_>> {
+        let (event, end) = match (self.end, self.inside) {
+            (End::Rest, false) => (Some(Event::Message(&self.rest)), End::Reached),
+            (End::Rest, true) => (Some(Event::Data(&self.rest)), End::Inside),
+            (End::Inside, _) => (Some(Event::End), End::Reached),
+            (end, _) => (None, end),
+        };
+        self.end = end;
+        event
+    }
+}
+
+fn decoder(side: &Side, limits: Limits) -> Decoder {
+    let decoder = Decoder::new(side).with_limit(limits.max_message);
+    match (limits.skip_bad, limits.pieces) {
+        (true, _) => decoder.with_recovery(Recovery::Skip),
+        (false, true) => decoder.with_pieces_above(WHOLE),
+        (false, false) => decoder,
+    }
+}
+
+impl Source for Decoded {
+    fn next(&mut self) -> Result<Option<Event<'_>>, Failure> {
+        if self.end != End::NotYet && self.keeps_rest {
+            return Ok(self.give_rest());
+        }
+        match self.decoder.next_event() {
+            Ok(event) => {
+                if let Some(event) = &event {
+                    self.inside = matches!(event, Event::Begin { .. } | Event::Data(_));
+                }
+                Ok(event)
+            }
+            Err(error) => Err(describe(&mut self.input, error)),
+        }
+    }
+
+    fn wait(&mut self) -> Result<bool, Failure> {
+        match self.end {
+            End::Reached if self.is_break => self.begin_again(),
+            End::Reached => return Ok(false),
+            _ => {}
+        }
+        match self.input.read(self.decoder.space())? {
+            0 => self.finish(),
+            n => self.decoder.advance(n),
+        }
+        Ok(true)
+    }
+}
+
+/// What is wrong with the bytes of an input, described with those that follow.
+pub(crate) fn describe(input: &mut Input, mut error: DecodeError) -> Failure {
+    let wanted = error.wants_evidence();
+    if wanted > 0 {
+        error = error.with_evidence(&input.read_within(wanted, EVIDENCE));
+    }
+    let hint = match error.kind() {
+        ErrorKind::TooLarge { .. } => " (--max-message raises it)",
+        _ => "",
+    };
+    Failure::Framing(format!("{error}{hint}"))
+}

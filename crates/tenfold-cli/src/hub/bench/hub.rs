@@ -1,0 +1,218 @@
+//! `tenfold bench hub`: publishers and subscribers of one channel.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tenfold::client::Error;
+use tenfold::protocol::ChannelName;
+use tenfold::{Address, DEFAULT_LIMIT};
+use tenfold_hub::{Hub, HubOptions, Pattern, Port, WhenSlow};
+use tokio::runtime::Runtime;
+
+use super::load::{Plan, Until};
+use super::payload::SMALLEST;
+use super::report::Report;
+use super::watch::Seen;
+use crate::failure::Failure;
+use crate::flow::connect::cannot_listen;
+use crate::flow::hub_client;
+use crate::flow::output::Stdout;
+use crate::signals;
+use crate::units;
+use crate::words::Words;
+
+/// Measure a hub: throughput, latency, and that each message arrives once and in order
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Without --server a hub in this process is measured, over TCP on a free port of this
+machine; it holds publishers that are too fast. With --rate the latency counts from when a
+message was to be sent, so a stall counts for every message that it delays. Without,
+publishers send as fast as the hub takes it, and latency is mostly the time in queues. A
+message that is lost, or comes twice or out of order, is a failure.
+
+Examples:
+  tenfold bench hub
+  tenfold bench hub --publishers 4 --subscribers 100 --rate 1000
+  tenfold bench hub --server 127.0.0.1:10010 --count 1000000 --json")]
+pub(super) struct HubBench {
+    /// The hub to measure [default: one in this process]
+    #[arg(long, short = 's', value_name = "ADDR", env = "TENFOLD_SERVER")]
+    server: Option<Address>,
+
+    /// The channel
+    #[arg(long, value_name = "NAME", default_value = "bench")]
+    channel: ChannelName,
+
+    /// How many publish
+    #[arg(long, short = 'p', value_name = "N", default_value = "1", value_parser = units::count::<u16>)]
+    publishers: u16,
+
+    /// How many subscribe
+    #[arg(long, value_name = "N", default_value = "1", value_parser = units::count::<u16>)]
+    subscribers: u16,
+
+    /// The size of each message, at least 28 bytes
+    #[arg(long, value_name = "SIZE", default_value = "128", value_parser = size)]
+    size: usize,
+
+    /// Messages in each second, of all publishers together [default: as many as it takes]
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<u64>,
+
+    /// How long to publish [default: 5s]
+    #[arg(long, value_name = "T", value_parser = units::duration)]
+    duration: Option<Duration>,
+
+    /// Publish N messages, of all publishers together
+    #[arg(long, short = 'n', value_name = "N", value_parser = units::count::<u64>, conflicts_with = "duration")]
+    count: Option<u64>,
+
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How often to look whether a subscriber has failed, while others are waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long to publish if nothing is said.
+const DURATION: Duration = Duration::from_secs(5);
+
+fn size(text: &str) -> Result<usize, String> {
+    let size = units::memory(text)?;
+    if (SMALLEST..=usize::try_from(DEFAULT_LIMIT).unwrap_or(usize::MAX)).contains(&size) {
+        Ok(size)
+    } else {
+        Err(format!(
+            "write {SMALLEST} bytes to 16MiB: who sent it and when must fit in"
+        ))
+    }
+}
+
+/// Reads `1000` or `1000/s`.
+fn rate(text: &str) -> Result<u64, String> {
+    units::count(text.strip_suffix("/s").unwrap_or(text))
+}
+
+impl HubBench {
+    pub(super) fn run(&self, words: &Words) -> Result<(), Failure> {
+        let stdout = Stdout::open()?;
+        signals::end_between_writes()?;
+        let own = match &self.server {
+            Some(_) => None,
+            None => Some(start_hub()?),
+        };
+        let server = match (&self.server, &own) {
+            (Some(server), _) | (None, Some((_, _, server))) => server.clone(),
+            (None, None) => return Ok(()),
+        };
+        if own.is_some() {
+            words.note(format_args!("measuring a hub in this process, on {server}"));
+        }
+        let report = self
+            .measure(&server)
+            .map_err(|error| hub_client::failure(&error, &server))?;
+        stdout.write(report.text(self.json).as_bytes())?;
+        report.judge()
+    }
+
+    fn plan(&self, server: &Address) -> Plan {
+        let publishers = u32::from(self.publishers);
+        let each = u64::from(publishers);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "nobody sends 2^53 messages in a second"
+        )]
+        let rate = self.rate.map(|rate| rate as f64 / f64::from(publishers));
+        Plan {
+            server: server.clone(),
+            channel: self.channel.clone(),
+            run: RandomState::new().hash_one(0_u8),
+            size: self.size,
+            publishers,
+            rate,
+            until: match self.count {
+                Some(count) => Until::Count(
+                    count / each,
+                    u32::try_from(count % each).unwrap_or(publishers),
+                ),
+                None => Until::Time(self.duration.unwrap_or(DURATION)),
+            },
+            start: Instant::now(),
+        }
+    }
+
+    fn measure(&self, server: &Address) -> Result<Report, Error> {
+        let plan = self.plan(server);
+        let subscribers = self.subscribe(&plan)?;
+        let begin = Instant::now();
+        let publishers: Vec<_> = (0..plan.publishers)
+            .map(|publisher| {
+                let plan = plan.clone();
+                thread::spawn(move || plan.publish(publisher))
+            })
+            .collect();
+        let sent = joined(publishers)?;
+        let publishing = begin.elapsed();
+        plan.publish_end()?;
+        let seen = joined(subscribers)?;
+        let delivering = begin.elapsed();
+        Ok(Report::new(&plan, &sent, &seen, publishing, delivering))
+    }
+
+    /// All subscribers, connected.
+    fn subscribe(&self, plan: &Plan) -> Result<Vec<JoinHandle<Result<Seen, Error>>>, Error> {
+        let (ready, connected) = mpsc::channel();
+        let mut subscribers = Vec::new();
+        for _ in 0..self.subscribers {
+            let (plan, ready) = (plan.clone(), ready.clone());
+            subscribers.push(thread::spawn(move || plan.subscribe(ready)));
+        }
+        drop(ready);
+        let mut left = self.subscribers;
+        while left > 0 {
+            match connected.recv_timeout(LOOK_EVERY) {
+                Ok(()) => left -= 1,
+                // One that has ended before has failed.
+                Err(_) => {
+                    if let Some(at) = subscribers.iter().position(JoinHandle::is_finished) {
+                        joined(vec![subscribers.swap_remove(at)])?;
+                    }
+                }
+            }
+        }
+        Ok(subscribers)
+    }
+}
+
+fn joined<T>(threads: Vec<JoinHandle<Result<T, Error>>>) -> Result<Vec<T>, Error> {
+    let ended = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap_or(Err(Error::Ended)));
+    ended.collect()
+}
+
+/// A hub in this process, as long as these are kept.
+fn start_hub() -> Result<(Runtime, Hub, Address), Failure> {
+    let anywhere = Address::Tcp {
+        host: "127.0.0.1".to_owned(),
+        port: 0,
+    };
+    let failed = |error| cannot_listen(&anywhere, &error);
+    let listener = anywhere.listen().map_err(failed)?;
+    let server = listener.local_address().map_err(failed)?;
+    let runtime = Runtime::new().map_err(failed)?;
+    let mut options = HubOptions::default();
+    let all: Result<Pattern, _> = "*".parse();
+    options.when_slow = all
+        .into_iter()
+        .map(|all| (all, WhenSlow::default()))
+        .collect();
+    let hub = runtime
+        .block_on(async { Hub::start([Port::protocol(listener)], options) })
+        .map_err(failed)?;
+    Ok((runtime, hub, server))
+}

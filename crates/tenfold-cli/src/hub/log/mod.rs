@@ -1,0 +1,195 @@
+//! `tenfold log`: what a hub has kept on disk, for who looks after it.
+
+mod findings;
+mod table;
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+use tenfold_log::storage::Disk;
+use tenfold_log::{Options, Report, Storage};
+
+use crate::failure::Failure;
+use crate::flow::output::Stdout;
+use crate::numbers::size;
+use crate::words::Words;
+
+/// Check, repair, copy and count what a hub keeps with --data
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit code 1 says that something is damaged, or that it could not be done.
+
+Examples:
+  tenfold log stats /var/lib/tenfold
+  tenfold log verify /var/lib/tenfold && echo all is well
+  tenfold log backup /var/lib/tenfold /backup/tenfold-monday")]
+pub(crate) struct Log {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What to do with a log.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Read everything and check it; changes nothing, also while a hub uses it
+    Verify {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Make good what can be made good without guessing; no hub may use it
+    ///
+    /// The log is recovered as the next start of a hub would do it. Then entries of an index that are
+    /// damaged are made anew, where the frames between their neighbours are exactly the messages that are
+    /// missing. What is left is damaged: a hub says so to those who ask for it, and serves the rest.
+    Repair {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Count channels, messages, bytes and segments; changes nothing, also while a hub uses it
+    Stats {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Copy it to a new directory, also while a hub uses it
+    ///
+    /// The copy is what was committed when the copying began, or a little more. Of a hub that goes on, the
+    /// copy's channels get new epochs, because they are another history from there on.
+    Backup {
+        #[command(flatten)]
+        at: At,
+
+        /// The new directory
+        #[arg(value_name = "COPY")]
+        to: PathBuf,
+    },
+}
+
+/// Where, and for whom.
+#[derive(Args, Debug)]
+struct At {
+    /// The hub's directory
+    #[arg(value_name = "DIR")]
+    data: PathBuf,
+
+    /// One JSON object in each line, for each finding or channel
+    #[arg(long)]
+    json: bool,
+}
+
+impl Log {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        let stdout = Stdout::open()?;
+        match &self.what {
+            What::Verify { at } => {
+                let mut progress = Progress::new("checked", words);
+                let report =
+                    tenfold_log::verify(&at.open()?, &mut |done, all| progress.at(done, all));
+                at.tell(
+                    &report.map_err(|error| at.cannot("verify", &error))?,
+                    &stdout,
+                    words,
+                )
+            }
+            What::Repair { at } => {
+                let report = tenfold_log::repair(&at.open()?, Options::new(random));
+                at.tell(
+                    &report.map_err(|error| at.cannot("repair", &error))?,
+                    &stdout,
+                    words,
+                )
+            }
+            What::Stats { at } => {
+                let stats = tenfold_log::stats(&at.open()?);
+                let stats = stats.map_err(|error| at.cannot("count", &error))?;
+                stdout.write(table::text(&stats, at.json).as_bytes())?;
+                if !at.json {
+                    table::note(&stats, words);
+                }
+                Ok(())
+            }
+            What::Backup { at, to } => {
+                let from = at.open()?;
+                let to = Disk::create(to).map_err(|error| cannot("copy to", to, &error))?;
+                let to: Arc<dyn Storage> = Arc::new(to);
+                let mut progress = Progress::new("copied", words);
+                let mut told = |done, all| progress.at(done, all);
+                let report = tenfold_log::backup(&from, &to, Options::new(random), &mut told);
+                at.tell(
+                    &report.map_err(|error| at.cannot("copy", &error))?,
+                    &stdout,
+                    words,
+                )
+            }
+        }
+    }
+}
+
+impl At {
+    fn open(&self) -> Result<Arc<dyn Storage>, Failure> {
+        let disk = Disk::open(&self.data).map_err(|error| self.cannot("open", &error))?;
+        Ok(Arc::new(disk))
+    }
+
+    fn cannot(&self, what: &str, error: &dyn std::fmt::Display) -> Failure {
+        cannot(what, &self.data, error)
+    }
+
+    /// Prints what was found. Damage is a failure.
+    fn tell(&self, report: &Report, stdout: &Stdout, words: &Words) -> Result<(), Failure> {
+        stdout.write(findings::text(report, self.json).as_bytes())?;
+        match findings::damages(report) {
+            0 if self.json => Ok(()),
+            0 => {
+                words.note(format_args!("{}: nothing is damaged", self.data.display()));
+                Ok(())
+            }
+            damages => Err(Failure::Other(format!(
+                "{}: damaged in {damages} place{}; the rest can be served",
+                self.data.display(),
+                if damages == 1 { "" } else { "s" },
+            ))),
+        }
+    }
+}
+
+fn cannot(what: &str, data: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Other(format!("cannot {what} {}: {error}", data.display()))
+}
+
+/// Numbers that differ from start to start: the system's random numbers are the keys of the hash.
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+/// How far something is, for who sits at a terminal.
+struct Progress<'a> {
+    done: &'a str,
+    words: &'a Words,
+    due: Instant,
+}
+
+/// Often enough to be seen to move.
+const SHOWN_EVERY: Duration = Duration::from_millis(100);
+
+impl<'a> Progress<'a> {
+    fn new(done: &'a str, words: &'a Words) -> Self {
+        Self {
+            done,
+            words,
+            due: Instant::now() + SHOWN_EVERY,
+        }
+    }
+
+    fn at(&mut self, done: u64, all: u64) {
+        let now = Instant::now();
+        if self.words.shows_progress() && now >= self.due {
+            self.due = now + SHOWN_EVERY;
+            let (done, all) = (size(done), size(all));
+            self.words
+                .progress(format_args!("{} {done} of {all}", self.done));
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Commands for the hub: to run one, to speak with one, and to look after its log.
+
+pub(crate) mod bench;
+pub(crate) mod channels;
+pub(crate) mod log;
+pub(crate) mod publish;
+pub(crate) mod serve;
+pub(crate) mod sub;

@@ -1,0 +1,135 @@
+//! The input of a publisher, read on a thread of its own.
+
+use std::thread;
+
+use tenfold::Event;
+use tokio::sync::mpsc;
+
+use crate::failure::Failure;
+use crate::flow::pump::{BATCH, Count};
+use crate::flow::source::Source;
+
+/// Messages in batches: as many as are there without waiting, or [`BATCH`] bytes. So a source may
+/// wait, for stdin or the clock, and nobody else has to.
+#[derive(Debug)]
+pub(super) struct Batches {
+    batches: mpsc::Receiver<Result<Batch, Failure>>,
+    result: Result<(), Failure>,
+}
+
+/// Some messages, one behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// Batches that are read before they are wanted.
+const AHEAD: usize = 2;
+
+impl Batches {
+    /// Begins to read.
+    pub(super) fn read(mut source: Box<dyn Source + Send>, count: Option<u64>) -> Self {
+        let (sender, batches) = mpsc::channel(AHEAD);
+        thread::spawn(move || {
+            if let Err(failure) = read(&mut *source, count, &sender) {
+                // If nobody is there any more, nobody wants to know.
+                let _ = sender.blocking_send(Err(failure));
+            }
+        });
+        Self {
+            batches,
+            result: Ok(()),
+        }
+    }
+
+    /// The next batch; none at the end, or when something is wrong with the input.
+    pub(super) async fn next(&mut self) -> Option<Batch> {
+        match self.batches.recv().await? {
+            Ok(batch) => Some(batch),
+            Err(failure) => {
+                self.result = Err(failure);
+                None
+            }
+        }
+    }
+
+    /// How the input has ended.
+    pub(super) fn result(self) -> Result<(), Failure> {
+        self.result
+    }
+}
+
+impl Batch {
+    pub(super) fn messages(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let message = &self.bytes[start..end];
+            start = end;
+            message
+        })
+    }
+
+    /// Empty messages take memory as well.
+    fn is_full(&self) -> bool {
+        self.bytes.len() + 8 * self.ends.len() >= BATCH
+    }
+
+    fn push(&mut self, message: &[u8]) {
+        self.bytes.extend_from_slice(message);
+        self.ends.push(self.bytes.len());
+    }
+}
+
+fn read(
+    source: &mut (dyn Source + Send),
+    count: Option<u64>,
+    sender: &mpsc::Sender<Result<Batch, Failure>>,
+) -> Result<(), Failure> {
+    let mut left = count;
+    loop {
+        let mut batch = Batch::default();
+        let filled = fill(source, &mut left, &mut batch);
+        if !batch.ends.is_empty() && sender.blocking_send(Ok(batch)).is_err() {
+            return Ok(());
+        }
+        let has_more = filled?;
+        if left.is_reached() {
+            return Ok(());
+        }
+        if !has_more && !source.wait()? {
+            return missed(count, left);
+        }
+    }
+}
+
+/// Takes what is there without waiting. Whether there may be more.
+fn fill(
+    source: &mut (dyn Source + Send),
+    left: &mut Option<u64>,
+    batch: &mut Batch,
+) -> Result<bool, Failure> {
+    while !batch.is_full() && !left.is_reached() {
+        match source.next()? {
+            Some(Event::Message(message)) => {
+                left.one_more();
+                batch.push(message);
+            }
+            // Marks are no messages.
+            Some(_) => {}
+            None => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// `--count` is a goal, and to miss it is a failure.
+fn missed(count: Option<u64>, left: Option<u64>) -> Result<(), Failure> {
+    match count.zip(left) {
+        None => Ok(()),
+        Some((count, left)) => Err(Failure::Other(format!(
+            "the input ended after {} of the {count} messages that --count asked for",
+            count - left
+        ))),
+    }
+}

@@ -1,0 +1,348 @@
+//! `tenfold pub`: messages to a channel.
+
+mod batches;
+mod report;
+
+use std::ffi::OsString;
+use std::future::{Future, pending};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tenfold::Framing;
+use tenfold::asynchronous::Publisher;
+use tenfold::client::{Error, Notice, Publish, Start};
+use tenfold::protocol::{Acks, ChannelName, ProducerId};
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+use crate::failure::Failure;
+use crate::flow::hub_client::{self, Outages};
+use crate::flow::input::Input;
+use crate::flow::options::HubPeer;
+use crate::flow::payload::Written;
+use crate::flow::source::{In, Limits, Source, Ticker, given, payloads};
+use crate::numbers::{counted, grouped};
+use crate::signals::{self, Signal};
+use crate::streams::send::texts;
+use crate::units;
+use crate::words::Words;
+use batches::{Batch, Batches};
+use report::Numbers;
+
+/// Publish messages to a hub's channel: the arguments, or else what comes from stdin
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Without MESSAGE, or with the one MESSAGE `-`, messages are read from stdin, whether it is
+a terminal or not. Ends when the hub has acknowledged everything. A connection that breaks
+is made again, and each message is stored once.
+
+With --producer that holds over several runs: the input is all that the producer has ever
+published, and what the hub has of it is skipped. With --append the input is what comes
+behind that.
+
+Examples:
+  tenfold pub ticks 'hello, world' 'second message'
+  seq 10 | tenfold pub ticks
+  tenfold pub ticks --producer meter7 < meter7.txt
+  tenfold pub ticks --every 3s 'The time is {time}'
+  tenfold pub log --follow /var/log/app.log
+  echo '{\"volt\": 3.3}' | tenfold pub metrics --payload cbor")]
+pub(crate) struct Pub {
+    /// The channel; the first message creates it
+    #[arg(value_name = "CHANNEL")]
+    channel: ChannelName,
+
+    /// The messages
+    #[arg(value_name = "MESSAGE")]
+    messages: Vec<OsString>,
+
+    /// How messages stand in stdin [default: lines]
+    #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum)]
+    format: Option<In>,
+
+    /// Publish what is in FILE and what is appended to it, as `tail -F` follows it: also when it is
+    /// renamed, truncated or made anew
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["messages", "every"])]
+    follow: Option<PathBuf>,
+
+    /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "every"])]
+    payload: Option<Written>,
+
+    /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
+    #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with = "format")]
+    every: Option<Duration>,
+
+    /// Publish under this name; what the hub has of the input already is skipped
+    #[arg(long, short = 'p', value_name = "ID")]
+    producer: Option<ProducerId>,
+
+    /// The input comes behind what the hub has of the producer
+    #[arg(long, requires = "producer")]
+    append: bool,
+
+    /// What an acknowledgement is to mean: durable (it is on disk), memory, or none before the end
+    /// [default: durable on a channel with a log, else memory]
+    #[arg(long, value_name = "durable|memory|none")]
+    acks: Option<Acks>,
+
+    /// Stop after N messages; it is a failure if there are fewer
+    #[arg(long, short = 'n', value_name = "N", value_parser = units::count::<u64>)]
+    count: Option<u64>,
+
+    /// The largest message to read
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = units::size)]
+    max_message: u64,
+
+    #[command(flatten)]
+    hub: HubPeer,
+
+    /// Give up when the hub takes nothing for T, or has not acknowledged everything within T of the
+    /// last message
+    #[arg(long, value_name = "T", value_parser = units::duration)]
+    timeout: Option<Duration>,
+
+    /// End with a line of JSON on stderr that says what was done
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the sending ended.
+enum Outcome {
+    Complete(Result<(), Failure>),
+    Stopped(Signal),
+}
+
+impl Pub {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        let source = self.source(words)?;
+        let (stop, mut stopped) = oneshot::channel();
+        signals::on_first(|signal| {
+            // If nobody is there to be told, everything has ended already.
+            let _ = stop.send(signal);
+        })?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
+        let (numbers, result) = runtime.block_on(async {
+            let mut publisher = Publisher::new(self.hub.server.clone(), self.options(words));
+            let batches = Batches::read(source, self.count);
+            let mut known = 0;
+            let outcome = tokio::select! {
+                biased;
+                Ok(signal) = &mut stopped => Outcome::Stopped(signal),
+                result = self.publish(&mut publisher, batches, &mut known, words) => Outcome::Complete(result),
+            };
+            let result = self.judge(outcome, &mut publisher).await;
+            (self.numbers(&publisher, known), result)
+        });
+        // A thread may still wait for stdin.
+        runtime.shutdown_background();
+        report::at_end(numbers, &result, self.json, words);
+        result.map_err(|failure| numbers.behind(failure))
+    }
+
+    fn source(&self, words: &Words) -> Result<Box<dyn Source + Send>, Failure> {
+        let from_stdin = self.messages.is_empty() || self.messages == ["-"];
+        if !from_stdin && self.format.is_some() {
+            return Err(Failure::Usage(
+                "--in is for stdin, and the messages are given".to_owned(),
+            ));
+        }
+        match (self.every, from_stdin) {
+            (Some(_), true) => Err(Failure::Usage(
+                "--every needs the messages to send".to_owned(),
+            )),
+            (Some(every), false) => Ok(Box::new(Ticker::new(texts(&self.messages)?, every))),
+            (None, false) => Ok(Box::new(given(&self.messages, self.payload)?)),
+            (None, true) => {
+                let limits = Limits {
+                    max_message: self.max_message,
+                    pieces: false,
+                    skip_bad: false,
+                };
+                let input = self.input(words)?;
+                if let Some(written) = self.payload {
+                    return Ok(payloads(input, written, limits));
+                }
+                let format = self.format.unwrap_or_default();
+                Ok(format.open(input, Framing::default().client(), limits))
+            }
+        }
+    }
+
+    fn input(&self, words: &Words) -> Result<Input, Failure> {
+        let Some(path) = &self.follow else {
+            return Input::stdin();
+        };
+        if self.format == Some(In::Whole) {
+            return Err(Failure::Usage(
+                "--follow never comes to the end that --in whole waits for".to_owned(),
+            ));
+        }
+        if self.producer.is_some() && !self.append {
+            return Err(Failure::Usage(
+                "a file that is replaced is not all that the producer has published: --follow with --producer needs --append"
+                    .to_owned(),
+            ));
+        }
+        Ok(Input::followed(path.clone(), words))
+    }
+
+    fn options(&self, words: &Words) -> Publish {
+        let mut outages = Outages::new(&self.hub.server, words);
+        let notices = std::sync::Mutex::new(move |notice: &Notice| match notice {
+            Notice::Connected(_) => outages.connected("going on"),
+            Notice::Disconnected(notice) => outages.disconnected(notice),
+            _ => {}
+        });
+        let mut options = Publish::new(self.channel.clone())
+            .until_connected(self.hub.until_connected())
+            .once_connected(self.hub.once_connected())
+            .start(match (&self.producer, self.append) {
+                (Some(_), false) => Start::History,
+                _ => Start::Append,
+            })
+            .observer(move |notice| {
+                if let Ok(mut tell) = notices.lock() {
+                    tell(notice);
+                }
+            });
+        if let Some(producer) = &self.producer {
+            options = options.producer(producer.clone());
+        }
+        if let Some(acks) = self.acks {
+            options = options.acks(acks);
+        }
+        options
+    }
+
+    /// Sends everything, and waits until it has arrived. `known` is how many of the producer's
+    /// messages the hub had.
+    async fn publish(
+        &self,
+        publisher: &mut Publisher,
+        mut batches: Batches,
+        known: &mut u64,
+        words: &Words,
+    ) -> Result<(), Failure> {
+        if self.producer.is_some() {
+            *known = self.bounded(publisher.committed()).await?;
+            self.tell_known(*known, words);
+        }
+        while let Some(batch) = self.next_batch(publisher, &mut batches).await? {
+            for message in batch.messages() {
+                self.bounded(publisher.send(message)).await?;
+            }
+        }
+        // What came before a mistake in the input is to arrive.
+        let input = match batches.result() {
+            Ok(()) => self.check_history(publisher.sent(), *known),
+            mistake => mistake,
+        };
+        input.and(self.bounded(publisher.close()).await)
+    }
+
+    /// Waits for input; but not if the publisher has failed in the meantime.
+    async fn next_batch(
+        &self,
+        publisher: &mut Publisher,
+        batches: &mut Batches,
+    ) -> Result<Option<Batch>, Failure> {
+        let failed = async {
+            loop {
+                if let Err(error) = publisher.flush().await {
+                    return hub_client::failure(&error, &self.hub.server);
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            batch = batches.next() => Ok(batch),
+            failure = failed => Err(failure),
+        }
+    }
+
+    fn tell_known(&self, known: u64, words: &Words) {
+        let (Some(producer), 1..) = (&self.producer, known) else {
+            return;
+        };
+        let known = counted(known, "message");
+        words.note(if self.append {
+            format!("the hub has {known} of producer {producer}; going on behind them")
+        } else {
+            format!("the hub has {known} of producer {producer} already: as many are skipped")
+        });
+    }
+
+    /// An input that ends before what the hub has of it is some other input.
+    fn check_history(&self, given: u64, known: u64) -> Result<(), Failure> {
+        let (Some(producer), false) = (&self.producer, self.append) else {
+            return Ok(());
+        };
+        if given >= known {
+            return Ok(());
+        }
+        Err(Failure::Other(format!(
+            "the hub has {} of producer {producer}, and the input only {}: that is not all that the producer \
+             has published (--append takes the input as what comes next)",
+            counted(known, "message"),
+            grouped(given)
+        )))
+    }
+
+    /// With the patience of `--timeout`, and with errors in our words.
+    async fn bounded<T>(&self, step: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        let late = async {
+            match self.timeout {
+                Some(time) => tokio::time::sleep(time).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            result = step => result.map_err(|error| hub_client::failure(&error, &self.hub.server)),
+            () = late => Err(Failure::TimedOut(format!(
+                "{} took nothing, or acknowledged too little, for {:?} (--timeout)",
+                self.hub.server,
+                self.timeout.unwrap_or_default()
+            ))),
+        }
+    }
+
+    /// After SIGTERM what was read is still delivered; that it was is what the exit code says.
+    async fn judge(&self, outcome: Outcome, publisher: &mut Publisher) -> Result<(), Failure> {
+        match outcome {
+            Outcome::Complete(result) => result,
+            Outcome::Stopped(Signal::Interrupt) => Err(Failure::Interrupted),
+            Outcome::Stopped(Signal::Terminate) => {
+                match tokio::time::timeout(LAST, publisher.close()).await {
+                    Ok(closed) => {
+                        closed.map_err(|error| hub_client::failure(&error, &self.hub.server))
+                    }
+                    Err(_) => Err(Failure::Other(format!(
+                        "terminated, and {} did not acknowledge the rest within {LAST:?}",
+                        self.hub.server
+                    ))),
+                }
+            }
+        }
+    }
+
+    fn numbers(&self, publisher: &Publisher, known: u64) -> Numbers {
+        let given = publisher.sent();
+        let skipped = if self.append { 0 } else { known.min(given) };
+        Numbers {
+            given,
+            skipped,
+            acknowledged: publisher.acknowledged().max(skipped),
+        }
+    }
+}
+
+/// How often to look whether the publisher has failed, while there is nothing to publish.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long the rest may take after SIGTERM.
+const LAST: Duration = Duration::from_secs(10);

@@ -1,0 +1,211 @@
+//! `tenfold serve`: named channels for publishers and subscribers.
+
+mod config_file;
+mod data;
+mod limits;
+mod log;
+mod ports;
+mod print;
+mod report;
+mod settings;
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
+use tenfold::Address;
+use tenfold_hub::{Hub, HubStats, raise_fd_limit};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+use crate::failure::Failure;
+use crate::flow::options::ListenOptions;
+use crate::flow::port_file;
+use crate::signals::{self, Signal};
+use crate::stderr;
+use crate::units;
+use crate::words::Words;
+use data::DataOptions;
+use limits::LimitOptions;
+use log::Log;
+use ports::PlainPort;
+pub(crate) use settings::{FileError, Settings, explain, with_environment, with_file};
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag, and they go together in any way"
+)]
+/// Serve named channels to publishers and subscribers
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each setting can stand in the file of --config as well, under its long name, and in the
+environment: `max-message = \"1MiB\"` or TENFOLD_MAX_MESSAGE=1MiB. A flag wins over the
+environment, that over the file, and that over the default. What may be given several
+times is an array in the file, and has commas in the environment. --print-config shows
+what is in force, and where it comes from.
+
+At SIGTERM or SIGINT the hub takes nothing more, and delivers what it has; a second one
+ends it.
+
+Examples:
+  tenfold serve
+  tenfold serve --listen unix:/run/tenfold.sock --plain 127.0.0.1:10011=ticks
+  tenfold serve --config /etc/tenfold.toml --check")]
+pub(crate) struct Serve {
+    /// Read settings from this TOML file
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
+    config: Option<PathBuf>,
+
+    /// Print every setting with its value and its origin, as TOML, and end
+    #[arg(long, help_heading = "Configuration")]
+    print_config: bool,
+
+    /// Say whether the settings are right, and end; nothing is listened to
+    #[arg(long, help_heading = "Configuration")]
+    check: bool,
+
+    /// Where clients connect; may be given several times
+    #[arg(
+        long,
+        short = 'l',
+        value_name = "ADDR",
+        default_value = "127.0.0.1:10010",
+        value_delimiter = ','
+    )]
+    listen: Vec<Address>,
+
+    /// A port that belongs to one channel and needs no request: who connects gets messages (out, the
+    /// default), sends them (in) or both; may be given several times
+    #[arg(long, value_name = "ADDR=CHANNEL[:out|in|both]", value_parser = ports::plain, value_delimiter = ',')]
+    plain: Vec<PlainPort>,
+
+    /// Listen to more than this machine. A hub does not ask yet who connects, and encrypts nothing
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
+          default_value = "false", default_missing_value = "true", hide_default_value = true,
+          hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    insecure_listen: bool,
+
+    #[command(flatten)]
+    listening: ListenOptions,
+
+    /// On plain ports, begin with the last N messages
+    #[arg(long, value_name = "N", value_parser = units::count::<u64>)]
+    replay: Option<u64>,
+
+    /// On plain ports, begin with this message, which is not in the channel
+    #[arg(long, value_name = "TEXT")]
+    welcome: Option<String>,
+
+    #[command(flatten)]
+    data: DataOptions,
+
+    #[command(flatten)]
+    limits: LimitOptions,
+
+    /// How to tell of connections on stderr
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    log: Log,
+
+    /// End with a line of JSON on stderr that says what was done
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
+          default_value = "false", default_missing_value = "true", hide_default_value = true,
+          hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    json: bool,
+
+    /// The settings as they were given, and where.
+    #[arg(skip)]
+    pub(crate) settings: Settings,
+}
+
+impl Serve {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        self.validate()?;
+        if self.print_config {
+            return print::print(&self.settings);
+        }
+        if self.check {
+            words.note("the settings are right");
+            return Ok(());
+        }
+        stderr::detach();
+        let (stop, stopped) = oneshot::channel();
+        signals::on_first(|signal| {
+            // If nobody is there to be told, everything has ended already.
+            let _ = stop.send(signal);
+        })?;
+        // Thousands of clients are more than the usual limit allows. With less it works as well.
+        let _ = raise_fd_limit();
+        self.log.start(words);
+        let (signal, stats) = self.serve(stopped, words)?;
+        let result = self.judge(signal, &stats);
+        let json = self.json || self.log == Log::Json;
+        report::at_end(&stats, &result, json, words);
+        result
+    }
+
+    /// What clap cannot know.
+    fn validate(&self) -> Result<(), Failure> {
+        ports::check_plain_options(&self.plain, &self.settings)?;
+        self.data.check(&self.settings)?;
+        if !self.insecure_listen {
+            let plain = self.plain.iter().map(|port| &port.address);
+            self.listen
+                .iter()
+                .chain(plain)
+                .try_for_each(ports::check_loopback)?;
+        }
+        self.welcome().map(drop)
+    }
+
+    /// Serves until a signal comes, and then as long as it takes to deliver what is there.
+    fn serve(
+        &self,
+        stopped: oneshot::Receiver<Signal>,
+        words: &Words,
+    ) -> Result<(Signal, HubStats), Failure> {
+        // Before it is said that somebody can connect.
+        let data = self.data.start()?;
+        let (ports, places) = self.ports(words)?;
+        let cannot = |error| Failure::Other(format!("cannot start: {error}"));
+        let runtime = runtime(data.is_some()).map_err(cannot)?;
+        let served = runtime.block_on(async {
+            let options = self.limits.options();
+            let hub = match &data {
+                Some(data) => Hub::with_log(ports, options, data.log.clone()),
+                None => Hub::start(ports, options),
+            };
+            let hub = hub.map_err(cannot)?;
+            if let Some(path) = &self.listening.port_file {
+                port_file::write(path, &places)?;
+            }
+            let signal = stopped.await.unwrap_or(Signal::Terminate);
+            Ok((signal, hub.drain().await))
+        });
+        // Who was cut may still be at it.
+        runtime.shutdown_background();
+        if let Some(data) = data {
+            data.stop();
+        }
+        served
+    }
+
+    fn judge(&self, signal: Signal, stats: &HubStats) -> Result<(), Failure> {
+        match (signal, stats.connections as u64) {
+            (Signal::Interrupt, _) => Err(Failure::Interrupted),
+            (Signal::Terminate, 0) => Ok(()),
+            (Signal::Terminate, cut) => Err(report::cut(cut, self.limits.drain)),
+        }
+    }
+}
+
+/// One thread for each processor, and one more where a task may wait for the disk.
+fn runtime(has_data: bool) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all();
+    if has_data && std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let processors = std::thread::available_parallelism()?;
+        builder.worker_threads(processors.get() + 1);
+    }
+    builder.build()
+}

@@ -1,0 +1,196 @@
+//! Where a hub listens, and what it offers there.
+
+use std::net::{IpAddr, ToSocketAddrs};
+
+use bytes::Bytes;
+use tenfold::protocol::{BadName, ChannelName};
+use tenfold::{Address, AddressError, Encoder, Framing, Listener};
+use tenfold_hub::{Direction, Plain, Port};
+
+use super::{Serve, Settings};
+use crate::failure::Failure;
+use crate::flow::connect::cannot_listen;
+use crate::words::Words;
+
+/// `--plain`.
+#[derive(Clone, Debug)]
+pub(super) struct PlainPort {
+    pub(super) address: Address,
+    channel: ChannelName,
+    direction: Direction,
+}
+
+/// Reads `127.0.0.1:10011=ticks:both`.
+pub(super) fn plain(text: &str) -> Result<PlainPort, String> {
+    let (address, rest) = text
+        .rsplit_once('=')
+        .ok_or("write ADDR=CHANNEL, with :out, :in or :both behind it if you like")?;
+    let (channel, direction) = rest.split_once(':').unwrap_or((rest, "out"));
+    Ok(PlainPort {
+        address: address
+            .parse()
+            .map_err(|error: AddressError| error.to_string())?,
+        channel: channel
+            .parse()
+            .map_err(|error: BadName| error.to_string())?,
+        direction: match direction {
+            "out" => Direction::Out,
+            "in" => Direction::In,
+            "both" => Direction::Both,
+            _ => return Err("the direction behind the channel is out, in or both".to_owned()),
+        },
+    })
+}
+
+impl PlainPort {
+    fn sends(&self) -> bool {
+        self.direction != Direction::In
+    }
+
+    fn description(&self) -> String {
+        let direction = match self.direction {
+            Direction::Out => "out",
+            Direction::In => "in",
+            Direction::Both => "both",
+        };
+        format!("channel {}, {direction}", self.channel)
+    }
+}
+
+/// What is for plain ports that send needs one.
+pub(super) fn check_plain_options(plain: &[PlainPort], settings: &Settings) -> Result<(), Failure> {
+    if plain.iter().any(PlainPort::sends) {
+        return Ok(());
+    }
+    match ["welcome", "replay"]
+        .iter()
+        .find_map(|key| settings.given(key))
+    {
+        None => Ok(()),
+        Some(setting) => Err(Failure::Usage(format!(
+            "{} is for plain ports that send, and there is none: add --plain ADDR=CHANNEL, or leave it out",
+            setting.place()
+        ))),
+    }
+}
+
+/// Refuses an address that other machines can reach.
+pub(super) fn check_loopback(address: &Address) -> Result<(), Failure> {
+    let Address::Tcp { host, port } = address else {
+        return Ok(());
+    };
+    let reachable = match host.split('%').next().unwrap_or(host).parse::<IpAddr>() {
+        Ok(ip) => !is_loopback(ip),
+        Err(_) => (host.as_str(), *port)
+            .to_socket_addrs()
+            .map_err(|error| cannot_listen(address, &error))?
+            .any(|place| !is_loopback(place.ip())),
+    };
+    if !reachable {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{address} can be reached from other machines, and a hub does not ask yet who connects: everybody \
+         there could read and write every channel. Listen on 127.0.0.1:{port}, or on unix:/path, and let an \
+         ssh tunnel lead there; or add --insecure-listen if the network is your own"
+    )))
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+impl Serve {
+    /// Listens everywhere: the ports for the protocol, and then the plain ones.
+    pub(super) fn ports(&self, words: &Words) -> Result<(Vec<Port>, Vec<Address>), Failure> {
+        let mut ports = Vec::new();
+        let mut places = Vec::new();
+        for address in &self.listen {
+            let (listener, place) = listen(address)?;
+            self.log.listening(&place, None, words);
+            ports.push(Port::protocol(listener));
+            places.push(place);
+        }
+        let welcome = self.welcome()?;
+        for port in &self.plain {
+            let (listener, place) = listen(&port.address)?;
+            self.log.listening(&place, Some(&port.description()), words);
+            let plain = Plain {
+                channel: port.channel.clone(),
+                direction: port.direction,
+                replay: self.replay,
+                welcome: welcome.clone(),
+            };
+            ports.push(Port::plain(listener, plain));
+            places.push(place);
+        }
+        Ok((ports, places))
+    }
+
+    /// The first frame of each client of a plain port.
+    pub(super) fn welcome(&self) -> Result<Bytes, Failure> {
+        let mut frame = Vec::new();
+        if let Some(text) = &self.welcome {
+            Encoder::new(Framing::default().server())
+                .encode(text.as_bytes(), &mut frame)
+                .map_err(|error| Failure::Usage(format!("cannot frame --welcome: {error}")))?;
+        }
+        Ok(frame.into())
+    }
+}
+
+fn listen(address: &Address) -> Result<(Listener, Address), Failure> {
+    let failed = |error| cannot_listen(address, &error);
+    let listener = address.listen().map_err(failed)?;
+    let place = listener.local_address().map_err(failed)?;
+    Ok((listener, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_port_sends_unless_it_is_told() {
+        let port = plain("127.0.0.1:10011=ticks").unwrap();
+        assert_eq!(port.direction, Direction::Out);
+        assert_eq!(
+            plain("unix:/tmp/a=b=ticks:both")
+                .unwrap()
+                .address
+                .to_string(),
+            "unix:/tmp/a=b"
+        );
+        for wrong in [
+            "ticks",
+            "=ticks",
+            ":1=",
+            ":1=TICKS",
+            ":1=ticks:",
+            ":1=ticks:up",
+        ] {
+            assert!(plain(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_safe() {
+        let check = |text: &str| check_loopback(&text.parse().unwrap());
+        for safe in [
+            ":1",
+            "127.9.9.9:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+            "localhost:1",
+            "unix:/x",
+        ] {
+            assert_eq!(check(safe), Ok(()), "{safe}");
+        }
+        for exposed in ["0.0.0.0:1", "[::]:1", "192.168.1.2:1", "[fe80::1]:1"] {
+            assert!(
+                matches!(check(exposed), Err(Failure::Usage(_))),
+                "{exposed}"
+            );
+        }
+    }
+}

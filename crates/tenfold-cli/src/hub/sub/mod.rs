@@ -1,0 +1,265 @@
+//! `tenfold sub`: print the messages of a channel.
+
+mod state;
+
+use std::future::{Future, pending};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::ValueEnum;
+use tenfold::Framing;
+use tenfold::asynchronous::Subscriber;
+use tenfold::client::{self, Event, OnGap, Subscribe};
+use tenfold::protocol::{ChannelName, Position};
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+use crate::failure::Failure;
+use crate::flow::hub_client::{self, Outages};
+use crate::flow::options::HubPeer;
+use crate::flow::output::Output;
+use crate::flow::printing::{PrintOptions, Printer};
+use crate::flow::pump::Sink;
+use crate::numbers::counted;
+use crate::signals::{self, Signal};
+use crate::units;
+use crate::words::Words;
+use state::StateFile;
+
+/// Print the messages of a hub's channel
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A connection that breaks is made again, and goes on with the message that comes next: each
+is printed once. When messages are missing that the hub no longer has, it says which, and
+ends.
+
+--exec runs CMD with the shell; exit code 0 says that the message is done with. After any other,
+and after a signal, it ends with exit code 1 and says at which message that was; with --state, the
+next run begins with that message.
+
+Examples:
+  tenfold sub ticks
+  tenfold sub ticks --from first --until-end --out json
+  tenfold sub ticks --from -10 --count 10
+  tenfold sub ticks --from first --state ticks.state >> ticks.txt
+  tenfold sub orders --state orders.state --exec ./book-order
+  tenfold sub metrics --payload cbor")]
+pub(crate) struct Sub {
+    /// The channel
+    #[arg(value_name = "CHANNEL")]
+    channel: ChannelName,
+
+    /// Where to begin: first (the oldest that is kept), next, last (the newest), a seq, -N (the last N)
+    /// or @TIME (unix seconds, or 2026-11-24T08:30:00Z)
+    #[arg(
+        long,
+        value_name = "PLACE",
+        default_value = "next",
+        allow_hyphen_values = true
+    )]
+    from: Position,
+
+    /// End when everything is printed that the channel had at the beginning
+    #[arg(long)]
+    until_end: bool,
+
+    /// End after N messages; it is a failure if there are fewer
+    #[arg(long, short = 'n', value_name = "N", value_parser = units::count::<u64>)]
+    count: Option<u64>,
+
+    /// What to do when messages are missing
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+    on_gap: WhenMissing,
+
+    /// Keep the place in this file, and go on from there in the next run; --from is for the first
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+
+    #[command(flatten)]
+    printing: PrintOptions,
+
+    /// The largest message to accept
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = units::size)]
+    max_message: u64,
+
+    #[command(flatten)]
+    hub: HubPeer,
+
+    /// Give up when no message comes for T
+    #[arg(long, value_name = "T", value_parser = units::duration)]
+    timeout: Option<Duration>,
+}
+
+/// `--on-gap`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum WhenMissing {
+    /// End with an error
+    #[default]
+    Stop,
+    /// Warn, and go on behind them
+    Continue,
+}
+
+/// What the messages go through.
+struct Printing {
+    sink: Sink<Printer>,
+    /// Each message is done with before the next is looked at.
+    at_once: bool,
+    left: Option<u64>,
+    outages: Outages,
+    words: Words,
+}
+
+impl Sub {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        let printer = self.printing.printer()?;
+        let mut state = StateFile::open(self.state.as_deref(), &self.channel)?;
+        let mut subscriber = Subscriber::new(self.hub.server.clone(), self.options(&state));
+        let format = self.printing.format(Framing::default().server(), &printer);
+        // A command that fails must find no message kept that it has not done with, and none again
+        // that it has.
+        let at_once = printer.takes_one();
+        let mut printing = Printing {
+            sink: Sink::new(format, printer),
+            at_once,
+            left: self.count,
+            outages: Outages::new(&self.hub.server, words),
+            words: words.clone(),
+        };
+        let (stop, mut stopped) = oneshot::channel();
+        signals::end_soon(|signal| {
+            // If nobody is there to be told, everything has ended already.
+            let _ = stop.send(signal);
+        })?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
+        let result = runtime.block_on(async {
+            let mut is_kept = true;
+            while self
+                .go_on(&mut subscriber, &mut printing, &mut stopped, is_kept)
+                .await?
+            {
+                is_kept = state.keep(&subscriber, at_once)?;
+            }
+            Ok(())
+        });
+        // Nothing is kept that was not printed.
+        if printing.sink.is_empty() {
+            state.keep(&subscriber, true)?;
+        }
+        let messages = printing.sink.messages();
+        words.detail(format_args!("{}", counted(messages, "message")));
+        result.and_then(|()| self.reached(messages))
+    }
+
+    fn options(&self, state: &StateFile) -> Subscribe {
+        let options = Subscribe::new(self.channel.clone())
+            .from(self.from)
+            .limit(self.max_message)
+            .until_connected(self.hub.until_connected())
+            .once_connected(self.hub.once_connected())
+            .on_gap(match self.on_gap {
+                WhenMissing::Stop => OnGap::Stop,
+                WhenMissing::Continue => OnGap::Continue,
+            });
+        let options = if self.until_end {
+            options.until_end()
+        } else {
+            options
+        };
+        match state.place() {
+            Some((epoch, next)) => options.from(Position::Seq(next)).epoch(epoch),
+            None => options,
+        }
+    }
+
+    /// Waits for what comes next, and prints all that is there; but not for long if the place
+    /// `is_kept` only up to an earlier one. False at the end.
+    async fn go_on(
+        &self,
+        subscriber: &mut Subscriber,
+        printing: &mut Printing,
+        stopped: &mut oneshot::Receiver<Signal>,
+        is_kept: bool,
+    ) -> Result<bool, Failure> {
+        let event = tokio::select! {
+            biased;
+            Ok(signal) = stopped => return match signal {
+                Signal::Interrupt => Err(Failure::Interrupted),
+                Signal::Terminate => Ok(false),
+            },
+            event = self.patiently(subscriber.next_event()) => event?,
+            () = tokio::time::sleep(state::EVERY), if !is_kept => return Ok(true),
+        };
+        let Some(event) = event.map_err(|error| hub_client::failure(&error, &self.hub.server))?
+        else {
+            return Ok(false);
+        };
+        printing.take(&event)?;
+        while !printing.at_once && !printing.is_complete() {
+            match subscriber.buffered_event() {
+                Some(event) => printing.take(&event)?,
+                None => break,
+            }
+        }
+        printing.sink.flush()?;
+        Ok(!printing.is_complete())
+    }
+
+    /// With the patience of `--timeout`.
+    async fn patiently<T>(&self, event: impl Future<Output = T>) -> Result<T, Failure> {
+        let late = async {
+            match self.timeout {
+                Some(time) => tokio::time::sleep(time).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            event = event => Ok(event),
+            () = late => Err(Failure::TimedOut(format!(
+                "nothing came from {} for {:?} (--timeout)",
+                self.hub.server,
+                self.timeout.unwrap_or_default()
+            ))),
+        }
+    }
+
+    /// `--count` is a goal, and to miss it is a failure.
+    fn reached(&self, messages: u64) -> Result<(), Failure> {
+        match self.count {
+            Some(count) if messages < count => Err(Failure::Other(format!(
+                "it ended after {messages} of the {count} messages that --count asked for"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Printing {
+    fn take(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+        match event {
+            Event::Message(client::Message { bytes, .. }) => {
+                self.left = self.left.map(|left| left.saturating_sub(1));
+                self.sink.put(tenfold::Event::Message(bytes))?;
+            }
+            Event::Connected(answer) => {
+                let place = format!("message {} comes next", answer.from);
+                self.outages.connected(&place);
+            }
+            Event::Disconnected(notice) => {
+                // What came before it can be seen before it is told.
+                self.sink.flush()?;
+                self.outages.disconnected(notice);
+            }
+            Event::Gap(gap) => self.words.warning(gap),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn is_complete(&self) -> bool {
+        self.left == Some(0)
+    }
+}

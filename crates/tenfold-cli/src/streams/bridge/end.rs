@@ -1,0 +1,186 @@
+//! What a bridge joins.
+
+use std::fmt;
+use std::str::FromStr;
+
+use tenfold::Address;
+use tenfold::protocol::ChannelName;
+
+use crate::flow::options::SideName;
+
+/// One of the two ends, as it is written on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Somebody who listens there.
+    Connect(Address),
+    /// Whoever connects there.
+    Listen(Address),
+    /// A command, by its stdin and stdout.
+    Exec(String),
+    /// Our own stdin and stdout.
+    Stdio,
+    /// A channel of the hub.
+    Hub(ChannelName, Way),
+}
+
+/// Which way messages go between a channel and the other end; the words are those of
+/// `serve --plain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The other end gets the channel's messages.
+    Out,
+    /// What the other end sends is published.
+    In,
+    Both,
+}
+
+impl End {
+    /// Whether it can be had any number of times.
+    pub(super) fn is_many(&self) -> bool {
+        !matches!(self, Self::Stdio)
+    }
+
+    pub(super) fn is_listen(&self) -> bool {
+        matches!(self, Self::Listen(_))
+    }
+
+    /// Whose bytes come from this end, where client and server frame differently. Who is connected
+    /// to is a server, and who connects is a client. A command or a pipe is what the other end is
+    /// not.
+    pub(super) fn role(&self, other: &Self) -> SideName {
+        match self.own_role().or_else(|| other.own_role().map(opposite)) {
+            Some(role) => role,
+            // A command is started to be asked something.
+            None if matches!(self, Self::Exec(_)) => SideName::Server,
+            None => SideName::Client,
+        }
+    }
+
+    fn own_role(&self) -> Option<SideName> {
+        match self {
+            Self::Connect(_) => Some(SideName::Server),
+            Self::Listen(_) => Some(SideName::Client),
+            Self::Exec(_) | Self::Stdio | Self::Hub(..) => None,
+        }
+    }
+}
+
+pub(super) fn opposite(side: SideName) -> SideName {
+    match side {
+        SideName::Client => SideName::Server,
+        SideName::Server => SideName::Client,
+    }
+}
+
+impl FromStr for End {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "-" {
+            return Ok(Self::Stdio);
+        }
+        if let Some(address) = text.strip_prefix("listen:") {
+            let address = Address::parse(address).map_err(|error| error.to_string())?;
+            return Ok(Self::Listen(address));
+        }
+        if let Some(command) = text.strip_prefix("exec:") {
+            if command.trim().is_empty() {
+                return Err("exec: needs a command behind it".to_owned());
+            }
+            return Ok(Self::Exec(command.to_owned()));
+        }
+        if let Some(channel) = text.strip_prefix("hub:") {
+            return channel_end(channel);
+        }
+        Address::parse(text)
+            .map(Self::Connect)
+            .map_err(|error| match text.parse::<ChannelName>() {
+                Ok(_) => format!("{error}; a channel of the hub is written hub:{text}"),
+                Err(_) => error.to_string(),
+            })
+    }
+}
+
+fn channel_end(text: &str) -> Result<End, String> {
+    let (name, way) = match text.split_once(':') {
+        None => (text, Way::Both),
+        Some((name, "out")) => (name, Way::Out),
+        Some((name, "in")) => (name, Way::In),
+        Some((name, "both")) => (name, Way::Both),
+        Some((_, other)) => {
+            return Err(format!("\"{other}\" is no way: write in, out or both"));
+        }
+    };
+    let name = name
+        .parse::<ChannelName>()
+        .map_err(|error| format!("\"{name}\" is not {error}"))?;
+    Ok(End::Hub(name, way))
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(address) => address.fmt(f),
+            Self::Listen(address) => write!(f, "listen:{address}"),
+            Self::Exec(command) => write!(f, "exec:{command}"),
+            Self::Stdio => f.write_str("-"),
+            Self::Hub(channel, way) => {
+                write!(f, "hub:{channel}")?;
+                match way {
+                    Way::Out => f.write_str(":out"),
+                    Way::In => f.write_str(":in"),
+                    Way::Both => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(text: &str) -> End {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_end_is_printed_as_it_was_written() {
+        for text in [
+            "-",
+            "127.0.0.1:80",
+            "unix:/run/agent",
+            "listen:127.0.0.1:0",
+            "listen:unix:/run/x",
+            "exec:ruff server",
+            "hub:ticks",
+            "hub:ticks:in",
+            "hub:ticks:out",
+        ] {
+            assert_eq!(end(text).to_string(), text);
+        }
+        assert_eq!(end("hub:ticks:both"), end("hub:ticks"));
+    }
+
+    #[test]
+    fn what_is_no_end_says_what_would_be_one() {
+        let problem = |text: &str| text.parse::<End>().unwrap_err();
+        assert!(problem("ticks").contains("hub:ticks"));
+        assert!(problem("exec: ").contains("command"));
+        assert!(problem("hub:ticks:up").contains("in, out or both"));
+        assert!(problem("hub:Ticks").contains("Ticks"));
+        assert!(problem("listen:80").contains("port"));
+    }
+
+    #[test]
+    fn who_connects_is_the_client_and_a_command_is_what_the_other_is_not() {
+        let role = |a: &str, b: &str| (end(a).role(&end(b)), end(b).role(&end(a)));
+        let (client, server) = (SideName::Client, SideName::Server);
+        assert_eq!(role("listen::0", "exec:x"), (client, server));
+        assert_eq!(role("listen::0", ":80"), (client, server));
+        assert_eq!(role("exec:x", ":80"), (client, server));
+        assert_eq!(role("-", "exec:x"), (client, server));
+        assert_eq!(role("-", "listen::0"), (server, client));
+        assert_eq!(role("exec:x", "hub:ticks").0, server);
+    }
+}

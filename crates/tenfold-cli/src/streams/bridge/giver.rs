@@ -1,0 +1,218 @@
+//! Where the messages of one direction come from.
+
+use tenfold::asynchronous::{Reader, Subscriber};
+use tenfold::client::{self, OnGap, Subscribe};
+use tenfold::protocol::{ChannelName, Position};
+use tenfold::{
+    Address, DEFAULT_LIMIT, Decoder, ErrorKind, Event, PATIENCE, ReadError, Side, closing,
+};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, timeout_at};
+
+use super::last_line::LastLine;
+use crate::failure::Failure;
+use crate::flow::hub_client::{self, Outages};
+use crate::flow::options::HubPeer;
+use crate::words::Words;
+
+/// Bytes from a socket or a pipe.
+pub(super) type Bytes = Box<dyn AsyncRead + Send + Unpin>;
+
+/// Gives the messages of an end.
+pub(super) enum Giver {
+    /// The frames of a stream.
+    Frames(Box<Frames>),
+    /// The messages of a channel.
+    Channel(Box<Channel>),
+    /// Nothing ever.
+    Nobody,
+}
+
+/// What a giver has.
+pub(super) enum Next<'a> {
+    Event(Event<'a>),
+    /// Something happened that is no message, and was told to people.
+    Nothing,
+    End,
+}
+
+pub(super) struct Frames {
+    reader: Reader<Bytes>,
+    name: String,
+    /// What stands unread when it is closed can cost the other side what is on its way.
+    is_socket: bool,
+    ended: bool,
+}
+
+pub(super) struct Channel {
+    subscriber: Subscriber,
+    outages: Outages,
+    server: Address,
+    words: Words,
+}
+
+impl Giver {
+    /// A stream, of which frames are read. Text that consists of lines may end without a newline.
+    pub(super) fn frames(
+        bytes: Bytes,
+        side: &Side,
+        max_message: u64,
+        in_pieces: bool,
+        name: String,
+        is_socket: bool,
+    ) -> Self {
+        let mut decoder = Decoder::new(side).with_limit(max_message);
+        if in_pieces {
+            decoder = decoder.with_pieces_above(DEFAULT_LIMIT);
+        }
+        let bytes = match side.to_string().as_str() {
+            r"delim:\n" => Box::new(LastLine::new(bytes)),
+            _ => bytes,
+        };
+        Self::Frames(Box::new(Frames {
+            reader: Reader::with_decoder(bytes, decoder).with_patience(PATIENCE),
+            name,
+            is_socket,
+            ended: false,
+        }))
+    }
+
+    pub(super) fn channel(
+        channel: &ChannelName,
+        from: Position,
+        max_message: u64,
+        hub: &HubPeer,
+        words: &Words,
+    ) -> Self {
+        let options = Subscribe::new(channel.clone())
+            .from(from)
+            .limit(max_message)
+            .until_connected(hub.until_connected())
+            .once_connected(hub.once_connected())
+            .on_gap(OnGap::Stop);
+        Self::Channel(Box::new(Channel {
+            subscriber: Subscriber::new(hub.server.clone(), options),
+            outages: Outages::new(&hub.server, words),
+            server: hub.server.clone(),
+            words: words.clone(),
+        }))
+    }
+
+    /// Waits for what comes next. Dropped, it has lost nothing.
+    pub(super) async fn next(&mut self) -> Result<Next<'_>, Failure> {
+        match self {
+            Self::Frames(frames) => frames.next().await,
+            Self::Channel(channel) => channel.next().await,
+            Self::Nobody => std::future::pending().await,
+        }
+    }
+
+    /// What comes next, if it is there already; else the end of what is ready.
+    pub(super) fn ready(&mut self) -> Next<'_> {
+        match self {
+            Self::Frames(frames) => frames.ready(),
+            Self::Channel(channel) => channel.ready(),
+            Self::Nobody => Next::End,
+        }
+    }
+
+    /// Reads and throws away what a socket still has, for a while, so that closing it is no reset.
+    pub(super) async fn discard(&mut self) {
+        if let Self::Frames(frames) = self
+            && frames.is_socket
+            && !frames.ended
+        {
+            // Whatever goes wrong here, nothing is lost that was not lost before.
+            let _ = timeout_at(Instant::now() + closing::WAIT, frames.discard()).await;
+        }
+    }
+}
+
+impl Frames {
+    async fn next(&mut self) -> Result<Next<'_>, Failure> {
+        let Self {
+            reader,
+            name,
+            ended,
+            ..
+        } = self;
+        match reader.next_event().await {
+            Ok(Some(event)) => Ok(Next::Event(event)),
+            Ok(None) => {
+                *ended = true;
+                Ok(Next::End)
+            }
+            Err(error) => Err(unread(&error, name)),
+        }
+    }
+
+    fn ready(&mut self) -> Next<'_> {
+        match self.reader.buffered_event() {
+            Ok(event) => event.map_or(Next::End, Next::Event),
+            // It is met again by the next call that waits, which describes it better.
+            Err(_) => Next::End,
+        }
+    }
+
+    async fn discard(&mut self) {
+        let mut space = vec![0; 8 * 1024];
+        let mut discarded = 0;
+        while discarded < closing::DISCARD {
+            match self.reader.get_mut().read(&mut space).await {
+                Ok(0) | Err(_) => return,
+                Ok(n) => discarded += n,
+            }
+        }
+    }
+}
+
+impl Channel {
+    async fn next(&mut self) -> Result<Next<'_>, Failure> {
+        let Self {
+            subscriber,
+            outages,
+            server,
+            words,
+        } = self;
+        match subscriber.next_event().await {
+            Ok(Some(event)) => Ok(understood(event, outages, words)),
+            Ok(None) => Ok(Next::End),
+            Err(error) => Err(hub_client::failure(&error, server)),
+        }
+    }
+
+    fn ready(&mut self) -> Next<'_> {
+        match self.subscriber.buffered_event() {
+            Some(event) => understood(event, &mut self.outages, &self.words),
+            None => Next::End,
+        }
+    }
+}
+
+/// A message, or something to tell people.
+fn understood<'a>(event: client::Event<'a>, outages: &mut Outages, words: &Words) -> Next<'a> {
+    match event {
+        client::Event::Message(message) => return Next::Event(Event::Message(message.bytes)),
+        client::Event::Connected(answer) => {
+            outages.connected(&format!("message {} comes next", answer.from));
+        }
+        client::Event::Disconnected(notice) => outages.disconnected(&notice),
+        client::Event::Gap(gap) => words.warning(gap),
+        _ => {}
+    }
+    Next::Nothing
+}
+
+/// Why there is no next message of a stream, and whose fault that is.
+fn unread(error: &ReadError, name: &str) -> Failure {
+    match error {
+        ReadError::Decode(error) => {
+            let hint = match error.kind() {
+                ErrorKind::TooLarge { .. } => " (--max-message raises it)",
+                _ => "",
+            };
+            Failure::Framing(format!("from {name}: {error}{hint}"))
+        }
+        error => Failure::Other(format!("cannot read from {name}: {error}")),
+    }
+}

@@ -1,0 +1,190 @@
+//! An end of a bridge, opened.
+
+use std::io;
+use std::time::Duration;
+
+use tenfold::protocol::{ChannelName, Position};
+use tenfold::{Address, Listener, Side, SocketFile, Stream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use super::child::Child;
+use super::end::{End, Way};
+use super::giver::{self, Giver};
+use super::stdio;
+use super::taker::{self, Taker};
+use crate::failure::Failure;
+use crate::flow::connect;
+use crate::flow::options::HubPeer;
+use crate::words::Words;
+
+/// An end as it is to be opened, again and again where it can be.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    pub(super) end: End,
+    /// Whose frames come from there.
+    pub(super) reads: Side,
+    pub(super) writes: Side,
+    /// Whether a giant may come in pieces.
+    pub(super) in_pieces: bool,
+    pub(super) max_message: u64,
+    pub(super) hub: HubPeer,
+    pub(super) from: Position,
+    pub(super) timeout: Option<Duration>,
+    pub(super) words: Words,
+}
+
+/// Both directions of an end.
+pub(super) struct Joint {
+    pub(super) name: String,
+    pub(super) giver: Giver,
+    pub(super) taker: Taker,
+    pub(super) child: Option<Child>,
+}
+
+impl Seat {
+    /// Opens the end; one that listens waits for somebody at `door`.
+    pub(super) async fn open(&self, door: Option<&Door>) -> Result<Joint, Failure> {
+        match (&self.end, door) {
+            (End::Connect(address), _) => self.connect(address).await,
+            (End::Exec(command), _) => self.start(command),
+            (End::Stdio, _) => self.stdio(),
+            (End::Hub(channel, way), _) => Ok(self.channel(channel, *way)),
+            (End::Listen(_), Some(door)) => {
+                let accepted = door.accept().await;
+                let (stream, name) = accepted.map_err(|error| cannot_accept(&error))?;
+                self.socket(stream, name)
+            }
+            (End::Listen(_), None) => Err(cannot_accept(&io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    async fn connect(&self, address: &Address) -> Result<Joint, Failure> {
+        let (to, words) = (address.clone(), self.words.clone());
+        let (retry, timeout) = (self.hub.retry, self.timeout);
+        let connecting = move || connect::connect_patiently(&to, retry, timeout, &words);
+        let connected = tokio::task::spawn_blocking(connecting).await;
+        let stream = connected.map_err(|error| Failure::Other(error.to_string()))??;
+        self.socket(stream, address.to_string())
+    }
+
+    fn start(&self, command: &str) -> Result<Joint, Failure> {
+        let (child, stdout, stdin) = Child::start(command)?;
+        let name = self.end.to_string();
+        let joint = self.pipes(Box::new(stdout), Box::new(stdin), name);
+        Ok(Joint {
+            child: Some(child),
+            ..joint
+        })
+    }
+
+    fn stdio(&self) -> Result<Joint, Failure> {
+        let (stdin, stdout) = stdio::take()?;
+        let name = "stdin and stdout".to_owned();
+        Ok(self.pipes(Box::new(stdin), Box::new(stdout), name))
+    }
+
+    fn pipes(&self, from: giver::Bytes, into: taker::Bytes, name: String) -> Joint {
+        Joint {
+            giver: self.giver(from, &name, false),
+            taker: Taker::frames(into, &self.writes, name.clone(), true),
+            name,
+            child: None,
+        }
+    }
+
+    fn channel(&self, channel: &ChannelName, way: Way) -> Joint {
+        let (hub, words) = (&self.hub, &self.words);
+        Joint {
+            name: self.end.to_string(),
+            giver: match way {
+                Way::In => Giver::Nobody,
+                _ => Giver::channel(channel, self.from, self.max_message, hub, words),
+            },
+            taker: match way {
+                Way::Out => Taker::Nobody,
+                _ => Taker::channel(channel, hub, words),
+            },
+            child: None,
+        }
+    }
+
+    /// A connection that was made or accepted.
+    pub(super) fn socket(&self, stream: Stream, name: String) -> Result<Joint, Failure> {
+        let (from, into) = halves(stream).map_err(|error| {
+            Failure::Other(format!("cannot use the connection to {name}: {error}"))
+        })?;
+        Ok(Joint {
+            giver: self.giver(from, &name, true),
+            taker: Taker::frames(into, &self.writes, name.clone(), false),
+            name,
+            child: None,
+        })
+    }
+
+    fn giver(&self, bytes: giver::Bytes, name: &str, is_socket: bool) -> Giver {
+        Giver::frames(
+            bytes,
+            &self.reads,
+            self.max_message,
+            self.in_pieces,
+            name.to_owned(),
+            is_socket,
+        )
+    }
+}
+
+impl Joint {
+    /// Lets go of an end for which there is no other one.
+    pub(super) async fn dismiss(mut self) {
+        // Whoever it is may have gone already.
+        let _ = self.taker.finish().await;
+        self.giver.discard().await;
+    }
+}
+
+fn halves(stream: Stream) -> io::Result<(giver::Bytes, taker::Bytes)> {
+    stream.set_nonblocking(true)?;
+    Ok(match stream {
+        Stream::Tcp(stream) => {
+            let (from, into) = TcpStream::from_std(stream)?.into_split();
+            (Box::new(from), Box::new(into))
+        }
+        Stream::Unix(stream) => {
+            let (from, into) = UnixStream::from_std(stream)?.into_split();
+            (Box::new(from), Box::new(into))
+        }
+    })
+}
+
+/// A listener inside the runtime.
+#[derive(Debug)]
+pub(super) enum Door {
+    Tcp(TcpListener),
+    Unix(
+        UnixListener,
+        #[expect(dead_code, reason = "held for its drop, which removes the file")] SocketFile,
+    ),
+}
+
+impl Door {
+    pub(super) fn new(listener: Listener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(match listener {
+            Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Listener::Unix(listener, file) => Self::Unix(UnixListener::from_std(listener)?, file),
+        })
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<(Stream, String)> {
+        let stream: Stream = match self {
+            Self::Tcp(listener) => listener.accept().await?.0.into_std()?.into(),
+            Self::Unix(listener, _) => listener.accept().await?.0.into_std()?.into(),
+        };
+        let name = connect::peer_name(&stream);
+        Ok((stream, name))
+    }
+}
+
+pub(super) fn cannot_accept(error: &io::Error) -> Failure {
+    Failure::Other(format!("cannot accept a connection: {error}"))
+}

@@ -1,0 +1,253 @@
+//! `tenfold bridge`: two ends that frame differently.
+//!
+//! ```text
+//!   end A --> giver --> lane --> taker --> end B
+//!   end A <-- taker <-- lane <-- giver <-- end B
+//! ```
+//!
+//! A [session](session::run) is two opened ends and the two lanes between them. A
+//! [service](service::Service) makes one for each connection that it accepts.
+
+mod child;
+mod end;
+mod giver;
+mod joint;
+mod lane;
+mod last_line;
+mod service;
+mod session;
+mod stdio;
+mod taker;
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tenfold::Framing;
+use tenfold::protocol::Position;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::failure::Failure;
+use crate::flow::options::{HubPeer, ListenOptions};
+use crate::signals::{self, Signal};
+use crate::stderr;
+use crate::units;
+use crate::words::Words;
+use end::{End, Way};
+use joint::Seat;
+use service::{Listening, Service, Totals};
+use session::Terms;
+
+/// Join two ends that frame differently, in both directions
+#[derive(Args, Debug)]
+#[command(after_help = "\
+An end is one of these:
+  host:port  :port  unix:/path   somebody who listens there
+  listen:ADDR                    whoever connects there; each gets an other end of his own
+  exec:COMMAND                   a command of the shell, by its stdin and stdout
+  -                              stdin and stdout
+  hub:CHANNEL                    a channel of the hub: its messages from --from on, and what is
+                                 published; hub:CHANNEL:out and hub:CHANNEL:in are one of the two
+                                 (tcp://hub:80 is a host of that name)
+
+The end of one direction is passed on when everything before it is, and the other direction goes
+on: a session ends when both have ended. If one fails, both ends are closed, and the error says
+which end it was and where. With listen: only that session ends, with a warning; without it the
+exit code is that of the session. A command that exits with anything but 0 is a failure.
+SIGTERM ends all sessions between two messages; what was taken is handed over (--drain).
+
+Where client and server frame differently, who is connected to is the server, who connects is the
+client, and a command or a pipe is what the other end is not.
+
+Examples:
+  tenfold bridge listen::4000 exec:'ruff server' --framing line --to lsp
+  tenfold bridge listen::4001 127.0.0.1:5000 --framing u32be --to decimal:10
+  tenfold bridge exec:./sensor hub:ticks:in --framing cobs
+  tenfold bridge - unix:/run/agent.sock --framing netstring --to u32be")]
+pub(crate) struct Bridge {
+    /// The one end
+    #[arg(value_name = "A", allow_hyphen_values = true)]
+    a: End,
+
+    /// The other end
+    #[arg(value_name = "B", allow_hyphen_values = true)]
+    b: End,
+
+    /// How A is framed (see `tenfold framings`) [default: decimal:10]
+    #[arg(long, short = 'f', value_name = "FRAMING")]
+    framing: Option<Framing>,
+
+    /// How B is framed [default: as A]
+    #[arg(long, value_name = "FRAMING")]
+    to: Option<Framing>,
+
+    /// The largest message to accept
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = units::size)]
+    max_message: u64,
+
+    /// End after the first connection to listen:, as that session ends
+    #[arg(long)]
+    once: bool,
+
+    #[command(flatten)]
+    listening: ListenOptions,
+
+    #[command(flatten)]
+    hub: HubPeer,
+
+    /// Where to begin in a channel: first, next, last, a seq, -N or @TIME
+    #[arg(
+        long,
+        value_name = "PLACE",
+        default_value = "next",
+        allow_hyphen_values = true
+    )]
+    from: Position,
+
+    /// End a session in which nothing comes or goes for T; also bounds each attempt to connect
+    #[arg(long, value_name = "T", value_parser = units::duration)]
+    timeout: Option<Duration>,
+
+    /// How long the rest may take to be handed over at the end of a session that is cut short, and
+    /// a command to exit when its input and its output have ended
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
+    drain: Duration,
+
+    /// End with a line of JSON on stderr that says what was done
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bridge {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        self.check()?;
+        stderr::detach();
+        let runtime = Runtime::new();
+        let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
+        let (stop, stopped) = watch::channel(false);
+        let (said, signal) = watch::channel(None);
+        signals::on_first(move |first| {
+            said.send_replace(Some(first));
+            stop.send_replace(true);
+        })?;
+        let mut totals = Totals::default();
+        let result = runtime.block_on(async {
+            let service = self.service(stopped, words)?;
+            service.run(&mut totals).await
+        });
+        // A thread may still wait for stdin, or to connect.
+        runtime.shutdown_background();
+        let result = match *signal.borrow() {
+            Some(Signal::Interrupt) => Err(Failure::Interrupted),
+            _ => result,
+        };
+        self.tell(&totals, &result, words);
+        result
+    }
+
+    /// What cannot be joined.
+    fn check(&self) -> Result<(), Failure> {
+        let wrong = |words: &str| Err(Failure::Usage(words.to_owned()));
+        match (&self.a, &self.b) {
+            (End::Stdio, End::Stdio) => {
+                return wrong("both ends are stdin and stdout: `tenfold convert` is for that");
+            }
+            (End::Hub(a, from), End::Hub(b, into)) => match (from, into) {
+                _ if a == b => return wrong("both ends are the same channel"),
+                (Way::Out, Way::In) | (Way::In, Way::Out) => {}
+                _ => {
+                    return wrong(
+                        "between two channels messages go one way only, or they would go in circles: \
+                         write hub:FROM:out hub:TO:in",
+                    );
+                }
+            },
+            _ => {}
+        }
+        if matches!(self.a, End::Hub(..)) && self.framing.is_some() {
+            return wrong("a channel has no framing: --framing is that of A, and --to that of B");
+        }
+        if matches!(self.b, End::Hub(..)) && self.to.is_some() {
+            return wrong("a channel has no framing: --to is that of B, and --framing that of A");
+        }
+        let listens = self.a.is_listen() || self.b.is_listen();
+        if self.once && !listens {
+            return wrong("--once is for listen: without it there is only one session anyway");
+        }
+        if self.listening.port_file.is_some() && !listens {
+            return wrong("--port-file is for listen:");
+        }
+        Ok(())
+    }
+
+    fn service(&self, stop: watch::Receiver<bool>, words: &Words) -> Result<Service, Failure> {
+        let framing_a = self.framing.clone().unwrap_or_default();
+        let framing_b = match (&self.a, &self.to) {
+            (_, Some(to)) => to.clone(),
+            (End::Hub(..), None) => Framing::default(),
+            _ => framing_a.clone(),
+        };
+        let in_pieces = self.allows_pieces(&framing_a, &framing_b);
+        let seat = |end: &End, other: &End, framing: &Framing| {
+            let role = end.role(other);
+            Seat {
+                end: end.clone(),
+                reads: role.of(framing).clone(),
+                writes: end::opposite(role).of(framing).clone(),
+                in_pieces,
+                max_message: self.max_message,
+                hub: self.hub.clone(),
+                from: self.from,
+                timeout: self.timeout,
+                words: words.clone(),
+            }
+        };
+        let ends = [
+            seat(&self.a, &self.b, &framing_a),
+            seat(&self.b, &self.a, &framing_b),
+        ];
+        let listening = Listening::begin(&ends, self.listening.port_file.as_deref(), words)?;
+        Ok(Service {
+            ends,
+            listening,
+            is_once: self.once || !(self.a.is_many() && self.b.is_many()),
+            terms: Terms {
+                drain: self.drain,
+                timeout: self.timeout,
+                stop,
+            },
+            words: words.clone(),
+        })
+    }
+
+    /// Whether a giant message need not be there as a whole before it goes on.
+    fn allows_pieces(&self, a: &Framing, b: &Framing) -> bool {
+        let is_stream = |end: &End| !matches!(end, End::Hub(..));
+        let announces = |framing: &Framing| {
+            framing.client().announces_length() && framing.server().announces_length()
+        };
+        is_stream(&self.a) && is_stream(&self.b) && announces(a) && announces(b)
+    }
+
+    fn tell(&self, totals: &Totals, result: &Result<(), Failure>, words: &Words) {
+        let Totals {
+            sessions,
+            failed,
+            messages: [forth, back],
+        } = *totals;
+        if self.json {
+            words.object(&json!({
+                "sessions": sessions,
+                "failed": failed,
+                "a_to_b": forth,
+                "b_to_a": back,
+                "error": result.as_ref().err().filter(|failure| failure.is_failure()).map(ToString::to_string),
+            }));
+        } else {
+            words.detail(format_args!(
+                "{sessions} sessions, {failed} failed; {forth} messages from A to B, {back} from B to A"
+            ));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! `tenfold broadcast`: the same messages to everybody who connects.
+
+mod feed;
+mod relay;
+mod report;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use tenfold::{Address, Encoder, Listener};
+use tenfold_hub::{Broadcast as Engine, Observer, Options, Stats, WhenSlow, raise_fd_limit};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use crate::failure::Failure;
+use crate::flow::connect::cannot_listen;
+use crate::flow::input::Input;
+use crate::flow::options::{FramingOptions, ListenOptions, SideName};
+use crate::flow::port_file;
+use crate::flow::source::{In, Ticker};
+use crate::signals::{self, Signal};
+use crate::stderr;
+use crate::units;
+use crate::words::Words;
+use feed::Feed;
+use relay::Relay;
+
+/// Send the lines of stdin, or of a file, to everybody who connects
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Ends when its source does: everything is handed over to every client, and the connections are
+closed between two messages. What is sent while nobody is connected is lost (--wait-clients).
+
+Examples:
+  seq 1000 | tenfold broadcast --wait-clients 1
+  tenfold broadcast --every 3s --message 'The time is {time}'
+  tenfold broadcast --listen 127.0.0.1:0 --listen unix:/tmp/news --follow log.txt
+  tenfold broadcast --in frames --framing u32be recorded.bin")]
+pub(crate) struct Broadcast {
+    /// The messages; `-` is stdin
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+
+    /// Where clients connect; may be given several times
+    #[arg(
+        long,
+        short = 'l',
+        value_name = "ADDR",
+        default_value = "127.0.0.1:10010"
+    )]
+    listen: Vec<Address>,
+
+    #[command(flatten)]
+    listening: ListenOptions,
+
+    #[command(flatten)]
+    framing: FramingOptions,
+
+    /// How messages stand in the source
+    #[arg(
+        long = "in",
+        short = 'i',
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    format: In,
+
+    /// Send --message at once, and then every T
+    #[arg(long, value_name = "T", value_parser = units::duration, requires = "message", conflicts_with_all = ["file", "format"])]
+    every: Option<Duration>,
+
+    /// What to send with --every; `{time}` is the local time
+    #[arg(long, short = 'm', value_name = "TEXT", requires = "every")]
+    message: Option<String>,
+
+    /// Send this to each client first
+    #[arg(long, value_name = "TEXT")]
+    welcome: Option<String>,
+
+    /// Wait until N clients are connected before the first message
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    wait_clients: usize,
+
+    /// What to do about a client that is too far behind: hold the source, close the client, or leave
+    /// out messages for it. `wait=T` closes it after T [default: wait=30s; with --every and
+    /// --follow: close]
+    #[arg(long, value_name = "wait[=T]|close|skip", value_parser = when_slow)]
+    when_slow: Option<WhenSlow>,
+
+    /// At the end, close a client that has taken nothing for T
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
+    drain: Duration,
+
+    /// Wait for more at the end of FILE, as `tail -F` does: also when it is renamed, truncated or made
+    /// anew
+    #[arg(long, requires = "file", conflicts_with = "every")]
+    follow: bool,
+
+    /// Stop after N messages; it is a failure if there are fewer
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// End with a line of JSON on stderr that says what was done
+    #[arg(long)]
+    json: bool,
+}
+
+fn when_slow(text: &str) -> Result<WhenSlow, String> {
+    match text {
+        "wait" => Ok(WhenSlow::default()),
+        "close" => Ok(WhenSlow::Close),
+        "skip" => Ok(WhenSlow::Skip),
+        _ => match text.strip_prefix("wait=") {
+            Some(time) => units::duration(time).map(WhenSlow::Wait),
+            None => Err("write wait, wait=T, close or skip".to_owned()),
+        },
+    }
+}
+
+/// How the sending ended.
+enum Outcome {
+    SourceEnded(Result<(), Failure>),
+    Stopped(Signal),
+}
+
+impl Broadcast {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        let options = self.options(words)?;
+        let feed = self.feed(words)?;
+        stderr::detach();
+        let (stop, stopped) = oneshot::channel();
+        signals::on_first(|signal| {
+            // If nobody is there to be told, everything has ended already.
+            let _ = stop.send(signal);
+        })?;
+        // Thousands of clients are more than the usual limit allows. With less it works as well.
+        let _ = raise_fd_limit();
+        let listeners = self.listen(words)?;
+        let runtime =
+            Runtime::new().map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
+        let (outcome, stats) = runtime.block_on(async {
+            let engine = Engine::start(listeners, options)
+                .map_err(|error| Failure::Other(format!("cannot listen: {error}")))?;
+            let outcome = self.serve(&engine, feed, stopped, words).await;
+            words.progress("handing over what is left ...");
+            Ok((outcome, engine.drain().await))
+        })?;
+        let result = self.judge(outcome, &stats);
+        report::at_end(&stats, &result, self.json, words);
+        result
+    }
+
+    /// Sends until the source ends or a signal comes.
+    async fn serve(
+        &self,
+        engine: &Engine,
+        feed: Feed,
+        mut stopped: oneshot::Receiver<Signal>,
+        words: &Words,
+    ) -> Outcome {
+        let (done, mut ended) = oneshot::channel();
+        let (tail, count, speaker) = (engine.tail().clone(), self.count, words.clone());
+        let mut start = Some(move || {
+            // A thread of its own, for it waits: for input, for the clock, for slow clients.
+            thread::spawn(move || {
+                let _ = done.send(feed.run(&tail, count, &speaker));
+            });
+        });
+        let mut progress = report::Progress::new();
+        loop {
+            tokio::select! {
+                () = engine.wait_clients(self.wait_clients), if start.is_some() => {
+                    if let Some(start) = start.take() {
+                        start();
+                    }
+                }
+                Ok(result) = &mut ended => return Outcome::SourceEnded(result),
+                Ok(signal) = &mut stopped => return Outcome::Stopped(signal),
+                () = progress.due(), if words.shows_progress() => words.progress(progress.line(&engine.stats())),
+            }
+        }
+    }
+
+    fn judge(&self, outcome: Outcome, stats: &Stats) -> Result<(), Failure> {
+        match outcome {
+            Outcome::Stopped(Signal::Interrupt) => return Err(Failure::Interrupted),
+            Outcome::Stopped(Signal::Terminate) => {}
+            Outcome::SourceEnded(result) => result?,
+        }
+        if stats.stalled > 0 {
+            return Err(Failure::Other(format!(
+                "{} did not take the end within {:?} (--drain)",
+                report::clients(stats.stalled),
+                self.drain
+            )));
+        }
+        Ok(())
+    }
+
+    fn options(&self, words: &Words) -> Result<Options, Failure> {
+        let lasting = self.every.is_some() || self.follow;
+        let mut options = Options::new(match self.when_slow {
+            Some(chosen) => chosen,
+            None if lasting => WhenSlow::Close,
+            None => WhenSlow::default(),
+        });
+        options.drain = self.drain;
+        options.welcome = self.welcome()?;
+        let words = words.clone();
+        options.observer = Observer::new(move |event| report::on_event(&event, &words));
+        Ok(options)
+    }
+
+    /// The first frame of each client.
+    fn welcome(&self) -> Result<Bytes, Failure> {
+        let side = self.framing.framing.server();
+        if side.to_string().contains('/') {
+            return Err(Failure::Usage(format!(
+                "the first messages are framed differently in {side}, and a client can come at any time: \
+                 a broadcast needs one step"
+            )));
+        }
+        let mut frame = Vec::new();
+        if let Some(text) = &self.welcome {
+            Encoder::new(side)
+                .encode(text.as_bytes(), &mut frame)
+                .map_err(|error| Failure::Usage(format!("cannot frame --welcome: {error}")))?;
+        }
+        Ok(frame.into())
+    }
+
+    fn input(&self, words: &Words) -> Result<Input, Failure> {
+        match (self.follow, self.format) {
+            (false, _) => Input::file_or_stdin(&self.file),
+            (true, In::Whole) => Err(Failure::Usage(
+                "--follow never comes to the end that --in whole waits for".to_owned(),
+            )),
+            (true, _) if self.file.as_os_str() == "-" => Err(Failure::Usage(
+                "--follow is for a file: stdin is waited for anyway".to_owned(),
+            )),
+            (true, _) => Ok(Input::followed(self.file.clone(), words)),
+        }
+    }
+
+    fn feed(&self, words: &Words) -> Result<Feed, Failure> {
+        let framing = &self.framing.framing;
+        let (limits, to) = (self.framing.limits(), framing.server());
+        if let (Some(every), Some(message)) = (self.every, &self.message) {
+            let ticker = Ticker::new(vec![message.clone()], every);
+            return Ok(Feed::messages(Box::new(ticker), to));
+        }
+        let input = self.input(words)?;
+        let from = self.framing.side.unwrap_or(SideName::Server).of(framing);
+        Ok(match self.format {
+            In::Frames if from == to => Feed::Relay(Box::new(Relay::new(input, to, limits))),
+            format => Feed::messages(format.open(input, from, limits), to),
+        })
+    }
+
+    fn listen(&self, words: &Words) -> Result<Vec<Listener>, Failure> {
+        let mut listeners = Vec::new();
+        let mut places = Vec::new();
+        for address in &self.listen {
+            let failed = |error| cannot_listen(address, &error);
+            let listener = address.listen().map_err(failed)?;
+            places.push(listener.local_address().map_err(failed)?);
+            listeners.push(listener);
+        }
+        for place in &places {
+            words.note(format_args!("listening {place}"));
+        }
+        if let Some(path) = &self.listening.port_file {
+            port_file::write(path, &places)?;
+        }
+        Ok(listeners)
+    }
+}

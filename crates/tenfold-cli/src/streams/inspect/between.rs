@@ -1,0 +1,314 @@
+//! `--between`: a proxy that shows what passes.
+//!
+//! Each direction of a connection has a thread. It reads, passes on, and only then looks at what it
+//! has read: nothing that is wrong with the bytes, and nobody who does not read the rows, changes
+//! what passes.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tenfold::{Address, Framing, Listener, Stream};
+use tenfold_hub::raise_fd_limit;
+
+use super::Inspect;
+use super::lengths::Lengths;
+use super::recording::Recorder;
+use super::rows::{Stamp, Who};
+use super::sheet::Sheet;
+use super::shown::Shown;
+use super::stream::Stop;
+use super::track::Track;
+use crate::failure::Failure;
+use crate::flow::connect;
+use crate::flow::input::is_ready_within;
+use crate::numbers::{counted, size};
+use crate::words::Words;
+
+/// How long a signal can go unnoticed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Bytes that are passed on at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Connections at once: each has two threads, and up to five open files. More wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// How long the end waits for what was passed on to be looked at.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What all connections share.
+struct Shared {
+    /// Makes rows. Nothing is waited for under this lock.
+    sheet: Mutex<Sheet>,
+    shown: Shown,
+    under_way: UnderWay,
+    lengths: Mutex<[Lengths; 2]>,
+    recorder: Option<Recorder>,
+    framing: Framing,
+    max_message: u64,
+    /// Why nothing more is recorded.
+    unrecorded: Mutex<Option<Failure>>,
+    words: Words,
+}
+
+/// Serves until it is interrupted.
+pub(super) fn run(
+    options: &Inspect,
+    (address, upstream): (&Address, &Address),
+    framing: &Framing,
+    mut sheet: Sheet,
+    words: &Words,
+) -> Result<(), Failure> {
+    let recorder = match &options.record {
+        Some(dir) => Some(Recorder::create(dir, framing, upstream)?),
+        None => None,
+    };
+    let stop = Stop::watch()?;
+    let port_file = options.peer.listening.port_file.as_deref();
+    let listener = connect::listen(address, port_file, words)?;
+    // With less it works as well.
+    let _ = raise_fd_limit();
+    let shown = Shown::start(sheet.stdout().clone(), sheet.rows.json)?;
+    sheet.title();
+    shown.put(&mut sheet.batch);
+    let shared = Arc::new(Shared {
+        sheet: Mutex::new(sheet),
+        shown,
+        under_way: UnderWay::default(),
+        lengths: Mutex::default(),
+        recorder,
+        framing: framing.clone(),
+        max_message: options.max_message,
+        unrecorded: Mutex::default(),
+        words: words.clone(),
+    });
+    let served = serve(&listener, options, upstream, &shared, &stop);
+    // Who has its bytes may have gone already, and wants to see them.
+    shared.under_way.wait(|count| count.looks == 0);
+    shared.summarize();
+    let shown = shared.shown.finish();
+    served?;
+    if let Some(failure) = lock(&shared.unrecorded).take() {
+        return Err(failure);
+    }
+    stop.outcome()?;
+    shown
+}
+
+fn serve(
+    listener: &Listener,
+    options: &Inspect,
+    upstream: &Address,
+    shared: &Arc<Shared>,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Other(format!("cannot accept a connection: {error}"));
+    let mut connection = 0;
+    while !stop.came() && !shared.shown.has_failed() {
+        if shared.under_way.count().connections >= MAX_CONNECTIONS {
+            thread::sleep(TICK);
+            continue;
+        }
+        if !is_ready_within(listener.as_fd(), TICK).map_err(failed)? {
+            continue;
+        }
+        let client = match listener.accept() {
+            Ok(client) => client,
+            // Who has gone already, or no descriptors for the moment: the next one is another matter.
+            Err(error) => {
+                shared
+                    .words
+                    .warning(format_args!("cannot accept a connection: {error}"));
+                thread::sleep(TICK);
+                continue;
+            }
+        };
+        let (peer, upstream) = (options.peer.clone(), upstream.clone());
+        let carrier = Arc::clone(shared);
+        let carry = move || {
+            let shared = carrier;
+            let _counted = shared.under_way.begin(|count| &mut count.connections);
+            let name = connect::peer_name(&client);
+            shared
+                .words
+                .detail(format_args!("{connection}: {name} connected"));
+            match connect::connect(&upstream, &peer, &shared.words) {
+                Ok(server) => shared.join(connection, &client, &server),
+                Err(failure) => shared
+                    .words
+                    .warning(format_args!("{connection}: {failure}")),
+            }
+        };
+        if let Err(error) = thread::Builder::new().spawn(carry) {
+            shared.words.warning(format_args!(
+                "cannot carry connection {connection}: {error}"
+            ));
+        }
+        connection += 1;
+    }
+    Ok(())
+}
+
+impl Shared {
+    /// Carries a connection to its end.
+    fn join(&self, connection: u64, client: &Stream, server: &Stream) {
+        thread::scope(|scope| {
+            let forth = || self.carry(connection, true, client, server);
+            match thread::Builder::new().spawn_scoped(scope, forth) {
+                Ok(_) => self.carry(connection, false, server, client),
+                Err(error) => self
+                    .words
+                    .warning(format_args!("{connection}: cannot carry it: {error}")),
+            }
+        });
+        self.words.detail(format_args!("{connection}: ended"));
+    }
+
+    /// Carries one direction to its end, which is passed on like everything else.
+    fn carry(&self, connection: u64, client: bool, mut from: &Stream, mut to: &Stream) {
+        let who = Who { connection, client };
+        let side = if client {
+            self.framing.client()
+        } else {
+            self.framing.server()
+        };
+        let mut track = Track::new(side, self.max_message, Some(who));
+        let mut space = vec![0; CHUNK];
+        loop {
+            let read = match from.read(&mut space) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A reset ends the direction; the other side is told by an end, too.
+                Err(_) | Ok(0) => 0,
+                Ok(n) => n,
+            };
+            let bytes = &space[..read];
+            // Before the other side can have them: what it has is shown, even if all ends then.
+            let _look = self.under_way.begin(|count| &mut count.looks);
+            if read == 0 {
+                let _ = to.shutdown(Shutdown::Write);
+            } else if to.write_all(bytes).is_err() {
+                // Nobody takes them, so they have not passed. What comes back still does.
+                let _ = from.shutdown(Shutdown::Read);
+                continue;
+            }
+            self.record(who, bytes);
+            self.look(&mut track, who, bytes);
+            if read == 0 {
+                break;
+            }
+        }
+        if track.is_broken() {
+            self.words.note(format_args!(
+                "{connection}: the {} has sent {} in all; what came behind the break was passed on and not decoded",
+                who.name(),
+                size(track.bytes())
+            ));
+        }
+    }
+
+    /// Records what was passed on; nothing is the end. What passes goes on also when that fails.
+    fn record(&self, who: Who, bytes: &[u8]) {
+        let Some(recorder) = &self.recorder else {
+            return;
+        };
+        let mut unrecorded = lock(&self.unrecorded);
+        if unrecorded.is_some() {
+            return;
+        }
+        if let Err(failure) = recorder.record(who, bytes) {
+            self.words.warning(format_args!(
+                "{failure}; from here on nothing is recorded, and everything is passed on"
+            ));
+            *unrecorded = Some(failure);
+        }
+    }
+
+    /// Shows what was passed on; nothing is the end.
+    fn look(&self, track: &mut Track, who: Who, bytes: &[u8]) {
+        let stamp = Stamp::now();
+        let mut sheet = lock(&self.sheet);
+        let was_broken = track.is_broken();
+        let (quiet, rows) = (sheet.quiet, sheet.rows);
+        let rows = (!quiet).then_some(&rows);
+        let mut lengths = lock(&self.lengths);
+        let lengths = &mut lengths[usize::from(!who.client)];
+        if bytes.is_empty() {
+            track.end(Some(&stamp), rows, &mut sheet.batch, |_, found| {
+                lengths.note(found);
+            });
+        } else {
+            track.take(bytes, Some(&stamp), rows, &mut sheet.batch, |_, found| {
+                lengths.note(found);
+            });
+        }
+        if track.is_broken() && !was_broken {
+            sheet.report(track);
+        }
+        self.shown.put(&mut sheet.batch);
+    }
+
+    fn summarize(&self) {
+        let mut sheet = lock(&self.sheet);
+        let lengths = lock(&self.lengths);
+        sheet.both(&lengths, [self.framing.client(), self.framing.server()]);
+        if let Some(recorder) = &self.recorder {
+            let connections = counted(recorder.connections(), "connection");
+            self.words.note(format_args!("recorded {connections}"));
+        }
+        self.shown.close(&mut sheet.batch);
+    }
+}
+
+/// What has begun and not ended.
+#[derive(Debug, Default)]
+struct UnderWay {
+    count: Mutex<Count>,
+    ended: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    connections: usize,
+    /// Reads that are being passed on and looked at.
+    looks: usize,
+}
+
+/// One of a count, which ends when this is dropped.
+struct Begun<'a> {
+    of: &'a UnderWay,
+    which: fn(&mut Count) -> &mut usize,
+}
+
+impl UnderWay {
+    fn begin(&self, which: fn(&mut Count) -> &mut usize) -> Begun<'_> {
+        *which(&mut lock(&self.count)) += 1;
+        Begun { of: self, which }
+    }
+
+    fn count(&self) -> Count {
+        *lock(&self.count)
+    }
+
+    /// Waits for a count, but not for long: a peer can take as long as it likes.
+    fn wait(&self, is_met: impl Fn(&Count) -> bool) {
+        let waited = self
+            .ended
+            .wait_timeout_while(lock(&self.count), PATIENCE, |count| !is_met(count));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        *(self.which)(&mut lock(&self.of.count)) -= 1;
+        self.of.ended.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,174 @@
+//! The whole stream by another framing.
+
+use tenfold::Framing;
+
+use super::near::{Near, near};
+use super::{Finding, Scene, Works, looks};
+use crate::numbers::counted;
+use crate::streams::inspect::rank::{self, WORTH_NAMING};
+use crate::streams::inspect::trial::{End, Rarity, Sample, Trial};
+
+/// What clients of `PostgreSQL` ask first unless they are told not to, and what it answers.
+const ENCRYPTION: &[(&str, &str)] = &[
+    ("u32be-4@1", "fixed:1/u32be-4@1"),
+    ("u32be-4/u32be-4@1", "u32be-4/u32be-4/u32be-4@1"),
+    ("u32be-4/u32be-4@1", "u32be-4/u32be-4/u32be-4/u32be-4@1"),
+];
+
+pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
+    let rarity = Rarity::of(scene.window.beginning());
+    let Some(sample) = scene.beginning(&rarity) else {
+        return Vec::new();
+    };
+    let before = Trial::run(scene.side, sample, None);
+    let as_it_was = before.score();
+    // What explains less than the framing at hand is no better.
+    let near = best_near(scene, sample).filter(|near| near.1 > as_it_was);
+    let far = best_far(scene, sample).filter(|far| {
+        // What was right before the break is no chance, however much of the stream comes behind it; a
+        // delimiter may stand anywhere.
+        if far.2 && far.1 < before.bits {
+            return false;
+        }
+        // The mistake that people make is likelier than a framing that fits as well.
+        let needed = near
+            .as_ref()
+            .map_or(as_it_was, |near| as_it_was.max(near.1 * 1.5));
+        far.1 > needed.max(WORTH_NAMING)
+    });
+    let encryption = encryption(scene, sample);
+    match (encryption, far, near) {
+        (Some(finding), _, _)
+        | (None, Some((finding, ..)), _)
+        | (None, None, Some((finding, _))) => {
+            vec![finding]
+        }
+        (None, None, None) => unpadded(scene, sample).into_iter().collect(),
+    }
+}
+
+/// Whether a trial gets past the break, and to the end of what is there, but for a last frame that
+/// may be cut.
+fn gets_through(scene: Scene<'_>, trial: &Trial) -> bool {
+    let past = trial.explained > scene.broken();
+    let cut_at_the_end = matches!(&trial.end, End::Broken(error) if error.is_truncated())
+        && trial.messages > 1
+        && trial.explained * 10 >= trial.total * 8;
+    past && (trial.is_complete() || cut_at_the_end) && !trial.cuts_anything()
+}
+
+fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
+    let line = scene.side.to_string();
+    if line.contains('/') {
+        return None;
+    }
+    let mut best: Option<(Near, Trial)> = None;
+    for near in near(&line) {
+        let trial = Trial::run(&near.side, sample, None);
+        // A few more bits for one that comes later would be chance.
+        let enough = best
+            .as_ref()
+            .map_or(4.0, |(_, best)| best.score().max(6.0) * 1.3);
+        if gets_through(scene, &trial) && trial.score() > enough {
+            best = Some((near, trial));
+        }
+    }
+    let (near, trial) = best?;
+    let works = works(near.side.to_string(), &trial, sample);
+    let finding = Finding {
+        works: Some(works),
+        ..Finding::new(near.kind, 92, near.says)
+    };
+    Some((finding, trial.score()))
+}
+
+/// The finding, what it is worth, and whether any bytes are its frames.
+fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)> {
+    let ranked = rank::rank(sample.bytes, sample.whole);
+    let first = ranked
+        .into_iter()
+        .find(|ranked| ranked.side != *scene.side && gets_through(scene, &ranked.trial))?;
+    // A block of headers has lines, and is no stream of lines.
+    if looks::is_block(scene)
+        && first.side.to_string().starts_with("delim:")
+        && looks::has_block(sample.bytes)
+    {
+        return None;
+    }
+    let name = match first.presets.as_slice() {
+        [] => String::new(),
+        _ => format!(" ({})", first.name()),
+    };
+    let line = first.side.to_string();
+    let score = first.trial.score();
+    let finding = Finding {
+        works: Some(works(line.clone(), &first.trial, sample)),
+        ..Finding::new(
+            "other-framing",
+            if score > 2.0 * WORTH_NAMING { 85 } else { 60 },
+            format!(
+                "the stream is framed as {line}{name}, not as {}",
+                scene.side
+            ),
+        )
+    };
+    Some((finding, score, first.trial.is_anywhere()))
+}
+
+fn works(framing: String, trial: &Trial, sample: Sample<'_>) -> Works {
+    Works {
+        framing,
+        messages: trial.messages,
+        bytes: trial.explained,
+        of: trial.total,
+        is_whole: sample.whole,
+    }
+}
+
+fn encryption(scene: Scene<'_>, sample: Sample<'_>) -> Option<Finding> {
+    let line = scene.side.to_string();
+    let (_, trial, with) =
+        ENCRYPTION
+            .iter()
+            .filter(|(of, _)| *of == line)
+            .find_map(|(_, with)| {
+                let framing: Framing = with.parse().ok()?;
+                let trial = Trial::run(framing.client(), sample, None);
+                gets_through(scene, &trial).then_some((framing, trial, *with))
+            })?;
+    Some(Finding {
+        works: Some(works(with.to_owned(), &trial, sample)),
+        ..Finding::new(
+            "encryption-request",
+            96,
+            "PostgreSQL's client asks for encryption first, and the answer is one byte without a frame \
+             (connect with sslmode=disable gssencmode=disable, or use a framing that has these steps)",
+        )
+    })
+}
+
+/// A number in front of the message, and nothing that ends it: no framing can read that.
+fn unpadded(scene: Scene<'_>, sample: Sample<'_>) -> Option<Finding> {
+    let line = scene.side.to_string();
+    let width = line.strip_prefix("decimal:")?;
+    let mut rest = sample.bytes;
+    let mut frames = 0;
+    while !rest.is_empty() {
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let number = std::str::from_utf8(&rest[..digits]).ok()?;
+        let length: usize = number.parse().ok()?;
+        rest = rest.get(digits + length..)?;
+        frames += 1;
+    }
+    (frames > 0 && sample.whole).then(|| {
+        Finding::new(
+            "unpadded",
+            90,
+            format!(
+                "the sender writes the length and does not pad it: {} can be told only as long as no message \
+                 begins with a digit (pad the length to {width} characters)",
+                counted(frames, "frame")
+            ),
+        )
+    })
+}

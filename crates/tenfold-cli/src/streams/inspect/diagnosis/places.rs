@@ -1,0 +1,459 @@
+//! The framing is right, and one frame is not: where the stream is right again, and what that says.
+
+use tenfold::{Decoder, ErrorKind, Event, Framing, Side};
+
+use super::near::near;
+use super::{Finding, Scene};
+use crate::numbers::{counted, grouped};
+use crate::streams::inspect::trial::{End, Rarity, Sample, Trial, is_padded};
+use crate::streams::inspect::walker::Frame;
+
+/// How far to look for the next header.
+const REACH: u64 = 32 * 1024;
+
+/// Messages that a place must lead to if they do not lead to the end.
+const ENOUGH: u64 = 3;
+
+/// The least that tells frames from other bytes.
+const PROOF: f64 = 12.0;
+
+/// Framings that are met beside another one.
+const OTHERS: &[&str] = &[
+    "u32be",
+    "u32le",
+    "u16be",
+    "u16le",
+    "decimal:10",
+    "netstring",
+    "u64be",
+];
+
+/// The longest message that is believed when nothing but four bytes says so.
+const BELIEVED: u64 = 1 << 28;
+
+/// The frame whose length cannot be right, and where the stream goes on.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    /// The frame that is wrong: the last good one, or the one that the end cuts.
+    frame: Option<Frame>,
+    /// Where it ends by its header.
+    end: u64,
+    /// Where the next frame really begins.
+    next: u64,
+}
+
+pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
+    let side = scene.steady();
+    let (_, around) = scene.window.from(scene.last.map_or(0, |last| last.offset));
+    let rarity = Rarity::of(around);
+    let place = Place {
+        scene,
+        side: &side,
+        rarity: &rarity,
+    };
+    let mut findings = Vec::new();
+    findings.extend(place.too_large());
+    findings.extend(place.not_closed());
+    findings.extend(place.interleaved_headers());
+    findings.extend(place.frame_inside());
+    findings.extend(place.framed_otherwise());
+    let Some(gap) = place.gap() else {
+        return findings;
+    };
+    findings.push(if gap.next > gap.end {
+        place.too_much(gap)
+    } else {
+        too_little(gap)
+    });
+    findings
+}
+
+/// The bytes around the break, and the framing that holds there.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    scene: Scene<'a>,
+    side: &'a Side,
+    rarity: &'a Rarity,
+}
+
+impl Place<'_> {
+    /// Whether frames begin at this offset, surely enough.
+    fn goes_on_at(&self, offset: u64) -> bool {
+        let bytes = self.scene.from(offset);
+        let trial = self.try_from(bytes);
+        match trial.end {
+            End::Exact => trial.messages > 0 && trial.bits >= PROOF,
+            End::Open => trial.messages >= ENOUGH.min(2) && trial.bits >= PROOF,
+            End::Broken(_) => trial.messages >= ENOUGH && trial.bits >= 2.0 * PROOF,
+        }
+    }
+
+    fn try_from(&self, bytes: &[u8]) -> Trial {
+        let sample = Sample {
+            bytes,
+            whole: self.scene.ended,
+            rarity: self.rarity,
+        };
+        Trial::run_at_most(self.side, sample, None, 32)
+    }
+
+    /// Whether the stream is right at this offset, also because it is its end.
+    fn is_right_at(&self, offset: u64) -> bool {
+        (self.scene.ended && offset == self.scene.window.end()) || self.goes_on_at(offset)
+    }
+
+    /// Looks for the next frame: first behind the header of the frame that is wrong.
+    fn gap(&self) -> Option<Gap> {
+        let broken = self.scene.broken();
+        if let Some(cut) = self.cut_frame() {
+            let next = (broken + 1..self.scene.window.end()).take(take(REACH));
+            let next = next.into_iter().find(|at| self.goes_on_at(*at))?;
+            return Some(Gap {
+                frame: Some(cut),
+                end: cut.offset + cut.size,
+                next,
+            });
+        }
+        let start = self.scene.last.map_or(0, |last| last.offset);
+        let next = (start + 1..self.scene.window.end())
+            .take(take(REACH))
+            .find(|at| *at != broken && self.goes_on_at(*at))?;
+        Some(Gap {
+            frame: self.scene.last,
+            end: broken,
+            next,
+        })
+    }
+
+    /// The frame that the end of the stream cuts, by what its header says.
+    fn cut_frame(&self) -> Option<Frame> {
+        self.scene.error.is_truncated().then_some(())?;
+        self.frame_at(self.scene.broken())
+    }
+
+    /// The frame that begins here by its header, whether all of it is there or not.
+    fn frame_at(&self, offset: u64) -> Option<Frame> {
+        let mut decoder = Decoder::new(self.side)
+            .with_limit(u64::MAX)
+            .with_pieces_above(0);
+        let bytes = self.scene.from(offset);
+        for size in 1..=bytes.len().min(64) {
+            decoder.feed(&bytes[size - 1..size]);
+            match decoder.next_event() {
+                Ok(Some(Event::Begin {
+                    length: Some(length),
+                })) => {
+                    let size = length.checked_add(size as u64)?;
+                    let index = self.scene.error.index();
+                    return Some(Frame {
+                        index,
+                        offset,
+                        size,
+                        length,
+                    });
+                }
+                Ok(Some(Event::Message(_))) => {
+                    let index = self.scene.error.index();
+                    let (size, length) = (size as u64, 0);
+                    return Some(Frame {
+                        index,
+                        offset,
+                        size,
+                        length,
+                    });
+                }
+                Ok(None) => {}
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// A frame like the others, but for its size.
+    fn too_large(&self) -> Option<Finding> {
+        let ErrorKind::TooLarge { declared, limit } = self.scene.error.kind() else {
+            return None;
+        };
+        let Some(declared) = declared else {
+            let says = format!(
+                "message {} has more than {} bytes, which is what is allowed, and its end is not among them: \
+                 --max-message lets it through, if it is one",
+                self.scene.error.index(),
+                grouped(*limit)
+            );
+            return Some(Finding::new("too-large", 55, says));
+        };
+        let frame = self.frame_at(self.scene.broken())?;
+        let end = frame.offset + frame.size;
+        let count = counted(*declared, "byte");
+        let index = frame.index;
+        if self.is_right_at(end) {
+            let says = format!(
+                "message {index} is whole and has {count}, which is more than was allowed: --max-message {declared} \
+                 lets it through"
+            );
+            return Some(Finding::new("too-large", 97, says));
+        }
+        let bytes = self.scene.from(frame.offset);
+        let header = &bytes[..bytes.len().min(take(frame.size - frame.length))];
+        // Digits and what pads them are hardly there by chance; any four bytes are a number.
+        let is_header =
+            self.side.to_string().starts_with("decimal") && (index > 0 || is_padded(header));
+        // Its end is not at hand.
+        let is_possible = !self.scene.ended && end > self.scene.window.end();
+        (is_possible && (is_header || *declared <= BELIEVED)).then(|| {
+            let says = format!(
+                "message {index} has {count}, if its length is right, which is more than was allowed: --max-message \
+                 {declared} lets it through"
+            );
+            let certainty = if is_header { 90 } else { 40 };
+            Finding::new("too-large", certainty, says)
+        })
+    }
+
+    /// A frame that the next one begins in, before what closes it.
+    fn not_closed(&self) -> Option<Finding> {
+        let ErrorKind::BadClose { at } = self.scene.error.kind() else {
+            return None;
+        };
+        let index = self.scene.error.index();
+        self.goes_on_at(*at).then(|| {
+            Finding::new(
+                "run-together",
+                90,
+                format!(
+                    "two frames run together: the bytes that close message {index} are missing, and at offset {at} \
+                     the next frame begins in their place"
+                ),
+            )
+        })
+    }
+
+    /// Two headers, and then the two payloads.
+    fn interleaved_headers(&self) -> Option<Finding> {
+        let first = self.cut_frame().or(self.scene.last)?;
+        let header = first.size - first.length;
+        if header == 0 || first.length == 0 {
+            return None;
+        }
+        let second = self.frame_at(first.offset + header)?;
+        let next = second.offset + second.size + first.length;
+        (second.size - second.length == header && second.length > 0 && self.is_right_at(next)).then(|| {
+            Finding::new(
+                "run-together",
+                90,
+                format!(
+                    "two frames run together: message {} is header, header, payload, payload; two threads write to \
+                     one socket at once (write each frame in one piece, under a lock)",
+                    first.index
+                ),
+            )
+        })
+    }
+
+    /// A whole frame in the middle of another one, which goes on behind it.
+    fn frame_inside(&self) -> Option<Finding> {
+        let outer = self.cut_frame().or(self.scene.last)?;
+        let end = outer.offset + outer.size;
+        let payload = end - outer.length;
+        let strict = self.side.to_string().starts_with("decimal:");
+        for at in (payload + 1..end.min(self.scene.window.end())).take(take(REACH)) {
+            let Some(inner) = self.frame_at(at).filter(|inner| inner.length > 0) else {
+                continue;
+            };
+            let next = at + inner.size + (end - at);
+            let at_the_end = strict && self.scene.ended && next == self.scene.window.end();
+            if at_the_end || self.goes_on_at(next) {
+                return Some(Finding::new(
+                    "run-together",
+                    88,
+                    format!(
+                        "two frames run together: inside message {}, at offset {at}, stands another whole frame; two \
+                         threads write to one socket at once (write each frame in one piece, under a lock)",
+                        outer.index
+                    ),
+                ));
+            }
+        }
+        None
+    }
+
+    /// One frame by another framing, and from then on all is well.
+    fn framed_otherwise(&self) -> Option<Finding> {
+        let broken = self.scene.broken();
+        if broken == 0 {
+            return None;
+        }
+        let index = self.scene.error.index();
+        for near in near(&self.side.to_string()) {
+            if self.leads_on(&near.side, false) {
+                return Some(Finding::new(
+                    near.kind,
+                    82,
+                    format!(
+                        "message {index} alone is framed as {}, and the next one is right again: {}",
+                        near.side, near.says
+                    ),
+                ));
+            }
+        }
+        let others = OTHERS
+            .iter()
+            .filter_map(|line| line.parse::<Framing>().ok());
+        let other = others
+            .map(|framing| framing.client().clone())
+            .find(|side| side != self.side && self.leads_on(side, true))?;
+        Some(Finding::new(
+            "other-framing",
+            82,
+            format!(
+                "message {index} is framed as {other}, and those before it are not: two programs that frame \
+                 differently write to one stream, or the sender changes its framing here"
+            ),
+        ))
+    }
+
+    /// Whether one frame by this framing leads from the break to a place where all is well; the end of
+    /// the stream is one if `end` says so.
+    fn leads_on(&self, side: &Side, end: bool) -> bool {
+        let broken = self.scene.broken();
+        let sample = Sample {
+            bytes: self.scene.from(broken),
+            whole: self.scene.ended,
+            rarity: self.rarity,
+        };
+        let trial = Trial::run_at_most(side, sample, None, 1);
+        let behind = broken + trial.explained;
+        let at_the_end = end && self.scene.ended && behind == self.scene.window.end();
+        trial.messages == 1 && trial.bits > 3.0 && (at_the_end || self.goes_on_at(behind))
+    }
+
+    /// There are bytes between the end of a frame and the next one.
+    fn too_much(&self, gap: Gap) -> Finding {
+        let extra = self.scene.window.between(gap.end, gap.next);
+        let count = counted(gap.next - gap.end, "byte");
+        let Some(frame) = gap.frame else {
+            return Finding::new(
+                "begins-inside",
+                70,
+                format!(
+                    "the stream begins inside a frame: the first one that is whole begins at offset {} (the recording \
+                     began too late, or the start of the first frame is missing)",
+                    gap.next
+                ),
+            );
+        };
+        if let Some(finding) = self.characters(frame, gap) {
+            return finding;
+        }
+        let header = frame.size - frame.length;
+        let (certainty, says) = match extra {
+            [b'\n' | 0] | [b'\r', b'\n'] => (
+                80,
+                format!(
+                    "behind message {} stands \"{}\", which its length does not count",
+                    frame.index,
+                    extra.escape_ascii()
+                ),
+            ),
+            _ if extra.len() as u64 == header => (
+                78,
+                format!(
+                    "the length of message {} is off by {header}, the header's own size: the sender takes it away \
+                     once too often",
+                    frame.index
+                ),
+            ),
+            _ => (
+                66,
+                format!(
+                    "{count} between message {} and the next header, at offset {}, are in no frame: a frame lost its \
+                     header (is a frame's beginning missing?), or the length of message {} is too small by {}",
+                    frame.index,
+                    gap.next,
+                    frame.index,
+                    gap.next - gap.end
+                ),
+            ),
+        };
+        let kind = if certainty == 78 {
+            "header-counted"
+        } else {
+            "extra-bytes"
+        };
+        Finding::new(kind, certainty, says)
+    }
+
+    /// The message and what is left over have as many characters as the length says bytes.
+    fn characters(&self, frame: Frame, gap: Gap) -> Option<Finding> {
+        let start = frame.offset + frame.size - frame.length;
+        let all = self.scene.window.between(start, gap.next);
+        let in_utf16 = all.len() as u64 == 2 * frame.length && super::looks::is_utf16(all);
+        let in_utf8 =
+            std::str::from_utf8(all).is_ok_and(|text| text.chars().count() as u64 == frame.length);
+        let in_units = std::str::from_utf8(all)
+            .is_ok_and(|text| text.encode_utf16().count() as u64 == frame.length);
+        let encoding = match (in_utf8 || in_units, in_utf16) {
+            (true, _) => "UTF-8",
+            (_, true) => "UTF-16",
+            _ => return None,
+        };
+        Some(Finding::new(
+            "characters",
+            91,
+            format!(
+                "the header of message {} counted characters where bytes are counted: its {} are {} in {encoding} \
+                 (encode first, then take the length)",
+                frame.index,
+                counted(frame.length, "character"),
+                counted(all.len() as u64, "byte"),
+            ),
+        ))
+    }
+}
+
+/// The next frame begins inside the one that is wrong.
+fn too_little(gap: Gap) -> Finding {
+    let Some(frame) = gap.frame else {
+        return Finding::new("begins-inside", 60, "the stream begins inside a frame");
+    };
+    let header = frame.size - frame.length;
+    let missing = gap.end - gap.next;
+    let (index, next) = (frame.index, gap.next);
+    if missing == header {
+        return Finding::new(
+            "header-counted",
+            86,
+            format!(
+                "the length of message {index} counts its own header: it is off by {header}, the header's size"
+            ),
+        );
+    }
+    if next == frame.offset + header {
+        return Finding::new(
+            "missing-payload",
+            84,
+            format!(
+                "the payload of message {index} is missing: its header says {}, and the next header follows at once",
+                counted(frame.length, "byte")
+            ),
+        );
+    }
+    Finding::new(
+        "missing-bytes",
+        72,
+        format!(
+            "{} missing in message {index}: its header says {}, and the next header stands at offset {next}, inside \
+             it (a part of a frame was lost: a short write, or two senders one after the other)",
+            match missing {
+                1 => "1 byte is".to_owned(),
+                _ => format!("{} are", counted(missing, "byte")),
+            },
+            counted(frame.length, "byte")
+        ),
+    )
+}
+
+fn take(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,244 @@
+//! `tenfold inspect`: the framing doctor.
+//!
+//! What is decided here takes bytes and gives findings, and does no I/O:
+//!
+//! ```text
+//!   window, walker   the bytes at hand, and the frames in them
+//!   trial, rank      how well a framing explains bytes, and which one does best
+//!   signatures       what the messages of a protocol look like
+//!   diagnosis/       why a stream breaks
+//!   rows, preview, dump, lengths, report, paint      all of that as text or JSON
+//!   track            one direction of a stream: the walker, and what it writes
+//! ```
+//!
+//! What drives them: `stream` (a file, stdin or a connection), `between` (a proxy), and
+//! `recording` (what the proxy wrote down).
+
+mod between;
+mod diagnosis;
+mod dump;
+mod lengths;
+mod paint;
+mod preview;
+mod rank;
+mod recording;
+mod report;
+mod rows;
+mod sheet;
+mod shown;
+mod signatures;
+mod stream;
+mod track;
+mod trial;
+mod walker;
+mod window;
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
+use tenfold::{Address, Framing, FramingError, Side};
+
+use crate::failure::Failure;
+use crate::flow::connect;
+use crate::flow::input::Input;
+use crate::flow::options::{PeerOptions, SideName, side_of_file};
+use crate::flow::payload::Payload;
+use crate::stderr;
+use crate::streams::recv::{address_in, open_file};
+use crate::units;
+use crate::words::{Color, Words};
+
+use rows::Columns;
+use sheet::Sheet;
+
+/// Show what is in a stream, or what is wrong with it, where, and what it looks like
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A row for each message, then a summary. Where the stream breaks, the bytes around the place, the
+likely cause, and a framing that would have worked are shown; the exit code is then 4.
+--between stands between a client and a server: it passes everything on as it comes, whether it
+can be decoded or not, and shows both directions until it is interrupted. Rows that nobody reads
+hold nothing up; beyond 16 MiB they are left out, and that is said. Bytes are shown and recorded as
+they are, passwords as well. --timeout is for the connection to the second address.
+
+Examples:
+  tenfold inspect capture.bin
+  tenfold inspect capture.bin --framing auto
+  tenfold inspect capture.bin --hex 17
+  tenfold inspect 127.0.0.1:10010 --json
+  tenfold inspect --between :5433 :5432 --framing postgres --record session/
+  tenfold inspect session/")]
+pub(crate) struct Inspect {
+    /// A file, a recording (directory), `-` for stdin, or an address to connect to
+    #[arg(
+        value_name = "FILE|ADDR|-",
+        required_unless_present_any = ["listen", "between"],
+        conflicts_with_all = ["listen", "between"]
+    )]
+    from: Option<OsString>,
+
+    /// Listen at the first address, and pass everything on to and from the second
+    #[arg(long, num_args = 2, value_names = ["LISTEN", "UPSTREAM"], conflicts_with = "listen")]
+    between: Option<Vec<Address>>,
+
+    /// Write what passes into this new directory: both streams of each connection, with times
+    // What is required is not, for clap, where it conflicts with what is there.
+    #[arg(long, value_name = "DIR", requires = "between", conflicts_with_all = ["from", "listen"])]
+    record: Option<PathBuf>,
+
+    #[command(flatten)]
+    peer: PeerOptions,
+
+    /// The framing, as one line: a preset or a rule (see `tenfold framings`); or `auto`, which tries
+    /// them all and says which one explains the stream best
+    #[arg(long, short = 'f', value_name = "FRAMING|auto")]
+    framing: Option<Choice>,
+
+    /// Whose frames these are, where client and server frame differently: of a file or of stdin
+    #[arg(long, value_name = "SIDE")]
+    side: Option<SideName>,
+
+    /// The largest message to accept
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = units::size)]
+    max_message: u64,
+
+    /// Show one message, counted from 0, as a hex dump with its header
+    #[arg(long, value_name = "N", conflicts_with_all = ["between", "summary"])]
+    hex: Option<u64>,
+
+    /// Show the value that is in each message as JSON, for messages of up to 64 KiB
+    #[arg(long, value_name = "KIND", value_enum)]
+    payload: Option<Payload>,
+
+    /// Leave the rows out
+    #[arg(long)]
+    summary: bool,
+
+    /// One JSON object on each line: messages, then what is wrong, then the summary
+    #[arg(long)]
+    json: bool,
+}
+
+/// `--framing`.
+#[derive(Clone, Debug)]
+enum Choice {
+    Auto,
+    Line(Framing),
+}
+
+impl FromStr for Choice {
+    type Err = FramingError;
+
+    fn from_str(text: &str) -> Result<Self, FramingError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            line => line.parse().map(Self::Line),
+        }
+    }
+}
+
+/// Which side of which framing to read, or to find out.
+#[derive(Clone, Debug)]
+enum Reading {
+    Auto,
+    By(Side),
+}
+
+impl Inspect {
+    pub(crate) fn run(&self, words: &Words, color: Color) -> Result<(), Failure> {
+        let sheet = |columns| Sheet::open(self.json, self.summary, columns, self.payload, color);
+        if let Some([listen, upstream]) = self.between.as_deref() {
+            let framing = self.framing_of_both()?;
+            stderr::detach();
+            return between::run(
+                self,
+                (listen, upstream),
+                &framing,
+                sheet(Columns::Directed)?,
+                words,
+            );
+        }
+        let from = self.from.as_deref().unwrap_or_else(|| OsStr::new("-"));
+        if self.peer.listen.is_none() && address_in(from)?.is_none() && Path::new(from).is_dir() {
+            self.check_recording()?;
+            return recording::show(self, Path::new(from), sheet(Columns::Directed)?);
+        }
+        let (input, reading, live) = self.open(from, words)?;
+        let stream = stream::Stream::new(input, live, self.hex);
+        stream.run(
+            reading,
+            self.max_message,
+            sheet(if live { Columns::Timed } else { Columns::Plain })?,
+            words,
+        )
+    }
+
+    /// Opens what has one direction.
+    fn open(&self, from: &OsStr, words: &Words) -> Result<(Input, Reading, bool), Failure> {
+        let timeout = self.peer.timeout;
+        let (input, side) = if let Some(address) = &self.peer.listen {
+            let port_file = self.peer.listening.port_file.as_deref();
+            let listener = connect::listen(address, port_file, words)?;
+            let (stream, name) = connect::accept(&listener, timeout, words)?;
+            (Input::stream(stream, name), Some(SideName::Client))
+        } else if let Some(address) = address_in(from)? {
+            let stream = connect::connect(&address, &self.peer, words)?;
+            let input = Input::stream(stream, address.to_string());
+            (input, Some(SideName::Server))
+        } else {
+            (open_file(from)?, None)
+        };
+        let reading = match (&self.framing, side) {
+            (Some(Choice::Auto), _) => Reading::Auto,
+            (choice, side) => Reading::By(self.side(&line(choice.as_ref()), side)?),
+        };
+        Ok((input.with_timeout(timeout), reading, side.is_some()))
+    }
+
+    fn side(&self, framing: &Framing, connected: Option<SideName>) -> Result<Side, Failure> {
+        match (connected, self.side) {
+            (Some(side), None) => Ok(side.of(framing).clone()),
+            (Some(_), Some(_)) => Err(Failure::Usage(
+                "--side is for files: who connects reads the server's bytes, who listens the client's"
+                    .to_owned(),
+            )),
+            (None, side) => side_of_file(framing, side).cloned(),
+        }
+    }
+
+    fn framing_of_both(&self) -> Result<Framing, Failure> {
+        match (&self.framing, self.side) {
+            (Some(Choice::Auto), _) => Err(Failure::Usage(
+                "--between passes bytes on before it has seen enough of them to guess: record them, and then \
+                 inspect one direction with --framing auto"
+                    .to_owned(),
+            )),
+            (_, Some(_)) => Err(Failure::Usage(
+                "--side is for files: --between reads both sides".to_owned(),
+            )),
+            (choice, None) => Ok(line(choice.as_ref())),
+        }
+    }
+
+    fn check_recording(&self) -> Result<(), Failure> {
+        let problem = match (&self.framing, self.hex, self.side) {
+            (Some(Choice::Auto), ..) => "--framing auto",
+            (_, Some(_), _) => "--hex",
+            (.., Some(_)) => "--side",
+            _ => return Ok(()),
+        };
+        Err(Failure::Usage(format!(
+            "a recording has two directions: use {problem} with one of the .bin files in it"
+        )))
+    }
+}
+
+/// The framing that was chosen, or the native one.
+fn line(choice: Option<&Choice>) -> Framing {
+    match choice {
+        Some(Choice::Line(framing)) => framing.clone(),
+        _ => Framing::default(),
+    }
+}

@@ -1,0 +1,143 @@
+//! Where rows and reports go: stdout, in batches.
+
+use std::io;
+
+use tenfold::Side;
+
+use super::lengths::Lengths;
+use super::paint::Paint;
+use super::report;
+use super::rows::{Columns, Rows};
+use super::track::Track;
+use crate::failure::Failure;
+use crate::flow::output::Stdout;
+use crate::flow::payload::Payload;
+use crate::flow::pump::BATCH;
+use crate::words::Color;
+
+/// Characters of a line where nobody says how wide it may be.
+const WIDTH: usize = 100;
+
+/// Text on its way to stdout.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    pub(crate) rows: Rows,
+    /// Only the summary is wanted.
+    pub(crate) quiet: bool,
+    pub(crate) batch: Vec<u8>,
+    stdout: Stdout,
+}
+
+impl Sheet {
+    pub(crate) fn open(
+        json: bool,
+        quiet: bool,
+        columns: Columns,
+        payload: Option<Payload>,
+        color: Color,
+    ) -> Result<Self, Failure> {
+        let stdout = Stdout::open()?;
+        let rows = Rows {
+            json,
+            paint: Paint(!json && color.applies_to(&io::stdout())),
+            width: width(&stdout),
+            columns,
+            payload,
+        };
+        Ok(Self {
+            rows,
+            quiet,
+            batch: Vec::new(),
+            stdout,
+        })
+    }
+
+    pub(crate) fn stdout(&self) -> &Stdout {
+        &self.stdout
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.stdout.is_terminal()
+    }
+
+    pub(crate) fn title(&mut self) {
+        if !self.quiet {
+            self.rows.title(&mut self.batch);
+        }
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.batch.extend_from_slice(text.as_bytes());
+    }
+
+    /// Says why a stream is broken, if it is.
+    pub(crate) fn report(&mut self, track: &Track) {
+        let Some(broken) = track.report() else {
+            return;
+        };
+        let text = if self.rows.json {
+            let mut object = broken.object();
+            if let Some(who) = track.who() {
+                object["connection"] = who.connection.into();
+                object["from"] = who.name().into();
+            }
+            serde_json::json!({ "broken": object }).to_string() + "\n"
+        } else {
+            let who = track.who().map_or_else(String::new, |who| {
+                format!(
+                    "connection {}, bytes of the {}\n",
+                    who.connection,
+                    who.name()
+                )
+            });
+            format!("\n{who}{}", broken.text(self.rows.paint, self.rows.width))
+        };
+        self.text(&text);
+    }
+
+    /// The summaries of both directions.
+    pub(crate) fn both(&mut self, lengths: &[Lengths; 2], sides: [&Side; 2]) {
+        for (whose, (lengths, side)) in ["client", "server"].iter().zip(lengths.iter().zip(sides)) {
+            let line = side.to_string();
+            let text = if self.rows.json {
+                let mut object = lengths.object();
+                object["from"] = (*whose).into();
+                object["framing"] = line.into();
+                serde_json::json!({ "summary": object }).to_string() + "\n"
+            } else {
+                format!(
+                    "\n{whose}: {}",
+                    report::summary(lengths, &line, "", &self.rows)
+                )
+            };
+            self.text(&text);
+        }
+    }
+
+    pub(crate) fn flush_if_full(&mut self) -> Result<(), Failure> {
+        if self.batch.len() >= BATCH {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        if !self.batch.is_empty() {
+            self.stdout.write(&self.batch)?;
+            self.batch.clear();
+        }
+        Ok(())
+    }
+}
+
+/// The width of the terminal.
+fn width(stdout: &Stdout) -> usize {
+    if !stdout.is_terminal() {
+        return WIDTH;
+    }
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
+    match usize::from(columns) {
+        0 => WIDTH,
+        columns => columns,
+    }
+}

@@ -1,0 +1,430 @@
+//! One direction: a file, stdin, or a connection.
+
+use std::fmt::Write as _;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use tenfold::Side;
+
+use super::Reading;
+use super::dump::Dump;
+use super::rank::{self, WORTH_NAMING};
+use super::report;
+use super::rows::Stamp;
+use super::sheet::Sheet;
+use super::track::Track;
+use super::walker::{Found, Frame};
+use super::window::{BEGINNING, Window};
+use crate::failure::Failure;
+use crate::flow::format::hex;
+use crate::flow::input::Input;
+use crate::numbers::{counted, size};
+use crate::signals::{self, Signal};
+use crate::words::{Level, Words};
+
+/// How long a signal can go unnoticed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long bytes of a connection may take to come that would explain it: those behind the break, or
+/// enough to guess the framing.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Bytes of one message that are shown as a dump.
+const DUMPED: usize = 64 * 1024;
+
+/// Bytes that are read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Framings that are listed unless all are asked for.
+const LISTED: usize = 5;
+
+/// The first signal that came; 0 is none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stop(Arc<AtomicU8>);
+
+impl Stop {
+    /// Watches for signals: the first one is noticed here, the second one ends the process.
+    pub(super) fn watch() -> Result<Self, Failure> {
+        let stop = Self::default();
+        let flag = stop.clone();
+        signals::on_first(move |signal| {
+            let number = match signal {
+                Signal::Interrupt => 1,
+                Signal::Terminate => 2,
+            };
+            flag.0.store(number, Ordering::Release);
+        })?;
+        Ok(stop)
+    }
+
+    pub(super) fn came(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+
+    /// How the command ends after it has said everything.
+    pub(super) fn outcome(&self) -> Result<(), Failure> {
+        match self.0.load(Ordering::Acquire) {
+            1 => Err(Failure::Interrupted),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bytes to look at.
+#[derive(Debug)]
+pub(super) struct Stream {
+    input: Input,
+    live: bool,
+    /// The one message to show.
+    wanted: Option<u64>,
+    /// The first bytes of its frame.
+    captured: Vec<u8>,
+    found: Option<Frame>,
+    space: Vec<u8>,
+}
+
+impl Stream {
+    pub(super) fn new(input: Input, live: bool, wanted: Option<u64>) -> Self {
+        Self {
+            input,
+            live,
+            wanted,
+            captured: Vec::new(),
+            found: None,
+            space: vec![0; CHUNK],
+        }
+    }
+
+    pub(super) fn run(
+        mut self,
+        reading: Reading,
+        max_message: u64,
+        mut sheet: Sheet,
+        words: &Words,
+    ) -> Result<(), Failure> {
+        let stop = Stop::watch()?;
+        let (side, sample, ended) = match reading {
+            Reading::By(side) => (side, Vec::new(), false),
+            Reading::Auto => {
+                let (sample, ended) = self.sample(&stop)?;
+                let side = guess(&sample, ended, &mut sheet, self.wanted.is_none(), words)?;
+                (side, sample, ended)
+            }
+        };
+        let mut track = Track::new(&side, max_message, None);
+        if self.wanted.is_none() {
+            sheet.title();
+        }
+        let read = self.walk(&mut track, &sample, ended, &mut sheet, &stop, words);
+        if self.found.is_some() || self.wanted.is_none() || track.is_broken() || read.is_err() {
+            self.finish(&mut track, &mut sheet)?;
+        }
+        read?;
+        stop.outcome()?;
+        match self.wanted {
+            _ if track.is_broken() && self.found.is_none() => Err(Failure::Diagnosed),
+            Some(wanted) if self.found.is_none() => Err(Failure::Other(format!(
+                "there is no message {wanted}: the stream has {}",
+                counted(track.lengths().messages(), "message")
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first bytes, as many as it takes to guess; and whether the stream ends behind them.
+    fn sample(&mut self, stop: &Stop) -> Result<(Vec<u8>, bool), Failure> {
+        let mut sample = vec![0; BEGINNING];
+        let (mut have, mut ended, mut waiting) = (0, false, Instant::now());
+        while have < BEGINNING && !ended && !stop.came() {
+            if self.live && have > 0 && !self.input.is_ready_within(PATIENCE)? {
+                break;
+            }
+            if self.input.is_ready_within(TICK)? {
+                let n = self.input.read(&mut sample[have..])?;
+                have += n;
+                ended = n == 0;
+                waiting = Instant::now();
+            } else if let Some(failure) = self.input.overdue(waiting) {
+                return Err(failure);
+            }
+        }
+        sample.truncate(have);
+        Ok((sample, ended))
+    }
+
+    /// Goes through the stream until it ends, breaks, has shown what was wanted, or a signal comes.
+    fn walk(
+        &mut self,
+        track: &mut Track,
+        sample: &[u8],
+        mut ended: bool,
+        sheet: &mut Sheet,
+        stop: &Stop,
+        words: &Words,
+    ) -> Result<(), Failure> {
+        let mut progress = Progress::new(sheet, words);
+        if !sample.is_empty() {
+            self.take(track, sample, sheet);
+        }
+        while !ended && !track.is_broken() && self.found.is_none() {
+            sheet.flush_if_full()?;
+            if !self.is_ready(sheet, stop, track, &mut progress)? {
+                return Ok(());
+            }
+            let mut space = std::mem::take(&mut self.space);
+            let read = self.input.read(&mut space);
+            if let Ok(n @ 1..) = read {
+                self.take(track, &space[..n], sheet);
+            }
+            self.space = space;
+            ended = read? == 0;
+            progress.show(track);
+        }
+        if track.is_broken() {
+            self.look_further(track)?;
+        } else if ended {
+            self.end(track, sheet);
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes; false if a signal came first.
+    fn is_ready(
+        &mut self,
+        sheet: &mut Sheet,
+        stop: &Stop,
+        track: &Track,
+        progress: &mut Progress<'_>,
+    ) -> Result<bool, Failure> {
+        if stop.came() {
+            return Ok(false);
+        }
+        if self.input.is_ready_within(Duration::ZERO)? {
+            return Ok(true);
+        }
+        sheet.flush()?;
+        let start = Instant::now();
+        while !self.input.is_ready_within(TICK)? {
+            progress.show(track);
+            if stop.came() {
+                return Ok(false);
+            }
+            if let Some(failure) = self.input.overdue(start) {
+                return Err(failure);
+            }
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, track: &mut Track, bytes: &[u8], sheet: &mut Sheet) {
+        let stamp = self.live.then(Stamp::now);
+        let rows = (!sheet.quiet && self.wanted.is_none()).then_some(&sheet.rows);
+        let (wanted, found, captured) = (self.wanted, &mut self.found, &mut self.captured);
+        track.take(
+            bytes,
+            stamp.as_ref(),
+            rows,
+            &mut sheet.batch,
+            |window, what| {
+                capture(wanted, window, what, found, captured);
+            },
+        );
+        self.capture_beginning(track);
+    }
+
+    fn end(&mut self, track: &mut Track, sheet: &mut Sheet) {
+        let rows = (!sheet.quiet && self.wanted.is_none()).then_some(&sheet.rows);
+        let (wanted, found, captured) = (self.wanted, &mut self.found, &mut self.captured);
+        track.end(None, rows, &mut sheet.batch, |window, what| {
+            capture(wanted, window, what, found, captured);
+        });
+    }
+
+    /// Keeps the first bytes of the frame that is wanted, while the rest of it is still to come.
+    fn capture_beginning(&mut self, track: &Track) {
+        let walker = track.walker();
+        if self.wanted != Some(walker.index()) || self.found.is_some() {
+            return;
+        }
+        let (_, bytes) = walker
+            .window()
+            .from(walker.at() + self.captured.len() as u64);
+        let room = DUMPED - self.captured.len();
+        self.captured
+            .extend_from_slice(&bytes[..room.min(bytes.len())]);
+    }
+
+    /// Reads what follows the break, because it can tell why.
+    fn look_further(&mut self, track: &mut Track) -> Result<(), Failure> {
+        let end = Instant::now() + PATIENCE;
+        let mut left = BEGINNING;
+        loop {
+            let patience = end.saturating_duration_since(Instant::now());
+            if left == 0 || !self.input.is_ready_within(patience)? {
+                break;
+            }
+            let room = left.min(self.space.len());
+            let n = self.input.read(&mut self.space[..room])?;
+            track.look_further(&self.space[..n], n == 0);
+            left -= n;
+            if n == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is left to say.
+    fn finish(&self, track: &mut Track, sheet: &mut Sheet) -> Result<(), Failure> {
+        match self.found {
+            Some(frame) => {
+                let text = self.dump(frame, track, sheet);
+                sheet.text(&text);
+            }
+            None if sheet.rows.json => {
+                sheet.report(track);
+                let summary = track.summary(&sheet.rows);
+                sheet.text(&summary);
+            }
+            None => {
+                if self.wanted.is_none() {
+                    let summary = track.summary(&sheet.rows);
+                    sheet.text(&format!("\n{summary}"));
+                }
+                sheet.report(track);
+            }
+        }
+        sheet.flush()
+    }
+
+    /// One frame as it stands on the wire.
+    fn dump(&self, frame: Frame, track: &Track, sheet: &Sheet) -> String {
+        let size = usize::try_from(frame.size).unwrap_or(usize::MAX);
+        let bytes = &self.captured[..self.captured.len().min(size)];
+        if sheet.rows.json {
+            let hex = hex(bytes);
+            let object = serde_json::json!({
+                "index": frame.index, "offset": frame.offset, "size": frame.size, "length": frame.length,
+                "frame": hex, "cut": bytes.len() < size,
+            });
+            return object.to_string() + "\n";
+        }
+        let overhead = frame.size.saturating_sub(frame.length);
+        let mut text = format!(
+            "message {} at offset {}: {}, in a frame of {} ({})\n\n",
+            frame.index,
+            frame.offset,
+            counted(frame.length, "byte"),
+            counted(frame.size, "byte"),
+            track.walker().side(),
+        );
+        text += &Dump {
+            bytes,
+            offset: frame.offset,
+            mark: None,
+            header: frame.offset..frame.offset + overhead,
+            paint: sheet.rows.paint,
+            width: sheet.rows.width,
+        }
+        .text();
+        if bytes.len() < size {
+            let _ = writeln!(
+                text,
+                "  and {} more",
+                counted((size - bytes.len()) as u64, "byte")
+            );
+        }
+        text
+    }
+}
+
+/// Takes the frame that is wanted out of the bytes at hand.
+fn capture(
+    wanted: Option<u64>,
+    window: &Window,
+    what: Found<'_>,
+    found: &mut Option<Frame>,
+    captured: &mut Vec<u8>,
+) {
+    if let Found::Message(frame, _) = what
+        && wanted == Some(frame.index)
+    {
+        *found = Some(frame);
+        let have = captured.len();
+        let missing = window.between(frame.offset + have as u64, frame.offset + frame.size);
+        let room = DUMPED - have;
+        captured.extend_from_slice(&missing[..room.min(missing.len())]);
+    }
+}
+
+/// Finds out the framing, and says why.
+fn guess(
+    sample: &[u8],
+    ended: bool,
+    sheet: &mut Sheet,
+    tell: bool,
+    words: &Words,
+) -> Result<Side, Failure> {
+    let ranked = rank::rank(sample, ended);
+    if sheet.rows.json && tell {
+        let object = report::ranking_object(&ranked).to_string() + "\n";
+        sheet.text(&object);
+    } else if tell {
+        let most = if words.level() >= Level::Detailed {
+            ranked.len()
+        } else {
+            LISTED
+        };
+        let text = report::ranking(&ranked, most, sheet.rows.paint) + "\n";
+        sheet.text(&text);
+    }
+    match ranked.into_iter().next() {
+        Some(first) if first.trial.score() >= WORTH_NAMING => Ok(first.side),
+        _ => {
+            sheet.flush()?;
+            Err(Failure::Framing(format!(
+                "no framing explains the first {} of this stream better than chance would (--framing names one to try)",
+                counted(sample.len() as u64, "byte")
+            )))
+        }
+    }
+}
+
+/// How far it is, for a person who does not see the rows.
+struct Progress<'a> {
+    words: Option<&'a Words>,
+    next: Instant,
+}
+
+impl<'a> Progress<'a> {
+    fn new(sheet: &Sheet, words: &'a Words) -> Self {
+        let hidden = sheet.quiet || !sheet.is_terminal();
+        Self {
+            words: (hidden && words.shows_progress()).then_some(words),
+            next: Instant::now() + 2 * TICK,
+        }
+    }
+
+    fn show(&mut self, track: &Track) {
+        if let Some(words) = self.words
+            && Instant::now() >= self.next
+        {
+            self.next = Instant::now() + 2 * TICK;
+            words.progress(format_args!(
+                "{}, {}",
+                counted(track.lengths().messages(), "message"),
+                size(track.bytes())
+            ));
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if let Some(words) = self.words {
+            words.progress("");
+        }
+    }
+}

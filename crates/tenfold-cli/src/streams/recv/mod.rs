@@ -1,0 +1,186 @@
+//! `tenfold recv`: print each message.
+
+mod keep;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::Args;
+use tenfold::{Address, Listener, Side};
+
+use crate::failure::Failure;
+use crate::flow::connect;
+use crate::flow::format::Format;
+use crate::flow::input::Input;
+use crate::flow::options::{FramingOptions, PeerOptions, SideName};
+use crate::flow::output::Output;
+use crate::flow::printing::{PrintOptions, Printer};
+use crate::flow::pump::{Sink, pump};
+use crate::flow::source::{Decoded, Limits};
+use crate::signals;
+use crate::words::Words;
+use keep::Senders;
+
+/// Print each message that comes from ADDR, a file, or stdin
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Marks of framings that have them (git, ...) are not printed, but for --out json and --out frames.
+A message over 16 MiB, where --max-message allows it, is printed piece by piece as it comes
+(not with --out json, --payload, --exec or --keep, nor with --out frames where the framing
+announces no length).
+
+--exec runs CMD with the shell; its stdout and stderr are those of this command. Exit code 0 says
+that the message is done with. After any other, and after a signal, nothing more is taken, and the
+error says at which message it was (exit code 1); with --keep that ends only the sender whose
+message it was. A CMD that does not read all of its input is no failure by itself.
+
+--payload shows what JSON cannot say as {\"$base64\": ...} and the like; nothing in a pickle is
+executed, and what would be is shown as {\"$call\": ...}.
+
+Examples:
+  tenfold recv 127.0.0.1:10010
+  tenfold recv --listen :5140 --framing syslog --keep
+  tenfold recv capture.bin --framing u32be --out hex
+  tenfold recv --listen :9020 --framing u32be --payload pickle --keep
+  tenfold recv 127.0.0.1:10010 --exec 'notify-send \"$(cat)\"'")]
+pub(crate) struct Recv {
+    /// An address as `host:port`, `:port` or `unix:/path`; `-` for stdin; anything else is a file
+    #[arg(
+        value_name = "ADDR|FILE|-",
+        required_unless_present = "listen",
+        conflicts_with = "listen"
+    )]
+    from: Option<OsString>,
+
+    #[command(flatten)]
+    peer: PeerOptions,
+
+    /// Go on after the first sender, and take any number of them at once; each can hold one
+    /// message of --max-message in memory, and --timeout ends that sender only
+    #[arg(long)]
+    keep: bool,
+
+    #[command(flatten)]
+    framing: FramingOptions,
+
+    #[command(flatten)]
+    printing: PrintOptions,
+
+    /// Stop after N messages; it is a failure if there are fewer
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// Leave out messages that are too large or broken, where the next one can be found, and say so
+    #[arg(long)]
+    skip_bad: bool,
+}
+
+/// The frames' origin, opened.
+enum Origin {
+    One(Input),
+    Many(Listener),
+}
+
+impl Recv {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        if self.keep && self.peer.listen.is_none() {
+            return Err(Failure::Usage("--keep needs --listen".to_owned()));
+        }
+        let printer = self.printing.printer()?;
+        signals::end_between_writes()?;
+        let (origin, side) = self.open(words)?;
+        let format = self.printing.format(side, &printer);
+        let limits = self.limits(&format, side, &printer);
+        let input = match origin {
+            Origin::One(input) => input,
+            Origin::Many(listener) => {
+                let senders = Senders {
+                    side: side.clone(),
+                    limits: Limits {
+                        pieces: false,
+                        ..limits
+                    },
+                    printing: self.printing.clone(),
+                    printer,
+                    timeout: self.peer.timeout,
+                    count: self.count,
+                    words: words.clone(),
+                };
+                return senders.serve(listener);
+            }
+        };
+        let mut source = Decoded::frames(input, side, limits);
+        let mut sink = Sink::new(format, printer);
+        pump(&mut source, &mut sink, &mut self.count.clone(), words)?;
+        words.detail(format_args!("{} messages", sink.messages()));
+        reached(self.count, sink.messages())
+    }
+
+    fn open(&self, words: &Words) -> Result<(Origin, &Side), Failure> {
+        let timeout = self.peer.timeout;
+        if let Some(address) = &self.peer.listen {
+            let side = self.framing.side_of_connection(SideName::Client)?;
+            let listener =
+                connect::listen(address, self.peer.listening.port_file.as_deref(), words)?;
+            if self.keep {
+                return Ok((Origin::Many(listener), side));
+            }
+            let (stream, name) = connect::accept(&listener, timeout, words)?;
+            let input = Input::stream(stream, name).with_timeout(timeout);
+            return Ok((Origin::One(input), side));
+        }
+        let from = self.from.as_deref().unwrap_or_else(|| OsStr::new("-"));
+        let (input, side) = if let Some(address) = address_in(from)? {
+            let side = self.framing.side_of_connection(SideName::Server)?;
+            let stream = connect::connect(&address, &self.peer, words)?;
+            (Input::stream(stream, address.to_string()), side)
+        } else {
+            let side = self.framing.side_of_file()?;
+            (open_file(from)?, side)
+        };
+        Ok((Origin::One(input.with_timeout(timeout)), side))
+    }
+
+    fn limits(&self, format: &Format, side: &Side, printer: &Printer) -> Limits {
+        let same_frames = matches!(format, Format::Frames(_)) && side.announces_length();
+        Limits {
+            pieces: !printer.takes_one() && (format.takes_pieces() || same_frames),
+            skip_bad: self.skip_bad,
+            ..self.framing.limits()
+        }
+    }
+}
+
+/// `--count` is a goal, and to miss it is a failure.
+pub(crate) fn reached(count: Option<u64>, messages: u64) -> Result<(), Failure> {
+    match count {
+        Some(count) if messages < count => Err(Failure::Other(format!(
+            "the stream ended after {messages} of the {count} messages that --count asked for"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The address, where it is one; what says that it is one must be.
+pub(crate) fn address_in(from: &OsStr) -> Result<Option<Address>, Failure> {
+    let Some(text) = from.to_str() else {
+        return Ok(None);
+    };
+    match Address::parse(text) {
+        Ok(address) => Ok(Some(address)),
+        Err(error) if text.starts_with("tcp:") || text.starts_with("unix:") => {
+            Err(Failure::Usage(error.to_string()))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// A file. If there is none, perhaps an address was meant.
+pub(crate) fn open_file(from: &OsStr) -> Result<Input, Failure> {
+    Input::file_or_stdin(from.as_ref()).map_err(|failure| match from.to_str().map(Address::parse) {
+        Some(Err(error)) if !Path::new(from).exists() => {
+            Failure::Other(format!("{failure}; and {error}"))
+        }
+        _ => failure,
+    })
+}

@@ -1,0 +1,178 @@
+//! `tenfold send`: messages to one receiver.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tenfold::Address;
+
+use crate::failure::Failure;
+use crate::flow::connect::{self, Receiver};
+use crate::flow::format::Format;
+use crate::flow::input::Input;
+use crate::flow::options::{FramingOptions, PeerOptions, SideName};
+use crate::flow::payload::Written;
+use crate::flow::pump::{Sink, pump};
+use crate::flow::source::{In, Limits, Source, Ticker, given, payloads};
+use crate::signals;
+use crate::streams::recv::reached;
+use crate::units;
+use crate::words::Words;
+
+/// Send messages to ADDR: the arguments, or else what comes from stdin
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "tenfold send [OPTIONS] ADDR [MESSAGE]...\n       tenfold send [OPTIONS] --listen ADDR [MESSAGE]...",
+    after_help = "\
+Without MESSAGE, or with the one MESSAGE `-`, messages are read from stdin, whether it is a
+terminal or not. Ends when everything is sent and the
+receiver has closed, or has not within a second.
+
+Examples:
+  tenfold send 127.0.0.1:10010 'hello, world' 'second message'
+  seq 10 | tenfold send 127.0.0.1:10010
+  tenfold send 127.0.0.1:10010 --every 3s --count 10 'The time is {time}'
+  tenfold recv :10010 --out frames | tenfold send :10011 --in frames"
+)]
+pub(crate) struct Send {
+    /// Where to connect to (not with --listen), and then the messages
+    #[arg(value_name = "ADDR|MESSAGE", required_unless_present = "listen")]
+    words: Vec<OsString>,
+
+    #[command(flatten)]
+    peer: PeerOptions,
+
+    #[command(flatten)]
+    framing: FramingOptions,
+
+    /// How messages stand in stdin [default: lines]
+    #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum)]
+    format: Option<In>,
+
+    /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "every"])]
+    payload: Option<Written>,
+
+    /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
+    #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with = "format")]
+    every: Option<Duration>,
+
+    /// Stop after N messages; it is a failure if there are fewer
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// End with a line of JSON on stderr that says what was done
+    #[arg(long)]
+    json: bool,
+}
+
+impl Send {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
+        let (address, messages) = self.address()?;
+        let side = match address {
+            Some(_) => SideName::Client,
+            None => SideName::Server,
+        };
+        let mut source = self.source(messages, side)?;
+        signals::end_between_writes()?;
+        let receiver = self.receiver(address, words)?;
+        let mut sink = Sink::new(Format::frames(side.of(&self.framing.framing)), receiver);
+        let sent = pump(&mut *source, &mut sink, &mut self.count.clone(), words);
+        let (messages, bytes) = (sink.messages(), sink.bytes());
+        // Also after a failure, so that what was sent before arrives.
+        let closed = sink.into_output().close();
+        let result = sent
+            .and(closed)
+            .and_then(|()| reached(self.count, messages));
+        if self.json {
+            words.object(&json!({
+                "messages": messages,
+                "bytes": bytes,
+                "error": result.as_ref().err().map(ToString::to_string),
+            }));
+        }
+        words.detail(format_args!("{messages} messages sent"));
+        result
+    }
+
+    /// Where to connect to, and the messages behind it.
+    fn address(&self) -> Result<(Option<Address>, &[OsString]), Failure> {
+        if self.peer.listen.is_some() {
+            return Ok((None, &self.words));
+        }
+        let Some((first, messages)) = self.words.split_first() else {
+            return Err(Failure::Usage("say where to send to".to_owned()));
+        };
+        let text = first.to_string_lossy();
+        let address = Address::parse(&text).map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok((Some(address), messages))
+    }
+
+    fn source(&self, messages: &[OsString], side: SideName) -> Result<Box<dyn Source>, Failure> {
+        let from_stdin = messages.is_empty() || *messages == ["-"];
+        if !from_stdin && self.format.is_some() {
+            return Err(Failure::Usage(
+                "--in is for stdin, and the messages are given".to_owned(),
+            ));
+        }
+        if let Some(every) = self.every {
+            if from_stdin {
+                return Err(Failure::Usage(
+                    "--every needs the messages to send".to_owned(),
+                ));
+            }
+            return Ok(Box::new(Ticker::new(texts(messages)?, every)));
+        }
+        if !from_stdin {
+            return Ok(Box::new(given(messages, self.payload)?));
+        }
+        let written = side.of(&self.framing.framing);
+        let read = self.framing.side.unwrap_or(side).of(&self.framing.framing);
+        let format = self.format.unwrap_or_default();
+        let limits = Limits {
+            pieces: match format {
+                // The length of a file is known as well.
+                In::Whole => written.announces_length(),
+                _ => read.announces_length() && written.announces_length(),
+            },
+            ..self.framing.limits()
+        };
+        match self.payload {
+            Some(written) => Ok(payloads(Input::stdin()?, written, limits)),
+            None => Ok(format.open(Input::stdin()?, read, limits)),
+        }
+    }
+
+    fn receiver(&self, address: Option<Address>, words: &Words) -> Result<Receiver, Failure> {
+        let timeout = self.peer.timeout;
+        let (stream, name) = match (address, &self.peer.listen) {
+            (Some(address), _) => {
+                let stream = connect::connect(&address, &self.peer, words)?;
+                (stream, address.to_string())
+            }
+            (None, Some(listen)) => {
+                let port_file = self.peer.listening.port_file.as_deref();
+                let listener = connect::listen(listen, port_file, words)?;
+                connect::accept(&listener, timeout, words)?
+            }
+            (None, None) => return Err(Failure::Usage("say where to send to".to_owned())),
+        };
+        Receiver::new(stream, name, timeout)
+    }
+}
+
+/// Messages in which a time can be filled in.
+pub(crate) fn texts(messages: &[OsString]) -> Result<Vec<String>, Failure> {
+    let text = |message: &OsString| message.clone().into_string();
+    messages
+        .iter()
+        .map(text)
+        .collect::<Result<_, _>>()
+        .map_err(|message| {
+            Failure::Usage(format!(
+                "--every needs messages in UTF-8, not {}",
+                message.display()
+            ))
+        })
+}
