@@ -4,24 +4,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-/// `1 message`, `1,234 messages`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(number))
-}
-
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(crate) use tenfold_doctor::{counted, grouped};
 
 /// How many in a second, if so many were counted in this time.
 pub(crate) fn per_second(number: u64, time: Duration) -> u64 {
@@ -54,20 +37,6 @@ pub(crate) fn time(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1000), "1,000");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-    }
-
-    #[test]
-    fn one_is_not_many() {
-        assert_eq!(counted(1, "client"), "1 client");
-        assert_eq!(counted(0, "message"), "0 messages");
-    }
 
     #[test]
     fn rates_are_by_the_second() {

@@ -1,10 +1,9 @@
 //! The lengths of messages: over time, and how many of each size. In constant memory.
 
-use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-use super::walker::Found;
 use crate::numbers::{counted, grouped};
+use crate::walker::Found;
 
 /// Columns of the sparkline.
 const COLUMNS: usize = 64;
@@ -16,7 +15,7 @@ const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 
 /// Statistics of lengths.
 #[derive(Clone, Debug)]
-pub(crate) struct Lengths {
+pub struct Lengths {
     messages: u64,
     bytes: u64,
     shortest: u64,
@@ -46,13 +45,14 @@ impl Default for Lengths {
 
 impl Lengths {
     /// Counts what is a message.
-    pub(crate) fn note(&mut self, found: Found<'_>) {
+    pub fn note(&mut self, found: Found<'_>) {
         if let Found::Message(frame, _) = found {
             self.add(frame.length);
         }
     }
 
-    pub(crate) fn add(&mut self, length: u64) {
+    /// Counts a message of this length.
+    pub fn add(&mut self, length: u64) {
         self.messages += 1;
         self.bytes = self.bytes.saturating_add(length);
         self.shortest = self.shortest.min(length);
@@ -81,12 +81,23 @@ impl Lengths {
         self.each *= 2;
     }
 
-    pub(crate) fn messages(&self) -> u64 {
+    /// How many messages there are.
+    pub fn messages(&self) -> u64 {
         self.messages
     }
 
+    /// Bytes in all messages together.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The shortest and the longest length, as soon as there is a message.
+    pub fn range(&self) -> Option<(u64, u64)> {
+        (self.messages > 0).then_some((self.shortest, self.longest))
+    }
+
     /// `7 messages, 12,430 bytes in them, 0 to 12,345 bytes each`.
-    pub(crate) fn sentence(&self) -> String {
+    pub fn sentence(&self) -> String {
         let messages = counted(self.messages, "message");
         match self.messages {
             0 => messages,
@@ -104,7 +115,7 @@ impl Lengths {
     }
 
     /// The longest message of each stretch, from the first to the last, in so many characters.
-    pub(crate) fn sparkline(&self, room: usize) -> String {
+    pub fn sparkline(&self, room: usize) -> String {
         let top = self.longest.max(1);
         let together = self.columns.len().div_ceil(room.max(8)).max(1);
         let block = |lengths: &[u64]| {
@@ -116,13 +127,13 @@ impl Lengths {
     }
 
     /// A bar for each size there is, in powers of two, in lines of so many characters.
-    pub(crate) fn histogram(&self, columns: usize) -> String {
+    pub fn histogram(&self, columns: usize) -> String {
         let most = self.sizes.iter().copied().max().unwrap_or(0).max(1);
         let used = |size: &usize| self.sizes[*size] > 0;
         let (Some(first), Some(last)) = ((0..65).find(used), (0..65).rfind(used)) else {
             return String::new();
         };
-        let names: Vec<String> = (first..=last).map(range).collect();
+        let names: Vec<String> = (first..=last).map(named).collect();
         let width = names.iter().map(String::len).max().unwrap_or(0);
         let beside = width + grouped(most).len() + 6;
         let longest = columns.saturating_sub(beside).clamp(8, BAR);
@@ -144,19 +155,10 @@ impl Lengths {
         }
         text
     }
-
-    pub(crate) fn object(&self) -> Value {
-        json!({
-            "messages": self.messages,
-            "bytes": self.bytes,
-            "shortest": (self.messages > 0).then_some(self.shortest),
-            "longest": (self.messages > 0).then_some(self.longest),
-        })
-    }
 }
 
 /// The lengths that a size stands for.
-fn range(size: usize) -> String {
+fn named(size: usize) -> String {
     match size {
         0 => "0".to_owned(),
         1 => "1".to_owned(),

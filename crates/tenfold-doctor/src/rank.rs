@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use tenfold::{Framing, PRESETS, Side};
+use tenfold_codec::{Framing, PRESETS, Side};
 
-use super::signatures::{self, Signature};
-use super::trial::{End, Rarity, Sample, Trial};
 use crate::numbers::counted;
+use crate::signatures::{self, Signature};
+use crate::trial::{End, Rarity, Sample, Trial};
 
 /// Framings without a preset that are as common as those with one.
 const OTHERS: &[&str] = &[
@@ -26,17 +26,20 @@ const OTHERS: &[&str] = &[
 ];
 
 /// The least that makes a framing worth to be named: one chance in a thousand.
-pub(crate) const WORTH_NAMING: f64 = 10.0;
+pub const WORTH_NAMING: f64 = 10.0;
 
 /// One framing, and what it makes of the stream.
 #[derive(Clone, Debug)]
-pub(crate) struct Ranked {
+#[non_exhaustive]
+pub struct Ranked {
     /// The presets that stand for it, the likeliest first; none for a framing without a name.
-    pub(crate) presets: Vec<&'static str>,
+    pub presets: Vec<&'static str>,
     /// Whose frames they are, where the presets differ in that.
-    pub(crate) whose: Option<&'static str>,
-    pub(crate) side: Side,
-    pub(crate) trial: Trial,
+    pub whose: Option<&'static str>,
+    /// The framing.
+    pub side: Side,
+    /// What it makes of the bytes.
+    pub trial: Trial,
     says: Option<Says>,
 }
 
@@ -50,7 +53,7 @@ struct Says {
 
 impl Ranked {
     /// What to call it: its first preset, or the line.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match (self.presets.first(), self.whose) {
             (Some(name), None) => (*name).to_owned(),
             (Some(name), Some(whose)) => format!("{name} ({whose})"),
@@ -59,7 +62,7 @@ impl Ranked {
     }
 
     /// Why it stands where it does.
-    pub(crate) fn why(&self) -> String {
+    pub fn why(&self) -> String {
         let trial = &self.trial;
         let mut why = match &trial.end {
             End::Exact => format!("all bytes, in {}", counted(trial.messages, "message")),
@@ -88,8 +91,16 @@ impl Ranked {
     }
 }
 
-/// All presets and a few other framings, the likeliest first.
-pub(crate) fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
+/// All presets and a few other framings, tried on the first bytes of a stream, the likeliest first.
+///
+/// `whole` says that the stream ends with these bytes.
+///
+/// ```
+/// let ranked = tenfold_doctor::rank(b"5         hello3         abc", true);
+/// assert_eq!(ranked[0].side.to_string(), "decimal:10");
+/// assert_eq!(ranked[0].trial.messages, 2);
+/// ```
+pub fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
     let rarity = Rarity::of(bytes);
     let sample = Sample {
         bytes,

@@ -277,7 +277,7 @@ fn is_text(message: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tenfold::PRESETS;
+    use tenfold_codec::PRESETS;
 
     #[test]
     fn every_rule_takes_any_bytes_without_a_panic() {

@@ -5,9 +5,9 @@
 //! (numbers, delimiters) are weighed by how rare they are in this stream, less what a number needs
 //! that could as well be any other. The unit is the bit: 10 bits are one chance in a thousand.
 
-use tenfold::{DEFAULT_LIMIT, DecodeError, Decoder, Event, Side};
+use tenfold_codec::{DEFAULT_LIMIT, DecodeError, Decoder, Event, Side};
 
-use super::signatures::Signature;
+use crate::signatures::Signature;
 
 /// The largest length that is believed where it stands in digits: 1 TiB.
 const MOST_IN_DIGITS: u64 = 1 << 40;
@@ -41,18 +41,24 @@ impl Rarity {
 
 /// What a framing makes of the first bytes of a stream.
 #[derive(Clone, Debug)]
-pub(crate) struct Trial {
-    pub(crate) messages: u64,
-    pub(crate) marks: u64,
+#[non_exhaustive]
+pub struct Trial {
+    /// Messages that it finds.
+    pub messages: u64,
+    /// Marks that it finds: numbers that are not lengths.
+    pub marks: u64,
     /// Bytes in whole frames.
-    pub(crate) explained: u64,
-    pub(crate) total: u64,
+    pub explained: u64,
+    /// Bytes that it was tried on.
+    pub total: u64,
     /// How unlikely it is that this happens by chance.
-    pub(crate) bits: f64,
-    pub(crate) end: End,
-    /// Messages that look like those of the protocol, and messages that do not.
-    pub(crate) typical: u64,
-    pub(crate) untypical: u64,
+    pub bits: f64,
+    /// How it ended.
+    pub end: End,
+    /// Messages that look like those of the protocol.
+    pub typical: u64,
+    /// Messages that do not.
+    pub untypical: u64,
     /// Frames begin and end anywhere, so that no single one is a surprise.
     anywhere: bool,
     empty: u64,
@@ -62,7 +68,8 @@ pub(crate) struct Trial {
 
 /// How a trial ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+#[non_exhaustive]
+pub enum End {
     /// The last frame ends with the stream.
     Exact,
     /// The bytes at hand end inside a frame, and the stream goes on.
@@ -171,7 +178,7 @@ impl Trial {
 
     /// The worth of one framing against another: what it explains, weighed by how unlikely it is.
     #[expect(clippy::cast_precision_loss, reason = "a share of a short sample")]
-    pub(crate) fn score(&self) -> f64 {
+    pub fn score(&self) -> f64 {
         if self.total == 0 || self.messages + self.marks == 0 {
             return 0.0;
         }
@@ -316,7 +323,7 @@ fn last_frame_bits(trial: &Trial) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tenfold::Framing;
+    use tenfold_codec::Framing;
 
     fn trial(line: &str, bytes: &[u8]) -> Trial {
         let framing: Framing = line.parse().unwrap();

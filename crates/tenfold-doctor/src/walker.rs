@@ -1,31 +1,31 @@
 //! Goes through a stream frame by frame, and knows where each one stands.
 
-use tenfold::{DecodeError, Decoder, Event, Recovery, Side, Skipped};
+use tenfold_codec::{DecodeError, Decoder, Event, Recovery, Side, Skipped};
 
-use super::window::Window;
+use crate::excerpt::Excerpt;
 
 /// Messages up to this are looked at as a whole; of larger ones only the first bytes are kept.
-pub(crate) const WHOLE: u64 = 64 * 1024;
+pub const WHOLE: u64 = 64 * 1024;
 
 /// Bytes of a message that are kept to be shown.
-pub(crate) const SHOWN: usize = 256;
+pub const SHOWN: usize = 256;
 
 /// Where a frame stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
+pub struct Frame {
     /// Index of the message, from 0.
-    pub(crate) index: u64,
+    pub index: u64,
     /// Offset in the stream of the frame's first byte.
-    pub(crate) offset: u64,
+    pub offset: u64,
     /// Bytes of the frame.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Bytes of the message in it.
-    pub(crate) length: u64,
+    pub length: u64,
 }
 
 /// What is found in a stream.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Found<'a> {
+pub enum Found<'a> {
     /// A message, and its first bytes.
     Message(Frame, &'a [u8]),
     /// A number that is no length, at this offset.
@@ -34,13 +34,14 @@ pub(crate) enum Found<'a> {
     LeftOut(&'a Skipped),
 }
 
-/// Decodes one direction of a stream. It holds the bytes around the place where it is, and never
+/// Decodes one direction of a stream: [`take`](Self::take) its bytes as they come, and say where it
+/// [`end`](Self::end)s. After an error only [`look_further`](Self::look_further) helps. It holds the bytes around the place where it is, and never
 /// what a header only announces.
 #[derive(Debug)]
-pub(crate) struct Walker {
+pub struct Walker {
     side: Side,
     decoder: Decoder,
-    window: Window,
+    excerpt: Excerpt,
     /// Messages found.
     index: u64,
     /// Offset behind the last event.
@@ -58,7 +59,8 @@ struct Pieces {
 }
 
 impl Walker {
-    pub(crate) fn new(side: &Side, max_message: u64) -> Self {
+    /// A walker at the beginning of a stream. A message of more than `max_message` bytes breaks it.
+    pub fn new(side: &Side, max_message: u64) -> Self {
         let mut decoder = Decoder::new(side)
             .with_limit(max_message)
             .with_pieces_above(WHOLE);
@@ -68,7 +70,7 @@ impl Walker {
         Self {
             side: side.clone(),
             decoder,
-            window: Window::default(),
+            excerpt: Excerpt::default(),
             index: 0,
             at: 0,
             pieces: None,
@@ -77,50 +79,49 @@ impl Walker {
         }
     }
 
-    pub(crate) fn side(&self) -> &Side {
+    /// What the stream is read as.
+    pub fn side(&self) -> &Side {
         &self.side
     }
 
-    pub(crate) fn window(&self) -> &Window {
-        &self.window
+    /// The bytes around the place where it is.
+    pub fn excerpt(&self) -> &Excerpt {
+        &self.excerpt
     }
 
     /// Messages so far.
-    pub(crate) fn index(&self) -> u64 {
+    pub fn index(&self) -> u64 {
         self.index
     }
 
     /// Where the frame under way begins.
-    pub(crate) fn at(&self) -> u64 {
+    pub fn at(&self) -> u64 {
         self.at
     }
 
     /// The last whole frame.
-    pub(crate) fn last(&self) -> Option<Frame> {
+    pub fn last(&self) -> Option<Frame> {
         self.last
     }
 
     /// Whether the end of the stream was seen.
-    pub(crate) fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.ended
     }
 
     /// Takes the stream's next bytes, and tells what is found in them.
-    pub(crate) fn take(
+    pub fn take(
         &mut self,
         bytes: &[u8],
-        each: &mut impl FnMut(&Window, Found<'_>),
+        each: &mut impl FnMut(&Excerpt, Found<'_>),
     ) -> Result<(), DecodeError> {
-        self.window.push(bytes);
+        self.excerpt.push(bytes);
         self.decoder.feed(bytes);
         self.walk(each)
     }
 
     /// The stream has ended. Lines of text may end without a newline.
-    pub(crate) fn end(
-        &mut self,
-        each: &mut impl FnMut(&Window, Found<'_>),
-    ) -> Result<(), DecodeError> {
+    pub fn end(&mut self, each: &mut impl FnMut(&Excerpt, Found<'_>)) -> Result<(), DecodeError> {
         self.ended = true;
         if self.side.to_string() == r"delim:\n" {
             let rest = self.decoder.rest();
@@ -130,10 +131,10 @@ impl Walker {
                 let frame = Frame {
                     index: self.index,
                     offset: self.at,
-                    size: self.window.end() - self.at,
-                    length: self.window.end() - self.at,
+                    size: self.excerpt.end() - self.at,
+                    length: self.excerpt.end() - self.at,
                 };
-                each(&self.window, Found::Message(frame, &head));
+                each(&self.excerpt, Found::Message(frame, &head));
                 self.last = Some(frame);
             }
             return Ok(());
@@ -143,17 +144,17 @@ impl Walker {
     }
 
     /// More bytes of a stream that is already broken, for those who want to see what it is.
-    pub(crate) fn look_further(&mut self, bytes: &[u8], ended: bool) {
-        self.window.push(bytes);
+    pub fn look_further(&mut self, bytes: &[u8], ended: bool) {
+        self.excerpt.push(bytes);
         self.ended |= ended;
     }
 
-    fn walk(&mut self, each: &mut impl FnMut(&Window, Found<'_>)) -> Result<(), DecodeError> {
+    fn walk(&mut self, each: &mut impl FnMut(&Excerpt, Found<'_>)) -> Result<(), DecodeError> {
         // A message's place is known only behind it, so that it is borrowed twice.
         while let Some(event) = self.decoder.next_event()? {
             match event {
                 Event::Mark(number) => {
-                    each(&self.window, Found::Mark(self.at, number));
+                    each(&self.excerpt, Found::Mark(self.at, number));
                     self.at = self.decoder.offset();
                     continue;
                 }
@@ -172,7 +173,7 @@ impl Walker {
                     continue;
                 }
                 Event::Skipped(skipped) => {
-                    each(&self.window, Found::LeftOut(skipped));
+                    each(&self.excerpt, Found::LeftOut(skipped));
                     self.pieces = None;
                     self.index += 1;
                     self.at = self.decoder.offset();
@@ -197,7 +198,7 @@ impl Walker {
             self.index += 1;
             self.at = behind;
             self.last = Some(frame);
-            each(&self.window, Found::Message(frame, head));
+            each(&self.excerpt, Found::Message(frame, head));
         }
         Ok(())
     }
@@ -211,13 +212,13 @@ fn is_stuffed(side: &Side) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tenfold::Framing;
+    use tenfold_codec::Framing;
 
     fn walk(line: &str, stream: &[u8], chunk: usize) -> (Vec<Frame>, Option<DecodeError>) {
         let framing: Framing = line.parse().unwrap();
         let mut walker = Walker::new(framing.client(), 1 << 30);
         let mut frames = Vec::new();
-        let mut each = |_: &Window, found: Found<'_>| {
+        let mut each = |_: &Excerpt, found: Found<'_>| {
             if let Found::Message(frame, _) = found {
                 frames.push(frame);
             }

@@ -4,8 +4,8 @@ use ciborium::Value as Cbor;
 use ciborium::de::Error;
 use ciborium::value::Integer;
 
-use super::value::Value;
-use super::{MAX_DEPTH, Problem};
+use crate::value::Value;
+use crate::{MAX_DEPTH, Problem};
 
 /// The tags of integers of any size, and of those below -1.
 const BIG: (u64, u64) = (2, 3);

@@ -3,8 +3,8 @@
 use rmpv::decode::{self, Error};
 use rmpv::{Integer, Value as Packed};
 
-use super::value::Value;
-use super::{MAX_DEPTH, Problem};
+use crate::value::Value;
+use crate::{MAX_DEPTH, Problem};
 
 pub(super) fn read(message: &[u8]) -> Result<Value, Problem> {
     let mut rest = message;

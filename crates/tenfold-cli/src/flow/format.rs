@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use tenfold::{EncodeError, Encoder, Event, Side};
 
-use crate::flow::payload::{self, Payload, Problem};
+use crate::flow::payload::Payload;
 
 /// `--out`: how `recv` prints messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -44,7 +44,7 @@ pub(crate) enum Format {
 #[derive(Debug)]
 pub(crate) enum Unfit {
     Frame(EncodeError),
-    Payload(Problem),
+    Payload(tenfold_payload::Problem),
 }
 
 impl Format {
@@ -76,7 +76,8 @@ impl Format {
             Self::Payload(payload) => {
                 // Marks have no payload, and large messages are not given in pieces.
                 if let Event::Message(message) = event {
-                    let line = payload::to_json(*payload, message).map_err(Unfit::Payload)?;
+                    let line = tenfold_payload::to_json(payload.format(), message)
+                        .map_err(Unfit::Payload)?;
                     out.extend_from_slice(line.as_bytes());
                     out.push(b'\n');
                 }

@@ -65,7 +65,7 @@ fn compressed(bytes: &[u8]) -> Option<&'static str> {
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz"),
         [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Some("bzip2"),
         [0x04, 0x22, 0x4d, 0x18, ..] => Some("LZ4"),
-        // Window of 32 KiB, and the four levels that there are.
+        // Excerpt of 32 KiB, and the four levels that there are.
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, _, ..] => Some("zlib"),
         _ => None,
     }

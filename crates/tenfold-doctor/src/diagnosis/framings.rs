@@ -1,12 +1,12 @@
 //! The whole stream by another framing.
 
-use tenfold::Framing;
+use tenfold_codec::Framing;
 
 use super::near::{Near, near};
 use super::{Finding, Scene, Works, looks};
 use crate::numbers::counted;
-use crate::streams::inspect::rank::{self, WORTH_NAMING};
-use crate::streams::inspect::trial::{End, Rarity, Sample, Trial};
+use crate::rank::{self, WORTH_NAMING};
+use crate::trial::{End, Rarity, Sample, Trial};
 
 /// What clients of `PostgreSQL` ask first unless they are told not to, and what it answers.
 const ENCRYPTION: &[(&str, &str)] = &[
@@ -16,7 +16,7 @@ const ENCRYPTION: &[(&str, &str)] = &[
 ];
 
 pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
-    let rarity = Rarity::of(scene.window.beginning());
+    let rarity = Rarity::of(scene.excerpt.beginning());
     let Some(sample) = scene.beginning(&rarity) else {
         return Vec::new();
     };

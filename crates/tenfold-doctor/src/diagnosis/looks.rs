@@ -1,6 +1,6 @@
 //! What the bytes at the break look like by themselves.
 
-use tenfold::{Decoder, Framing, LooksLike};
+use tenfold_codec::{Decoder, Framing, LooksLike};
 
 use super::{Finding, Scene, beginnings};
 

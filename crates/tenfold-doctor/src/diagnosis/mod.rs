@@ -16,47 +16,57 @@ mod looks;
 mod near;
 mod places;
 
-use tenfold::{DecodeError, ErrorKind, Framing, Part, Side};
+use tenfold_codec::{DecodeError, ErrorKind, Framing, Part, Side};
 
-use super::trial::{Rarity, Sample};
-use super::walker::Frame;
-use super::window::{BEGINNING, Window};
+use crate::excerpt::{BEGINNING, Excerpt};
 use crate::numbers::counted;
+use crate::trial::{Rarity, Sample};
+use crate::walker::{Frame, Walker};
 
 /// A stream that broke, as far as its bytes are at hand.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scene<'a> {
-    pub(crate) side: &'a Side,
-    pub(crate) error: &'a DecodeError,
-    pub(crate) window: &'a Window,
+#[non_exhaustive]
+pub struct Scene<'a> {
+    /// What the stream was read as.
+    pub side: &'a Side,
+    /// Where it broke, and how.
+    pub error: &'a DecodeError,
+    /// The bytes that are still at hand.
+    pub excerpt: &'a Excerpt,
     /// The last good frame.
-    pub(crate) last: Option<Frame>,
+    pub last: Option<Frame>,
     /// Whether the bytes at hand reach to the end of the stream.
-    pub(crate) ended: bool,
+    pub ended: bool,
 }
 
 /// One thing that is known or suspected about a broken stream.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Finding {
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
     /// A name for programs.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// One or two sentences for people.
-    pub(crate) says: String,
+    pub says: String,
     /// From 0 to 100: what is likelier is shown first.
-    pub(crate) certainty: u8,
-    pub(crate) works: Option<Works>,
+    pub certainty: u8,
+    /// A framing that would have worked, if one was found.
+    pub works: Option<Works>,
 }
 
 /// A framing that would have worked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Works {
-    pub(crate) framing: String,
-    pub(crate) messages: u64,
-    /// Bytes that it explains, of so many that were tried.
-    pub(crate) bytes: u64,
-    pub(crate) of: u64,
+#[non_exhaustive]
+pub struct Works {
+    /// The framing, as one line.
+    pub framing: String,
+    /// How many messages it finds.
+    pub messages: u64,
+    /// Bytes that are in whole frames of it.
+    pub bytes: u64,
+    /// Bytes that it was tried on.
+    pub of: u64,
     /// These are all bytes of the stream.
-    pub(crate) is_whole: bool,
+    pub is_whole: bool,
 }
 
 impl Finding {
@@ -71,7 +81,7 @@ impl Finding {
 }
 
 /// The findings about a broken stream, the likeliest first. There is at least one.
-pub(crate) fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
+pub fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
     let mut findings = framings::find(scene);
     findings.extend(places::find(scene));
     findings.extend(looks::find(scene));
@@ -143,6 +153,17 @@ fn cut(scene: Scene<'_>) -> Option<Finding> {
 }
 
 impl<'a> Scene<'a> {
+    /// The scene where this walker broke.
+    pub fn of(walker: &'a Walker, error: &'a DecodeError) -> Self {
+        Self {
+            side: walker.side(),
+            error,
+            excerpt: walker.excerpt(),
+            last: walker.last(),
+            ended: walker.has_ended(),
+        }
+    }
+
     /// Offset of the frame that could not be read.
     fn broken(self) -> u64 {
         self.error.offset()
@@ -150,22 +171,22 @@ impl<'a> Scene<'a> {
 
     /// The bytes from an offset on.
     fn from(self, offset: u64) -> &'a [u8] {
-        let (at, bytes) = self.window.from(offset);
+        let (at, bytes) = self.excerpt.from(offset);
         if at == offset { bytes } else { &[] }
     }
 
     /// The first bytes of the stream, if the break is among them.
     fn beginning(self, rarity: &'a Rarity) -> Option<Sample<'a>> {
-        let bytes = self.window.beginning();
+        let bytes = self.excerpt.beginning();
         (self.broken() < bytes.len() as u64).then_some(Sample {
             bytes,
-            whole: self.ended && self.window.end() <= BEGINNING as u64,
+            whole: self.ended && self.excerpt.end() <= BEGINNING as u64,
             rarity,
         })
     }
 
     /// The side without its first steps, as it goes on for ever.
-    pub(crate) fn steady(self) -> Side {
+    pub fn steady(self) -> Side {
         // A slash in the bytes of an option is written \x2f.
         let line = self.side.to_string();
         let last = line.rsplit('/').next().unwrap_or(&line);

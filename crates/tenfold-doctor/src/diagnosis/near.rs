@@ -1,6 +1,6 @@
 //! Framings that differ from another one by a mistake that people make.
 
-use tenfold::{Framing, Side};
+use tenfold_codec::{Framing, Side};
 
 const CHARACTERS: &str = "the header counted characters where bytes are counted: the sender takes the length of the \
      text and encodes it afterwards (encode first, then take the length)";

@@ -1,12 +1,12 @@
 //! The framing is right, and one frame is not: where the stream is right again, and what that says.
 
-use tenfold::{Decoder, ErrorKind, Event, Framing, Side};
+use tenfold_codec::{Decoder, ErrorKind, Event, Framing, Side};
 
 use super::near::near;
 use super::{Finding, Scene};
 use crate::numbers::{counted, grouped};
-use crate::streams::inspect::trial::{End, Rarity, Sample, Trial, is_padded};
-use crate::streams::inspect::walker::Frame;
+use crate::trial::{End, Rarity, Sample, Trial, is_padded};
+use crate::walker::Frame;
 
 /// How far to look for the next header.
 const REACH: u64 = 32 * 1024;
@@ -44,7 +44,7 @@ struct Gap {
 
 pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     let side = scene.steady();
-    let (_, around) = scene.window.from(scene.last.map_or(0, |last| last.offset));
+    let (_, around) = scene.excerpt.from(scene.last.map_or(0, |last| last.offset));
     let rarity = Rarity::of(around);
     let place = Place {
         scene,
@@ -99,14 +99,14 @@ impl Place<'_> {
 
     /// Whether the stream is right at this offset, also because it is its end.
     fn is_right_at(&self, offset: u64) -> bool {
-        (self.scene.ended && offset == self.scene.window.end()) || self.goes_on_at(offset)
+        (self.scene.ended && offset == self.scene.excerpt.end()) || self.goes_on_at(offset)
     }
 
     /// Looks for the next frame: first behind the header of the frame that is wrong.
     fn gap(&self) -> Option<Gap> {
         let broken = self.scene.broken();
         if let Some(cut) = self.cut_frame() {
-            let next = (broken + 1..self.scene.window.end()).take(take(REACH));
+            let next = (broken + 1..self.scene.excerpt.end()).take(take(REACH));
             let next = next.into_iter().find(|at| self.goes_on_at(*at))?;
             return Some(Gap {
                 frame: Some(cut),
@@ -115,7 +115,7 @@ impl Place<'_> {
             });
         }
         let start = self.scene.last.map_or(0, |last| last.offset);
-        let next = (start + 1..self.scene.window.end())
+        let next = (start + 1..self.scene.excerpt.end())
             .take(take(REACH))
             .find(|at| *at != broken && self.goes_on_at(*at))?;
         Some(Gap {
@@ -200,7 +200,7 @@ impl Place<'_> {
         let is_header =
             self.side.to_string().starts_with("decimal") && (index > 0 || is_padded(header));
         // Its end is not at hand.
-        let is_possible = !self.scene.ended && end > self.scene.window.end();
+        let is_possible = !self.scene.ended && end > self.scene.excerpt.end();
         (is_possible && (is_header || *declared <= BELIEVED)).then(|| {
             let says = format!(
                 "message {index} has {count}, if its length is right, which is more than was allowed: --max-message \
@@ -257,12 +257,12 @@ impl Place<'_> {
         let end = outer.offset + outer.size;
         let payload = end - outer.length;
         let strict = self.side.to_string().starts_with("decimal:");
-        for at in (payload + 1..end.min(self.scene.window.end())).take(take(REACH)) {
+        for at in (payload + 1..end.min(self.scene.excerpt.end())).take(take(REACH)) {
             let Some(inner) = self.frame_at(at).filter(|inner| inner.length > 0) else {
                 continue;
             };
             let next = at + inner.size + (end - at);
-            let at_the_end = strict && self.scene.ended && next == self.scene.window.end();
+            let at_the_end = strict && self.scene.ended && next == self.scene.excerpt.end();
             if at_the_end || self.goes_on_at(next) {
                 return Some(Finding::new(
                     "run-together",
@@ -324,13 +324,13 @@ impl Place<'_> {
         };
         let trial = Trial::run_at_most(side, sample, None, 1);
         let behind = broken + trial.explained;
-        let at_the_end = end && self.scene.ended && behind == self.scene.window.end();
+        let at_the_end = end && self.scene.ended && behind == self.scene.excerpt.end();
         trial.messages == 1 && trial.bits > 3.0 && (at_the_end || self.goes_on_at(behind))
     }
 
     /// There are bytes between the end of a frame and the next one.
     fn too_much(&self, gap: Gap) -> Finding {
-        let extra = self.scene.window.between(gap.end, gap.next);
+        let extra = self.scene.excerpt.between(gap.end, gap.next);
         let count = counted(gap.next - gap.end, "byte");
         let Some(frame) = gap.frame else {
             return Finding::new(
@@ -387,7 +387,7 @@ impl Place<'_> {
     /// The message and what is left over have as many characters as the length says bytes.
     fn characters(&self, frame: Frame, gap: Gap) -> Option<Finding> {
         let start = frame.offset + frame.size - frame.length;
-        let all = self.scene.window.between(start, gap.next);
+        let all = self.scene.excerpt.between(start, gap.next);
         let in_utf16 = all.len() as u64 == 2 * frame.length && super::looks::is_utf16(all);
         let in_utf8 =
             std::str::from_utf8(all).is_ok_and(|text| text.chars().count() as u64 == frame.length);

@@ -1,7 +1,7 @@
 //! Broken streams, each with the cause that must come first.
 
 use super::*;
-use crate::streams::inspect::walker::Walker;
+use crate::walker::Found;
 
 /// The findings about a stream that must break.
 fn of(line: &str, stream: &[u8]) -> Vec<Finding> {
@@ -11,18 +11,13 @@ fn of(line: &str, stream: &[u8]) -> Vec<Finding> {
 fn with_limit(line: &str, limit: u64, stream: &[u8]) -> Vec<Finding> {
     let framing: Framing = line.parse().unwrap();
     let mut walker = Walker::new(framing.client(), limit);
-    let mut nothing = |_: &Window, _: super::super::walker::Found<'_>| {};
+    let mut nothing = |_: &Excerpt, _: Found<'_>| {};
     let broken = walker
         .take(stream, &mut nothing)
         .and_then(|()| walker.end(&mut nothing))
         .expect_err("the stream is broken");
-    diagnose(Scene {
-        side: walker.side(),
-        error: &broken,
-        window: walker.window(),
-        last: walker.last(),
-        ended: true,
-    })
+    walker.look_further(b"", true);
+    diagnose(Scene::of(&walker, &broken))
 }
 
 /// The same, where it goes on behind what was read.
@@ -30,18 +25,9 @@ fn of_a_beginning(line: &str, stream: &[u8]) -> Vec<Finding> {
     let framing: Framing = line.parse().unwrap();
     let mut walker = Walker::new(framing.client(), 16 << 20);
     let broken = walker
-        .take(
-            stream,
-            &mut |_: &Window, _: super::super::walker::Found<'_>| {},
-        )
+        .take(stream, &mut |_: &Excerpt, _: Found<'_>| {})
         .expect_err("the stream is broken");
-    diagnose(Scene {
-        side: walker.side(),
-        error: &broken,
-        window: walker.window(),
-        last: walker.last(),
-        ended: false,
-    })
+    diagnose(Scene::of(&walker, &broken))
 }
 
 #[track_caller]

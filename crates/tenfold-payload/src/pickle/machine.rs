@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::node::{Id, Node};
 use super::reading::{Reading, long, quoted, raw_unicode};
-use crate::flow::payload::Problem;
+use crate::Problem;
 
 mod objects;
 

@@ -20,7 +20,7 @@ mod node;
 mod reading;
 mod show;
 
-use super::Problem;
+use crate::Problem;
 use machine::Machine;
 
 /// The value that a pickle makes, as JSON.

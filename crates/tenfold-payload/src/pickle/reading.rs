@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::flow::payload::Problem;
+use crate::Problem;
 
 /// Where the machine stands in its program.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! The nodes of a pickle as JSON.
 
 use super::node::{Call, Id, Node};
-use crate::flow::payload::value::{put_bytes, put_float, put_int, put_text};
-use crate::flow::payload::{MAX_DEPTH, Problem};
+use crate::write::{put_bytes, put_float, put_int, put_text};
+use crate::{MAX_DEPTH, Problem};
 
 /// What is shown of one message at the most. A value that is used a hundred times is shown a
 /// hundred times, and what it contains as well.

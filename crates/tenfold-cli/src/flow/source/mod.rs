@@ -20,7 +20,7 @@ use whole::Whole;
 
 use crate::failure::Failure;
 use crate::flow::input::Input;
-use crate::flow::payload::{self, Written};
+use crate::flow::payload::Written;
 
 /// Gives messages, and says when it would have to wait for the next.
 pub(crate) trait Source {
@@ -85,7 +85,7 @@ pub(crate) fn given(messages: &[OsString], written: Option<Written>) -> Result<G
         let message = message.clone().into_vec();
         match written {
             None => Ok(message),
-            Some(written) => payload::from_json(written, &message)
+            Some(written) => tenfold_payload::from_json(written.format(), &message)
                 .map_err(|problem| Failure::Framing(format!("MESSAGE {} {problem}", at + 1))),
         }
     };

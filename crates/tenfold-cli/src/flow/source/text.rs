@@ -8,7 +8,7 @@ use tenfold::Event;
 use super::{Decoded, Limits, Source};
 use crate::failure::Failure;
 use crate::flow::input::Input;
-use crate::flow::payload::{self, Written};
+use crate::flow::payload::Written;
 
 /// Reads lines and gives what they stand for.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Source for Text {
         let meaning = match self.notation {
             Notation::Hex => hex(line).map(Meaning::Message),
             Notation::Json => json(line),
-            Notation::Payload(written) => payload::from_json(written, line)
+            Notation::Payload(written) => tenfold_payload::from_json(written.format(), line)
                 .map(Meaning::Message)
                 .map_err(|problem| problem.to_string()),
         };

@@ -12,10 +12,10 @@ use std::thread;
 use std::time::Duration;
 
 use tenfold::{Address, Framing, Listener, Stream};
+use tenfold_doctor::Lengths;
 use tenfold_hub::raise_fd_limit;
 
 use super::Inspect;
-use super::lengths::Lengths;
 use super::recording::Recorder;
 use super::rows::{Stamp, Who};
 use super::sheet::Sheet;

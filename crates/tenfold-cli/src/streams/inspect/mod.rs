@@ -15,23 +15,16 @@
 //! `recording` (what the proxy wrote down).
 
 mod between;
-mod diagnosis;
 mod dump;
-mod lengths;
 mod paint;
 mod preview;
-mod rank;
 mod recording;
 mod report;
 mod rows;
 mod sheet;
 mod shown;
-mod signatures;
 mod stream;
 mod track;
-mod trial;
-mod walker;
-mod window;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

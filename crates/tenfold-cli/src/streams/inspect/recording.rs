@@ -17,8 +17,8 @@ use std::time::Instant;
 use jiff::{SignedDuration, ZonedDateTime};
 use serde_json::{Value, json};
 use tenfold::{Address, Framing};
+use tenfold_doctor::Lengths;
 
-use super::lengths::Lengths;
 use super::rows::{Stamp, Who};
 use super::sheet::Sheet;
 use super::stream::Stop;

@@ -5,15 +5,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use tenfold::{DecodeError, Decoder, ErrorKind, Event};
+use tenfold_doctor::{Finding, Frame, Lengths, Ranked, SHOWN, Scene, Works, diagnose};
 
-use super::diagnosis::{Finding, Scene, Works, diagnose};
 use super::dump::Dump;
-use super::lengths::Lengths;
 use super::paint::Paint;
 use super::preview;
-use super::rank::Ranked;
 use super::rows::Rows;
-use super::walker::{Frame, SHOWN};
 use crate::flow::format::hex;
 use crate::numbers::{counted, grouped};
 
@@ -82,8 +79,8 @@ impl<'a> Broken<'a> {
 
     /// The first bytes of a message. What stands behind it in its frame is none of it.
     fn head(&self, last: Frame) -> Vec<u8> {
-        let window = self.scene.window;
-        let frame = window.between(last.offset, last.offset + last.size);
+        let excerpt = self.scene.excerpt;
+        let frame = excerpt.between(last.offset, last.offset + last.size);
         let mut decoder = Decoder::new(&self.scene.steady());
         decoder.feed(frame);
         if let Ok(Some(Event::Message(message))) = decoder.next_event()
@@ -94,7 +91,7 @@ impl<'a> Broken<'a> {
         // One of the first steps, or it begins before what is at hand.
         let start = last.offset + last.size - last.length.min(last.size);
         let end = start + last.length.min(SHOWN as u64);
-        window.between(start, end).to_vec()
+        excerpt.between(start, end).to_vec()
     }
 
     fn dump(&self, paint: Paint, width: usize) -> Dump<'a> {
@@ -109,9 +106,9 @@ impl<'a> Broken<'a> {
         let header = self.scene.last.map_or(0..0, |last| {
             last.offset..last.offset + last.size.saturating_sub(last.length)
         });
-        let (offset, _) = self.scene.window.from(from);
+        let (offset, _) = self.scene.excerpt.from(from);
         Dump {
-            bytes: self.scene.window.between(offset, place + AROUND.1),
+            bytes: self.scene.excerpt.between(offset, place + AROUND.1),
             offset,
             mark: Some(place),
             header,
@@ -192,6 +189,16 @@ pub(crate) fn summary(lengths: &Lengths, framing: &str, read: &str, rows: &Rows)
         text += &lengths.histogram(rows.width);
     }
     text
+}
+
+/// The lengths for programs.
+pub(crate) fn lengths(lengths: &Lengths) -> Value {
+    json!({
+        "messages": lengths.messages(),
+        "bytes": lengths.bytes(),
+        "shortest": lengths.range().map(|(shortest, _)| shortest),
+        "longest": lengths.range().map(|(_, longest)| longest),
+    })
 }
 
 /// Which framings explain a stream, the likeliest first.

@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::ZonedDateTime;
 use serde_json::json;
+use tenfold_doctor::{Found, Frame, SHOWN, WHOLE};
 
 use super::paint::Paint;
 use super::preview;
-use super::walker::{Found, Frame, SHOWN, WHOLE};
-use crate::flow::payload::{self, Payload};
+use crate::flow::payload::Payload;
 
 /// How lines are made.
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +178,9 @@ impl Rows {
                 "is larger than {limit} KiB: `recv --payload` shows it"
             )));
         }
-        Some(payload::to_json(payload, head).map_err(|problem| problem.to_string()))
+        Some(
+            tenfold_payload::to_json(payload.format(), head).map_err(|problem| problem.to_string()),
+        )
     }
 
     fn object(&self, found: Found<'_>, who: Option<Who>, stamp: Option<&Stamp>, out: &mut Vec<u8>) {

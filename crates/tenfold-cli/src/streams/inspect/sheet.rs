@@ -3,8 +3,8 @@
 use std::io;
 
 use tenfold::Side;
+use tenfold_doctor::Lengths;
 
-use super::lengths::Lengths;
 use super::paint::Paint;
 use super::report;
 use super::rows::{Columns, Rows};
@@ -100,7 +100,7 @@ impl Sheet {
         for (whose, (lengths, side)) in ["client", "server"].iter().zip(lengths.iter().zip(sides)) {
             let line = side.to_string();
             let text = if self.rows.json {
-                let mut object = lengths.object();
+                let mut object = report::lengths(lengths);
                 object["from"] = (*whose).into();
                 object["framing"] = line.into();
                 serde_json::json!({ "summary": object }).to_string() + "\n"

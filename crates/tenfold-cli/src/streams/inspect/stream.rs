@@ -7,16 +7,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use tenfold::Side;
+use tenfold_doctor::{BEGINNING, Excerpt, Found, Frame, WORTH_NAMING, rank};
 
 use super::Reading;
 use super::dump::Dump;
-use super::rank::{self, WORTH_NAMING};
 use super::report;
 use super::rows::Stamp;
 use super::sheet::Sheet;
 use super::track::Track;
-use super::walker::{Found, Frame};
-use super::window::{BEGINNING, Window};
 use crate::failure::Failure;
 use crate::flow::format::hex;
 use crate::flow::input::Input;
@@ -227,8 +225,8 @@ impl Stream {
             stamp.as_ref(),
             rows,
             &mut sheet.batch,
-            |window, what| {
-                capture(wanted, window, what, found, captured);
+            |excerpt, what| {
+                capture(wanted, excerpt, what, found, captured);
             },
         );
         self.capture_beginning(track);
@@ -237,8 +235,8 @@ impl Stream {
     fn end(&mut self, track: &mut Track, sheet: &mut Sheet) {
         let rows = (!sheet.quiet && self.wanted.is_none()).then_some(&sheet.rows);
         let (wanted, found, captured) = (self.wanted, &mut self.found, &mut self.captured);
-        track.end(None, rows, &mut sheet.batch, |window, what| {
-            capture(wanted, window, what, found, captured);
+        track.end(None, rows, &mut sheet.batch, |excerpt, what| {
+            capture(wanted, excerpt, what, found, captured);
         });
     }
 
@@ -249,7 +247,7 @@ impl Stream {
             return;
         }
         let (_, bytes) = walker
-            .window()
+            .excerpt()
             .from(walker.at() + self.captured.len() as u64);
         let room = DUMPED - self.captured.len();
         self.captured
@@ -343,7 +341,7 @@ impl Stream {
 /// Takes the frame that is wanted out of the bytes at hand.
 fn capture(
     wanted: Option<u64>,
-    window: &Window,
+    excerpt: &Excerpt,
     what: Found<'_>,
     found: &mut Option<Frame>,
     captured: &mut Vec<u8>,
@@ -353,7 +351,7 @@ fn capture(
     {
         *found = Some(frame);
         let have = captured.len();
-        let missing = window.between(frame.offset + have as u64, frame.offset + frame.size);
+        let missing = excerpt.between(frame.offset + have as u64, frame.offset + frame.size);
         let room = DUMPED - have;
         captured.extend_from_slice(&missing[..room.min(missing.len())]);
     }
@@ -367,7 +365,7 @@ fn guess(
     tell: bool,
     words: &Words,
 ) -> Result<Side, Failure> {
-    let ranked = rank::rank(sample, ended);
+    let ranked = rank(sample, ended);
     if sheet.rows.json && tell {
         let object = report::ranking_object(&ranked).to_string() + "\n";
         sheet.text(&object);

@@ -1,13 +1,10 @@
 //! One direction of a stream under inspection: its walker, its numbers, and whether it broke.
 
 use tenfold::{DecodeError, Side};
+use tenfold_doctor::{Excerpt, Found, Lengths, Scene, Walker};
 
-use super::diagnosis::Scene;
-use super::lengths::Lengths;
 use super::report::{self, Broken};
 use super::rows::{Rows, Stamp, Who};
-use super::walker::{Found, Walker};
-use super::window::Window;
 use crate::numbers::counted;
 
 /// Goes through a stream, and writes a row for each message.
@@ -60,19 +57,19 @@ impl Track {
         stamp: Option<&Stamp>,
         rows: Option<&Rows>,
         out: &mut Vec<u8>,
-        mut each: impl FnMut(&Window, Found<'_>),
+        mut each: impl FnMut(&Excerpt, Found<'_>),
     ) {
         self.bytes += bytes.len() as u64;
         if self.broken.is_some() {
             return;
         }
         let (lengths, who) = (&mut self.lengths, self.who);
-        let taken = self.walker.take(bytes, &mut |window, found| {
+        let taken = self.walker.take(bytes, &mut |excerpt, found| {
             lengths.note(found);
             if let Some(rows) = rows {
                 rows.put(found, who, stamp, out);
             }
-            each(window, found);
+            each(excerpt, found);
         });
         self.broken = taken.err();
     }
@@ -83,18 +80,18 @@ impl Track {
         stamp: Option<&Stamp>,
         rows: Option<&Rows>,
         out: &mut Vec<u8>,
-        mut each: impl FnMut(&Window, Found<'_>),
+        mut each: impl FnMut(&Excerpt, Found<'_>),
     ) {
         if self.broken.is_some() {
             return;
         }
         let (lengths, who) = (&mut self.lengths, self.who);
-        let ended = self.walker.end(&mut |window, found| {
+        let ended = self.walker.end(&mut |excerpt, found| {
             lengths.note(found);
             if let Some(rows) = rows {
                 rows.put(found, who, stamp, out);
             }
-            each(window, found);
+            each(excerpt, found);
         });
         self.broken = ended.err();
     }
@@ -108,13 +105,7 @@ impl Track {
     /// Why the stream is broken, if it is.
     pub(crate) fn report(&self) -> Option<Broken<'_>> {
         let error = self.broken.as_ref()?;
-        Some(Broken::new(Scene {
-            side: self.walker.side(),
-            error,
-            window: self.walker.window(),
-            last: self.walker.last(),
-            ended: self.walker.has_ended(),
-        }))
+        Some(Broken::new(Scene::of(&self.walker, error)))
     }
 
     /// The summary, as text or as an object.
@@ -129,7 +120,7 @@ impl Track {
             };
             return report::summary(&self.lengths, &side, &read, rows);
         }
-        let mut object = self.lengths.object();
+        let mut object = report::lengths(&self.lengths);
         object["framing"] = side.into();
         object["stream"] = self.bytes.into();
         if let Some(who) = self.who {

@@ -1,8 +1,8 @@
 //! Instructions by which Python would import and call.
 
 use super::Machine;
-use crate::flow::payload::Problem;
-use crate::flow::payload::pickle::node::{Call, Id, Node};
+use crate::Problem;
+use crate::pickle::node::{Call, Id, Node};
 
 impl Machine<'_> {
     pub(super) fn object(&mut self, opcode: u8) -> Result<(), Problem> {
