@@ -11,6 +11,7 @@ mod framings;
 mod hub;
 mod manual;
 mod numbers;
+mod random;
 mod signals;
 mod stderr;
 mod streams;

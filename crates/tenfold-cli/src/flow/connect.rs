@@ -121,7 +121,24 @@ pub(crate) fn accept(
     Ok((stream, peer))
 }
 
-/// What to call who has connected.
+/// After the system refused a connection, mostly for lack of file descriptors, the next attempt comes
+/// after this time: soon enough for people, and no busy loop.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Waits for a connection. If the system refuses it, or the peer has gone already, that is said, and
+/// after a pause the caller may try again.
+pub(crate) fn accept_or_pause(listener: &Listener, words: &Words) -> Option<Stream> {
+    match listener.accept() {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            words.warning(format_args!("cannot accept a connection: {error}"));
+            thread::sleep(ACCEPT_PAUSE);
+            None
+        }
+    }
+}
+
+/// What to call the peer of a connection.
 pub(crate) fn peer_name(stream: &Stream) -> String {
     match stream {
         Stream::Tcp(stream) => match stream.peer_addr() {

@@ -11,6 +11,7 @@ use tenfold::Event;
 
 use crate::failure::Failure;
 use crate::flow::format::Format;
+use crate::flow::goal::Goal;
 use crate::flow::output::Output;
 use crate::flow::source::Source;
 use crate::words::Words;
@@ -101,46 +102,19 @@ impl<O: Output> Sink<O> {
     }
 }
 
-/// How many messages to carry at the most.
-pub(crate) trait Count {
-    /// Whether there may be one more, which then counts.
-    fn one_more(&mut self) -> bool;
-
-    /// Whether there will be no more.
-    fn is_reached(&self) -> bool;
-}
-
-/// `--count`.
-impl Count for Option<u64> {
-    fn one_more(&mut self) -> bool {
-        match self {
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
-            None => true,
-        }
-    }
-
-    fn is_reached(&self) -> bool {
-        *self == Some(0)
-    }
-}
-
-/// Carries messages until the source ends, or the count is reached. Whatever ends it, the
+/// Carries messages until the source ends, or the goal is reached. Whatever ends it, the
 /// messages before are handed over.
 pub(crate) fn pump<O: Output>(
     source: &mut (impl Source + ?Sized),
     sink: &mut Sink<O>,
-    count: &mut impl Count,
+    goal: &Goal,
     words: &Words,
 ) -> Result<(), Failure> {
     loop {
-        let carried = carry_ready(source, sink, count, words);
+        let carried = carry_ready(source, sink, goal, words);
         sink.flush()?;
         carried?;
-        if (count.is_reached() && !sink.inside) || !source.wait()? {
+        if (goal.is_reached() && !sink.inside) || !source.wait()? {
             return Ok(());
         }
     }
@@ -150,10 +124,10 @@ pub(crate) fn pump<O: Output>(
 fn carry_ready<O: Output>(
     source: &mut (impl Source + ?Sized),
     sink: &mut Sink<O>,
-    count: &mut impl Count,
+    goal: &Goal,
     words: &Words,
 ) -> Result<(), Failure> {
-    while sink.inside || !count.is_reached() {
+    while sink.inside || !goal.is_reached() {
         let Some(event) = source.next()? else {
             break;
         };
@@ -161,7 +135,7 @@ fn carry_ready<O: Output>(
             Event::Skipped(skipped) => {
                 words.warning(format_args!("left out: {}", skipped.reason()));
             }
-            Event::Message(_) | Event::Begin { .. } if !count.one_more() => break,
+            Event::Message(_) | Event::Begin { .. } if !goal.take_one() => break,
             event => sink.put(event)?,
         }
     }

@@ -8,6 +8,7 @@ use tenfold::{Event, Framing, FramingError, Side};
 
 use crate::failure::Failure;
 use crate::flow::format::Format;
+use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::options::{SideName, side_of_file};
 use crate::flow::output::Stdout;
@@ -73,7 +74,7 @@ impl Convert {
         signals::end_between_writes()?;
         let mut source = self.source()?;
         let mut sink = Sink::new(self.format()?, Stdout::open()?);
-        pump(&mut *source, &mut sink, &mut None, words)?;
+        pump(&mut *source, &mut sink, &Goal::new(None), words)?;
         words.detail(format_args!("{} messages", sink.messages()));
         Ok(())
     }

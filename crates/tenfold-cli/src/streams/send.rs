@@ -10,13 +10,13 @@ use tenfold::Address;
 use crate::failure::Failure;
 use crate::flow::connect::{self, Receiver};
 use crate::flow::format::Format;
+use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::options::{FramingOptions, PeerOptions, SideName};
 use crate::flow::payload::Written;
 use crate::flow::pump::{Sink, pump};
 use crate::flow::source::{In, Limits, Source, Ticker, given, payloads};
 use crate::signals;
-use crate::streams::recv::reached;
 use crate::units;
 use crate::words::Words;
 
@@ -78,13 +78,12 @@ impl Send {
         signals::end_between_writes()?;
         let receiver = self.receiver(address, words)?;
         let mut sink = Sink::new(Format::frames(side.of(&self.framing.framing)), receiver);
-        let sent = pump(&mut *source, &mut sink, &mut self.count.clone(), words);
+        let goal = Goal::new(self.count);
+        let sent = pump(&mut *source, &mut sink, &goal, words);
         let (messages, bytes) = (sink.messages(), sink.bytes());
         // Also after a failure, so that what was sent before arrives.
         let closed = sink.into_output().close();
-        let result = sent
-            .and(closed)
-            .and_then(|()| reached(self.count, messages));
+        let result = sent.and(closed).and_then(|()| goal.check("the stream"));
         if self.json {
             words.object(&json!({
                 "messages": messages,
@@ -122,7 +121,7 @@ impl Send {
                     "--every needs the messages to send".to_owned(),
                 ));
             }
-            return Ok(Box::new(Ticker::new(texts(messages)?, every)));
+            return Ok(Box::new(Ticker::of(messages, every)?));
         }
         if !from_stdin {
             return Ok(Box::new(given(messages, self.payload)?));
@@ -160,19 +159,4 @@ impl Send {
         };
         Receiver::new(stream, name, timeout)
     }
-}
-
-/// Messages in which a time can be filled in.
-pub(crate) fn texts(messages: &[OsString]) -> Result<Vec<String>, Failure> {
-    let text = |message: &OsString| message.clone().into_string();
-    messages
-        .iter()
-        .map(text)
-        .collect::<Result<_, _>>()
-        .map_err(|message| {
-            Failure::Usage(format!(
-                "--every needs messages in UTF-8, not {}",
-                message.display()
-            ))
-        })
 }

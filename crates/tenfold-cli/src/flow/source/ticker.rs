@@ -1,5 +1,6 @@
 //! `--every`: messages by the clock.
 
+use std::ffi::OsString;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,19 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
+    /// Of arguments, which must be text, so that a time can be filled in.
+    pub(crate) fn of(messages: &[OsString], every: Duration) -> Result<Self, Failure> {
+        let text = |message: &OsString| message.clone().into_string();
+        let texts = messages.iter().map(text).collect::<Result<_, _>>();
+        let texts = texts.map_err(|message| {
+            Failure::Usage(format!(
+                "--every needs messages in UTF-8, not {}",
+                message.display()
+            ))
+        })?;
+        Ok(Self::new(texts, every))
+    }
+
     /// `texts` must not be empty.
     pub(crate) fn new(texts: Vec<String>, every: Duration) -> Self {
         Self {

@@ -3,7 +3,6 @@
 mod findings;
 mod table;
 
-use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use tenfold_log::{Options, Report, Storage};
 use crate::failure::Failure;
 use crate::flow::output::Stdout;
 use crate::numbers::size;
+use crate::random::random;
 use crate::words::Words;
 
 /// Check, repair, copy and count what a hub keeps with --data
@@ -157,11 +157,6 @@ impl At {
 
 fn cannot(what: &str, data: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::Other(format!("cannot {what} {}: {error}", data.display()))
-}
-
-/// Numbers that differ from start to start: the system's random numbers are the keys of the hash.
-pub(crate) fn random() -> u64 {
-    RandomState::new().hash_one(0)
 }
 
 /// How far something is, for who sits at a terminal.

@@ -6,7 +6,8 @@ use tenfold::Event;
 use tokio::sync::mpsc;
 
 use crate::failure::Failure;
-use crate::flow::pump::{BATCH, Count};
+use crate::flow::goal::Goal;
+use crate::flow::pump::BATCH;
 use crate::flow::source::Source;
 
 /// Messages in batches: as many as are there without waiting, or [`BATCH`] bytes. So a source may
@@ -29,10 +30,10 @@ const AHEAD: usize = 2;
 
 impl Batches {
     /// Begins to read.
-    pub(super) fn read(mut source: Box<dyn Source + Send>, count: Option<u64>) -> Self {
+    pub(super) fn read(mut source: Box<dyn Source + Send>, goal: Goal) -> Self {
         let (sender, batches) = mpsc::channel(AHEAD);
         thread::spawn(move || {
-            if let Err(failure) = read(&mut *source, count, &sender) {
+            if let Err(failure) = read(&mut *source, &goal, &sender) {
                 // If nobody is there any more, nobody wants to know.
                 let _ = sender.blocking_send(Err(failure));
             }
@@ -83,36 +84,31 @@ impl Batch {
 
 fn read(
     source: &mut (dyn Source + Send),
-    count: Option<u64>,
+    goal: &Goal,
     sender: &mpsc::Sender<Result<Batch, Failure>>,
 ) -> Result<(), Failure> {
-    let mut left = count;
     loop {
         let mut batch = Batch::default();
-        let filled = fill(source, &mut left, &mut batch);
+        let filled = fill(source, goal, &mut batch);
         if !batch.ends.is_empty() && sender.blocking_send(Ok(batch)).is_err() {
             return Ok(());
         }
         let has_more = filled?;
-        if left.is_reached() {
+        if goal.is_reached() {
             return Ok(());
         }
         if !has_more && !source.wait()? {
-            return missed(count, left);
+            return goal.check("the input");
         }
     }
 }
 
 /// Takes what is there without waiting. Whether there may be more.
-fn fill(
-    source: &mut (dyn Source + Send),
-    left: &mut Option<u64>,
-    batch: &mut Batch,
-) -> Result<bool, Failure> {
-    while !batch.is_full() && !left.is_reached() {
+fn fill(source: &mut (dyn Source + Send), goal: &Goal, batch: &mut Batch) -> Result<bool, Failure> {
+    while !batch.is_full() && !goal.is_reached() {
         match source.next()? {
             Some(Event::Message(message)) => {
-                left.one_more();
+                goal.take_one();
                 batch.push(message);
             }
             // Marks are no messages.
@@ -121,15 +117,4 @@ fn fill(
         }
     }
     Ok(true)
-}
-
-/// `--count` is a goal, and to miss it is a failure.
-fn missed(count: Option<u64>, left: Option<u64>) -> Result<(), Failure> {
-    match count.zip(left) {
-        None => Ok(()),
-        Some((count, left)) => Err(Failure::Other(format!(
-            "the input ended after {} of the {count} messages that --count asked for",
-            count - left
-        ))),
-    }
 }

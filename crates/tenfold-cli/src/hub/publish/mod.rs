@@ -17,6 +17,7 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
+use crate::flow::goal::Goal;
 use crate::flow::hub_client::{self, Outages};
 use crate::flow::input::Input;
 use crate::flow::options::HubPeer;
@@ -24,7 +25,6 @@ use crate::flow::payload::Written;
 use crate::flow::source::{In, Limits, Source, Ticker, given, payloads};
 use crate::numbers::{counted, grouped};
 use crate::signals::{self, Signal};
-use crate::streams::send::texts;
 use crate::units;
 use crate::words::Words;
 use batches::{Batch, Batches};
@@ -126,7 +126,7 @@ impl Pub {
         let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
         let (numbers, result) = runtime.block_on(async {
             let mut publisher = Publisher::new(self.hub.server.clone(), self.options(words));
-            let batches = Batches::read(source, self.count);
+            let batches = Batches::read(source, Goal::new(self.count));
             let mut known = 0;
             let outcome = tokio::select! {
                 biased;
@@ -153,7 +153,7 @@ impl Pub {
             (Some(_), true) => Err(Failure::Usage(
                 "--every needs the messages to send".to_owned(),
             )),
-            (Some(every), false) => Ok(Box::new(Ticker::new(texts(&self.messages)?, every))),
+            (Some(every), false) => Ok(Box::new(Ticker::of(&self.messages, every)?)),
             (None, false) => Ok(Box::new(given(&self.messages, self.payload)?)),
             (None, true) => {
                 let limits = Limits {

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::settings::{Setting, Settings};
 use crate::failure::Failure;
-use crate::hub::log::random;
+use crate::random::random;
 use crate::units;
 
 /// Where channels are kept, and how much of them.

@@ -16,6 +16,7 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
+use crate::flow::goal::Goal;
 use crate::flow::hub_client::{self, Outages};
 use crate::flow::options::HubPeer;
 use crate::flow::output::Output;
@@ -106,7 +107,7 @@ struct Printing {
     sink: Sink<Printer>,
     /// Each message is done with before the next is looked at.
     at_once: bool,
-    left: Option<u64>,
+    goal: Goal,
     outages: Outages,
     words: Words,
 }
@@ -123,7 +124,7 @@ impl Sub {
         let mut printing = Printing {
             sink: Sink::new(format, printer),
             at_once,
-            left: self.count,
+            goal: Goal::new(self.count),
             outages: Outages::new(&self.hub.server, words),
             words: words.clone(),
         };
@@ -150,7 +151,7 @@ impl Sub {
         }
         let messages = printing.sink.messages();
         words.detail(format_args!("{}", counted(messages, "message")));
-        result.and_then(|()| self.reached(messages))
+        result.and_then(|()| printing.goal.check("it"))
     }
 
     fn options(&self, state: &StateFile) -> Subscribe {
@@ -225,23 +226,13 @@ impl Sub {
             ))),
         }
     }
-
-    /// `--count` is a goal, and to miss it is a failure.
-    fn reached(&self, messages: u64) -> Result<(), Failure> {
-        match self.count {
-            Some(count) if messages < count => Err(Failure::Other(format!(
-                "it ended after {messages} of the {count} messages that --count asked for"
-            ))),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Printing {
     fn take(&mut self, event: &Event<'_>) -> Result<(), Failure> {
         match event {
             Event::Message(client::Message { bytes, .. }) => {
-                self.left = self.left.map(|left| left.saturating_sub(1));
+                self.goal.take_one();
                 self.sink.put(tenfold::Event::Message(bytes))?;
             }
             Event::Connected(answer) => {
@@ -260,6 +251,6 @@ impl Printing {
     }
 
     fn is_complete(&self) -> bool {
-        self.left == Some(0)
+        self.goal.is_reached()
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tenfold_hub::raise_fd_limit;
 use tokio::sync::Semaphore;
@@ -13,7 +12,7 @@ use super::end::End;
 use super::joint::{Door, Joint, Seat};
 use super::session::{self, Outcome, Terms};
 use crate::failure::Failure;
-use crate::flow::connect::cannot_listen;
+use crate::flow::connect::{ACCEPT_PAUSE, cannot_listen};
 use crate::flow::port_file;
 use crate::words::Words;
 
@@ -41,10 +40,6 @@ pub(super) struct Totals {
 
 /// How many sessions there are at once: each has two ends and what they hold. More have to wait.
 const MAX_SESSIONS: usize = 1024;
-
-/// After the system refused a connection, mostly for lack of file descriptors, the next attempt
-/// comes after this time.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Listening {
     /// Listens, and says where.

@@ -7,10 +7,10 @@ use tenfold_hub::{Block, Tail};
 use super::relay::Relay;
 use crate::failure::Failure;
 use crate::flow::format::Format;
+use crate::flow::goal::Goal;
 use crate::flow::output::Output;
 use crate::flow::pump::{BATCH, Sink, pump};
 use crate::flow::source::Source;
-use crate::streams::recv::reached;
 use crate::words::Words;
 
 /// The source of a broadcast.
@@ -27,13 +27,13 @@ impl Feed {
     }
 
     /// Fills the tail until the source ends. Blocks the thread.
-    pub(super) fn run(self, tail: &Tail, count: Option<u64>, words: &Words) -> Result<(), Failure> {
+    pub(super) fn run(self, tail: &Tail, goal: &Goal, words: &Words) -> Result<(), Failure> {
         match self {
-            Self::Relay(relay) => relay.run(tail, count),
+            Self::Relay(relay) => relay.run(tail, goal),
             Self::Messages(mut source, format) => {
                 let mut sink = Sink::new(*format, Blocks(tail.clone()));
-                pump(&mut *source, &mut sink, &mut count.clone(), words)?;
-                reached(count, sink.messages())
+                pump(&mut *source, &mut sink, goal, words)?;
+                goal.check("the stream")
             }
         }
     }

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::flow::connect::cannot_listen;
+use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::options::{FramingOptions, ListenOptions, SideName};
 use crate::flow::port_file;
@@ -163,11 +164,11 @@ impl Broadcast {
         words: &Words,
     ) -> Outcome {
         let (done, mut ended) = oneshot::channel();
-        let (tail, count, speaker) = (engine.tail().clone(), self.count, words.clone());
+        let (tail, goal, speaker) = (engine.tail().clone(), Goal::new(self.count), words.clone());
         let mut start = Some(move || {
             // A thread of its own, for it waits: for input, for the clock, for slow clients.
             thread::spawn(move || {
-                let _ = done.send(feed.run(&tail, count, &speaker));
+                let _ = done.send(feed.run(&tail, &goal, &speaker));
             });
         });
         let mut progress = report::Progress::new();

@@ -5,9 +5,9 @@ use tenfold_hub::{Intake, Tail};
 
 use super::feed::append;
 use crate::failure::Failure;
+use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::source::{Limits, describe};
-use crate::streams::recv::reached;
 
 /// Reads frames, checks them as strictly as any, and appends the range of bytes that holds whole
 /// ones as a block.
@@ -29,13 +29,12 @@ impl Relay {
         }
     }
 
-    pub(super) fn run(mut self, tail: &Tail, count: Option<u64>) -> Result<(), Failure> {
-        let mut messages = 0;
+    pub(super) fn run(mut self, tail: &Tail, goal: &Goal) -> Result<(), Failure> {
         loop {
             let read = self.read()?;
-            let scanned = self.intake.scan(count.unwrap_or(u64::MAX) - messages);
+            let scanned = self.intake.scan(goal.left());
             let block = self.intake.take_block();
-            messages += block.messages();
+            goal.take(block.messages());
             append(tail, block)?;
             let is_break = read == 0 && self.input.take_break();
             match scanned {
@@ -44,13 +43,13 @@ impl Relay {
                     scanned.map_err(|error| describe(&mut self.input, error))?;
                 }
             }
-            if Some(messages) != count && is_break {
+            if !goal.is_reached() && is_break {
                 // Another file is another stream.
                 self.intake = Intake::new(&self.side, self.max_message);
                 continue;
             }
-            if read == 0 || Some(messages) == count {
-                return reached(count, messages);
+            if read == 0 || goal.is_reached() {
+                return goal.check("the stream");
             }
         }
     }

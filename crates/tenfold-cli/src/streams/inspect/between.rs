@@ -116,16 +116,8 @@ fn serve(
         if !is_ready_within(listener.as_fd(), TICK).map_err(failed)? {
             continue;
         }
-        let client = match listener.accept() {
-            Ok(client) => client,
-            // Who has gone already, or no descriptors for the moment: the next one is another matter.
-            Err(error) => {
-                shared
-                    .words
-                    .warning(format_args!("cannot accept a connection: {error}"));
-                thread::sleep(TICK);
-                continue;
-            }
+        let Some(client) = connect::accept_or_pause(listener, &shared.words) else {
+            continue;
         };
         let (peer, upstream) = (options.peer.clone(), upstream.clone());
         let carrier = Arc::clone(shared);

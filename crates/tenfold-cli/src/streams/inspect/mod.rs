@@ -37,9 +37,9 @@ use crate::failure::Failure;
 use crate::flow::connect;
 use crate::flow::input::Input;
 use crate::flow::options::{PeerOptions, SideName, side_of_file};
+use crate::flow::origin::{address_in, open_file};
 use crate::flow::payload::Payload;
 use crate::stderr;
-use crate::streams::recv::{address_in, open_file};
 use crate::units;
 use crate::words::{Color, Words};
 

@@ -1,6 +1,5 @@
 //! `recv --keep`: many senders at once, one output.
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -11,10 +10,11 @@ use tenfold_hub::raise_fd_limit;
 
 use crate::failure::Failure;
 use crate::flow::connect;
+use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::output::Output;
 use crate::flow::printing::{PrintOptions, Printer};
-use crate::flow::pump::{Count, Sink, pump};
+use crate::flow::pump::{Sink, pump};
 use crate::flow::source::{Decoded, Limits};
 use crate::signals;
 use crate::words::Words;
@@ -27,16 +27,12 @@ pub(crate) struct Senders {
     pub(crate) printing: PrintOptions,
     pub(crate) printer: Printer,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) count: Option<u64>,
+    pub(crate) goal: Goal,
     pub(crate) words: Words,
 }
 
 /// How many senders are served at once; each has a thread and a buffer. More have to wait.
 const MAX_SENDERS: usize = 1024;
-
-/// After the system refused a connection, mostly for lack of file descriptors, the next attempt
-/// comes after this time.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the threads report.
 enum Report {
@@ -73,92 +69,48 @@ impl Senders {
 
     fn accept(&self, listener: &Listener, report: &Sender<Report>) {
         let places = Arc::new(Places::default());
-        let tally = Arc::new(Tally::new(self.count));
         loop {
             let place = Places::take(&places);
-            match listener.accept() {
-                Ok(stream) => {
-                    let peer = connect::peer_name(&stream);
-                    self.words.detail(format_args!("{peer} connected"));
-                    let (senders, tally) = (self.clone(), Arc::clone(&tally));
-                    let report = report.clone();
-                    thread::spawn(move || {
-                        let ended = senders.receive(stream, tally, &report);
-                        // Nobody listens any more when the count is reached.
-                        let _ = report.send(Report::Ended(peer, ended));
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    self.words
-                        .warning(format_args!("cannot accept a connection: {error}"));
-                    thread::sleep(ACCEPT_PAUSE);
-                }
-            }
+            let Some(stream) = connect::accept_or_pause(listener, &self.words) else {
+                continue;
+            };
+            let peer = connect::peer_name(&stream);
+            self.words.detail(format_args!("{peer} connected"));
+            let (senders, report) = (self.clone(), report.clone());
+            thread::spawn(move || {
+                let ended = senders.receive(stream, &report);
+                // Nobody listens any more when the count is reached.
+                let _ = report.send(Report::Ended(peer, ended));
+                drop(place);
+            });
         }
     }
 
-    fn receive(
-        &self,
-        stream: Stream,
-        tally: Arc<Tally>,
-        report: &Sender<Report>,
-    ) -> Result<(), Failure> {
+    fn receive(&self, stream: Stream, report: &Sender<Report>) -> Result<(), Failure> {
         let input = Input::stream(stream, "the sender".to_owned()).with_timeout(self.timeout);
         let mut source = Decoded::frames(input, &self.side, self.limits);
         let format = self.printing.format(&self.side, &self.printer);
-        let mut quota = Quota(Arc::clone(&tally));
         let output = Counted {
             printer: self.printer.clone(),
-            tally,
+            goal: self.goal.clone(),
             report: report.clone(),
         };
         let mut sink = Sink::new(format, output);
-        pump(&mut source, &mut sink, &mut quota, &self.words)
-    }
-}
-
-/// `--count` over all senders: what may still be taken, and what is still to be written.
-#[derive(Debug)]
-struct Tally {
-    to_take: AtomicU64,
-    to_write: AtomicU64,
-}
-
-impl Tally {
-    fn new(count: Option<u64>) -> Self {
-        let count = count.unwrap_or(u64::MAX);
-        Self {
-            to_take: AtomicU64::new(count),
-            to_write: AtomicU64::new(count),
-        }
-    }
-}
-
-struct Quota(Arc<Tally>);
-
-impl Count for Quota {
-    fn one_more(&mut self) -> bool {
-        let take = |left: u64| left.checked_sub(1);
-        self.0.to_take.fetch_update(SeqCst, SeqCst, take).is_ok()
-    }
-
-    fn is_reached(&self) -> bool {
-        self.0.to_take.load(SeqCst) == 0
+        pump(&mut source, &mut sink, &self.goal, &self.words)
     }
 }
 
 /// The printer, and a word to the main thread when the last message of the count is written.
 struct Counted {
     printer: Printer,
-    tally: Arc<Tally>,
+    goal: Goal,
     report: Sender<Report>,
 }
 
 impl Output for Counted {
     fn take(&mut self, bytes: &mut Vec<u8>, messages: u64) -> Result<(), Failure> {
         self.printer.take(bytes, messages)?;
-        if messages > 0 && self.tally.to_write.fetch_sub(messages, SeqCst) == messages {
+        if self.goal.hand_over(messages) {
             let _ = self.report.send(Report::CountReached);
         }
         Ok(())

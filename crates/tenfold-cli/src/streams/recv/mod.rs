@@ -3,16 +3,17 @@
 mod keep;
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
 
 use clap::Args;
-use tenfold::{Address, Listener, Side};
+use tenfold::{Listener, Side};
 
 use crate::failure::Failure;
 use crate::flow::connect;
 use crate::flow::format::Format;
+use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::options::{FramingOptions, PeerOptions, SideName};
+use crate::flow::origin::{address_in, open_file};
 use crate::flow::output::Output;
 use crate::flow::printing::{PrintOptions, Printer};
 use crate::flow::pump::{Sink, pump};
@@ -91,6 +92,7 @@ impl Recv {
         let (origin, side) = self.open(words)?;
         let format = self.printing.format(side, &printer);
         let limits = self.limits(&format, side, &printer);
+        let goal = Goal::new(self.count);
         let input = match origin {
             Origin::One(input) => input,
             Origin::Many(listener) => {
@@ -103,7 +105,7 @@ impl Recv {
                     printing: self.printing.clone(),
                     printer,
                     timeout: self.peer.timeout,
-                    count: self.count,
+                    goal,
                     words: words.clone(),
                 };
                 return senders.serve(listener);
@@ -111,9 +113,9 @@ impl Recv {
         };
         let mut source = Decoded::frames(input, side, limits);
         let mut sink = Sink::new(format, printer);
-        pump(&mut source, &mut sink, &mut self.count.clone(), words)?;
+        pump(&mut source, &mut sink, &goal, words)?;
         words.detail(format_args!("{} messages", sink.messages()));
-        reached(self.count, sink.messages())
+        goal.check("the stream")
     }
 
     fn open(&self, words: &Words) -> Result<(Origin, &Side), Failure> {
@@ -149,38 +151,4 @@ impl Recv {
             ..self.framing.limits()
         }
     }
-}
-
-/// `--count` is a goal, and to miss it is a failure.
-pub(crate) fn reached(count: Option<u64>, messages: u64) -> Result<(), Failure> {
-    match count {
-        Some(count) if messages < count => Err(Failure::Other(format!(
-            "the stream ended after {messages} of the {count} messages that --count asked for"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// The address, where it is one; what says that it is one must be.
-pub(crate) fn address_in(from: &OsStr) -> Result<Option<Address>, Failure> {
-    let Some(text) = from.to_str() else {
-        return Ok(None);
-    };
-    match Address::parse(text) {
-        Ok(address) => Ok(Some(address)),
-        Err(error) if text.starts_with("tcp:") || text.starts_with("unix:") => {
-            Err(Failure::Usage(error.to_string()))
-        }
-        Err(_) => Ok(None),
-    }
-}
-
-/// A file. If there is none, perhaps an address was meant.
-pub(crate) fn open_file(from: &OsStr) -> Result<Input, Failure> {
-    Input::file_or_stdin(from.as_ref()).map_err(|failure| match from.to_str().map(Address::parse) {
-        Some(Err(error)) if !Path::new(from).exists() => {
-            Failure::Other(format!("{failure}; and {error}"))
-        }
-        _ => failure,
-    })
 }
