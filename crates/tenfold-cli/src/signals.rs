@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
-
 use tenfold::SocketFile;
+use tokio::sync::watch;
 
 use crate::failure::Failure;
 
@@ -32,9 +32,68 @@ static LEFT_BEHIND: Mutex<Vec<SocketFile>> = Mutex::new(Vec::new());
 /// How long a signal waits for a write that does not end, because nobody takes its bytes.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The first signal, for a loop that looks and for a task that waits. The second one ends the process at
+/// once.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(watch::Receiver<Option<Signal>>);
+
+impl Stop {
+    /// Begins to watch for signals.
+    pub(crate) fn watch() -> Result<Self, Failure> {
+        let (came, stop) = watch::channel(None);
+        on_first(move |signal| {
+            came.send_replace(Some(signal));
+        })?;
+        Ok(Self(stop))
+    }
+
+    /// The same for a command that may wait for what never comes: if it has not ended soon after the
+    /// signal, the process ends.
+    pub(crate) fn watch_and_end_soon() -> Result<Self, Failure> {
+        let (came, stop) = watch::channel(None);
+        on_first(move |signal| {
+            came.send_replace(Some(signal));
+            thread::sleep(PATIENCE);
+            process::exit(match signal {
+                Signal::Interrupt => i32::from(Failure::Interrupted.code()),
+                Signal::Terminate => 1,
+            })
+        })?;
+        Ok(Self(stop))
+    }
+
+    /// The signal that came, if one did.
+    pub(crate) fn signal(&self) -> Option<Signal> {
+        *self.0.borrow()
+    }
+
+    /// Whether a signal came.
+    pub(crate) fn came(&self) -> bool {
+        self.signal().is_some()
+    }
+
+    /// Waits for the signal. A wait that is given up loses nothing.
+    pub(crate) async fn wait(&mut self) -> Signal {
+        let came = self.0.wait_for(Option::is_some).await.map(|signal| *signal);
+        match came {
+            Ok(signal) => signal.unwrap_or(Signal::Terminate),
+            // The thread that watches has gone without a signal: none will come.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// How a command ends that has said everything: to be interrupted is a failure.
+    pub(crate) fn outcome(&self) -> Result<(), Failure> {
+        match self.signal() {
+            Some(Signal::Interrupt) => Err(Failure::Interrupted),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Calls `then` with the first signal, on a thread of its own. The second one ends the process
 /// at once.
-pub(crate) fn on_first(then: impl FnOnce(Signal) + Send + 'static) -> Result<(), Failure> {
+fn on_first(then: impl FnOnce(Signal) + Send + 'static) -> Result<(), Failure> {
     let failed = |error| Failure::Other(format!("cannot watch for signals: {error}"));
     let second = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -64,19 +123,6 @@ pub(crate) fn end_between_writes() -> Result<(), Failure> {
             (Signal::Interrupt, _) => i32::from(Failure::Interrupted.code()),
             (Signal::Terminate, true) => 0,
             (Signal::Terminate, false) => 1,
-        })
-    })
-}
-
-/// Calls `then` with the first signal, and ends the process if it has not ended by itself soon after:
-/// what it waits for may never come.
-pub(crate) fn end_soon(then: impl FnOnce(Signal) + Send + 'static) -> Result<(), Failure> {
-    on_first(|signal| {
-        then(signal);
-        thread::sleep(PATIENCE);
-        process::exit(match signal {
-            Signal::Interrupt => i32::from(Failure::Interrupted.code()),
-            Signal::Terminate => 1,
         })
     })
 }

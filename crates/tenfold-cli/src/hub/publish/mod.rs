@@ -14,7 +14,6 @@ use tenfold::asynchronous::Publisher;
 use tenfold::client::{Error, Notice, Publish, Start};
 use tenfold::protocol::{Acks, ChannelName, ProducerId};
 use tokio::runtime;
-use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::flow::goal::Goal;
@@ -24,7 +23,7 @@ use crate::flow::options::HubPeer;
 use crate::flow::payload::Written;
 use crate::flow::source::{In, Limits, Source, Ticker, given, payloads};
 use crate::numbers::{counted, grouped};
-use crate::signals::{self, Signal};
+use crate::signals::{Signal, Stop};
 use crate::units;
 use crate::words::Words;
 use batches::{Batch, Batches};
@@ -117,11 +116,7 @@ enum Outcome {
 impl Pub {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
         let source = self.source(words)?;
-        let (stop, mut stopped) = oneshot::channel();
-        signals::on_first(|signal| {
-            // If nobody is there to be told, everything has ended already.
-            let _ = stop.send(signal);
-        })?;
+        let mut stop = Stop::watch()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
         let (numbers, result) = runtime.block_on(async {
@@ -130,7 +125,7 @@ impl Pub {
             let mut known = 0;
             let outcome = tokio::select! {
                 biased;
-                Ok(signal) = &mut stopped => Outcome::Stopped(signal),
+                signal = stop.wait() => Outcome::Stopped(signal),
                 result = self.publish(&mut publisher, batches, &mut known, words) => Outcome::Complete(result),
             };
             let result = self.judge(outcome, &mut publisher).await;

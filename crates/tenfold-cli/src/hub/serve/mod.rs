@@ -17,12 +17,11 @@ use clap::{ArgAction, Args};
 use tenfold::Address;
 use tenfold_hub::{Hub, HubStats, raise_fd_limit};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::flow::options::ListenOptions;
 use crate::flow::port_file;
-use crate::signals::{self, Signal};
+use crate::signals::{Signal, Stop};
 use crate::stderr;
 use crate::units;
 use crate::words::Words;
@@ -129,15 +128,11 @@ impl Serve {
             return Ok(());
         }
         stderr::detach();
-        let (stop, stopped) = oneshot::channel();
-        signals::on_first(|signal| {
-            // If nobody is there to be told, everything has ended already.
-            let _ = stop.send(signal);
-        })?;
+        let stop = Stop::watch()?;
         // Thousands of clients are more than the usual limit allows. With less it works as well.
         let _ = raise_fd_limit();
         self.log.start(words);
-        let (signal, stats) = self.serve(stopped, words)?;
+        let (signal, stats) = self.serve(stop, words)?;
         let result = self.judge(signal, &stats);
         let json = self.json || self.log == Log::Json;
         report::at_end(&stats, &result, json, words);
@@ -159,11 +154,7 @@ impl Serve {
     }
 
     /// Serves until a signal comes, and then as long as it takes to deliver what is there.
-    fn serve(
-        &self,
-        stopped: oneshot::Receiver<Signal>,
-        words: &Words,
-    ) -> Result<(Signal, HubStats), Failure> {
+    fn serve(&self, mut stop: Stop, words: &Words) -> Result<(Signal, HubStats), Failure> {
         // Before it is said that somebody can connect.
         let data = self.data.start()?;
         let (ports, places) = self.ports(words)?;
@@ -179,7 +170,7 @@ impl Serve {
             if let Some(path) = &self.listening.port_file {
                 port_file::write(path, &places)?;
             }
-            let signal = stopped.await.unwrap_or(Signal::Terminate);
+            let signal = stop.wait().await;
             Ok((signal, hub.drain().await))
         });
         // Who was cut may still be at it.

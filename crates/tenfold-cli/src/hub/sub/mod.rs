@@ -13,7 +13,6 @@ use tenfold::asynchronous::Subscriber;
 use tenfold::client::{self, Event, OnGap, Subscribe};
 use tenfold::protocol::{ChannelName, Position};
 use tokio::runtime;
-use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::flow::goal::Goal;
@@ -23,7 +22,7 @@ use crate::flow::output::Output;
 use crate::flow::printing::{PrintOptions, Printer};
 use crate::flow::pump::Sink;
 use crate::numbers::counted;
-use crate::signals::{self, Signal};
+use crate::signals::{Signal, Stop};
 use crate::units;
 use crate::words::Words;
 use state::StateFile;
@@ -128,17 +127,13 @@ impl Sub {
             outages: Outages::new(&self.hub.server, words),
             words: words.clone(),
         };
-        let (stop, mut stopped) = oneshot::channel();
-        signals::end_soon(|signal| {
-            // If nobody is there to be told, everything has ended already.
-            let _ = stop.send(signal);
-        })?;
+        let mut stop = Stop::watch_and_end_soon()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
         let result = runtime.block_on(async {
             let mut is_kept = true;
             while self
-                .go_on(&mut subscriber, &mut printing, &mut stopped, is_kept)
+                .go_on(&mut subscriber, &mut printing, &mut stop, is_kept)
                 .await?
             {
                 is_kept = state.keep(&subscriber, at_once)?;
@@ -181,12 +176,12 @@ impl Sub {
         &self,
         subscriber: &mut Subscriber,
         printing: &mut Printing,
-        stopped: &mut oneshot::Receiver<Signal>,
+        stop: &mut Stop,
         is_kept: bool,
     ) -> Result<bool, Failure> {
         let event = tokio::select! {
             biased;
-            Ok(signal) = stopped => return match signal {
+            signal = stop.wait() => return match signal {
                 Signal::Interrupt => Err(Failure::Interrupted),
                 Signal::Terminate => Ok(false),
             },

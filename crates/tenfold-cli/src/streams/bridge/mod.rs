@@ -26,11 +26,10 @@ use serde_json::json;
 use tenfold::Framing;
 use tenfold::protocol::Position;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::flow::options::{HubPeer, ListenOptions};
-use crate::signals::{self, Signal};
+use crate::signals::Stop;
 use crate::stderr;
 use crate::units;
 use crate::words::Words;
@@ -125,23 +124,15 @@ impl Bridge {
         stderr::detach();
         let runtime = Runtime::new();
         let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
-        let (stop, stopped) = watch::channel(false);
-        let (said, signal) = watch::channel(None);
-        signals::on_first(move |first| {
-            said.send_replace(Some(first));
-            stop.send_replace(true);
-        })?;
+        let stop = Stop::watch()?;
         let mut totals = Totals::default();
         let result = runtime.block_on(async {
-            let service = self.service(stopped, words)?;
+            let service = self.service(stop.clone(), words)?;
             service.run(&mut totals).await
         });
         // A thread may still wait for stdin, or to connect.
         runtime.shutdown_background();
-        let result = match *signal.borrow() {
-            Some(Signal::Interrupt) => Err(Failure::Interrupted),
-            _ => result,
-        };
+        let result = stop.outcome().and(result);
         self.tell(&totals, &result, words);
         result
     }
@@ -181,7 +172,7 @@ impl Bridge {
         Ok(())
     }
 
-    fn service(&self, stop: watch::Receiver<bool>, words: &Words) -> Result<Service, Failure> {
+    fn service(&self, stop: Stop, words: &Words) -> Result<Service, Failure> {
         let framing_a = self.framing.clone().unwrap_or_default();
         let framing_b = match (&self.a, &self.to) {
             (_, Some(to)) => to.clone(),

@@ -91,7 +91,7 @@ impl Service {
         let first = self.listening.first().unwrap_or(by_itself);
         let [a, b] = tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            _ = stop.wait() => return Ok(()),
             joints = open(&self.ends, &self.listening.0, first, None) => joints?,
         };
         self.words
@@ -112,7 +112,7 @@ impl Service {
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => break,
+                _ = stop.wait() => break,
                 Some(ended) = sessions.join_next() => {
                     note(ended, totals, &self.words);
                     continue;
@@ -170,7 +170,7 @@ async fn join(
     let mut stop = terms.stop.clone();
     let opened = tokio::select! {
         biased;
-        _ = stop.wait_for(|stop| *stop) => return Outcome::none(Ok(())),
+        _ = stop.wait() => return Outcome::none(Ok(())),
         opened = open(ends, doors, first, Some(accepted)) => opened,
     };
     match opened {

@@ -13,6 +13,7 @@ use super::joint::Joint;
 use super::lane::{Ended, Lane, Tally};
 use super::taker::Taker;
 use crate::failure::Failure;
+use crate::signals::Stop;
 
 /// What the sessions of a bridge have in common.
 #[derive(Clone, Debug)]
@@ -21,8 +22,8 @@ pub(super) struct Terms {
     pub(super) drain: Duration,
     /// After which silence in both directions a session ends.
     pub(super) timeout: Option<Duration>,
-    /// Becomes true when everything is to end.
-    pub(super) stop: watch::Receiver<bool>,
+    /// The signal after which everything is to end.
+    pub(super) stop: Stop,
 }
 
 /// What a session was.
@@ -108,7 +109,7 @@ async fn drive(
                 Some(_) => back.tell(),
                 None => left_by_a = left(forth),
             },
-            _ = stop.wait_for(|stop| *stop), if !course.is_stopped => course.is_stopped = true,
+            _ = stop.wait(), if !course.is_stopped => course.is_stopped = true,
             () = lasts(&mut silence, |_| true), if !course.is_stopped => {
                 course.fail(Failure::TimedOut(format!(
                     "nothing came or went for {:?} (--timeout)", terms.timeout.unwrap_or_default()

@@ -22,7 +22,7 @@ use crate::flow::input::Input;
 use crate::flow::options::{FramingOptions, ListenOptions, SideName};
 use crate::flow::port_file;
 use crate::flow::source::{In, Ticker};
-use crate::signals::{self, Signal};
+use crate::signals::{Signal, Stop};
 use crate::stderr;
 use crate::units;
 use crate::words::Words;
@@ -133,11 +133,7 @@ impl Broadcast {
         let options = self.options(words)?;
         let feed = self.feed(words)?;
         stderr::detach();
-        let (stop, stopped) = oneshot::channel();
-        signals::on_first(|signal| {
-            // If nobody is there to be told, everything has ended already.
-            let _ = stop.send(signal);
-        })?;
+        let stop = Stop::watch()?;
         // Thousands of clients are more than the usual limit allows. With less it works as well.
         let _ = raise_fd_limit();
         let listeners = self.listen(words)?;
@@ -146,7 +142,7 @@ impl Broadcast {
         let (outcome, stats) = runtime.block_on(async {
             let engine = Engine::start(listeners, options)
                 .map_err(|error| Failure::Other(format!("cannot listen: {error}")))?;
-            let outcome = self.serve(&engine, feed, stopped, words).await;
+            let outcome = self.serve(&engine, feed, stop, words).await;
             words.progress("handing over what is left ...");
             Ok((outcome, engine.drain().await))
         })?;
@@ -156,13 +152,7 @@ impl Broadcast {
     }
 
     /// Sends until the source ends or a signal comes.
-    async fn serve(
-        &self,
-        engine: &Engine,
-        feed: Feed,
-        mut stopped: oneshot::Receiver<Signal>,
-        words: &Words,
-    ) -> Outcome {
+    async fn serve(&self, engine: &Engine, feed: Feed, mut stop: Stop, words: &Words) -> Outcome {
         let (done, mut ended) = oneshot::channel();
         let (tail, goal, speaker) = (engine.tail().clone(), Goal::new(self.count), words.clone());
         let mut start = Some(move || {
@@ -180,7 +170,7 @@ impl Broadcast {
                     }
                 }
                 Ok(result) = &mut ended => return Outcome::SourceEnded(result),
-                Ok(signal) = &mut stopped => return Outcome::Stopped(signal),
+                signal = stop.wait() => return Outcome::Stopped(signal),
                 () = progress.due(), if words.shows_progress() => words.progress(progress.line(&engine.stats())),
             }
         }

@@ -20,12 +20,12 @@ use super::recording::Recorder;
 use super::rows::{Stamp, Who};
 use super::sheet::Sheet;
 use super::shown::Shown;
-use super::stream::Stop;
 use super::track::Track;
 use crate::failure::Failure;
 use crate::flow::connect;
 use crate::flow::input::is_ready_within;
 use crate::numbers::{counted, size};
+use crate::signals::Stop;
 use crate::words::Words;
 
 /// How long a signal can go unnoticed.

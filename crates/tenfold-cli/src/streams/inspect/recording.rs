@@ -21,10 +21,10 @@ use tenfold_doctor::Lengths;
 
 use super::rows::{Stamp, Who};
 use super::sheet::Sheet;
-use super::stream::Stop;
 use super::track::Track;
 use super::{Choice, Inspect};
 use crate::failure::Failure;
+use crate::signals::Stop;
 
 /// The version of the format.
 const VERSION: u64 = 1;

@@ -1,9 +1,6 @@
 //! One direction: a file, stdin, or a connection.
 
 use std::fmt::Write as _;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use tenfold::Side;
@@ -19,7 +16,7 @@ use crate::failure::Failure;
 use crate::flow::format::hex;
 use crate::flow::input::Input;
 use crate::numbers::{counted, size};
-use crate::signals::{self, Signal};
+use crate::signals::Stop;
 use crate::words::{Level, Words};
 
 /// How long a signal can go unnoticed.
@@ -37,38 +34,6 @@ const CHUNK: usize = 64 * 1024;
 
 /// Framings that are listed unless all are asked for.
 const LISTED: usize = 5;
-
-/// The first signal that came; 0 is none.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Stop(Arc<AtomicU8>);
-
-impl Stop {
-    /// Watches for signals: the first one is noticed here, the second one ends the process.
-    pub(super) fn watch() -> Result<Self, Failure> {
-        let stop = Self::default();
-        let flag = stop.clone();
-        signals::on_first(move |signal| {
-            let number = match signal {
-                Signal::Interrupt => 1,
-                Signal::Terminate => 2,
-            };
-            flag.0.store(number, Ordering::Release);
-        })?;
-        Ok(stop)
-    }
-
-    pub(super) fn came(&self) -> bool {
-        self.0.load(Ordering::Acquire) != 0
-    }
-
-    /// How the command ends after it has said everything.
-    pub(super) fn outcome(&self) -> Result<(), Failure> {
-        match self.0.load(Ordering::Acquire) {
-            1 => Err(Failure::Interrupted),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// Bytes to look at.
 #[derive(Debug)]
