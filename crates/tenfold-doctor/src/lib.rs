@@ -43,6 +43,7 @@ mod walker;
 
 // Which framing it has.
 mod rank;
+mod sides;
 mod signatures;
 mod trial;
 

@@ -7,6 +7,7 @@
 
 use tenfold_codec::{DEFAULT_LIMIT, DecodeError, Decoder, Event, Side};
 
+use crate::sides::{ends_anywhere, is_binary, is_in_digits};
 use crate::signatures::Signature;
 
 /// The largest length that is believed where it stands in digits: 1 TiB.
@@ -263,13 +264,6 @@ impl Trial {
     }
 }
 
-/// Whether any bytes are frames, as long as the last byte is the right one.
-fn ends_anywhere(side: &Side) -> bool {
-    let line = side.to_string();
-    matches!(line.as_str(), "slip" | "hdlc")
-        || (line.starts_with("delim:") && !line.contains("open="))
-}
-
 /// A length in digits is none by chance, however large it is.
 fn limit(side: &Side) -> u64 {
     if is_in_digits(side) {
@@ -279,20 +273,10 @@ fn limit(side: &Side) -> u64 {
     }
 }
 
-fn is_in_digits(side: &Side) -> bool {
-    side.to_string().starts_with("decimal")
-}
-
 /// Whether a header in digits is one also if nothing is known of where it leads: text can begin with a
 /// date, and hardly with a number and two bytes that pad it.
 pub(crate) fn is_padded(header: &[u8]) -> bool {
     header.ends_with(b"  ") || header.starts_with(b"00")
-}
-
-fn is_binary(side: &Side) -> bool {
-    let line = side.to_string();
-    let is_number = |step: &str| step.starts_with('u') && !step.contains(',');
-    line.split('/').all(is_number)
 }
 
 fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {

@@ -64,7 +64,8 @@ impl Walker {
         let mut decoder = Decoder::new(side)
             .with_limit(max_message)
             .with_pieces_above(WHOLE);
-        if is_stuffed(side) {
+        // A broken frame says nothing about the next one.
+        if side.is_stuffed() {
             decoder = decoder.with_recovery(Recovery::Skip);
         }
         Self {
@@ -123,7 +124,7 @@ impl Walker {
     /// The stream has ended. Lines of text may end without a newline.
     pub fn end(&mut self, each: &mut impl FnMut(&Excerpt, Found<'_>)) -> Result<(), DecodeError> {
         self.ended = true;
-        if self.side.to_string() == r"delim:\n" {
+        if self.side.is_lines() {
             let rest = self.decoder.rest();
             if self.pieces.is_some() || !rest.is_empty() {
                 let pieces = self.pieces.take().unwrap_or_default();
@@ -202,11 +203,6 @@ impl Walker {
         }
         Ok(())
     }
-}
-
-/// Whether a broken frame says nothing about the next one.
-fn is_stuffed(side: &Side) -> bool {
-    matches!(side.to_string().as_str(), "cobs" | "slip" | "hdlc")
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The whole stream by another framing.
 
-use tenfold_codec::Framing;
+use tenfold_codec::{Framing, Side};
 
 use super::near::{Near, near};
 use super::{Finding, Scene, Works, looks};
 use crate::numbers::counted;
 use crate::rank::{self, WORTH_NAMING};
+use crate::sides::{field, is_delimited};
 use crate::trial::{End, Rarity, Sample, Trial};
 
 /// What clients of `PostgreSQL` ask first unless they are told not to, and what it answers.
@@ -58,12 +59,11 @@ fn gets_through(scene: Scene<'_>, trial: &Trial) -> bool {
 }
 
 fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
-    let line = scene.side.to_string();
-    if line.contains('/') {
+    let [step] = scene.side.steps() else {
         return None;
-    }
+    };
     let mut best: Option<(Near, Trial)> = None;
-    for near in near(&line) {
+    for near in near(step) {
         let trial = Trial::run(&near.side, sample, None);
         // A few more bits for one that comes later would be chance.
         let enough = best
@@ -74,7 +74,7 @@ fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
         }
     }
     let (near, trial) = best?;
-    let works = works(near.side.to_string(), &trial, sample);
+    let works = works(near.side, &trial, sample);
     let finding = Finding {
         works: Some(works),
         ..Finding::new(near.kind, 92, near.says)
@@ -89,35 +89,31 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)
         .into_iter()
         .find(|ranked| ranked.side != *scene.side && gets_through(scene, &ranked.trial))?;
     // A block of headers has lines, and is no stream of lines.
-    if looks::is_block(scene)
-        && first.side.to_string().starts_with("delim:")
-        && looks::has_block(sample.bytes)
-    {
+    if looks::is_block(scene) && is_delimited(&first.side) && looks::has_block(sample.bytes) {
         return None;
     }
     let name = match first.presets.as_slice() {
         [] => String::new(),
         _ => format!(" ({})", first.name()),
     };
-    let line = first.side.to_string();
     let score = first.trial.score();
     let finding = Finding {
-        works: Some(works(line.clone(), &first.trial, sample)),
+        works: Some(works(first.side.clone(), &first.trial, sample)),
         ..Finding::new(
             "other-framing",
             if score > 2.0 * WORTH_NAMING { 85 } else { 60 },
             format!(
-                "the stream is framed as {line}{name}, not as {}",
-                scene.side
+                "the stream is framed as {}{name}, not as {}",
+                first.side, scene.side
             ),
         )
     };
     Some((finding, score, first.trial.is_anywhere()))
 }
 
-fn works(framing: String, trial: &Trial, sample: Sample<'_>) -> Works {
+fn works(side: Side, trial: &Trial, sample: Sample<'_>) -> Works {
     Works {
-        framing,
+        side,
         messages: trial.messages,
         bytes: trial.explained,
         of: trial.total,
@@ -126,18 +122,20 @@ fn works(framing: String, trial: &Trial, sample: Sample<'_>) -> Works {
 }
 
 fn encryption(scene: Scene<'_>, sample: Sample<'_>) -> Option<Finding> {
-    let line = scene.side.to_string();
-    let (_, trial, with) =
-        ENCRYPTION
-            .iter()
-            .filter(|(of, _)| *of == line)
-            .find_map(|(_, with)| {
-                let framing: Framing = with.parse().ok()?;
-                let trial = Trial::run(framing.client(), sample, None);
-                gets_through(scene, &trial).then_some((framing, trial, *with))
-            })?;
+    let side = |line: &str| {
+        let framing = line.parse::<Framing>().ok()?;
+        Some(framing.client().clone())
+    };
+    let (trial, with) = ENCRYPTION
+        .iter()
+        .filter(|(of, _)| side(of).as_ref() == Some(scene.side))
+        .find_map(|(_, with)| {
+            let with = side(with)?;
+            let trial = Trial::run(&with, sample, None);
+            gets_through(scene, &trial).then_some((trial, with))
+        })?;
     Some(Finding {
-        works: Some(works(with.to_owned(), &trial, sample)),
+        works: Some(works(with, &trial, sample)),
         ..Finding::new(
             "encryption-request",
             96,
@@ -149,8 +147,7 @@ fn encryption(scene: Scene<'_>, sample: Sample<'_>) -> Option<Finding> {
 
 /// A number in front of the message, and nothing that ends it: no framing can read that.
 fn unpadded(scene: Scene<'_>, sample: Sample<'_>) -> Option<Finding> {
-    let line = scene.side.to_string();
-    let width = line.strip_prefix("decimal:")?;
+    let width = field(scene.side)?;
     let mut rest = sample.bytes;
     let mut frames = 0;
     while !rest.is_empty() {

@@ -1,8 +1,9 @@
 //! What the bytes at the break look like by themselves.
 
-use tenfold_codec::{Decoder, Framing, LooksLike};
+use tenfold_codec::{Decoder, Framing, LooksLike, Side};
 
 use super::{Finding, Scene, beginnings};
+use crate::sides::{ends_digits, has_blocks, is_delimited, plain_field};
 
 /// Bytes that are looked at.
 const LOOKED_AT: usize = 64;
@@ -14,7 +15,7 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
         .error
         .looks_like()
         .or_else(|| by_native(bytes))
-        .filter(|guess| !is_meant(*guess, &scene.side.to_string()));
+        .filter(|guess| !is_meant(*guess, scene.side));
     let mut findings: Vec<Finding> = by_bytes(scene, bytes).into_iter().collect();
     if is_utf16(bytes) || guess == Some(LooksLike::Utf16) {
         let where_ = if scene.broken() == 0 {
@@ -60,9 +61,7 @@ fn by_bytes(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
     if finding.is_some() {
         return finding;
     }
-    let line = scene.side.to_string();
-    let width: usize = line.strip_prefix("decimal:")?.parse().ok()?;
-    let header = bytes.get(..width)?;
+    let header = bytes.get(..plain_field(scene.side)?)?;
     if let Some(finding) = written_otherwise(header) {
         return Some(finding);
     }
@@ -145,7 +144,7 @@ fn newline(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
 
 /// Whether the framing at hand is one of header blocks.
 pub(super) fn is_block(scene: Scene<'_>) -> bool {
-    scene.side.to_string().contains("content-length")
+    has_blocks(scene.side)
 }
 
 /// What a header block begins with.
@@ -166,12 +165,12 @@ pub(super) fn has_block(bytes: &[u8]) -> bool {
 }
 
 /// Whether this is what the framing at hand would have there: to say so would help nobody.
-fn is_meant(guess: LooksLike, line: &str) -> bool {
+fn is_meant(guess: LooksLike, side: &Side) -> bool {
     match guess {
-        LooksLike::Netstring => line.starts_with("decimal,end=:"),
-        LooksLike::OctetCounted => line.starts_with(r"decimal,end=\x20"),
-        LooksLike::ContentLength => line.contains("content-length"),
-        LooksLike::Lines => line.starts_with("delim:"),
+        LooksLike::Netstring => ends_digits(side, b":"),
+        LooksLike::OctetCounted => ends_digits(side, b" "),
+        LooksLike::ContentLength => has_blocks(side),
+        LooksLike::Lines => is_delimited(side),
         _ => false,
     }
 }

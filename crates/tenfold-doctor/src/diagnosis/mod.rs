@@ -16,10 +16,11 @@ mod looks;
 mod near;
 mod places;
 
-use tenfold_codec::{DecodeError, ErrorKind, Framing, Part, Side};
+use tenfold_codec::{DecodeError, ErrorKind, Part, Side};
 
 use crate::excerpt::{BEGINNING, Excerpt};
 use crate::numbers::counted;
+use crate::sides::is_delimited;
 use crate::trial::{Rarity, Sample};
 use crate::walker::{Frame, Walker};
 
@@ -57,8 +58,8 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Works {
-    /// The framing, as one line.
-    pub framing: String,
+    /// The framing.
+    pub side: Side,
     /// How many messages it finds.
     pub messages: u64,
     /// Bytes that are in whole frames of it.
@@ -118,7 +119,7 @@ fn drop_lines_of_others(findings: &mut Vec<Finding>) {
     );
     findings.retain(|finding| {
         let works = finding.works.as_ref();
-        works.is_none_or(|works| !(all || lines && works.framing.starts_with("delim:")))
+        works.is_none_or(|works| !(all || lines && is_delimited(&works.side)))
     });
 }
 
@@ -187,11 +188,8 @@ impl<'a> Scene<'a> {
 
     /// The side without its first steps, as it goes on for ever.
     pub fn steady(self) -> Side {
-        // A slash in the bytes of an option is written \x2f.
-        let line = self.side.to_string();
-        let last = line.rsplit('/').next().unwrap_or(&line);
-        last.parse::<Framing>()
-            .map_or_else(|_| self.side.clone(), |framing| framing.client().clone())
+        let last = self.side.steps().last();
+        last.map_or_else(|| self.side.clone(), |step| step.clone().into())
     }
 }
 

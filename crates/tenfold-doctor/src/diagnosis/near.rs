@@ -1,6 +1,8 @@
 //! Framings that differ from another one by a mistake that people make.
 
-use tenfold_codec::{Framing, Side};
+use tenfold_codec::{Base, ByteOrder, FramingError, Number, Pad, Shape, Side, Step};
+
+use crate::sides;
 
 const CHARACTERS: &str = "the header counted characters where bytes are counted: the sender takes the length of the \
      text and encodes it afterwards (encode first, then take the length)";
@@ -15,227 +17,275 @@ pub(super) struct Near {
 }
 
 /// All framings that are near to this step, the likeliest mistake first.
-pub(super) fn near(step: &str) -> Vec<Near> {
-    let (number, options) = step
-        .split_once(',')
-        .map_or((step, ""), |(number, options)| (number, options));
-    let mut found = Vec::new();
-    let mut add = |kind, line: String, says: String| {
-        // Lines that are impossible (`u8be`) or the same again are no other framings.
-        if let Ok(framing) = line.parse::<Framing>()
-            && framing.client().to_string() != step
+pub(super) fn near(step: &Step) -> Vec<Near> {
+    let mut mistakes = Mistakes {
+        of: step,
+        found: Vec::new(),
+    };
+    match sides::number(step) {
+        Some(Number::Field {
+            base: Base::Decimal,
+            width,
+            pad,
+            ..
+        }) => mistakes.decimal(*width, *pad),
+        Some(Number::Bits { bits, order, .. }) => mistakes.binary(*bits, *order),
+        Some(Number::Ended {
+            base: Base::Decimal,
+            ..
+        }) if mistakes.sum() == (0, 0) => mistakes.ended(),
+        _ => {}
+    }
+    if mistakes.is_plain() && !matches!(step.shape(), Shape::Delim(_)) {
+        mistakes.trailing();
+        mistakes.too_little();
+    }
+    mistakes.found
+}
+
+/// The mistakes that lead to a framing near another one.
+struct Mistakes<'a> {
+    of: &'a Step,
+    found: Vec<Near>,
+}
+
+impl Mistakes<'_> {
+    /// Adds a framing, unless it is impossible or the same again.
+    fn add(
+        &mut self,
+        kind: &'static str,
+        step: Result<Step, FramingError>,
+        says: impl Into<String>,
+    ) {
+        if let Ok(step) = step
+            && step != *self.of
         {
-            found.push(Near {
-                side: framing.client().clone(),
+            self.found.push(Near {
+                side: step.into(),
                 kind,
-                says,
+                says: says.into(),
             });
         }
-    };
-    if let Some(width) = number.strip_prefix("decimal:") {
-        decimal(width, options, &mut add);
-    } else if number.starts_with('u') {
-        binary(number, &mut add);
-    } else if number == "decimal" {
-        ended(options, &mut add);
     }
-    if options.is_empty() && !number.starts_with("delim") {
-        for (bytes, name) in [
-            (r"\n", "a newline"),
-            (r"\r\n", "a carriage return and a newline"),
-            (r"\0", "a NUL"),
+
+    /// The step at hand, to be changed.
+    fn step(&self) -> Step {
+        self.of.clone()
+    }
+
+    /// Whether the step has no option, not even one that belongs to its number.
+    fn is_plain(&self) -> bool {
+        let has_end = sides::number(self.of).is_some_and(|number| !number.end().is_empty());
+        sides::is_bare(self.of) && !self.of.is_lax() && !has_end
+    }
+
+    /// What is added to the number, and how many bytes stand before it.
+    fn sum(&self) -> (i64, usize) {
+        match self.of.shape() {
+            Shape::Number { add, at, .. } => (*add, *at),
+            _ => (0, 0),
+        }
+    }
+
+    fn decimal(&mut self, width: u8, pad: Pad) {
+        if self.is_plain() {
+            self.add("characters", self.step().with_chars(), CHARACTERS);
+            self.add(
+                "zero-padded",
+                Number::zero_padded_decimal(width).map(Step::number),
+                "the sender pads the length with zeros",
+            );
+            self.add(
+                "right-aligned",
+                Number::decimal(width).and_then(|number| Step::number(number).with_lax()),
+                "the sender pads the length on the left (in a format string, `<` is missing)",
+            );
+            self.header_counted(width.into());
+            self.too_much();
+        }
+        let field = match pad {
+            Pad::Zero | Pad::LaxZero => Number::zero_padded_decimal,
+            _ => Number::decimal,
+        };
+        for other in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 20, 32, 64] {
+            self.add(
+                "other-width",
+                field(other).map(Step::number),
+                format!("the sender's header has {other} characters, and not {width}"),
+            );
+        }
+        for (end, name) in [
+            ("\n", "a newline"),
+            ("\r\n", "a carriage return and a newline"),
+            (" ", "one space"),
+            (":", "a colon"),
         ] {
-            add(
+            self.add(
+                "unpadded",
+                Number::decimal_ended_by(end).map(Step::number),
+                format!("the sender does not pad the length, but ends it with {name}"),
+            );
+        }
+    }
+
+    fn binary(&mut self, bits: u8, order: ByteOrder) {
+        let (add, at) = self.sum();
+        let (swapped, is_written, is_read) = match order {
+            ByteOrder::Big => (ByteOrder::Little, LEAST_FIRST, MOST_FIRST),
+            ByteOrder::Little => (ByteOrder::Big, MOST_FIRST, LEAST_FIRST),
+        };
+        if bits > 8 {
+            let step = Number::bits(bits, swapped)
+                .and_then(|number| Step::number(number).with_add(add)?.with_at(at));
+            self.add(
+                "byte-order",
+                step,
+                format!(
+                    "the bytes of the length are swapped: the sender writes it {is_written} (and it is read {is_read})"
+                ),
+            );
+        }
+        if (add, at) == (0, 0) {
+            self.header_counted(bits.div_ceil(8).into());
+            self.too_much();
+        } else if at == 0 {
+            self.add(
+                "header-counted",
+                Number::bits(bits, order).map(Step::number),
+                "the length that the sender writes is that of the message alone",
+            );
+        }
+        // The longest first: with half of a number as a number, each message has an empty one before it.
+        for bits in [64, 32, 24, 16] {
+            for (order, name) in [
+                (ByteOrder::Big, MOST_FIRST),
+                (ByteOrder::Little, LEAST_FIRST),
+            ] {
+                let bytes = bits / 8;
+                self.add(
+                    "other-width",
+                    Number::bits(bits, order).map(Step::number),
+                    format!("the sender's length has {bytes} bytes, {name}"),
+                );
+            }
+        }
+        let says = "the sender's length has 1 byte";
+        self.add("other-width", Ok(Step::number(Number::U8)), says);
+    }
+
+    /// A number that ends at a byte, as that of a netstring.
+    fn ended(&mut self) {
+        self.add("characters", self.step().with_chars(), CHARACTERS);
+        let close = self.of.close();
+        if !close.is_empty() {
+            let number = sides::number(self.of).cloned();
+            let step = number.map_or_else(|| self.step(), Step::number);
+            let step = match self.of.open() {
+                [] => Ok(step),
+                open => step.with_open(open),
+            };
+            let says = format!(
+                "the sender leaves out the \"{}\" behind each message",
+                close.escape_ascii()
+            );
+            self.add("not-closed", step, says);
+        }
+    }
+
+    /// Bytes that stand behind each message, and that no length counts.
+    fn trailing(&mut self) {
+        for (bytes, name) in [
+            ("\n", "a newline"),
+            ("\r\n", "a carriage return and a newline"),
+            ("\0", "a NUL"),
+        ] {
+            self.add(
                 "trailing-bytes",
-                format!("{number},close={bytes}"),
+                self.step().with_close(bytes),
                 format!("the sender writes {name} behind each message, which no length counts"),
             );
         }
-        too_little(number, &mut add);
     }
-    found
-}
 
-fn decimal(width: &str, options: &str, add: &mut impl FnMut(&'static str, String, String)) {
-    let (zero, digits) = match width.strip_prefix('0') {
-        Some(rest) => ("0", rest),
-        None => ("", width),
-    };
-    let size: u32 = digits
-        .bytes()
-        .take_while(u8::is_ascii_digit)
-        .fold(0, |n, digit| n * 10 + u32::from(digit - b'0'));
-    if options.is_empty() {
-        add(
-            "characters",
-            format!("decimal:{width},chars"),
-            CHARACTERS.into(),
-        );
-        add(
-            "zero-padded",
-            format!("decimal:0{size}"),
-            "the sender pads the length with zeros".into(),
-        );
-        add(
-            "right-aligned",
-            format!("decimal:{size},lax"),
-            "the sender pads the length on the left (in a format string, `<` is missing)".into(),
-        );
-        for sign in ['-', '+'] {
-            let (kind, says) = header_counted(sign, size);
-            add(kind, format!("decimal:{width}{sign}{size}"), says);
-        }
-        too_much(&format!("decimal:{width}"), add);
+    /// The number alone with this added to it, if nothing is added yet.
+    fn with_add(&self, add: i64) -> Option<Step> {
+        let number = sides::number(self.of)?.clone();
+        let step = Step::number(number).with_add(add).ok()?;
+        (self.sum() == (0, 0)).then_some(step)
     }
-    for other in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 20, 32, 64] {
-        add(
-            "other-width",
-            format!("decimal:{zero}{other}"),
-            format!("the sender's header has {other} characters, and not {size}"),
-        );
-    }
-    for (end, name) in [
-        (r"\n", "a newline"),
-        (r"\r\n", "a carriage return and a newline"),
-        (r"\x20", "one space"),
-        (":", "a colon"),
-    ] {
-        add(
-            "unpadded",
-            format!("decimal,end={end}"),
-            format!("the sender does not pad the length, but ends it with {name}"),
-        );
-    }
-}
 
-fn binary(number: &str, add: &mut impl FnMut(&'static str, String, String)) {
-    let digits: String = number[1..]
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect();
-    let Ok(bits) = digits.parse::<u32>() else {
-        return;
-    };
-    let rest = &number[1 + digits.len()..];
-    let (order, rest) = match (rest.strip_prefix("be"), rest.strip_prefix("le")) {
-        (Some(rest), _) => ("be", rest),
-        (_, Some(rest)) => ("le", rest),
-        _ => ("", rest),
-    };
-    let swapped = if order == "be" { "le" } else { "be" };
-    let name = |order| match order {
-        "be" => "most significant byte first",
-        _ => "least significant byte first",
-    };
-    if !order.is_empty() {
-        add(
-            "byte-order",
-            format!("u{bits}{swapped}{rest}"),
-            format!(
-                "the bytes of the length are swapped: the sender writes it {} (and it is read {})",
-                name(swapped),
-                name(order)
-            ),
-        );
-    }
-    let size = bits / 8;
-    if rest.is_empty() {
-        for sign in ['-', '+'] {
-            let (kind, says) = header_counted(sign, size);
-            add(kind, format!("u{bits}{order}{sign}{size}"), says);
-        }
-        too_much(&format!("u{bits}{order}"), add);
-    } else if rest.starts_with(['-', '+']) && !rest.contains('@') {
-        add(
-            "header-counted",
-            format!("u{bits}{order}"),
-            "the length that the sender writes is that of the message alone".into(),
-        );
-    }
-    // The longest first: with half of a number as a number, each message has an empty one before it.
-    for other in [64, 32, 24, 16, 8] {
-        for order in ["be", "le"] {
-            let line = if other == 8 {
-                "u8".into()
-            } else {
-                format!("u{other}{order}")
+    /// A length that is a little more than what there is.
+    fn too_much(&mut self) {
+        for off in [1, 2] {
+            let Some(step) = self.with_add(-off) else {
+                continue;
             };
-            let says = match other / 8 {
-                1 => "the sender's length has 1 byte".to_owned(),
-                bytes => format!("the sender's length has {bytes} bytes, {}", name(order)),
+            self.add(
+                "off-by",
+                Ok(step),
+                format!(
+                    "each length is {off} more than the message has: the sender counts what it does not write (the \
+                     NUL of a string, a newline)"
+                ),
+            );
+        }
+    }
+
+    /// The other way round.
+    fn too_little(&mut self) {
+        for off in [1, 2] {
+            let Some(step) = self.with_add(off) else {
+                continue;
             };
-            add("other-width", line, says);
+            self.add(
+                "off-by",
+                Ok(step),
+                format!(
+                    "each length is {off} less than the message has: the sender writes something with it that it \
+                     does not count"
+                ),
+            );
+        }
+    }
+
+    /// A length that counts its own header of this size, or that lacks it.
+    fn header_counted(&mut self, size: i64) {
+        for (add, says) in [
+            (
+                -size,
+                format!("the length counts its own header: it is off by {size}, the header's size"),
+            ),
+            (
+                size,
+                format!(
+                    "the length is off by {size}, the header's own size: the sender takes it away once too often"
+                ),
+            ),
+        ] {
+            if let Some(step) = self.with_add(add) {
+                self.add("header-counted", Ok(step), says);
+            }
         }
     }
 }
 
-/// A number that ends at a byte, as that of a netstring.
-fn ended(options: &str, add: &mut impl FnMut(&'static str, String, String)) {
-    add(
-        "characters",
-        format!("decimal,{options},chars"),
-        CHARACTERS.into(),
-    );
-    if let Some((before, close)) = options.split_once(",close=") {
-        let close = close
-            .split(',')
-            .next()
-            .unwrap_or(close)
-            .replace(r"\x2c", ",");
-        add(
-            "not-closed",
-            format!("decimal,{before}"),
-            format!("the sender leaves out the \"{close}\" behind each message"),
-        );
-    }
-}
-
-/// A length that is a little more than what there is.
-fn too_much(number: &str, add: &mut impl FnMut(&'static str, String, String)) {
-    for off in [1, 2] {
-        add(
-            "off-by",
-            format!("{number}-{off}"),
-            format!(
-                "each length is {off} more than the message has: the sender counts what it does not write (the NUL of \
-                 a string, a newline)"
-            ),
-        );
-    }
-}
-
-/// The other way round.
-fn too_little(number: &str, add: &mut impl FnMut(&'static str, String, String)) {
-    for off in [1, 2] {
-        add(
-            "off-by",
-            format!("{number}+{off}"),
-            format!(
-                "each length is {off} less than the message has: the sender writes something with it that it does not \
-                 count"
-            ),
-        );
-    }
-}
-
-fn header_counted(sign: char, size: u32) -> (&'static str, String) {
-    let says = if sign == '-' {
-        format!("the length counts its own header: it is off by {size}, the header's size")
-    } else {
-        format!(
-            "the length is off by {size}, the header's own size: the sender takes it away once too often"
-        )
-    };
-    ("header-counted", says)
-}
+const MOST_FIRST: &str = "most significant byte first";
+const LEAST_FIRST: &str = "least significant byte first";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tenfold_codec::Framing;
+
+    fn lines(line: &str) -> Vec<String> {
+        let framing: Framing = line.parse().unwrap();
+        let near = near(&framing.client().steps()[0]);
+        near.iter().map(|near| near.side.to_string()).collect()
+    }
 
     #[test]
     fn a_near_framing_is_another_one_and_possible() {
-        for step in [
+        for line in [
             "decimal:10",
             "decimal:08",
             "u32be",
@@ -245,18 +295,15 @@ mod tests {
             r"delim:\n",
             "u8",
         ] {
-            let lines: Vec<_> = near(step)
-                .iter()
-                .map(|near| near.side.to_string())
-                .collect();
-            assert!(!lines.contains(&step.to_owned()), "{step}: {lines:?}");
+            let lines = lines(line);
+            assert!(!lines.contains(&line.to_owned()), "{line}: {lines:?}");
         }
-        let lines: Vec<_> = near("u32be")
-            .iter()
-            .map(|near| near.side.to_string())
-            .collect();
+        let near_u32 = lines("u32be");
         for line in ["u32le", "u32be-4", "u32be+4", "u16be", r"u32be,close=\n"] {
-            assert!(lines.contains(&line.to_owned()), "{line} in {lines:?}");
+            assert!(
+                near_u32.contains(&line.to_owned()),
+                "{line} in {near_u32:?}"
+            );
         }
     }
 }

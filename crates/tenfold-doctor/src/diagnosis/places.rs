@@ -5,6 +5,7 @@ use tenfold_codec::{Decoder, ErrorKind, Event, Framing, Side};
 use super::near::near;
 use super::{Finding, Scene};
 use crate::numbers::{counted, grouped};
+use crate::sides::{field, is_in_digits};
 use crate::trial::{End, Rarity, Sample, Trial, is_padded};
 use crate::walker::Frame;
 
@@ -197,8 +198,7 @@ impl Place<'_> {
         let bytes = self.scene.from(frame.offset);
         let header = &bytes[..bytes.len().min(take(frame.size - frame.length))];
         // Digits and what pads them are hardly there by chance; any four bytes are a number.
-        let is_header =
-            self.side.to_string().starts_with("decimal") && (index > 0 || is_padded(header));
+        let is_header = is_in_digits(self.side) && (index > 0 || is_padded(header));
         // Its end is not at hand.
         let is_possible = !self.scene.ended && end > self.scene.excerpt.end();
         (is_possible && (is_header || *declared <= BELIEVED)).then(|| {
@@ -256,7 +256,7 @@ impl Place<'_> {
         let outer = self.cut_frame().or(self.scene.last)?;
         let end = outer.offset + outer.size;
         let payload = end - outer.length;
-        let strict = self.side.to_string().starts_with("decimal:");
+        let strict = field(self.side).is_some();
         for at in (payload + 1..end.min(self.scene.excerpt.end())).take(take(REACH)) {
             let Some(inner) = self.frame_at(at).filter(|inner| inner.length > 0) else {
                 continue;
@@ -285,7 +285,7 @@ impl Place<'_> {
             return None;
         }
         let index = self.scene.error.index();
-        for near in near(&self.side.to_string()) {
+        for near in self.side.steps().iter().flat_map(near) {
             if self.leads_on(&near.side, false) {
                 return Some(Finding::new(
                     near.kind,

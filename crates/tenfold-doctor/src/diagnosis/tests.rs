@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::walker::Found;
+use tenfold_codec::Framing;
 
 /// The findings about a stream that must break.
 fn of(line: &str, stream: &[u8]) -> Vec<Finding> {
@@ -36,7 +37,7 @@ fn check(line: &str, stream: &[u8], kind: &str, works: Option<&str>) {
     assert_eq!(findings[0].kind, kind, "{findings:#?}");
     let offered = findings.iter().find_map(|finding| finding.works.as_ref());
     assert_eq!(
-        offered.map(|works| works.framing.as_str()),
+        offered.map(|works| works.side.to_string()).as_deref(),
         works,
         "{findings:#?}"
     );

@@ -53,7 +53,7 @@ impl Decoded {
             decoder: decoder(side, limits),
             side: side.clone(),
             limits,
-            keeps_rest: side.to_string() == r"delim:\n",
+            keeps_rest: side.is_lines(),
             inside: false,
             end: End::NotYet,
             is_break: false,
@@ -61,9 +61,9 @@ impl Decoded {
         }
     }
 
-    /// Text that is cut at `framing`, which is a delimiter; the last one may be missing.
-    pub(super) fn delimited(input: Input, framing: &str, limits: Limits) -> Self {
-        let framing: Framing = framing.parse().expect("the framing is one of our own");
+    /// Text that is cut at these bytes, of which there is at least one; the last ones may be missing.
+    pub(super) fn delimited(input: Input, end: &[u8], limits: Limits) -> Self {
+        let framing = Framing::delimited(end).expect("a delimiter has at least one byte");
         Self {
             keeps_rest: true,
             ..Self::frames(input, framing.client(), limits)

@@ -70,8 +70,8 @@ impl In {
     pub(crate) fn open(self, input: Input, side: &Side, limits: Limits) -> Box<dyn Source + Send> {
         match self {
             Self::Frames => Box::new(Decoded::frames(input, side, limits)),
-            Self::Lines => Box::new(Decoded::delimited(input, r"delim:\n", limits)),
-            Self::Nul => Box::new(Decoded::delimited(input, r"delim:\0", limits)),
+            Self::Lines => Box::new(Decoded::delimited(input, b"\n", limits)),
+            Self::Nul => Box::new(Decoded::delimited(input, b"\0", limits)),
             Self::Whole => Box::new(Whole::new(input, limits)),
             Self::Hex => Box::new(Text::hex(input, limits)),
             Self::Json => Box::new(Text::json(input, limits)),

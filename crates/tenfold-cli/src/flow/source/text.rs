@@ -62,7 +62,7 @@ impl Text {
             skip_bad: false,
         };
         Self {
-            lines: Decoded::delimited(input, r"delim:\n", of_lines),
+            lines: Decoded::delimited(input, b"\n", of_lines),
             notation,
             limit: limits.max_message,
             line: 0,

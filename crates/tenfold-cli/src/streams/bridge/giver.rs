@@ -65,9 +65,10 @@ impl Giver {
         if in_pieces {
             decoder = decoder.with_pieces_above(DEFAULT_LIMIT);
         }
-        let bytes = match side.to_string().as_str() {
-            r"delim:\n" => Box::new(LastLine::new(bytes)),
-            _ => bytes,
+        let bytes = if side.is_lines() {
+            Box::new(LastLine::new(bytes))
+        } else {
+            bytes
         };
         Self::Frames(Box::new(Frames {
             reader: Reader::with_decoder(bytes, decoder).with_patience(PATIENCE),

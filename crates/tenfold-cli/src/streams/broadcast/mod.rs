@@ -209,7 +209,7 @@ impl Broadcast {
     /// The first frame of each client.
     fn welcome(&self) -> Result<Bytes, Failure> {
         let side = self.framing.framing.server();
-        if side.to_string().contains('/') {
+        if side.steps().len() > 1 {
             return Err(Failure::Usage(format!(
                 "the first messages are framed differently in {side}, and a client can come at any time: \
                  a broadcast needs one step"

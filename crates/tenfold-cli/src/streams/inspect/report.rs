@@ -134,7 +134,7 @@ impl<'a> Broken<'a> {
             "around": {"offset": dump.offset, "hex": hex},
             "findings": self.findings.iter().map(finding).collect::<Vec<_>>(),
             "works": self.works().map(|works| json!({
-                "framing": works.framing,
+                "framing": works.side.to_string(),
                 "messages": works.messages,
                 "bytes": works.bytes,
                 "of": works.of,
@@ -168,7 +168,7 @@ fn sentence(works: &Works) -> String {
     };
     format!(
         "--framing '{}' reads {bytes}, as {}",
-        works.framing,
+        works.side,
         counted(works.messages, "message")
     )
 }
