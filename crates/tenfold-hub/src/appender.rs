@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tenfold::protocol::{ProducerId, Refusal};
+use tenfold_log::Receipt;
 
-use crate::Block;
+use crate::block::Block;
 use crate::channel::Channel;
 use crate::producers::{Claim, Fenced, Progress};
 use crate::registry::Visit;
@@ -68,11 +69,11 @@ impl Appender {
             return appended;
         };
         let room = history.room(block.bytes().len()).await;
-        let ticket = || {
+        let receipt = || -> Box<dyn Receipt> {
             let (visit, claim) = (Arc::clone(&self.visit), Arc::clone(&self.claim));
-            Ticket::new(visit, claim, block.clone(), room)
+            Box::new(Ticket::new(visit, claim, block.clone(), room))
         };
-        history.submit(&self.claim, self.producer.as_ref(), &block, ticket)
+        history.submit(&self.claim, self.producer.as_ref(), &block, receipt)
     }
 
     /// Brings what was appended, the last block of so many bytes, to the subscribers that wait for

@@ -1,112 +1,26 @@
 //! One tail behind listening sockets: who connects gets the messages.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use tenfold::Listener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
-use crate::cursor::Start;
+use crate::block::Block;
+use crate::options::Options;
 use crate::socket::{Peer, Socket};
 use crate::stats::{Counters, Event, Stats};
 use crate::subscriber::{Drain, Subscriber};
-use crate::{Block, Tail, WhenSlow};
-
-/// How a broadcast treats its clients.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Options {
-    /// How much of the stream is kept for clients that are behind, in bytes.
-    pub capacity: usize,
-    /// What happens to those that are further behind.
-    pub when_slow: WhenSlow,
-    /// Where a new client starts.
-    pub start: Start,
-    /// Whole frames that each client gets before the first message; they are not in the tail.
-    pub welcome: Bytes,
-    /// How long a client may take nothing at the end, before it is cut.
-    pub drain: Duration,
-    /// How many clients are served at once. More have to wait until one goes.
-    pub max_clients: usize,
-    /// The size of each socket's send buffer. `None` leaves it to the system, which lets it grow
-    /// with the speed of the connection.
-    pub send_buffer: Option<usize>,
-    /// Is told what happens to the clients.
-    pub observer: Observer,
-}
-
-impl Options {
-    /// The usual cap of a socket's send buffer: one vectored write. More was slower when measured,
-    /// and a client that never reads costs the system this much and no more.
-    pub const SEND_BUFFER: usize = 512 * 1024;
-
-    /// What is kept where the source waits for the slowest: no more than the processor's cache
-    /// holds. A larger tail gains nothing, because the source ends up waiting anyway, and is half
-    /// as fast, because each client then reads it from main memory.
-    pub const CAPACITY_WAIT: usize = 1024 * 1024;
-
-    /// What is kept where a slow client loses its place: several seconds of a fast stream.
-    pub const CAPACITY: usize = 64 * 1024 * 1024;
-
-    /// The usual treatment under a policy.
-    pub fn new(when_slow: WhenSlow) -> Self {
-        Self {
-            capacity: match when_slow {
-                WhenSlow::Wait(_) => Self::CAPACITY_WAIT,
-                WhenSlow::Close | WhenSlow::Skip => Self::CAPACITY,
-            },
-            when_slow,
-            start: Start::default(),
-            welcome: Bytes::new(),
-            drain: Duration::from_secs(5),
-            max_clients: 10_000,
-            send_buffer: Some(Self::SEND_BUFFER),
-            observer: Observer::default(),
-        }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self::new(WhenSlow::default())
-    }
-}
-
-/// Somebody who is told what happens to the clients. It is called on the engine's threads, so it
-/// must return soon.
-#[derive(Clone)]
-pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);
-
-impl Observer {
-    /// Tells a function.
-    pub fn new(tell: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
-    }
-}
-
-impl Default for Observer {
-    fn default() -> Self {
-        Self::new(|_| {})
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Observer")
-    }
-}
+use crate::tail::Tail;
 
 /// A server that sends the same stream to everybody who connects.
 ///
 /// Append to its [`tail`](Self::tail), and [`drain`](Self::drain) at the end. Nothing that a
 /// client does reaches the source or another client, except that a slow one can hold the source
-/// if [`WhenSlow::Wait`] says so.
+/// if [`WhenSlow::Wait`](crate::WhenSlow::Wait) says so.
 #[derive(Debug)]
 pub struct Broadcast {
     shared: Arc<Shared>,

@@ -4,17 +4,18 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use bytes::Buf;
-use tenfold::native;
 use tenfold::protocol::{ChannelName, Code, Epoch, Position, ProducerId, Refusal, Subscribed};
 use tenfold_log::ReadError;
 use tokio::sync::Mutex as Turn;
 
+use crate::block::Block;
+use crate::cursor::Cursor;
+use crate::frames::behind;
 use crate::history::History;
 use crate::producers::{Claim, Producers};
 use crate::tail::NotAppended;
+use crate::tail::Tail;
 use crate::window::{Entry, NotThere, Window};
-use crate::{Block, Cursor, Tail};
 
 /// A named, ordered sequence of messages.
 ///
@@ -370,24 +371,6 @@ fn not_there(problem: NotThere, first: u64, next: u64) -> Refusal {
             Refusal::new(Code::Future, "that seq has not been reached").with("next", next)
         }
     }
-}
-
-/// What stands in a block behind so many messages.
-pub(crate) fn behind(block: &Block, messages: u64) -> Block {
-    let mut bytes = block.bytes().clone();
-    bytes.advance(length(block, messages));
-    Block::new(bytes, block.messages() - messages)
-}
-
-/// The first messages of a block.
-pub(crate) fn front(block: &Block, messages: u64) -> Block {
-    let bytes = block.bytes().slice(..length(block, messages));
-    Block::new(bytes, messages)
-}
-
-/// How many bytes the first messages of a block take, which is whole frames.
-fn length(block: &Block, messages: u64) -> usize {
-    native::frames(block.bytes()).end_after(messages)
 }
 
 #[cfg(test)]

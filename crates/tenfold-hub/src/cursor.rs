@@ -1,7 +1,8 @@
 //! A subscriber's place in the tail.
 
+use crate::block::Block;
+use crate::tail::Tail;
 use crate::window::{Entry, Place, Window};
-use crate::{Block, Tail};
 
 /// Where a new cursor starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -163,6 +164,13 @@ impl Cursor {
     /// How many messages were dropped for this cursor, as far as it has looked.
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+}
+
+impl Tail {
+    /// A new cursor.
+    pub fn cursor(&self, start: Start) -> Cursor {
+        Cursor::new(self.clone(), start)
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Buf;
 use tenfold_log::{Frames, ReadError, Reader};
 
-use crate::Block;
-use crate::channel::{behind, front};
+use crate::block::Block;
 use crate::cursor::{Cursor, Look};
+use crate::frames::{behind, front};
 use crate::history::{History, PORTION};
 use crate::holding::Place;
 use crate::portion::{Parked, Portion};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tenfold::protocol::{Code, Refusal};
+use tenfold::protocol::Refusal;
 use tenfold_log::{Log, Refused};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use crate::publisher::UNIT;
+use crate::memory::UNIT;
+use crate::refusals::not_stored;
 
 /// The log, and how much of it is used at once.
 #[derive(Debug)]
@@ -52,14 +53,6 @@ impl Durable {
         }
         let log = self.log.clone();
         let asked = spawn_blocking(move || log.may_publish()).await;
-        asked.unwrap_or(Err(Refused::Storage)).map_err(refusal)
-    }
-}
-
-/// What a publisher is told whose messages are not kept.
-pub(crate) fn refusal(why: Refused) -> Refusal {
-    match why {
-        Refused::Full => Refusal::new(Code::Full, "there is no space left on the hub's disk"),
-        _ => Refusal::new(Code::Storage, "the hub's disk has failed; it is read-only"),
+        asked.unwrap_or(Err(Refused::Storage)).map_err(not_stored)
     }
 }

@@ -4,17 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::ProducerId;
-use tenfold_log::{Frames, ReadError, Reader, Submission};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tenfold_log::{Frames, ReadError, Reader, Receipt, Submission};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use crate::block::Block;
 use crate::durable::Durable;
 use crate::holding::{Holding, Place};
+use crate::memory::{Room, UNIT};
 use crate::producers::Claim;
-use crate::publisher::UNIT;
 use crate::tail::NotAppended;
-use crate::ticket::Ticket;
-use crate::{Block, WhenSlow};
+use crate::when_slow::WhenSlow;
 
 /// A channel of the log.
 #[derive(Debug)]
@@ -40,15 +40,6 @@ pub(crate) const PORTION: usize = 256 * 1024;
 /// How often somebody who takes nothing looks whether its place is still there. Retention itself looks
 /// as often.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Memory for a block on its way to the disk.
-#[derive(Debug)]
-pub(crate) struct Room {
-    #[expect(dead_code, reason = "held for its drop")]
-    of_channel: Option<OwnedSemaphorePermit>,
-    #[expect(dead_code, reason = "held for its drop")]
-    of_all: Option<OwnedSemaphorePermit>,
-}
 
 impl History {
     pub(crate) fn new(
@@ -99,7 +90,7 @@ impl History {
         claim: &Claim,
         producer: Option<&ProducerId>,
         block: &Block,
-        ticket: impl FnOnce() -> Ticket,
+        receipt: impl FnOnce() -> Box<dyn Receipt>,
     ) -> Result<(), NotAppended> {
         let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         claim.check()?;
@@ -111,7 +102,7 @@ impl History {
             frames: block.bytes().clone(),
             messages: block.messages(),
             producer: producer.map(|id| id.as_str().into()),
-            receipt: Box::new(ticket()),
+            receipt: receipt(),
         };
         let pending = self.durable.log.submit(&self.channel, submission);
         drop(gate);

@@ -1,14 +1,11 @@
 //! Named channels behind listening sockets.
 
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tenfold::Listener;
-use tenfold::protocol::{ChannelName, Epoch};
-use tenfold_log::{Health, Log, Numbers};
+use tenfold::protocol::Epoch;
+use tenfold_log::Log;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -17,71 +14,11 @@ use tracing::warn;
 use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
 use crate::connection::Connection;
-use crate::draining::Draining;
-use crate::publisher::{Means, UNIT};
-use crate::registry::Registry;
+use crate::hub_options::HubOptions;
+use crate::port::{Port, PortKind};
+use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
-use crate::stats::Counters;
-use crate::{HubOptions, Intake};
-
-/// Where clients connect, and what they can do there.
-#[derive(Debug)]
-pub struct Port {
-    listener: Listener,
-    kind: PortKind,
-}
-
-/// What clients can do at a port.
-#[derive(Clone, Debug)]
-pub(crate) enum PortKind {
-    /// Whatever they ask for.
-    Protocol,
-    /// One thing, without asking.
-    Plain(Arc<Plain>),
-}
-
-/// A port that belongs to one channel and needs no request.
-#[derive(Clone, Debug)]
-pub struct Plain {
-    /// The channel.
-    pub channel: ChannelName,
-    /// Who gets messages.
-    pub direction: Direction,
-    /// How many of the last messages who connects gets first.
-    pub replay: Option<u64>,
-    /// Whole frames that come before everything else; they are not in the channel.
-    pub welcome: Bytes,
-}
-
-/// Who gets messages at a plain port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    /// Who connects.
-    #[default]
-    Out,
-    /// The channel.
-    In,
-    /// Both.
-    Both,
-}
-
-impl Port {
-    /// A port for the hub's protocol.
-    pub fn protocol(listener: impl Into<Listener>) -> Self {
-        Self {
-            listener: listener.into(),
-            kind: PortKind::Protocol,
-        }
-    }
-
-    /// A port that belongs to one channel.
-    pub fn plain(listener: impl Into<Listener>, plain: Plain) -> Self {
-        Self {
-            listener: listener.into(),
-            kind: PortKind::Plain(Arc::new(plain)),
-        }
-    }
-}
+use crate::stats::HubStats;
 
 /// A server of named channels: `docs/hub-protocol.md`.
 ///
@@ -91,47 +28,6 @@ impl Port {
 pub struct Hub {
     shared: Arc<Shared>,
     accepting: JoinSet<()>,
-}
-
-/// What all connections share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) options: Arc<HubOptions>,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) means: Arc<Means>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) started: Instant,
-    /// Places for connections that are served.
-    pub(crate) places: Arc<Semaphore>,
-    /// Connections that are there.
-    pub(crate) connections: watch::Sender<usize>,
-    /// Publishers that may still append.
-    pub(crate) appending: watch::Sender<usize>,
-    pub(crate) draining: Arc<Draining>,
-}
-
-/// A hub's numbers at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HubStats {
-    /// Connections that are there now.
-    pub connections: usize,
-    /// Connections that ever were.
-    pub connections_total: u64,
-    /// Channels that are there now.
-    pub channels: usize,
-    /// Messages committed since the start.
-    pub messages: u64,
-    /// Bytes of messages that are kept.
-    pub bytes: u64,
-    /// Messages given to the system for sending, over all subscribers.
-    pub delivered: u64,
-    /// Subscribers closed because their place was no longer kept.
-    pub closed_slow: u64,
-    /// Attempts to accept a client that the system refused.
-    pub accept_errors: u64,
-    /// How long it runs.
-    pub uptime: Duration,
 }
 
 impl Hub {
@@ -252,96 +148,6 @@ fn random_epoch() -> io::Result<Epoch> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(Epoch(u64::from_ne_bytes(bytes)))
-}
-
-impl Shared {
-    fn new(options: HubOptions, epoch: Epoch, log: Option<Log>) -> Self {
-        let options = Arc::new(options);
-        let places =
-            |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
-        let largest = usize::try_from(options.max_message).unwrap_or(usize::MAX);
-        // What is held is a message, and what came behind it in the same read.
-        let least = largest.saturating_add(2 * Intake::MAX_ROOM);
-        let units = options.max_uncommitted.max(least) / UNIT;
-        Self {
-            registry: Arc::new(match log {
-                Some(log) => Registry::durable(epoch, Arc::clone(&options), log),
-                None => Registry::new(epoch, Arc::clone(&options)),
-            }),
-            means: Arc::new(Means {
-                uncommitted: places(units),
-                large: places(options.max_large),
-                drain: options.drain,
-                patience: options.stall_timeout,
-            }),
-            counters: Arc::default(),
-            started: Instant::now(),
-            places: places(options.max_connections),
-            connections: watch::Sender::new(0),
-            appending: watch::Sender::new(0),
-            draining: Arc::default(),
-            options,
-        }
-    }
-
-    /// What `HEALTH` says.
-    pub(crate) fn health(&self) -> String {
-        let HubStats {
-            connections,
-            channels,
-            messages,
-            bytes,
-            uptime,
-            ..
-        } = self.stats();
-        let log = self.registry.on_disk().map(|durable| &durable.log);
-        let status = match log.map(Log::health) {
-            None | Some(Health::Ok) => "ok",
-            Some(Health::Full) => "full",
-            Some(_) => "read-only",
-        };
-        let mut line = format!(
-            "OK status={status} version={} uptime={} connections={connections} channels={channels} messages={messages} bytes={bytes}",
-            env!("CARGO_PKG_VERSION"),
-            uptime.as_secs(),
-        );
-        if let Some(log) = log {
-            let Numbers {
-                batches,
-                checkpoints,
-                removed,
-                ..
-            } = log.numbers();
-            let _ = write!(
-                line,
-                " batches={batches} checkpoints={checkpoints} removed={removed}"
-            );
-        }
-        line
-    }
-
-    pub(crate) fn stats(&self) -> HubStats {
-        let connections = *self.connections.borrow();
-        let numbers = self.counters.read(connections, 0);
-        let (mut messages, mut bytes) = (0, 0);
-        let channels = self.registry.channels();
-        for channel in &channels {
-            let (committed, kept) = channel.size();
-            messages += committed;
-            bytes += kept;
-        }
-        HubStats {
-            connections,
-            connections_total: numbers.clients_total,
-            channels: channels.len(),
-            messages,
-            bytes,
-            delivered: numbers.delivered,
-            closed_slow: numbers.closed_slow,
-            accept_errors: numbers.accept_errors,
-            uptime: self.started.elapsed(),
-        }
-    }
 }
 
 /// One port, for those who accept.

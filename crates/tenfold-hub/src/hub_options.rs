@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::ChannelName;
 
-use crate::{Options, WhenSlow};
+use crate::socket::SEND_BUFFER;
+use crate::when_slow::WhenSlow;
 
 /// How a hub treats who connects: a limit on everything, each with its unit. Zero is never
 /// "unlimited".
@@ -69,7 +70,7 @@ impl Default for HubOptions {
             memory: 1 << 30,
             when_slow: Vec::new(),
             drain: Duration::from_secs(10),
-            send_buffer: Options::SEND_BUFFER,
+            send_buffer: SEND_BUFFER,
             send_buffers: 64 << 20,
             clock: SystemTime::now,
         }

@@ -5,7 +5,7 @@ use std::mem;
 use bytes::{Buf, Bytes, BytesMut};
 use tenfold::{DecodeError, Decoder, Event, Side};
 
-use crate::Block;
+use crate::block::Block;
 
 /// Finds the whole frames in a stream of bytes, and gives them as blocks as they stand: nothing is
 /// encoded, and only the frame that a read has cut is copied.

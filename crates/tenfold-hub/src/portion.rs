@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tenfold::native;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::Block;
+use crate::block::Block;
 
 /// A block that nobody else keeps in memory.
 #[derive(Debug)]

@@ -3,20 +3,19 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tenfold::protocol::{Code, Refusal};
+use tenfold::protocol::Code;
 use tokio::io::Interest;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
-use crate::Intake;
 use crate::appender::Appender;
 use crate::channel::Channel;
 use crate::draining::Draining;
-use crate::durable::refusal;
-use crate::producers::{Fenced, Progress};
+use crate::memory::{Means, UNIT};
+use crate::producers::Progress;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
+use crate::refusals::{busy, fenced, not_stored, shutdown};
 use crate::socket::Socket;
 use crate::tail::NotAppended;
 
@@ -46,21 +45,6 @@ pub(crate) struct Publisher {
     broken: Option<io::ErrorKind>,
     bytes: u64,
 }
-
-/// What the publishers of a hub share.
-#[derive(Debug)]
-pub(crate) struct Means {
-    /// The memory for what is received and not committed, in units of [`UNIT`] bytes.
-    pub(crate) uncommitted: Arc<Semaphore>,
-    pub(crate) large: Arc<Semaphore>,
-    /// How long a peer may take for the last words.
-    pub(crate) drain: Duration,
-    /// How long a message waits for its share of the memory.
-    pub(crate) patience: Duration,
-}
-
-/// Memory is shared in these portions. The first one needs no share, so that everybody gets on.
-pub(crate) const UNIT: usize = Intake::FIRST_ROOM;
 
 /// What became of a publisher.
 #[derive(Debug)]
@@ -180,7 +164,7 @@ impl Publisher {
                     self.appender.deliver(bytes);
                 }
                 Err(NotAppended::Fenced) => self.session.end(fenced()),
-                Err(NotAppended::Refused(why)) => self.session.fail(refusal(why)),
+                Err(NotAppended::Refused(why)) => self.session.fail(not_stored(why)),
                 Err(NotAppended::Closed) => self.session.end(shutdown()),
             }
         }
@@ -201,7 +185,7 @@ impl Publisher {
             self.session.end(fenced());
         }
         if let Some(why) = progress.refused {
-            self.session.fail(refusal(why));
+            self.session.fail(not_stored(why));
         }
     }
 
@@ -393,17 +377,4 @@ async fn moved(appender: &Appender, seen: Option<Progress>, ending: bool) {
 
 fn now() -> std::time::Instant {
     Instant::now().into_std()
-}
-
-pub(crate) fn fenced() -> Refusal {
-    Refusal::new(Code::Fenced, Fenced.to_string())
-}
-
-fn busy() -> Refusal {
-    Refusal::new(Code::Busy, "the hub receives as much as it can")
-}
-
-/// What is said to everybody who could say something when the hub ends.
-pub(crate) fn shutdown() -> Refusal {
-    Refusal::new(Code::Shutdown, "the hub ends")
 }

@@ -8,9 +8,10 @@ use tenfold::native::HEADER;
 use tenfold::protocol::{Acks, Code, Refusal, ack};
 use tenfold::{Encoder, Framing};
 
+use crate::block::Block;
+use crate::intake::Intake;
 use crate::producers::Progress;
-use crate::request::refusal;
-use crate::{Block, Intake};
+use crate::refusals::bad_frame;
 
 /// What was received from a publisher, what it is told, and in which order.
 ///
@@ -152,7 +153,7 @@ impl Publishing {
             return;
         }
         if let Err(error) = self.intake.scan(u64::MAX) {
-            self.end(refusal(&error, self.intake.origin()));
+            self.end(bad_frame(&error, self.intake.origin()));
         }
         self.note_progress(now);
     }

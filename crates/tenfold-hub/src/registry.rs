@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tenfold::protocol::{ChannelName, Code, Epoch, Refusal};
 use tenfold_log::Log;
 
-use crate::Tail;
 use crate::channel::{Channel, Role};
 use crate::durable::Durable;
 use crate::history::History;
 use crate::hub_options::HubOptions;
-use crate::publisher::shutdown;
+use crate::refusals::shutdown;
+use crate::tail::Tail;
 
 /// All channels, and what they keep together.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! The first frame of a connection, without its socket.
 
 use bytes::BytesMut;
-use tenfold::protocol::{Code, MAX_REQUEST, Refusal, Request};
-use tenfold::{DecodeError, ErrorKind, Framing, native};
+use tenfold::protocol::{MAX_REQUEST, Refusal, Request};
+use tenfold::{Framing, native};
 
-use crate::Intake;
+use crate::intake::Intake;
+use crate::refusals::bad_frame;
 
 /// Receives the request of a connection, byte by byte if need be.
 ///
@@ -57,45 +58,16 @@ impl FirstFrame {
                     Err(bad) => Received::Refused(bad.into()),
                 }
             }
-            Err(error) => Received::Refused(refusal(&error, 0)),
+            Err(error) => Received::Refused(bad_frame(&error, 0)),
         }
     }
 }
 
-/// What is wrong with a frame, in the words of the protocol. `origin` is the offset at which the
-/// error's own begin to count. The bytes are not shown: input is never echoed.
-pub(crate) fn refusal(error: &DecodeError, origin: u64) -> Refusal {
-    let at = |refusal: Refusal| {
-        refusal
-            .with("offset", origin + error.offset())
-            .with("message", error.index())
-    };
-    match error.kind() {
-        ErrorKind::TooLarge {
-            declared: Some(declared),
-            limit,
-        } => at(Refusal::new(
-            Code::TooLarge,
-            "that is more than the hub accepts",
-        ))
-        .with("length", declared)
-        .with("limit", limit),
-        ErrorKind::Truncated { have, missing, .. } => {
-            let missing = missing.map_or_else(String::new, |n| format!(", {n} missing"));
-            let words = format!("the stream ended inside a frame: {have} bytes there{missing}");
-            at(Refusal::new(Code::Header, words))
-        }
-        _ => {
-            let guess = error
-                .looks_like()
-                .map_or_else(String::new, |guess| format!("; {guess}"));
-            at(Refusal::new(Code::Header, format!("not a length{guess}")))
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
+    use tenfold::protocol::Code;
+
     use super::*;
 
     fn receive(parts: &[&[u8]], ended: bool) -> Received {

@@ -65,6 +65,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// much longer than any pause of a client worth keeping.
 const USER_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// The usual cap of a socket's send buffer, in bytes: one vectored write.
+pub(crate) const SEND_BUFFER: usize = 512 * 1024;
+
 /// Input is thrown away in portions, so that a client that sends without end gets no more than
 /// its turn.
 pub(crate) const INPUT_PER_TURN: usize = 64 * 1024;

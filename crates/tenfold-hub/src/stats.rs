@@ -2,8 +2,9 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
-use crate::Peer;
+use crate::socket::Peer;
 
 /// A broadcast's numbers at one moment. They only grow, except `clients`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,30 @@ pub struct Stats {
     pub stalled: u64,
     /// Attempts to accept a client that the system refused, for lack of file descriptors mostly.
     pub accept_errors: u64,
+}
+
+/// A hub's numbers at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HubStats {
+    /// Connections that are there now.
+    pub connections: usize,
+    /// Connections that ever were.
+    pub connections_total: u64,
+    /// Channels that are there now.
+    pub channels: usize,
+    /// Messages committed since the start.
+    pub messages: u64,
+    /// Bytes of messages that are kept.
+    pub bytes: u64,
+    /// Messages given to the system for sending, over all subscribers.
+    pub delivered: u64,
+    /// Subscribers closed because their place was no longer kept.
+    pub closed_slow: u64,
+    /// Attempts to accept a client that the system refused.
+    pub accept_errors: u64,
+    /// How long it runs.
+    pub uptime: Duration,
 }
 
 /// How a client's stream came to its end.

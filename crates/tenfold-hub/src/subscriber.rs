@@ -8,7 +8,7 @@ use tokio::io::{Interest, Ready};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::Block;
+use crate::block::Block;
 use crate::cursor::Cursor;
 use crate::delivery::{Delivery, Step};
 use crate::history::History;

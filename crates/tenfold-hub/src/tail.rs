@@ -10,11 +10,11 @@ use tenfold_log::Refused;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::cursor::{Cursor, Start};
+use crate::block::Block;
 use crate::idle::{Idle, IdleList};
 use crate::producers::{Claim, Fenced};
+use crate::when_slow::WhenSlow;
 use crate::window::{Keep, Window};
-use crate::{Block, WhenSlow};
 
 /// A bounded deque of blocks. Clones are handles to the same tail.
 ///
@@ -223,11 +223,6 @@ impl Tail {
     /// they have taken what is kept.
     pub fn close(&self) {
         self.with(Window::close);
-    }
-
-    /// A new cursor.
-    pub fn cursor(&self, start: Start) -> Cursor {
-        Cursor::new(self.clone(), start)
     }
 
     /// How many messages were appended so far, which is the seq of the next one.

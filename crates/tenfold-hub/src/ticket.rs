@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tenfold_log::{Commit, Receipt, Refused};
 
-use crate::Block;
-use crate::history::Room;
+use crate::block::Block;
+use crate::memory::Room;
 use crate::producers::Claim;
 use crate::registry::Visit;
 

@@ -17,7 +17,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tenfold::protocol::Position;
 
-use crate::{Block, WhenSlow};
+use crate::block::Block;
+use crate::when_slow::WhenSlow;
 
 /// A cursor's place: the index of its next block, and the seq of its next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::WhenSlow;
 use crate::cursor::Look;
+use crate::when_slow::WhenSlow;
 
 const EPOCH: Epoch = Epoch(0x0123_4567_89ab_cdef);
 const PATIENCE: Duration = Duration::from_secs(30);

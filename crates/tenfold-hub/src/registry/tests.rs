@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tenfold::protocol::Position;
 
 use super::*;
-use crate::Block;
+use crate::block::Block;
 use crate::channel::Role::{Publisher, Subscriber};
 use crate::producers::Claim;
 
@@ -179,7 +179,7 @@ async fn a_message_that_alone_is_more_than_the_total_is_not_kept() {
 async fn a_channel_gives_to_the_total_even_if_its_publishers_wait_for_the_slow() {
     let registry = registry(|options| {
         options.memory = 10_000;
-        let wait = crate::WhenSlow::Wait(Duration::from_secs(30));
+        let wait = crate::when_slow::WhenSlow::Wait(Duration::from_secs(30));
         options.when_slow = vec![("*".parse().unwrap(), wait)];
     });
     let visit = enter(&registry, "a", Publisher).unwrap();

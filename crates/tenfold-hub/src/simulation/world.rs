@@ -14,8 +14,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::link::{Link, Weather, link};
 use super::random::Random;
 use crate::acceptor::Acceptor;
-use crate::hub::PortKind;
-use crate::{Hub, HubOptions, WhenSlow};
+use crate::hub::Hub;
+use crate::hub_options::HubOptions;
+use crate::port::PortKind;
+use crate::when_slow::WhenSlow;
 
 /// What all have written down.
 #[derive(Debug, Default)]

@@ -1,0 +1,94 @@
+//! Messages on their way from a peer to a channel.
+
+use std::sync::Arc;
+
+use tenfold::protocol::{ChannelName, ProducerId, Publishing as Answer, Refusal};
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::appender::Appender;
+use crate::channel::Role;
+use crate::connection::{Connection, Stay};
+use crate::intake::Intake;
+use crate::presence::Presence;
+use crate::publisher::{Finish, Publisher};
+use crate::publishing::{Publishing, Timeouts, Voice};
+use crate::refusals::fenced;
+use crate::reports::ended;
+use crate::socket::Peer;
+
+/// Messages on their way from a peer to a channel.
+pub(crate) struct Inlet {
+    pub(crate) publisher: Publisher,
+    pub(crate) peer: Peer,
+    pub(crate) appending: Presence,
+    pub(crate) stay: Arc<Stay>,
+}
+
+impl Inlet {
+    pub(crate) async fn run(self) {
+        let Self {
+            mut publisher,
+            peer,
+            appending,
+            stay,
+        } = self;
+        let published = publisher.run().await;
+        drop(appending);
+        ended(&published, peer, publisher.channel().name());
+        let (socket, half_closed) = publisher.into_parts();
+        if !matches!(published.end, Finish::Gone(_)) {
+            socket.finish(half_closed).await;
+        }
+        drop(stay);
+    }
+}
+
+impl Connection {
+    /// Messages from the peer, on their way to a channel.
+    pub(crate) async fn inlet(
+        &self,
+        channel: &ChannelName,
+        producer: Option<ProducerId>,
+        voice: Voice,
+        intake: Intake,
+    ) -> Result<Inlet, Refusal> {
+        let shared = &self.shared;
+        if let Some(durable) = shared.registry.on_disk() {
+            durable.may_publish().await?;
+        }
+        let visit = shared.registry.enter(channel, Role::Publisher)?;
+        let id = producer.clone();
+        let appender = Appender::new(visit, producer, shared.options.clock)?;
+        appender.settled().await.map_err(|_| fenced())?;
+        let timeouts = Timeouts {
+            header: shared.options.header_timeout,
+            stall: shared.options.stall_timeout,
+        };
+        let mut session = Publishing::new(intake, shared.options.max_message, voice, timeouts);
+        let committed = appender.committed();
+        if let Voice::Protocol(acks) = voice {
+            let answer = Answer {
+                epoch: appender.channel().epoch(),
+                next: committed,
+                acks,
+            };
+            session.begin(committed, &answer.to_string(), Instant::now().into_std());
+        }
+        let id = id.as_ref().map_or("", ProducerId::as_str);
+        info!(peer = %self.peer, channel = %channel, producer = id, next = committed, "publisher connected");
+        let publisher = Publisher::new(
+            Arc::clone(&self.socket),
+            session,
+            appender,
+            Arc::clone(&shared.means),
+            Arc::clone(&shared.draining),
+        );
+        Ok(Inlet {
+            publisher,
+            peer: self.peer,
+            appending: Presence::new(shared, |shared| &shared.appending),
+            stay: Arc::clone(&self.stay),
+        })
+    }
+}

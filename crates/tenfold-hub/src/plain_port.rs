@@ -1,0 +1,86 @@
+//! A connection of a port that belongs to one channel.
+
+use std::sync::Arc;
+
+use tenfold::Framing;
+use tenfold::protocol::{Code, Position, Refusal};
+
+use crate::channel::Role;
+use crate::connection::Connection;
+use crate::inlet::Inlet;
+use crate::intake::Intake;
+use crate::outlet::Outlet;
+use crate::port::{Direction, Plain};
+use crate::publisher::Finish;
+use crate::publishing::Voice;
+use crate::reports::{disconnected, ended};
+
+impl Connection {
+    /// Serves a connection of a plain port.
+    pub(crate) async fn serve_plain(self, plain: Arc<Plain>) {
+        if self.stay.place.is_none() {
+            return;
+        }
+        let plain = &*plain;
+        let mut outlet = None;
+        if plain.direction != Direction::In {
+            outlet = Some(self.plain_outlet(plain).await);
+        }
+        let mut inlet = None;
+        if plain.direction != Direction::Out {
+            let intake = Intake::new(Framing::default().client(), self.shared.options.max_message);
+            let voice = Voice::Silent;
+            inlet = Some(self.inlet(&plain.channel, None, voice, intake).await);
+        }
+        // Nothing is ever said on a plain port: who cannot be served is closed.
+        drop(match (outlet, inlet) {
+            (Some(Ok(outlet)), None) => tokio::spawn(outlet.run()),
+            (None, Some(Ok(inlet))) => tokio::spawn(inlet.run()),
+            (Some(Ok(outlet)), Some(Ok(inlet))) => tokio::spawn(both(outlet, inlet)),
+            _ => return,
+        });
+    }
+
+    async fn plain_outlet(&self, plain: &Plain) -> Result<Outlet, Refusal> {
+        let visit = self
+            .shared
+            .registry
+            .enter(&plain.channel, Role::Subscriber)?;
+        let from = plain.replay.map_or(Position::Next, Position::Newest);
+        let subscription = visit.channel().find(from, None).await?;
+        Ok(self.outlet(visit, subscription, &plain.welcome))
+    }
+}
+
+/// Both directions of one connection. The peer's half-close ends one of them, bad input both.
+async fn both(outlet: Outlet, inlet: Inlet) {
+    let mut subscriber = outlet.subscriber.without_input();
+    let mut publisher = inlet.publisher;
+    let received = tokio::select! {
+        biased;
+        received = publisher.run() => Some(received),
+        () = subscriber.deliver() => None,
+    };
+    let mut half_closed = publisher.is_half_closed();
+    if let Some(received) = received {
+        // The hub's end is none of the other direction before it has delivered everything.
+        let goes_on = matches!(
+            received.end,
+            Finish::Complete | Finish::Refused(Some(Code::Shutdown))
+        );
+        ended(&received, inlet.peer, publisher.channel().name());
+        half_closed = publisher.into_parts().1;
+        drop(inlet.appending);
+        if goes_on {
+            subscriber.deliver().await;
+        }
+    }
+    let (socket, _, report) = subscriber.into_parts();
+    disconnected(&report, &outlet.visit, outlet.from);
+    if report.torn {
+        socket.reset_on_close();
+    } else {
+        socket.finish(half_closed).await;
+    }
+    drop((inlet.stay, outlet.stay));
+}

@@ -1,0 +1,138 @@
+//! A connection that says what it wants.
+
+use std::io;
+
+use tenfold::protocol::{Acks, ChannelName, Code, Epoch, Position, ProducerId, Refusal, Request};
+use tokio::io::Interest;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use crate::channel::Role;
+use crate::connection::{Connection, framed};
+use crate::inlet::Inlet;
+use crate::intake::Intake;
+use crate::outlet::Outlet;
+use crate::publishing::Voice;
+use crate::refusals::shutdown;
+use crate::request::{FirstFrame, Received};
+
+impl Connection {
+    /// Serves a connection that says what it wants. `pending` is its place among those who have not
+    /// said it yet.
+    pub(crate) async fn serve(self, pending: Option<OwnedSemaphorePermit>) {
+        if self.stay.place.is_none() {
+            let refusal = Refusal::new(Code::Busy, "the hub has too many connections");
+            return self.refuse(&refusal, false).await;
+        }
+        let received = self.first_frame().await;
+        match received {
+            // What is only looked up keeps its place among those who have not got what they want.
+            Ok(Received::Request(request, intake)) => self.obey(request, intake, pending).await,
+            Ok(Received::Refused(refusal)) => {
+                drop(pending);
+                self.refuse(&refusal, false).await;
+            }
+            // It has gone, or it has said nothing and ended: nobody listens.
+            Ok(Received::Part(_) | Received::Nothing) | Err(_) => {}
+        }
+    }
+
+    async fn first_frame(&self) -> io::Result<Received> {
+        let limit = self.shared.options.request_timeout;
+        let reading = timeout(limit, self.read_first_frame());
+        tokio::select! {
+            biased;
+            received = reading => received.unwrap_or_else(|_| {
+                let words = "the request did not come in time";
+                Ok(Received::Refused(Refusal::new(Code::Timeout, words)))
+            }),
+            () = self.shared.draining.raised() => Ok(Received::Refused(shutdown())),
+        }
+    }
+
+    async fn read_first_frame(&self) -> io::Result<Received> {
+        let mut frame = FirstFrame::new();
+        loop {
+            let (space, room) = frame.space();
+            let read = match self.socket.try_read(space, room) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket.ready(Interest::READABLE).await?;
+                    continue;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            match frame.received(read == 0) {
+                Received::Part(more) => frame = more,
+                received => return Ok(received),
+            }
+        }
+    }
+
+    /// What goes on from here is a task of its own, so that an idle connection takes no more memory
+    /// than what it is doing needs.
+    async fn obey(self, request: Request, intake: Intake, pending: Option<OwnedSemaphorePermit>) {
+        match request {
+            Request::Subscribe {
+                channel,
+                from,
+                epoch,
+            } => match self.subscribe(&channel, from, epoch).await {
+                Ok(outlet) => drop(tokio::spawn(outlet.run())),
+                Err(refusal) => {
+                    drop(pending);
+                    self.refuse(&refusal, false).await;
+                }
+            },
+            Request::Publish {
+                channel,
+                producer,
+                acks,
+            } => match self.publish(&channel, producer, acks, intake).await {
+                Ok(inlet) => drop(tokio::spawn(inlet.run())),
+                Err(refusal) => {
+                    drop(pending);
+                    self.refuse(&refusal, false).await;
+                }
+            },
+            Request::Channels => {
+                let channels = self.shared.registry.channels();
+                let lines = framed(channels.iter().map(|channel| channel.describe()));
+                self.say(&lines, false).await;
+            }
+            Request::Health => self.say(&framed([self.shared.health()]), false).await,
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        channel: &ChannelName,
+        from: Position,
+        epoch: Option<Epoch>,
+    ) -> Result<Outlet, Refusal> {
+        let visit = self.shared.registry.enter(channel, Role::Subscriber)?;
+        let subscription = visit.channel().find(from, epoch).await?;
+        let answer = framed([subscription.answer]);
+        Ok(self.outlet(visit, subscription, &answer))
+    }
+
+    async fn publish(
+        &self,
+        channel: &ChannelName,
+        producer: Option<ProducerId>,
+        acks: Option<Acks>,
+        intake: Intake,
+    ) -> Result<Inlet, Refusal> {
+        let default = match self.shared.registry.on_disk() {
+            Some(_) => Acks::Durable,
+            None => Acks::Memory,
+        };
+        let acks = acks.unwrap_or(default);
+        if (acks, default) == (Acks::Durable, Acks::Memory) {
+            let words = "the channel has no log: acks=memory is what there is";
+            return Err(Refusal::new(Code::Denied, words));
+        }
+        self.inlet(channel, producer, Voice::Protocol(acks), intake)
+            .await
+    }
+}

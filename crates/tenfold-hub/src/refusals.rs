@@ -1,0 +1,60 @@
+//! What clients are refused with, in the words of the protocol.
+
+use tenfold::protocol::{Code, Refusal};
+use tenfold::{DecodeError, ErrorKind};
+use tenfold_log::Refused;
+
+use crate::producers::Fenced;
+
+/// What is said to everybody who could say something when the hub ends.
+pub(crate) fn shutdown() -> Refusal {
+    Refusal::new(Code::Shutdown, "the hub ends")
+}
+
+pub(crate) fn fenced() -> Refusal {
+    Refusal::new(Code::Fenced, Fenced.to_string())
+}
+
+pub(crate) fn busy() -> Refusal {
+    Refusal::new(Code::Busy, "the hub receives as much as it can")
+}
+
+/// What a publisher is told whose messages are not kept.
+pub(crate) fn not_stored(why: Refused) -> Refusal {
+    match why {
+        Refused::Full => Refusal::new(Code::Full, "there is no space left on the hub's disk"),
+        _ => Refusal::new(Code::Storage, "the hub's disk has failed; it is read-only"),
+    }
+}
+
+/// What is wrong with a frame, in the words of the protocol. `origin` is the offset at which the
+/// error's own begin to count. The bytes are not shown: input is never echoed.
+pub(crate) fn bad_frame(error: &DecodeError, origin: u64) -> Refusal {
+    let at = |refusal: Refusal| {
+        refusal
+            .with("offset", origin + error.offset())
+            .with("message", error.index())
+    };
+    match error.kind() {
+        ErrorKind::TooLarge {
+            declared: Some(declared),
+            limit,
+        } => at(Refusal::new(
+            Code::TooLarge,
+            "that is more than the hub accepts",
+        ))
+        .with("length", declared)
+        .with("limit", limit),
+        ErrorKind::Truncated { have, missing, .. } => {
+            let missing = missing.map_or_else(String::new, |n| format!(", {n} missing"));
+            let words = format!("the stream ended inside a frame: {have} bytes there{missing}");
+            at(Refusal::new(Code::Header, words))
+        }
+        _ => {
+            let guess = error
+                .looks_like()
+                .map_or_else(String::new, |guess| format!("; {guess}"));
+            at(Refusal::new(Code::Header, format!("not a length{guess}")))
+        }
+    }
+}
