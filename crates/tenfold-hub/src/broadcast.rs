@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use tenfold::Listener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
 use crate::block::Block;
 use crate::options::Options;
+use crate::presence::Present;
 use crate::socket::{Peer, Socket};
 use crate::stats::{Counters, Event, Stats};
 use crate::subscriber::{Drain, Subscriber};
@@ -32,7 +33,7 @@ struct Shared {
     tail: Tail,
     options: Options,
     counters: Arc<Counters>,
-    clients: watch::Sender<usize>,
+    clients: Present,
     places: Arc<Semaphore>,
 }
 
@@ -45,7 +46,7 @@ impl Broadcast {
         let shared = Arc::new(Shared {
             tail: Tail::new(options.capacity, options.when_slow),
             counters: Arc::default(),
-            clients: watch::Sender::new(0),
+            clients: Present::default(),
             places: Arc::new(Semaphore::new(options.max_clients)),
             options,
         });
@@ -70,12 +71,12 @@ impl Broadcast {
         let shared = &self.shared;
         shared
             .counters
-            .read(*shared.clients.borrow(), shared.tail.next_seq())
+            .read(shared.clients.count(), shared.tail.next_seq())
     }
 
     /// Waits until so many clients are connected.
     pub async fn wait_clients(&self, count: usize) {
-        self.shared.wait_clients(|now| now >= count).await;
+        self.shared.clients.until(|now| now >= count).await;
     }
 
     /// Ends the broadcast: accepts nobody any more, gives everything to every client, and closes
@@ -84,7 +85,7 @@ impl Broadcast {
     pub async fn drain(mut self) -> Stats {
         self.accepting.shutdown().await;
         self.shared.tail.close();
-        self.shared.wait_clients(|now| now == 0).await;
+        self.shared.clients.until(|now| now == 0).await;
         self.stats()
     }
 }
@@ -96,13 +97,6 @@ impl Drop for Broadcast {
     }
 }
 
-impl Shared {
-    async fn wait_clients(&self, met: impl Fn(usize) -> bool) {
-        // An error would mean that the sender is gone, and it is here.
-        let _ = self.clients.subscribe().wait_for(|now| met(*now)).await;
-    }
-}
-
 /// A broadcast, for those who accept.
 struct Door(Arc<Shared>);
 
@@ -111,7 +105,7 @@ impl Host for Door {
         let Self(shared) = self;
         let options = &shared.options;
         client.0.prepare(options.send_buffer);
-        (options.observer.0)(Event::Connected(client.1));
+        options.observer.tell(Event::Connected(client.1));
         let subscriber = Subscriber::new(
             client,
             Block::new(options.welcome.clone(), 0),
@@ -119,10 +113,12 @@ impl Host for Door {
             Drain::Silence(options.drain),
             Arc::clone(&shared.counters),
         );
-        let presence = Presence::new(Arc::clone(shared));
+        shared.counters.accepted();
+        let presence = shared.clients.enter();
+        let observer = options.observer.clone();
         tokio::spawn(async move {
             let report = subscriber.run().await;
-            (presence.0.options.observer.0)(Event::Ended(report));
+            observer.tell(Event::Ended(report));
             drop(presence);
             drop(place);
         });
@@ -130,23 +126,6 @@ impl Host for Door {
 
     fn failed(&self, error: io::Error) {
         self.0.counters.accept_failed();
-        (self.0.options.observer.0)(Event::AcceptFailed(error));
-    }
-}
-
-/// Counts a client as long as it is there, however its task ends.
-struct Presence(Arc<Shared>);
-
-impl Presence {
-    fn new(shared: Arc<Shared>) -> Self {
-        shared.counters.accepted();
-        shared.clients.send_modify(|clients| *clients += 1);
-        Self(shared)
-    }
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        self.0.clients.send_modify(|clients| *clients -= 1);
+        self.0.options.observer.tell(Event::AcceptFailed(error));
     }
 }

@@ -37,7 +37,7 @@ impl Connection {
         Self {
             stay: Arc::new(Stay {
                 place,
-                presence: Presence::new(&shared, |shared| &shared.connections),
+                presence: shared.connections.enter(),
             }),
             shared,
             socket: Arc::new(socket),

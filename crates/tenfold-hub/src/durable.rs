@@ -7,15 +7,15 @@ use tenfold_log::{Log, Refused};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use crate::memory::UNIT;
+use crate::memory::OnItsWay;
 use crate::refusals::not_stored;
 
 /// The log, and how much of it is used at once.
 #[derive(Debug)]
 pub(crate) struct Durable {
     pub(crate) log: Log,
-    /// Memory for what is on its way to the disk, in units of [`UNIT`] bytes.
-    pub(crate) on_its_way: Arc<Semaphore>,
+    /// Memory for what is on its way to the disk, of all channels.
+    pub(crate) on_its_way: OnItsWay,
     /// Reads that wait for the disk.
     pub(crate) reads: Semaphore,
     /// Places for what was read and is kept for a while for a subscriber that takes nothing.
@@ -34,7 +34,7 @@ impl Durable {
     pub(crate) fn new(log: Log) -> Self {
         Self {
             log,
-            on_its_way: Arc::new(Semaphore::new(ON_ITS_WAY / UNIT)),
+            on_its_way: OnItsWay::new(ON_ITS_WAY),
             reads: Semaphore::new(READS),
             portions: Arc::new(Semaphore::new(PORTIONS)),
         }

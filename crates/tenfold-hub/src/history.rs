@@ -5,13 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::ProducerId;
 use tenfold_log::{Frames, ReadError, Reader, Receipt, Submission};
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::block::Block;
 use crate::durable::Durable;
 use crate::holding::{Holding, Place};
-use crate::memory::{Room, UNIT};
+use crate::memory::{OnItsWay, Room};
 use crate::producers::Claim;
 use crate::tail::NotAppended;
 use crate::when_slow::WhenSlow;
@@ -25,9 +24,8 @@ pub(crate) struct History {
     gate: Mutex<()>,
     /// If publishers wait for slow subscribers.
     pub(crate) holding: Option<Holding>,
-    /// Memory for what is on its way to the disk, in units of [`UNIT`] bytes. Publishers get it in the
-    /// order in which they ask, so they take turns.
-    on_its_way: Arc<Semaphore>,
+    /// Memory for what is on its way to the disk.
+    on_its_way: OnItsWay,
 }
 
 /// What of one channel is on its way to the disk, in bytes.
@@ -56,24 +54,16 @@ impl History {
             durable,
             channel,
             gate: Mutex::default(),
-            on_its_way: Arc::new(Semaphore::new(ON_ITS_WAY / UNIT)),
+            on_its_way: OnItsWay::new(ON_ITS_WAY),
         }
     }
 
     /// Waits for slow subscribers, if the channel does that, and for memory for a block of so many bytes.
-    /// One that is larger than all of it gets all.
     pub(crate) async fn room(&self, bytes: usize) -> Room {
         if let Some(holding) = &self.holding {
             holding.freed(&*self.channel).await;
         }
-        let units = bytes.div_ceil(UNIT).min(ON_ITS_WAY / UNIT);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let some = |of: &Arc<Semaphore>| Arc::clone(of).acquire_many_owned(units);
-        // Who has some of the channel's waits only for what is sure to be given back.
-        Room {
-            of_channel: some(&self.on_its_way).await.ok(),
-            of_all: some(&self.durable.on_its_way).await.ok(),
-        }
+        Room::wait(&self.on_its_way, &self.durable.on_its_way, bytes).await
     }
 
     /// Keeps what a subscriber needs from a seq on, if publishers wait for slow ones.

@@ -1,12 +1,12 @@
 //! Subscribers that retention waits for, on a channel with a log.
 
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::change::Change;
 
 /// The seq of a subscriber's next message.
 pub(crate) type Place = Arc<AtomicU64>;
@@ -20,7 +20,7 @@ pub(crate) type Place = Arc<AtomicU64>;
 pub(crate) struct Holding {
     limit: Duration,
     state: Mutex<State>,
-    freed: Notify,
+    freed: Change,
 }
 
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Holding {
                 since: None,
                 pause: None,
             }),
-            freed: Notify::new(),
+            freed: Change::default(),
         }
     }
 
@@ -127,20 +127,13 @@ impl Holding {
 
     fn tell(&self, channel: &impl Held) {
         if !channel.is_held() {
-            self.freed.notify_waiters();
+            self.freed.tell();
         }
     }
 
     /// Waits until publishers need not wait.
     pub(crate) async fn freed(&self, channel: &impl Held) {
-        let mut freed = pin!(self.freed.notified());
-        // Enlisted before looking, so that no change falls between the two.
-        freed.as_mut().enable();
-        while channel.is_held() {
-            freed.as_mut().await;
-            freed.set(self.freed.notified());
-            freed.as_mut().enable();
-        }
+        self.freed.until(|| !channel.is_held()).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tenfold::protocol::Epoch;
 use tenfold_log::Log;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
@@ -15,6 +15,7 @@ use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
 use crate::connection::Connection;
 use crate::hub_options::HubOptions;
+use crate::memory::permits;
 use crate::port::{Port, PortKind};
 use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
@@ -61,8 +62,7 @@ impl Hub {
         log: Option<Log>,
     ) -> Self {
         let shared = Arc::new(Shared::new(options, epoch, log));
-        let most = shared.options.max_pending.clamp(1, Semaphore::MAX_PERMITS);
-        let pending = Arc::new(Semaphore::new(most));
+        let pending = permits(shared.options.max_pending);
         let mut accepting = JoinSet::new();
         for (acceptor, kind) in doors {
             let places = matches!(kind, PortKind::Protocol).then(|| Arc::clone(&pending));
@@ -96,9 +96,9 @@ impl Hub {
         // What can still be appended is appended before the channels end; but nobody may hold them
         // open until there is no time left to deliver.
         let half = start + shared.options.drain / 2;
-        let _ = timeout_at(half, none_left(&shared.appending)).await;
+        let _ = timeout_at(half, shared.appending.until(|count| count == 0)).await;
         shared.registry.close();
-        let _ = timeout_at(end, none_left(&shared.connections)).await;
+        let _ = timeout_at(end, shared.connections.until(|count| count == 0)).await;
         self.stats()
     }
 }
@@ -139,11 +139,6 @@ async fn hold(shared: Arc<Shared>) {
     }
 }
 
-async fn none_left(count: &watch::Sender<usize>) {
-    // An error would mean that the sender is gone, and it is here.
-    let _ = count.subscribe().wait_for(|count| *count == 0).await;
-}
-
 fn random_epoch() -> io::Result<Epoch> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
@@ -158,7 +153,7 @@ struct Door {
 
 impl Host for Door {
     fn serve(&self, (socket, peer): (Socket, Peer), place: Option<OwnedSemaphorePermit>) {
-        let connections = *self.shared.connections.borrow();
+        let connections = self.shared.connections.count();
         socket.prepare(Some(self.shared.options.send_buffer(connections)));
         let connection = Connection::new(Arc::clone(&self.shared), socket, peer);
         match &self.kind {

@@ -81,13 +81,12 @@ impl Connection {
             Arc::clone(&self.socket),
             session,
             appender,
-            Arc::clone(&shared.means),
-            Arc::clone(&shared.draining),
+            Arc::clone(shared),
         );
         Ok(Inlet {
             publisher,
             peer: self.peer,
-            appending: Presence::new(shared, |shared| &shared.appending),
+            appending: shared.appending.enter(),
             stay: Arc::clone(&self.stay),
         })
     }

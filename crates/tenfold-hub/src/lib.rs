@@ -29,6 +29,7 @@ mod acceptor;
 mod appender;
 mod block;
 mod broadcast;
+mod change;
 mod channel;
 mod connection;
 mod cursor;

@@ -1,32 +1,179 @@
 //! Who may hold how many bytes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
+use crate::hub_options::HubOptions;
 use crate::intake::Intake;
 
-/// What the publishers of a hub share.
+/// Memory is given away in units of so many bytes.
+const UNIT: usize = Intake::FIRST_ROOM;
+
+/// What the publishers of a hub may hold together of what they receive.
 #[derive(Debug)]
-pub(crate) struct Means {
-    /// The memory for what is received and not committed, in units of [`UNIT`] bytes.
-    pub(crate) uncommitted: Arc<Semaphore>,
-    pub(crate) large: Arc<Semaphore>,
-    /// How long a peer may take for the last words.
-    pub(crate) drain: Duration,
-    /// How long a message waits for its share of the memory.
-    pub(crate) patience: Duration,
+pub(crate) struct Receiving {
+    /// The memory for what is received and not committed, in units.
+    uncommitted: Arc<Semaphore>,
+    /// Places for large messages.
+    large: Arc<Semaphore>,
 }
 
-/// Memory is shared in these portions. The first one needs no share, so that everybody gets on.
-pub(crate) const UNIT: usize = Intake::FIRST_ROOM;
-
-/// Memory for a block on its way to the disk.
+/// What one publisher may hold: a unit that everybody has, so that everybody gets on, and a share of
+/// what all have together.
 #[derive(Debug)]
-pub(crate) struct Room {
-    #[expect(dead_code, reason = "held for its drop")]
-    pub(crate) of_channel: Option<OwnedSemaphorePermit>,
-    #[expect(dead_code, reason = "held for its drop")]
-    pub(crate) of_all: Option<OwnedSemaphorePermit>,
+pub(crate) struct Allowance {
+    receiving: Arc<Receiving>,
+    share: Option<OwnedSemaphorePermit>,
+}
+
+/// Memory of a fixed size for blocks on their way to the disk. Publishers get it in the order in
+/// which they ask, so they take turns.
+#[derive(Debug)]
+pub(crate) struct OnItsWay {
+    units: Arc<Semaphore>,
+    most: usize,
+}
+
+/// Memory for one block on its way to the disk: of its channel's, and of that of all channels.
+#[derive(Debug)]
+#[expect(dead_code, reason = "held for its drop")]
+pub(crate) struct Room(Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>);
+
+impl Receiving {
+    pub(crate) fn new(options: &HubOptions) -> Self {
+        let largest = usize::try_from(options.max_message).unwrap_or(usize::MAX);
+        // What is held is a message, and what came after it in the same read.
+        let least = largest.saturating_add(2 * Intake::MAX_ROOM);
+        Self {
+            uncommitted: permits(options.max_uncommitted.max(least) / UNIT),
+            large: permits(options.max_large),
+        }
+    }
+
+    /// The places for large messages.
+    pub(crate) fn large(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.large)
+    }
+}
+
+/// A semaphore of so many permits, but at least one.
+pub(crate) fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)))
+}
+
+impl Allowance {
+    pub(crate) fn new(receiving: Arc<Receiving>) -> Self {
+        Self {
+            receiving,
+            share: None,
+        }
+    }
+
+    /// How many bytes may be held.
+    pub(crate) fn bytes(&self) -> usize {
+        let share = self.share.as_ref();
+        UNIT * (1 + share.map_or(0, OwnedSemaphorePermit::num_permits))
+    }
+
+    /// Takes what is missing to hold so many bytes, if all of it is free.
+    pub(crate) fn try_grow(&mut self, bytes: usize) {
+        let missing = bytes.saturating_sub(self.bytes()).div_ceil(UNIT);
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        if missing > 0
+            && let Ok(more) =
+                Arc::clone(&self.receiving.uncommitted).try_acquire_many_owned(missing)
+        {
+            self.add(more);
+        }
+    }
+
+    /// Waits for one more unit, to be [added](Self::add).
+    pub(crate) fn one_more(
+        &self,
+    ) -> impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send + use<> {
+        Arc::clone(&self.receiving.uncommitted).acquire_owned()
+    }
+
+    pub(crate) fn add(&mut self, more: OwnedSemaphorePermit) {
+        match &mut self.share {
+            Some(share) => share.merge(more),
+            None => self.share = Some(more),
+        }
+    }
+
+    /// Gives back what is not needed to hold so many bytes.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let needed = bytes.saturating_sub(UNIT).div_ceil(UNIT);
+        if let Some(share) = &mut self.share {
+            let spare = share.num_permits().saturating_sub(needed);
+            drop(share.split(spare));
+        }
+    }
+}
+
+impl OnItsWay {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let most = bytes / UNIT;
+        Self {
+            units: permits(most),
+            most,
+        }
+    }
+
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = bytes.div_ceil(UNIT).min(self.most);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        Arc::clone(&self.units).acquire_many_owned(units).await.ok()
+    }
+}
+
+impl Room {
+    /// Waits for memory for a block of so many bytes. A block that is larger than all of a channel's
+    /// memory gets all of it.
+    pub(crate) async fn wait(of_channel: &OnItsWay, of_all: &OnItsWay, bytes: usize) -> Self {
+        // A publisher that holds some of the channel's memory waits only for what is sure to be given back.
+        let channels = of_channel.take(bytes).await;
+        let all = of_all.take(bytes.min(of_channel.most * UNIT)).await;
+        Self(channels, all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receiving(bytes: usize) -> Arc<Receiving> {
+        Arc::new(Receiving {
+            uncommitted: permits(bytes / UNIT),
+            large: permits(1),
+        })
+    }
+
+    #[test]
+    fn each_has_a_unit_and_the_rest_is_shared_and_comes_back() {
+        let receiving = receiving(4 * UNIT);
+        let mut first = Allowance::new(Arc::clone(&receiving));
+        let mut second = Allowance::new(Arc::clone(&receiving));
+        first.try_grow(4 * UNIT - 1);
+        assert_eq!(first.bytes(), 4 * UNIT);
+        second.try_grow(3 * UNIT);
+        assert_eq!(second.bytes(), UNIT, "all that is missing, or nothing");
+        first.shrink(2 * UNIT + 1);
+        assert_eq!(first.bytes(), 3 * UNIT);
+        second.try_grow(3 * UNIT);
+        assert_eq!(second.bytes(), 3 * UNIT);
+        drop((first, second));
+        assert_eq!(receiving.uncommitted.available_permits(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_block_that_is_larger_than_a_channels_memory_gets_all_of_it() {
+        let (of_channel, of_all) = (OnItsWay::new(8 * UNIT), OnItsWay::new(64 * UNIT));
+        let room = Room::wait(&of_channel, &of_all, 1000 * UNIT).await;
+        let free = |of: &OnItsWay| of.units.available_permits();
+        assert_eq!((free(&of_channel), free(&of_all)), (0, 56));
+        drop(room);
+        assert_eq!((free(&of_channel), free(&of_all)), (8, 64));
+    }
 }

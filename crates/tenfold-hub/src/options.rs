@@ -74,12 +74,16 @@ impl Default for Options {
 /// Somebody who is told what happens to the clients. It is called on the engine's threads, so it
 /// must return soon.
 #[derive(Clone)]
-pub struct Observer(pub(crate) Arc<dyn Fn(Event) + Send + Sync>);
+pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);
 
 impl Observer {
     /// Tells a function.
     pub fn new(tell: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        (self.0)(event);
     }
 }
 

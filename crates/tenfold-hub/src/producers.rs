@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -10,6 +9,8 @@ use std::time::{Duration, SystemTime};
 use tenfold::protocol::ProducerId;
 use tenfold_log::Refused;
 use tokio::sync::Notify;
+
+use crate::change::Change;
 
 /// One connection's leave to append. It is checked and counted under the lock under which blocks
 /// are appended, which is what makes fencing exact.
@@ -27,7 +28,7 @@ pub(crate) struct Claim {
     before: Mutex<Option<Arc<Self>>>,
     /// Told to who waits for its progress, and to who waits for it to have nothing on its way.
     changed: Notify,
-    landed: Notify,
+    landed: Change,
     /// Its task waits for its end: until nothing is on its way.
     is_ending: AtomicBool,
 }
@@ -87,7 +88,7 @@ impl Claim {
     /// Notes that a block is where it was going to, or was refused.
     pub(crate) fn arrives(&self) {
         if self.in_flight.fetch_sub(1, SeqCst) == 1 {
-            self.landed.notify_waiters();
+            self.landed.tell();
             // A publisher that goes on is not woken for this: it was told of the commit.
             if self.is_ending.load(SeqCst) {
                 self.changed.notify_one();
@@ -135,16 +136,8 @@ impl Claim {
 
     /// Waits until nothing is on its way. To be called when nothing more can come.
     async fn landed(&self) {
-        let mut landed = pin!(self.landed.notified());
-        loop {
-            // Enlisted before looking, so that no change falls between the two.
-            landed.as_mut().enable();
-            if self.in_flight.load(SeqCst) == 0 {
-                return;
-            }
-            landed.as_mut().await;
-            landed.set(self.landed.notified());
-        }
+        let is_empty = || self.in_flight.load(SeqCst) == 0;
+        self.landed.until(is_empty).await;
     }
 
     /// Counts from where the claim before has ended, if that is known.

@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::appender::Appender;
 use crate::channel::Channel;
-use crate::draining::Draining;
-use crate::memory::{Means, UNIT};
+use crate::memory::Allowance;
 use crate::producers::Progress;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::refusals::{busy, fenced, not_stored, shutdown};
+use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::tail::NotAppended;
 
@@ -26,11 +26,9 @@ pub(crate) struct Publisher {
     socket: Arc<Socket>,
     session: Publishing,
     appender: Appender,
-    means: Arc<Means>,
-    /// Turns true when nothing more is to be received.
-    draining: Arc<Draining>,
-    /// The share of the memory for what is not committed.
-    share: Option<OwnedSemaphorePermit>,
+    shared: Arc<Shared>,
+    /// How many bytes it may hold that are not committed.
+    allowance: Allowance,
     /// The place among the large messages.
     place: Option<OwnedSemaphorePermit>,
     /// The peer has said that it will send nothing more.
@@ -82,17 +80,15 @@ impl Publisher {
         socket: Arc<Socket>,
         session: Publishing,
         appender: Appender,
-        means: Arc<Means>,
-        draining: Arc<Draining>,
+        shared: Arc<Shared>,
     ) -> Self {
         let bytes = session.held() as u64;
         Self {
             socket,
             session,
             appender,
-            means,
-            draining,
-            share: None,
+            allowance: Allowance::new(Arc::clone(&shared.receiving)),
+            shared,
             place: None,
             half_closed: false,
             deadline: None,
@@ -142,7 +138,7 @@ impl Publisher {
             if self.session.is_ended() {
                 return Ok(());
             }
-            if self.session.is_receiving() && self.draining.is_raised() {
+            if self.session.is_receiving() && self.shared.draining.is_raised() {
                 self.session.end(shutdown());
             } else if self.may_receive() && self.receive()? {
                 // A peer that sends without end must not keep the thread.
@@ -214,52 +210,26 @@ impl Publisher {
         }
     }
 
-    /// How many bytes it may hold.
-    fn allowed(&self) -> usize {
-        let shares = self
-            .share
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits);
-        UNIT * (1 + shares)
-    }
-
     /// Whether there is memory to receive into. Asks for more if that is wanted and there is some.
     fn may_receive(&mut self) -> bool {
         if !self.session.is_receiving() {
             return false;
         }
         if self.session.needs_place() && self.place.is_none() {
-            self.place = Arc::clone(&self.means.large).try_acquire_owned().ok();
+            self.place = self.shared.receiving.large().try_acquire_owned().ok();
             self.session.pardon(now());
             if self.place.is_none() {
                 return false;
             }
         }
-        if let Some(missing) = self.missing_shares(self.session.room())
-            && let Ok(more) = Arc::clone(&self.means.uncommitted).try_acquire_many_owned(missing)
-        {
-            self.merge(more);
-        }
-        self.session.held() < self.allowed()
-    }
-
-    /// How many shares are missing to receive so much more.
-    fn missing_shares(&self, room: usize) -> Option<u32> {
-        let missing = (self.session.held() + room).saturating_sub(self.allowed());
-        let missing = u32::try_from(missing.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        (missing > 0).then_some(missing)
-    }
-
-    fn merge(&mut self, more: OwnedSemaphorePermit) {
-        match &mut self.share {
-            Some(share) => share.merge(more),
-            None => self.share = Some(more),
-        }
+        let wanted = self.session.held() + self.session.room();
+        self.allowance.try_grow(wanted);
+        self.session.held() < self.allowance.bytes()
     }
 
     /// Receives once; false if there is nothing now.
     fn receive(&mut self) -> io::Result<bool> {
-        let mut most = self.allowed() - self.session.held();
+        let mut most = self.allowance.bytes() - self.session.held();
         if self.session.is_large() && self.place.is_none() {
             most = most.min(FIRST_PART.saturating_sub(self.session.held()).max(1));
         }
@@ -284,7 +254,7 @@ impl Publisher {
     async fn wait(&mut self) -> io::Result<()> {
         let receiving = self.session.is_receiving();
         let wants_place = receiving && self.session.needs_place() && self.place.is_none();
-        let wants_share = receiving && self.session.held() >= self.allowed();
+        let wants_share = receiving && self.session.held() >= self.allowance.bytes();
         let mut interest = Interest::ERROR;
         if receiving && !wants_place && !wants_share {
             interest |= Interest::READABLE;
@@ -307,14 +277,14 @@ impl Publisher {
         tokio::select! {
             biased;
             () = moved(&self.appender, self.seen, !receiving) => {}
-            () = self.draining.raised(), if receiving => {}
-            place = Arc::clone(&self.means.large).acquire_owned(), if wants_place => {
+            () = self.shared.draining.raised(), if receiving => {}
+            place = self.shared.receiving.large().acquire_owned(), if wants_place => {
                 self.place = place.ok();
                 self.session.pardon(now());
             }
-            share = Arc::clone(&self.means.uncommitted).acquire_owned(), if wants_share => {
+            share = self.allowance.one_more(), if wants_share => {
                 if let Ok(share) = share {
-                    self.merge(share);
+                    self.allowance.add(share);
                 }
                 self.session.pardon(now());
             }
@@ -342,11 +312,7 @@ impl Publisher {
     /// Gives back the shares that are not needed for what is held, before a wait.
     fn give_back(&mut self) {
         self.session.rest();
-        let needed = self.session.held().saturating_sub(UNIT).div_ceil(UNIT);
-        if let Some(share) = &mut self.share {
-            let spare = share.num_permits().saturating_sub(needed);
-            drop(share.split(spare));
-        }
+        self.allowance.shrink(self.session.held());
         if !self.session.is_receiving() {
             self.place = None;
         }
@@ -355,7 +321,7 @@ impl Publisher {
     fn next_deadline(&mut self) -> Option<Instant> {
         if self.session.is_receiving() {
             return match self.waits_since {
-                Some(since) => Some(since + self.means.patience),
+                Some(since) => Some(since + self.shared.options.stall_timeout),
                 None => self.session.deadline().map(Instant::from_std),
             };
         }
@@ -363,7 +329,7 @@ impl Publisher {
             // There are no last words yet, and that is not the peer's fault.
             return None;
         }
-        let drain = self.means.drain;
+        let drain = self.shared.options.drain;
         Some(*self.deadline.get_or_insert_with(|| Instant::now() + drain))
     }
 }

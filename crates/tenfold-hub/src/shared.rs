@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tenfold::protocol::Epoch;
 use tenfold_log::{Health, Log, Numbers};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::draining::Draining;
 use crate::hub_options::HubOptions;
-use crate::intake::Intake;
-use crate::memory::{Means, UNIT};
+use crate::memory::{Receiving, permits};
+use crate::presence::Present;
 use crate::registry::Registry;
 use crate::stats::{Counters, HubStats};
 
@@ -20,44 +20,33 @@ use crate::stats::{Counters, HubStats};
 pub(crate) struct Shared {
     pub(crate) options: Arc<HubOptions>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) means: Arc<Means>,
+    pub(crate) receiving: Arc<Receiving>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) started: Instant,
     /// Places for connections that are served.
     pub(crate) places: Arc<Semaphore>,
     /// Connections that are there.
-    pub(crate) connections: watch::Sender<usize>,
+    pub(crate) connections: Present,
     /// Publishers that may still append.
-    pub(crate) appending: watch::Sender<usize>,
-    pub(crate) draining: Arc<Draining>,
+    pub(crate) appending: Present,
+    pub(crate) draining: Draining,
 }
 
 impl Shared {
     pub(crate) fn new(options: HubOptions, epoch: Epoch, log: Option<Log>) -> Self {
         let options = Arc::new(options);
-        let places =
-            |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
-        let largest = usize::try_from(options.max_message).unwrap_or(usize::MAX);
-        // What is held is a message, and what came behind it in the same read.
-        let least = largest.saturating_add(2 * Intake::MAX_ROOM);
-        let units = options.max_uncommitted.max(least) / UNIT;
         Self {
             registry: Arc::new(match log {
                 Some(log) => Registry::durable(epoch, Arc::clone(&options), log),
                 None => Registry::new(epoch, Arc::clone(&options)),
             }),
-            means: Arc::new(Means {
-                uncommitted: places(units),
-                large: places(options.max_large),
-                drain: options.drain,
-                patience: options.stall_timeout,
-            }),
+            receiving: Arc::new(Receiving::new(&options)),
             counters: Arc::default(),
             started: Instant::now(),
-            places: places(options.max_connections),
-            connections: watch::Sender::new(0),
-            appending: watch::Sender::new(0),
-            draining: Arc::default(),
+            places: permits(options.max_connections),
+            connections: Present::default(),
+            appending: Present::default(),
+            draining: Draining::default(),
             options,
         }
     }
@@ -99,7 +88,7 @@ impl Shared {
     }
 
     pub(crate) fn stats(&self) -> HubStats {
-        let connections = *self.connections.borrow();
+        let connections = self.connections.count();
         let numbers = self.counters.read(connections, 0);
         let (mut messages, mut bytes) = (0, 0);
         let channels = self.registry.channels();

@@ -1,16 +1,16 @@
 //! The newest part of a channel, shared by those who append and those who read.
 
 use std::fmt;
-use std::pin::pin;
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tenfold_log::Refused;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::block::Block;
+use crate::change::Change;
 use crate::idle::{Idle, IdleList};
 use crate::producers::{Claim, Fenced};
 use crate::when_slow::WhenSlow;
@@ -29,10 +29,10 @@ pub struct Tail {
 #[derive(Debug)]
 struct Shared {
     window: Mutex<Window>,
-    appended: Notify,
+    appended: Change,
     idle: IdleList,
-    ending: Notify,
-    room: Notify,
+    ending: Change,
+    room: Change,
     /// The same as `room`, for those who append from a plain thread.
     room_for_threads: Condvar,
     /// What all tails of a hub keep together, in bytes.
@@ -109,10 +109,10 @@ impl Tail {
         Self {
             shared: Arc::new(Shared {
                 window: Mutex::new(window),
-                appended: Notify::new(),
+                appended: Change::default(),
                 idle: IdleList::default(),
-                ending: Notify::new(),
-                room: Notify::new(),
+                ending: Change::default(),
+                room: Change::default(),
                 room_for_threads: Condvar::new(),
                 total,
             }),
@@ -182,19 +182,21 @@ impl Tail {
         mut attempt: impl FnMut(&mut Window, Block, &mut Patience) -> Result<Result<u64, Block>, E>,
     ) -> Result<u64, E> {
         let mut patience = Patience::default();
-        loop {
-            let mut room = pin!(self.shared.room.notified());
-            room.as_mut().enable();
+        let once = || {
+            let given = mem::take(&mut block);
             let tried = self.change(Woken::ByAppender, |window| {
-                attempt(window, block, &mut patience)
+                attempt(window, given, &mut patience)
             });
-            match tried? {
-                Ok(first_seq) => return Ok(first_seq),
-                Err(refused) => block = refused,
+            match tried {
+                Ok(Ok(first_seq)) => Ok(Ok(first_seq)),
+                Ok(Err(refused)) => {
+                    block = refused;
+                    Err(patience.left())
+                }
+                Err(error) => Ok(Err(error)),
             }
-            // Whether room came or time ran out is seen at the next try.
-            let _ = tokio::time::timeout(patience.left(), room).await;
-        }
+        };
+        self.shared.room.attempt(once).await
     }
 
     /// [`append`](Self::append) for a plain thread, such as one that reads a file. It blocks the
@@ -247,12 +249,12 @@ impl Tail {
 
     /// Waits until `met` holds, looking again after each append and at the close.
     pub(crate) async fn until_appended(&self, met: impl Fn(&Window) -> bool) {
-        until(&self.shared.appended, || met(&self.lock())).await;
+        self.shared.appended.until(|| met(&self.lock())).await;
     }
 
     /// Waits until `met` holds, looking again when a cursor is passed and at the close.
     pub(crate) async fn until_ending(&self, met: impl Fn(&Window) -> bool) {
-        until(&self.shared.ending, || met(&self.lock())).await;
+        self.shared.ending.until(|| met(&self.lock())).await;
     }
 
     /// Changes the window under the lock, and does what follows from it after the lock.
@@ -287,16 +289,16 @@ impl Tail {
         }
         drop(window);
         if effects.appended {
-            self.shared.appended.notify_waiters();
+            self.shared.appended.tell();
             if woken == Woken::Now {
                 self.shared.idle.wake_all();
             }
         }
         if effects.ending {
-            self.shared.ending.notify_waiters();
+            self.shared.ending.tell();
         }
         if effects.room {
-            self.shared.room.notify_waiters();
+            self.shared.room.tell();
             self.shared.room_for_threads.notify_all();
         }
     }
@@ -355,18 +357,4 @@ fn try_append(
         patience.starts(limit);
     }
     Ok(tried)
-}
-
-/// Waits for a condition that only changes before `changed` is notified.
-async fn until(changed: &Notify, met: impl Fn() -> bool) {
-    let mut notified = pin!(changed.notified());
-    loop {
-        // Enlisted before looking, so that no change falls between the two.
-        notified.as_mut().enable();
-        if met() {
-            return;
-        }
-        notified.as_mut().await;
-        notified.set(changed.notified());
-    }
 }
