@@ -3,13 +3,13 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use tenfold::protocol::{Code, Refusal};
+use tenfold::protocol::Refusal;
 use tenfold::{Encoder, Framing, closing};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use tracing::info;
 
 use crate::presence::Presence;
+use crate::reports;
 use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
 
@@ -46,8 +46,7 @@ impl Connection {
     }
 
     pub(crate) async fn refuse(&self, refusal: &Refusal, half_closed: bool) {
-        let code = refusal.code.map_or("", Code::as_str);
-        info!(peer = %self.peer, code, "refused");
+        reports::refused(self.peer, refusal);
         self.say(&framed([refusal]), half_closed).await;
     }
 

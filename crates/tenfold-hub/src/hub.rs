@@ -34,11 +34,7 @@ pub struct Hub {
 impl Hub {
     /// Starts to accept clients. To be called inside a tokio runtime with I/O and time.
     pub fn start(ports: impl IntoIterator<Item = Port>, options: HubOptions) -> io::Result<Self> {
-        let doors = ports
-            .into_iter()
-            .map(|port| Ok((Acceptor::new(port.listener)?, port.kind)))
-            .collect::<io::Result<Vec<_>>>()?;
-        Ok(Self::open(doors, options, random_epoch()?, None))
+        Ok(Self::open(doors(ports)?, options, random_epoch()?, None))
     }
 
     /// [`start`](Self::start) with a log, in which all channels are kept. Whoever runs the log ends it
@@ -48,11 +44,12 @@ impl Hub {
         options: HubOptions,
         log: Log,
     ) -> io::Result<Self> {
-        let doors = ports
-            .into_iter()
-            .map(|port| Ok((Acceptor::new(port.listener)?, port.kind)))
-            .collect::<io::Result<Vec<_>>>()?;
-        Ok(Self::open(doors, options, random_epoch()?, Some(log)))
+        Ok(Self::open(
+            doors(ports)?,
+            options,
+            random_epoch()?,
+            Some(log),
+        ))
     }
 
     pub(crate) fn open(
@@ -137,6 +134,11 @@ async fn hold(shared: Arc<Shared>) {
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+fn doors(ports: impl IntoIterator<Item = Port>) -> io::Result<Vec<(Acceptor, PortKind)>> {
+    let door = |port: Port| Ok((Acceptor::new(port.listener)?, port.kind));
+    ports.into_iter().map(door).collect()
 }
 
 fn random_epoch() -> io::Result<Epoch> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tenfold::protocol::{ChannelName, ProducerId, Publishing as Answer, Refusal};
 use tokio::time::Instant;
-use tracing::info;
 
 use crate::appender::Appender;
 use crate::channel::Role;
@@ -14,7 +13,7 @@ use crate::presence::Presence;
 use crate::publisher::{Finish, Publisher};
 use crate::publishing::{Publishing, Timeouts, Voice};
 use crate::refusals::fenced;
-use crate::reports::ended;
+use crate::reports;
 use crate::socket::Peer;
 
 /// Messages on their way from a peer to a channel.
@@ -26,34 +25,15 @@ pub(crate) struct Inlet {
 }
 
 impl Inlet {
-    pub(crate) async fn run(self) {
-        let Self {
-            mut publisher,
-            peer,
-            appending,
-            stay,
-        } = self;
-        let published = publisher.run().await;
-        drop(appending);
-        ended(&published, peer, publisher.channel().name());
-        let (socket, half_closed) = publisher.into_parts();
-        if !matches!(published.end, Finish::Gone(_)) {
-            socket.finish(half_closed).await;
-        }
-        drop(stay);
-    }
-}
-
-impl Connection {
-    /// Messages from the peer, on their way to a channel.
-    pub(crate) async fn inlet(
-        &self,
+    /// Leave to publish for a connection, once what its producer had on its way before has arrived.
+    pub(crate) async fn new(
+        connection: &Connection,
         channel: &ChannelName,
         producer: Option<ProducerId>,
         voice: Voice,
         intake: Intake,
-    ) -> Result<Inlet, Refusal> {
-        let shared = &self.shared;
+    ) -> Result<Self, Refusal> {
+        let shared = &connection.shared;
         if let Some(durable) = shared.registry.on_disk() {
             durable.may_publish().await?;
         }
@@ -75,19 +55,31 @@ impl Connection {
             };
             session.begin(committed, &answer.to_string(), Instant::now().into_std());
         }
-        let id = id.as_ref().map_or("", ProducerId::as_str);
-        info!(peer = %self.peer, channel = %channel, producer = id, next = committed, "publisher connected");
-        let publisher = Publisher::new(
-            Arc::clone(&self.socket),
-            session,
-            appender,
-            Arc::clone(shared),
-        );
-        Ok(Inlet {
-            publisher,
-            peer: self.peer,
+        reports::publisher_connected(connection.peer, channel, id.as_ref(), committed);
+        let socket = Arc::clone(&connection.socket);
+        Ok(Self {
+            publisher: Publisher::new(socket, session, appender, Arc::clone(shared)),
+            peer: connection.peer,
             appending: shared.appending.enter(),
-            stay: Arc::clone(&self.stay),
+            stay: Arc::clone(&connection.stay),
         })
+    }
+
+    /// Receives until one side ends, and closes the connection.
+    pub(crate) async fn run(self) {
+        let Self {
+            mut publisher,
+            peer,
+            appending,
+            stay,
+        } = self;
+        let published = publisher.run().await;
+        drop(appending);
+        reports::publisher_disconnected(&published, peer, publisher.channel().name());
+        let (socket, half_closed) = publisher.into_parts();
+        if !matches!(published.end, Finish::Gone(_)) {
+            socket.finish(half_closed).await;
+        }
+        drop(stay);
     }
 }

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use tracing::info;
-
 use crate::block::Block;
 use crate::channel::Subscription;
 use crate::connection::{Connection, Stay};
 use crate::registry::Visit;
-use crate::reports::disconnected;
+use crate::reports;
 use crate::subscriber::{Drain, Subscriber};
 
 /// Messages on their way from a channel to a peer.
@@ -21,22 +19,13 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    pub(crate) async fn run(self) {
-        let Self {
-            subscriber,
-            visit,
-            from,
-            stay,
-        } = self;
-        let report = subscriber.run().await;
-        disconnected(&report, &visit, from);
-        drop(stay);
-    }
-}
-
-impl Connection {
-    /// The messages of a channel, on their way to the peer; `before` comes first.
-    pub(crate) fn outlet(&self, visit: Visit, subscription: Subscription, before: &[u8]) -> Outlet {
+    /// The messages of a channel for a connection; `before` comes first.
+    pub(crate) fn new(
+        connection: &Connection,
+        visit: Visit,
+        subscription: Subscription,
+        before: &[u8],
+    ) -> Self {
         let Subscription {
             answer,
             head,
@@ -47,20 +36,34 @@ impl Connection {
         } else {
             Block::new([before, head.bytes()].concat(), head.messages())
         };
-        let name = visit.channel().name();
-        info!(peer = %self.peer, channel = %name, from = answer.from, "subscriber connected");
-        Outlet {
-            subscriber: Subscriber::new(
-                (Arc::clone(&self.socket), self.peer),
-                first,
-                (cursor, visit.channel().history().cloned()),
-                // The rest of the time is for closing.
-                Drain::Total(self.shared.options.drain.mul_f32(0.8)),
-                Arc::clone(&self.shared.counters),
-            ),
+        let shared = &connection.shared;
+        let subscriber = Subscriber::new(
+            (Arc::clone(&connection.socket), connection.peer),
+            first,
+            (cursor, visit.channel().history().cloned()),
+            // The rest of the time is for closing.
+            Drain::Total(shared.options.drain.mul_f32(0.8)),
+            Arc::clone(&shared.counters),
+        );
+        reports::subscriber_connected(connection.peer, visit.channel().name(), answer.from);
+        Self {
+            subscriber,
             visit,
             from: answer.from,
-            stay: Arc::clone(&self.stay),
+            stay: Arc::clone(&connection.stay),
         }
+    }
+
+    /// Sends until one side ends, and closes the connection.
+    pub(crate) async fn run(self) {
+        let Self {
+            subscriber,
+            visit,
+            from,
+            stay,
+        } = self;
+        let report = subscriber.run().await;
+        reports::subscriber_disconnected(&report, visit.channel(), from);
+        drop(stay);
     }
 }

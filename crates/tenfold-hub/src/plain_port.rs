@@ -13,7 +13,7 @@ use crate::outlet::Outlet;
 use crate::port::{Direction, Plain};
 use crate::publisher::Finish;
 use crate::publishing::Voice;
-use crate::reports::{disconnected, ended};
+use crate::reports;
 
 impl Connection {
     /// Serves a connection of a plain port.
@@ -30,7 +30,7 @@ impl Connection {
         if plain.direction != Direction::Out {
             let intake = Intake::new(Framing::default().client(), self.shared.options.max_message);
             let voice = Voice::Silent;
-            inlet = Some(self.inlet(&plain.channel, None, voice, intake).await);
+            inlet = Some(Inlet::new(&self, &plain.channel, None, voice, intake).await);
         }
         // Nothing is ever said on a plain port: who cannot be served is closed.
         drop(match (outlet, inlet) {
@@ -48,7 +48,7 @@ impl Connection {
             .enter(&plain.channel, Role::Subscriber)?;
         let from = plain.replay.map_or(Position::Next, Position::Newest);
         let subscription = visit.channel().find(from, None).await?;
-        Ok(self.outlet(visit, subscription, &plain.welcome))
+        Ok(Outlet::new(self, visit, subscription, &plain.welcome))
     }
 }
 
@@ -68,7 +68,7 @@ async fn both(outlet: Outlet, inlet: Inlet) {
             received.end,
             Finish::Complete | Finish::Refused(Some(Code::Shutdown))
         );
-        ended(&received, inlet.peer, publisher.channel().name());
+        reports::publisher_disconnected(&received, inlet.peer, publisher.channel().name());
         half_closed = publisher.into_parts().1;
         drop(inlet.appending);
         if goes_on {
@@ -76,7 +76,7 @@ async fn both(outlet: Outlet, inlet: Inlet) {
         }
     }
     let (socket, _, report) = subscriber.into_parts();
-    disconnected(&report, &outlet.visit, outlet.from);
+    reports::subscriber_disconnected(&report, outlet.visit.channel(), outlet.from);
     if report.torn {
         socket.reset_on_close();
     } else {

@@ -113,7 +113,7 @@ impl Connection {
         let visit = self.shared.registry.enter(channel, Role::Subscriber)?;
         let subscription = visit.channel().find(from, epoch).await?;
         let answer = framed([subscription.answer]);
-        Ok(self.outlet(visit, subscription, &answer))
+        Ok(Outlet::new(self, visit, subscription, &answer))
     }
 
     async fn publish(
@@ -132,7 +132,6 @@ impl Connection {
             let words = "the channel has no log: acks=memory is what there is";
             return Err(Refusal::new(Code::Denied, words));
         }
-        self.inlet(channel, producer, Voice::Protocol(acks), intake)
-            .await
+        Inlet::new(self, channel, producer, Voice::Protocol(acks), intake).await
     }
 }

@@ -1,17 +1,31 @@
-//! What becomes of connections, for people.
+//! What becomes of connections, one line of the log for each event: for people.
 
 use std::fmt::Display;
 
-use tenfold::protocol::ChannelName;
+use tenfold::protocol::{ChannelName, Code, ProducerId, Refusal};
 use tracing::info;
 
+use crate::channel::Channel;
 use crate::publisher::Published;
-use crate::registry::Visit;
 use crate::socket::Peer;
 use crate::stats::{ClientReport, End};
 
-/// What became of a publisher, for people.
-pub(crate) fn ended(published: &Published, peer: Peer, channel: &ChannelName) {
+pub(crate) fn refused(peer: Peer, refusal: &Refusal) {
+    let code = refusal.code.map_or("", Code::as_str);
+    info!(%peer, code, "refused");
+}
+
+pub(crate) fn publisher_connected(
+    peer: Peer,
+    channel: &ChannelName,
+    producer: Option<&ProducerId>,
+    next: u64,
+) {
+    let producer = producer.map_or("", ProducerId::as_str);
+    info!(%peer, %channel, producer, next, "publisher connected");
+}
+
+pub(crate) fn publisher_disconnected(published: &Published, peer: Peer, channel: &ChannelName) {
     let Published {
         end,
         committed,
@@ -20,8 +34,12 @@ pub(crate) fn ended(published: &Published, peer: Peer, channel: &ChannelName) {
     info!(%peer, %channel, reason = %end, committed, bytes, "publisher disconnected");
 }
 
-/// What became of a subscriber, for people.
-pub(crate) fn disconnected(report: &ClientReport, visit: &Visit, from: u64) {
+pub(crate) fn subscriber_connected(peer: Peer, channel: &ChannelName, from: u64) {
+    info!(%peer, %channel, from, "subscriber connected");
+}
+
+/// `from` is the seq of the first message that the subscriber was to get.
+pub(crate) fn subscriber_disconnected(report: &ClientReport, channel: &Channel, from: u64) {
     let reason: &dyn Display = match &report.end {
         End::Complete => &"complete",
         End::Slow => &"too slow",
@@ -29,10 +47,10 @@ pub(crate) fn disconnected(report: &ClientReport, visit: &Visit, from: u64) {
         End::Stalled => &"stalled",
         End::Gone(kind) => kind,
     };
-    let committed = visit.channel().tail().next_seq();
+    let committed = channel.tail().next_seq();
     info!(
         peer = %report.peer,
-        channel = %visit.channel().name(),
+        channel = %channel.name(),
         %reason,
         messages = report.messages,
         bytes = report.bytes,
