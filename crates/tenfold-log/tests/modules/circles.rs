@@ -16,9 +16,10 @@ use std::path::Path;
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// The modules of `folder` that use each other in a circle: each circle as its modules, in the order of
-/// their names. `path` is the folder's module: `crate`, or `crate::something`.
-pub(crate) fn circles(folder: &Path, path: &str) -> Vec<Vec<String>> {
-    let uses = uses(folder, path);
+/// their names. `path` is the folder's module: `crate`, or `crate::something`. Modules of the names
+/// in `without` are left out, for those that only tests have.
+pub(crate) fn circles(folder: &Path, path: &str, without: &[&str]) -> Vec<Vec<String>> {
+    let uses = uses(folder, path, without);
     assert!(uses.len() > 1, "{} has no modules", folder.display());
     let reached: Uses = uses
         .keys()
@@ -46,13 +47,14 @@ fn reached_from(module: &str, uses: &Uses) -> BTreeSet<String> {
     reached
 }
 
-fn uses(folder: &Path, path: &str) -> Uses {
+fn uses(folder: &Path, path: &str, without: &[&str]) -> Uses {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let file = entry.unwrap().path();
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
         let is_root = ["lib", "main", "mod"].contains(&&name[..]);
-        if file.is_dir() || !is_root {
+        let is_left_out = without.contains(&&name[..]);
+        if (file.is_dir() || !is_root) && !is_left_out {
             texts.entry(name).or_default().push_str(&text(&file, path));
         }
     }
