@@ -63,7 +63,6 @@ impl FirstFrame {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use tenfold::protocol::Code;
