@@ -105,7 +105,7 @@ async fn waiting_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_with_closing_the_client_in_the_way() {
-    let (broadcast, address) = start(options(WhenSlow::Wait(Duration::from_millis(20))));
+    let (broadcast, address) = start(options(WhenSlow::Wait(Duration::from_secs(2))));
     let stopped = connect(address).await;
     let reader = tokio::spawn(read_numbers(connect(address).await));
     broadcast.wait_clients(2).await;
