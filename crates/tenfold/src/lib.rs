@@ -58,7 +58,12 @@ pub use inbox::PATIENCE;
 pub use listener::{Listener, SocketFile};
 pub use outbox::HIGH_WATER;
 pub use stream::Stream;
-pub use tenfold_codec::*;
+
+pub use tenfold_codec::{
+    Base, ByteOrder, Chunk, DEFAULT_LIMIT, DecodeError, Decoder, EncodeError, Encoder, ErrorKind,
+    Event, Frame, Framing, FramingError, LooksLike, Number, PRESETS, Pad, Part, Preset, Recovery,
+    Shape, Side, Skipped, Step, Stuffing, native,
+};
 
 /// The README's programs are compiled and run with the documentation.
 #[cfg(doctest)]
