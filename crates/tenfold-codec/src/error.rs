@@ -81,6 +81,7 @@ pub enum ErrorKind {
 
 /// A part of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
     /// What comes before the payload.
     Header,

@@ -39,6 +39,7 @@ impl Skipped {
 /// What a decoder does with a message that cannot be had, where the next one can still be found:
 /// one over the limit, or a broken stuffed frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Recovery {
     /// It fails, and the stream is over.
     #[default]

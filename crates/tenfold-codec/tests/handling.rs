@@ -51,14 +51,14 @@ fn release_keeps_what_is_needed_and_frees_what_is_not() {
 }
 
 #[test]
-fn a_message_is_taken_once() {
+fn only_a_message_that_was_given_last_is_taken() {
     let mut decoder = decoder();
-    assert_eq!(decoder.take_message(), b"");
+    assert_eq!(decoder.take_message(), None);
     decoder.feed(b"3         abc");
     assert_eq!(decoder.next_event(), Ok(Some(Event::Message(b"abc"))));
-    assert_eq!(decoder.take_message(), b"abc");
+    assert_eq!(decoder.take_message(), Some(b"abc".to_vec()));
     assert_eq!(decoder.next_event(), Ok(None));
-    assert_eq!(decoder.take_message(), b"");
+    assert_eq!(decoder.take_message(), None);
 }
 
 #[test]

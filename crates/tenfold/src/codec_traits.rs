@@ -119,7 +119,10 @@ impl EventCodec {
     fn next_event(&mut self) -> Result<Option<OwnedEvent>, ReadError> {
         let event = match self.decoder.next_event()? {
             None => return Ok(None),
-            Some(Event::Message(_)) => OwnedEvent::Message(self.decoder.take_message().into()),
+            Some(Event::Message(_)) => {
+                let message = self.decoder.take_message();
+                return Ok(message.map(|message| OwnedEvent::Message(message.into())));
+            }
             Some(Event::Mark(number)) => OwnedEvent::Mark(number),
             Some(Event::Begin { length }) => OwnedEvent::Begin { length },
             Some(Event::Data(bytes)) => OwnedEvent::Data(Bytes::copy_from_slice(bytes)),

@@ -58,8 +58,7 @@ impl Inbox {
     }
 
     pub(crate) fn take_message(&mut self) -> Option<Vec<u8>> {
-        self.message()?;
-        Some(self.decoder.take_message())
+        self.decoder.take_message()
     }
 
     /// `n` bytes were read into the decoder's space; none is the end.

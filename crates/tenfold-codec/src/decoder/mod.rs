@@ -224,23 +224,33 @@ impl Decoder {
     }
 
     /// The message that [`next_event`](Self::next_event) gave last, owned; without a copy if it is
-    /// a large one. To be called once, and before anything else is: it is empty if the last event
-    /// was no whole message.
-    pub fn take_message(&mut self) -> Vec<u8> {
+    /// a large one. `None` if the last event was not a whole message. Call it at once after the
+    /// event, and once: any other call lets go of the message.
+    ///
+    /// ```
+    /// use tenfold_codec::{Decoder, Framing};
+    ///
+    /// let mut decoder = Decoder::connecting(&Framing::default());
+    /// decoder.feed(b"3         abc");
+    /// decoder.next_event()?;
+    /// assert_eq!(decoder.take_message(), Some(b"abc".to_vec()));
+    /// decoder.next_event()?;
+    /// assert_eq!(decoder.take_message(), None);
+    /// # Ok::<(), tenfold_codec::DecodeError>(())
+    /// ```
+    pub fn take_message(&mut self) -> Option<Vec<u8>> {
         let given = match self.given.take() {
             Some(Found::Message(start, len)) => Some((start, len)),
             _ => None,
         };
-        let Some((start, len)) = self.batch.last().or(given) else {
-            return Vec::new();
-        };
+        let (start, len) = self.batch.last().or(given)?;
         if start == 0 && self.batch.remaining() == 0 && self.buffer.is_filled_by(len, self.spent) {
             self.base += self.spent as u64;
             self.spent = 0;
             self.batch.clear();
-            return self.buffer.take(len);
+            return Some(self.buffer.take(len));
         }
-        self.buffer.window()[start..start + len].to_vec()
+        Some(self.buffer.window()[start..start + len].to_vec())
     }
 
     /// Goes on in a slice, without copying the messages that are complete in it.
