@@ -1,4 +1,4 @@
-//! Why a stream is no sequence of frames: where, what, and what it looks like.
+//! Why a stream cannot be decoded: where, what is wrong, and what the bytes look like.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,7 +11,19 @@ pub(crate) const EVIDENCE: usize = 64;
 
 /// A stream that cannot be decoded any further. A decoder that has failed stays failed.
 ///
-/// [`Display`](fmt::Display) says it all in one line for people.
+/// [`Display`](fmt::Display) says it all in one line for people; programs ask
+/// [`kind`](Self::kind).
+///
+/// ```
+/// use tenfold_codec::{Decoder, ErrorKind, Framing, LooksLike};
+///
+/// let mut decoder = Decoder::listening(&Framing::default());
+/// decoder.feed(b"GET / HTTP/1.1\r\n");
+/// let error = decoder.next_event().unwrap_err();
+/// assert_eq!(*error.kind(), ErrorKind::BadHeader { at: 0 });
+/// assert_eq!(error.looks_like(), Some(LooksLike::Http));
+/// assert!(error.to_string().ends_with("this looks like HTTP"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError(Box<Detail>);
 
@@ -29,7 +41,8 @@ struct Detail {
     looks_like: Option<LooksLike>,
 }
 
-/// What is wrong. Offsets count the bytes of the stream from 0.
+/// What is wrong with a stream. Offsets count its bytes from 0. [`DecodeError`] and [`Part`] have
+/// examples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -53,17 +66,17 @@ pub enum ErrorKind {
         /// The smallest that would be legal.
         minimum: u64,
     },
-    /// The constant behind the message is not there.
+    /// The constant after the message (`close=`) is not there.
     BadClose {
         /// Offset of the first byte that differs.
         at: u64,
     },
-    /// The number counts characters, and the payload is no UTF-8.
+    /// The number counts characters, and the payload is not UTF-8.
     BadUtf8 {
-        /// Offset of the first byte that no UTF-8 has there.
+        /// Offset of the first byte that is not UTF-8 there.
         at: u64,
     },
-    /// A stuffed frame that nothing can have been stuffed into.
+    /// A stuffed frame that no encoder makes.
     BrokenFrame {
         /// What is wrong with it.
         problem: &'static str,
@@ -80,6 +93,17 @@ pub enum ErrorKind {
 }
 
 /// A part of a frame.
+///
+/// ```
+/// use tenfold_codec::{Decoder, ErrorKind, Framing, Part};
+///
+/// let mut decoder = Decoder::connecting(&Framing::default());
+/// decoder.feed(b"5         hel");
+/// decoder.finish();
+/// let error = decoder.next_event().unwrap_err();
+/// let cut = ErrorKind::Truncated { part: Part::Payload, have: 3, missing: Some(2) };
+/// assert_eq!(*error.kind(), cut);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part {
@@ -87,7 +111,7 @@ pub enum Part {
     Header,
     /// The message itself.
     Payload,
-    /// The constant behind the message.
+    /// The constant after the message (`close=`).
     Close,
 }
 
@@ -165,7 +189,8 @@ impl DecodeError {
     }
 
     /// How many more bytes of the stream would make the description better; the verdict stands.
-    /// Who owns the transport hands over those that it has, or gets within a moment.
+    /// The owner of the transport hands over the bytes that it has, or gets within a moment, with
+    /// [`with_evidence`](Self::with_evidence).
     pub fn wants_evidence(&self) -> usize {
         if self.0.describable {
             EVIDENCE - self.0.evidence.len()

@@ -10,17 +10,27 @@
 //!
 //! let framing: Framing = "u32be".parse()?;
 //! let mut wire = Vec::new();
-//! Encoder::new(framing.client()).encode(b"hello", &mut wire)?;
+//! Encoder::connecting(&framing).encode(b"hello", &mut wire)?;
 //! assert_eq!(wire, b"\0\0\0\x05hello");
 //!
-//! let mut decoder = Decoder::new(framing.client());
+//! let mut decoder = Decoder::listening(&framing);
 //! decoder.feed(&wire);
 //! assert_eq!(decoder.next_event()?, Some(Event::Message(b"hello")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! | to                                     | use                                                  |
+//! |----------------------------------------|------------------------------------------------------|
+//! | say how messages are framed            | [`Framing`]: a line of text, or its constructors     |
+//! | ask what a framing is                  | [`Side`], [`Step`], [`Shape`], [`Number`]            |
+//! | find messages in what was received     | [`Decoder`], [`Event`]; of a slice, [`Chunk`]        |
+//! | frame messages                         | [`Encoder`]; for `writev`, [`Frame`]                 |
+//! | tell a person what is wrong            | [`DecodeError`], [`LooksLike`], [`EncodeError`]      |
+//! | walk over frames of `decimal:10`       | [`native`]                                           |
+//!
 //! Hostile input never panics, never makes the decoder allocate what is only announced, and never
-//! costs more than linear work. The bytes on the wire are defined in `docs/wire-format.md`.
+//! costs more than linear work. The bytes on the wire are defined in `docs/wire-format.md` of the
+//! repository.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -50,3 +60,8 @@ pub use event::{Event, Recovery, Skipped};
 pub use framing::{Framing, FramingError, PRESETS, Preset, Shape, Side, Step, Stuffing};
 pub use looks_like::LooksLike;
 pub use number::{Base, ByteOrder, Number, Pad};
+
+/// The README's program is compiled and run with the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

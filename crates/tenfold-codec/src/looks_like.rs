@@ -5,7 +5,14 @@ use core::fmt;
 use crate::framing::{Shape, Step};
 use crate::number::{Base, Number, Pad};
 
-/// A guess at what a peer sends instead of frames.
+/// A guess at what a peer sends instead of frames. It helps people, and decides nothing.
+///
+/// ```
+/// use tenfold_codec::LooksLike;
+///
+/// let guess = LooksLike::BigEndian4(5).to_string();
+/// assert_eq!(guess, "this looks like a 4-byte binary length, 5 (framing u32be)");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LooksLike {
@@ -58,7 +65,8 @@ pub enum LooksLike {
 /// The largest number that is taken for a binary length.
 const PLAUSIBLE: u32 = 1 << 26;
 
-/// What the framing itself has where its length stands: to guess that again would help nobody.
+/// What the framing itself has where its length stands. A guess of the same is left out: it would
+/// not help the person who reads the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// A native header, or something else that no guess speaks of.

@@ -42,6 +42,7 @@ pub fn frames(bytes: &[u8]) -> Frames<'_> {
 /// The frames of [`frames`], by where each stands: its message begins [`HEADER`] bytes later.
 ///
 /// Ends with the bytes, or with an error at the first frame that is cut or is not one.
+/// [`frames`] has an example.
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     /// The bytes from `end` on.

@@ -16,11 +16,24 @@ use crate::framing::{Shape, Step};
 ///
 /// What is left of the slice when this is dropped (the start of an incomplete frame, messages that
 /// were not asked for) the decoder keeps, and gives later.
+///
+/// ```
+/// use tenfold_codec::{Decoder, Event, Framing};
+///
+/// let mut decoder = Decoder::connecting(&Framing::default());
+/// let mut chunk = decoder.chunk(b"2         hi5         hel");
+/// assert_eq!(chunk.next_event()?, Some(Event::Message(b"hi")));
+/// assert_eq!(chunk.next_event()?, None);
+/// drop(chunk);
+/// let mut chunk = decoder.chunk(b"lo");
+/// assert_eq!(chunk.next_event()?, Some(Event::Message(b"hello")));
+/// # Ok::<(), tenfold_codec::DecodeError>(())
+/// ```
 #[derive(Debug)]
 pub struct Chunk<'a> {
     decoder: &'a mut Decoder,
     bytes: &'a [u8],
-    /// Bytes of the slice that the decoder has taken; the batch is of those behind it.
+    /// Bytes of the slice that the decoder has taken; the batch is of those after them.
     read: usize,
     batch: Batch,
 }
@@ -48,8 +61,9 @@ impl<'a> Chunk<'a> {
 
     /// Passes over messages that are complete in the slice, without giving them: at most `most`.
     /// Returns how many, which may be none where there are some: [`next_event`](Self::next_event)
-    /// then goes on. For who passes frames on as they stand and only has to know that they are
-    /// right; it is twice as fast in the native framing, and does nothing in the others.
+    /// then goes on. For programs that pass frames on as they stand and only have to know that the
+    /// frames are right: in the native framing it is more than twice as fast as events, and in the
+    /// others it does nothing.
     pub fn pass(&mut self, most: usize) -> usize {
         if self.batch.remaining() > 0 || self.decoder.batch.remaining() > 0 {
             return 0;
@@ -113,7 +127,7 @@ impl<'a> Chunk<'a> {
         self.batch.pop()
     }
 
-    /// The batch is used up: goes on behind it.
+    /// The batch is used up: goes on after it.
     fn end_batch(&mut self) {
         self.read += self.batch.scanned;
         self.batch.clear();

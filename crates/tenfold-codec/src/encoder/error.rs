@@ -3,6 +3,15 @@
 use core::fmt;
 
 /// Why a message cannot be framed.
+///
+/// ```
+/// use tenfold_codec::{EncodeError, Encoder, Framing};
+///
+/// let mut out = Vec::new();
+/// let error = Encoder::connecting(&Framing::lines()).encode(b"two\nlines", &mut out);
+/// assert_eq!(error, Err(EncodeError::Delimiter { at: 3 }));
+/// assert!(out.is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
@@ -18,7 +27,7 @@ pub enum EncodeError {
         /// The fewest that it must have.
         minimum: u64,
     },
-    /// Every message has the same size, and this one has not.
+    /// Every message has the same size, and this one has another.
     WrongSize {
         /// Bytes of the message.
         length: u64,
@@ -34,7 +43,7 @@ pub enum EncodeError {
     Empty,
     /// The bits in which the length goes are in use.
     LengthBits,
-    /// The number counts characters, and the message is no UTF-8.
+    /// The number counts characters, and the message is not UTF-8.
     NotUtf8 {
         /// Where in the message UTF-8 ends.
         at: u64,
@@ -81,9 +90,9 @@ impl fmt::Display for EncodeError {
             Self::LengthBits => f.write_str("the message has bits set where the length goes"),
             Self::NotUtf8 { at } => write!(
                 f,
-                "the message is no UTF-8 (at its byte {at}), so its characters cannot be counted"
+                "the message is not UTF-8 (at its byte {at}), so its characters cannot be counted"
             ),
-            Self::NotAMark { number } => write!(f, "{number} is no mark in this framing"),
+            Self::NotAMark { number } => write!(f, "{number} is not a mark in this framing"),
             Self::LengthUnknown => {
                 f.write_str("the frame begins with the length, which must be known before")
             }

@@ -7,7 +7,17 @@ use super::piece::check_delimiter;
 use crate::framing::{Shape, Step};
 use crate::number::{Number, NumberBytes};
 
-/// A frame, in parts: the caller's payload and what stands around it.
+/// A frame, in parts: the caller's payload and what stands around it, for `writev`.
+///
+/// ```
+/// use tenfold_codec::{Encoder, Framing};
+///
+/// let framing: Framing = "netstring".parse()?;
+/// let mut encoder = Encoder::connecting(&framing);
+/// let frame = encoder.frame(b"hello")?.expect("a netstring is the message with bytes around it");
+/// assert_eq!(frame.slices().concat(), b"5:hello,");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Frame<'a> {
     open: &'a [u8],

@@ -22,7 +22,15 @@ const MAX_AT: usize = 4096;
 /// |A| must be below this.
 const MAX_ADD: i64 = 1 << 32;
 
-/// Why a line is no framing.
+/// Why a line is not a framing.
+///
+/// ```
+/// use tenfold_codec::Framing;
+///
+/// let error = "decimal:99".parse::<Framing>().unwrap_err();
+/// assert_eq!(error.at(), 8);
+/// assert_eq!(error.problem(), "a width is at most 64");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FramingError {
     line: String,
@@ -408,7 +416,7 @@ fn check_options(shape: &mut Shape, options: &Options) -> Parsed<()> {
     Ok(())
 }
 
-/// What to say of a shape nobody knows, with the nearest name if one is near.
+/// What to say of an unknown shape, with the nearest name if one is near.
 fn unknown_shape(name: &str) -> String {
     let near = presets::names()
         .chain([

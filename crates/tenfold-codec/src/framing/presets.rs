@@ -1,6 +1,15 @@
 //! Presets: names that stand for a line, and the names that are refused with a reason.
 
 /// A name for the framing of a protocol in use.
+///
+/// ```
+/// use tenfold_codec::{Framing, PRESETS};
+///
+/// let git = PRESETS.iter().find(|preset| preset.name == "git").unwrap();
+/// assert_eq!(git.line, "hex:4-4,marks");
+/// assert_eq!(git.line.parse::<Framing>()?, "git".parse()?);
+/// # Ok::<(), tenfold_codec::FramingError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Preset {

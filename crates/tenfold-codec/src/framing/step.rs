@@ -33,6 +33,14 @@ pub struct Step {
 }
 
 /// Where a frame's end comes from.
+///
+/// ```
+/// use tenfold_codec::{Framing, Shape};
+///
+/// let framing: Framing = "fixed:188".parse()?;
+/// assert_eq!(*framing.client().steps()[0].shape(), Shape::Fixed(188));
+/// # Ok::<(), tenfold_codec::FramingError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Shape {
@@ -58,6 +66,14 @@ pub enum Shape {
 }
 
 /// The kinds of byte stuffing.
+///
+/// ```
+/// use tenfold_codec::{Framing, Step, Stuffing};
+///
+/// let framing = Framing::from(Step::stuffed(Stuffing::Slip));
+/// assert_eq!(framing, "slip".parse()?);
+/// # Ok::<(), tenfold_codec::FramingError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stuffing {
