@@ -115,21 +115,12 @@ pub enum Part {
     Close,
 }
 
-/// Where a failure is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    /// Offset of the frame.
-    pub(crate) offset: u64,
-    /// Index of the message.
-    pub(crate) index: u64,
-}
-
 impl DecodeError {
-    /// `seen` are the stream's bytes from the start of the frame, as far as they are at hand, and
-    /// the first `header` of them its header.
+    /// An error at the frame that begins at `offset`, of message `index`. `seen` are the bytes from
+    /// there on, as far as they are at hand, and the first `header` of them the frame's header.
     pub(crate) fn new(
         kind: ErrorKind,
-        place: Place,
+        (offset, index): (u64, u64),
         seen: &[u8],
         header: usize,
         expected: Expected,
@@ -141,8 +132,8 @@ impl DecodeError {
         ) && header > 0;
         let mut error = Self(Box::new(Detail {
             kind,
-            offset: place.offset,
-            index: place.index,
+            offset,
+            index,
             header: header.min(EVIDENCE),
             evidence,
             describable,

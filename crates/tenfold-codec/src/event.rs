@@ -52,8 +52,8 @@ impl Skipped {
     }
 }
 
-/// What a decoder does with a message that cannot be had, where the next one can still be found:
-/// one over the limit, or a broken stuffed frame.
+/// What a decoder does with a message that it cannot give, where it can still find the next one:
+/// a message over the limit, or a broken stuffed frame.
 ///
 /// ```
 /// use tenfold_codec::{Decoder, ErrorKind, Event, Framing, Recovery};
@@ -73,7 +73,7 @@ pub enum Recovery {
     /// It fails, and the stream is over.
     #[default]
     Poison,
-    /// It reads past the message, reports [`Event::Skipped`] and goes on. What has no end that can
-    /// be found without trusting a bad header is still fatal.
+    /// It reads past the message, reports [`Event::Skipped`] and goes on. A frame whose end could
+    /// be found only by trusting a bad header is still fatal.
     Skip,
 }

@@ -148,7 +148,7 @@ fn the_highest_limit_there_is_refuses_what_cannot_be_held() {
     }
 }
 
-/// What a stream is to somebody who only counts: messages, the offset behind them, the error.
+/// What a stream is to somebody who only counts: messages, the offset after them, the error.
 fn counted(parts: &[&[u8]], side: &Side, passes: bool) -> (u64, u64, Option<String>) {
     let mut decoder = Decoder::new(side).with_limit(2000).with_pieces_above(500);
     let mut count = 0;

@@ -12,7 +12,7 @@ pub(crate) struct Batch {
     pub(super) len: usize,
     /// Bytes of the scanned slice that the spans' frames take.
     pub(crate) scanned: usize,
-    /// Bytes behind those that were searched in vain, for the test that counts the work.
+    /// Bytes after those that were searched in vain, for the test that counts the work.
     #[cfg(test)]
     pub(crate) in_vain: usize,
 }

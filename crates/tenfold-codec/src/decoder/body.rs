@@ -40,11 +40,11 @@ pub(crate) enum BodyTurn {
     More,
     /// The frame is complete.
     Done,
-    /// It was an empty stuffed frame, which is no message.
+    /// It was an empty stuffed frame, which is not a message.
     Nothing,
     /// A stuffed frame is broken; reading on finds its end.
     Broken(&'static str),
-    /// The byte at `read` is no UTF-8.
+    /// The byte at `read` is not UTF-8.
     BadUtf8,
     /// The byte at `read` is not that of the closing constant.
     BadClose,
@@ -93,7 +93,8 @@ impl Body {
         matches!(&self.ending, Ending::Stuffed(unstuffer) if unstuffer.is_untouched())
     }
 
-    /// What was found is given, or not wanted: how much of the window is no longer needed.
+    /// Forgets what was found, after the caller got it or if the message is left out. Returns how
+    /// many bytes at the start of the window are not needed any more.
     pub(crate) fn give(&mut self) -> usize {
         self.start = self.read;
         self.end = self.read;
@@ -151,7 +152,7 @@ impl Body {
         self.close(step, window)
     }
 
-    /// Looks for the delimiter; on success the payload ends before it and `read` is behind it.
+    /// Looks for the delimiter; on success the payload ends before it and `read` is after it.
     fn search(&mut self, step: &Step, window: &[u8]) -> bool {
         let Shape::Delim(delim) = &step.shape else {
             return true;
@@ -202,7 +203,7 @@ impl Utf8 {
         self.left > 0
     }
 
-    /// Whether `byte` ends a character; `None` if it is no UTF-8 here.
+    /// Whether `byte` ends a character; `None` if it is not UTF-8 here.
     fn push(&mut self, byte: u8) -> Option<bool> {
         if self.left > 0 {
             if byte < self.range.0 || byte > self.range.1 {

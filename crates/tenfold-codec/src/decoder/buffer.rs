@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-/// What is read at once when much is coming; also the most that is held for nothing.
+/// What is read at once when much is coming; also the most memory that is kept without bytes in it.
 pub(crate) const CHUNK: usize = 64 * 1024;
 /// What an idle stream's first read is given.
 const SMALL: usize = 4 * 1024;
@@ -54,8 +54,8 @@ impl Buffer {
         }
     }
 
-    /// Room for at least one byte, and for `wanted` if that is not too much to hold for a promise:
-    /// the buffer at most doubles, so it grows with what was received.
+    /// Room for at least one byte, and for `wanted` as far as the buffer may grow: it at most
+    /// doubles, so its memory follows what was received and not what a header announced.
     pub(crate) fn space(&mut self, wanted: usize) -> &mut [u8] {
         let usual = self
             .burst
@@ -94,7 +94,7 @@ impl Buffer {
         self.bytes.truncate(self.end);
         if self.end + bytes.len() > self.bytes.capacity() {
             if !self.frees_half() {
-                // Else the next few bytes would have all of it moved again.
+                // Room for the next bytes, too: each small piece would move everything otherwise.
                 self.bytes.reserve(bytes.len().max(self.bytes.capacity()));
             }
             self.compact();
@@ -111,8 +111,8 @@ impl Buffer {
         }
     }
 
-    /// Gives memory back: all of it when nothing is held and nothing more is in sight, and what a
-    /// large message had needed in any case.
+    /// Gives memory back: all of it when the buffer is empty and the last read did not fill the
+    /// room it had; and in any case what a large message had needed.
     pub(crate) fn relax(&mut self) {
         if self.len() > 0 {
             if self.bytes.len() > 2 * CHUNK && self.len() <= CHUNK {
@@ -154,8 +154,8 @@ impl Buffer {
         bytes
     }
 
-    /// Whether at least as many bytes are free at the start as would have to be moved there. Who
-    /// moves bytes only then, or while the buffer grows, moves each a few times at most.
+    /// Whether at least as many bytes are free at the start as would have to be moved there. The
+    /// buffer moves bytes only then, or while it grows, so it moves each a few times at most.
     fn frees_half(&self) -> bool {
         self.start >= self.len()
     }

@@ -2,7 +2,7 @@
 //! `Content-Length`.
 
 /// The most bytes a header block may have: some thousand times what protocols send, and little
-/// to hold for a stranger.
+/// memory for a peer that is not known.
 pub(crate) const MAX_BLOCK: usize = 16 * 1024;
 
 const LENGTH: &[u8] = b"content-length";

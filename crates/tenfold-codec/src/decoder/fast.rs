@@ -41,7 +41,7 @@ pub(crate) fn reach(step: &Step) -> Reach {
 }
 
 /// Puts a message together that [`scan`] found at `start`, in the frame that begins at `frame`:
-/// its bytes before the number move up against those behind it, and a number that stays in it
+/// its bytes before the number move up against those after it, and a number that stays in it
 /// loses its length.
 pub(crate) fn join(step: &Step, window: &mut [u8], frame: usize, start: usize) {
     let Shape::Number { number, at, .. } = &step.shape else {
@@ -56,7 +56,7 @@ pub(crate) fn join(step: &Step, window: &mut [u8], frame: usize, start: usize) {
     }
 }
 
-/// The bytes of a frame behind its message, in a step with a fast path.
+/// How many bytes a frame has after its message, in a step with a fast path.
 pub(crate) fn trailer(step: &Step) -> usize {
     match &step.shape {
         Shape::Delim(delim) => delim.len(),

@@ -22,12 +22,12 @@ pub(crate) enum HeadTurn {
     More,
     /// The head ended; with the number where it has one, `None` where that is over a u64.
     Done(Option<u64>),
-    /// The byte at [`Head::read`] makes it no head.
+    /// The byte at [`Head::read`] cannot stand there in a head.
     Bad,
 }
 
 impl Head {
-    /// Whether not a byte of the frame was read.
+    /// Whether no byte of the frame was read yet.
     pub(crate) fn is_fresh(&self) -> bool {
         self.read == 0
     }

@@ -38,8 +38,8 @@ pub const DEFAULT_LIMIT: u64 = 16 * 1024 * 1024;
 /// 3. at the end of the stream call [`finish`](Self::finish) and take the last events: `None` is
 ///    now a clean end.
 ///
-/// Events borrow from the decoder's buffer. Whoever has the bytes in a slice anyway takes them
-/// from there without a copy, with [`chunk`](Self::chunk).
+/// Events borrow from the decoder's buffer. A caller that has the bytes in a slice anyway takes
+/// the messages from there without a copy, with [`chunk`](Self::chunk).
 ///
 /// ```
 /// use tenfold_codec::{Decoder, Event, Framing};
@@ -66,13 +66,14 @@ pub struct Decoder {
     pub(crate) buffer: Buffer,
     /// Complete messages found in the window and not yet given.
     pub(crate) batch: Batch,
-    /// The batch's messages must yet be put together, each when it is given.
+    /// The messages of the batch stand in two parts, around their numbers. Each is put together
+    /// when it is given.
     pub(crate) joins: bool,
-    /// Bytes at the start of the window that the events given so far were the last to need.
+    /// Bytes at the start of the window that no later event needs.
     pub(crate) spent: usize,
     /// The last event, if it was in no batch.
     pub(crate) given: Option<Found>,
-    /// The frame under way, which begins behind the batch.
+    /// The frame under way, which begins after the batch.
     pub(crate) stage: Stage,
     /// Offset in the stream of the window's start.
     pub(crate) base: u64,
@@ -157,7 +158,7 @@ impl Decoder {
         self
     }
 
-    /// Chooses what happens to a message that cannot be had.
+    /// Chooses what happens to a message that cannot be decoded, or is over the limit.
     #[must_use]
     pub fn with_recovery(mut self, recovery: Recovery) -> Self {
         self.recovery = recovery;
@@ -189,7 +190,7 @@ impl Decoder {
         self.finished &= bytes.is_empty();
     }
 
-    /// Says that the stream ended behind the bytes it was given. More bytes (of a file that grows)
+    /// Says that the stream ended after the bytes that the decoder was given. More bytes (of a file that grows)
     /// take that back.
     pub fn finish(&mut self) {
         self.finished = true;
@@ -266,7 +267,7 @@ impl Decoder {
             && self.stage.is_between_frames()
     }
 
-    /// Offset in the stream of the first byte behind the messages given so far.
+    /// Offset in the stream of the first byte after the messages given so far.
     pub fn offset(&self) -> u64 {
         match self.batch.remaining() {
             0 => self.frame,
@@ -292,7 +293,7 @@ impl Decoder {
         }
     }
 
-    /// Where the frame behind the message given last begins in the window, while there are more in
+    /// Where the frame after the message given last begins in the window, while there are more in
     /// the batch.
     fn behind_given(&self) -> usize {
         let trailer = fast::trailer(self.side.step(self.step));

@@ -17,7 +17,7 @@ use super::fast::{self, Reach};
 use super::head::{HeadTurn, head_size};
 use super::stage::{Delivery, Stage};
 use super::{Decoder, Found};
-use crate::error::{DecodeError, ErrorKind, Part, Place};
+use crate::error::{DecodeError, ErrorKind, Part};
 use crate::event::{Recovery, Skipped};
 use crate::framing::{Shape, Step, Stuffing};
 use crate::looks_like::Expected;
@@ -104,8 +104,8 @@ impl Decoder {
         self.frame += bytes as u64;
     }
 
-    /// The largest message that the fast path may give; nothing where that has not this
-    /// reach, or the frame under way was begun without it.
+    /// The largest message that the fast path may give. `None` where the fast path does not reach
+    /// that far, or the frame under way was begun byte by byte.
     pub(crate) fn fast_limit(&self, reach: Reach) -> Option<u64> {
         let step = self.side.step(self.step);
         let steady = self.step + 1 >= self.side.steps().len();
@@ -205,7 +205,7 @@ impl Decoder {
             },
             head,
         );
-        // What is skipped must have an end that is known.
+        // Only a message whose end is known can be skipped.
         if self.recovery == Recovery::Skip && length.is_some() {
             Ok(Some(error))
         } else {
@@ -213,7 +213,7 @@ impl Decoder {
         }
     }
 
-    /// Moves the message's bytes that stand before the number up against those behind it; a number
+    /// Moves the message's bytes that stand before the number up against those after it; a number
     /// that stays in the message loses its length bits instead.
     fn join_head(&mut self, head: usize) {
         let step = self.side.step(self.step);
@@ -247,7 +247,8 @@ impl Decoder {
             _ => read - before,
         };
         self.count_examined(looked);
-        // The limit is reached before what comes behind it is looked at, however the stream is cut.
+        // The limit is checked before the bytes after it are, so that the verdict is the same
+        // however the stream is cut.
         if found > self.limit && !skipping {
             let limit = self.limit;
             self.leave_out(ErrorKind::TooLarge {
@@ -274,10 +275,11 @@ impl Decoder {
         Ok(self.deliver(turn == BodyTurn::Done))
     }
 
-    /// The message under way is left out, or that is the end.
+    /// Leaves the message under way out, or fails where the decoder may not or cannot.
     fn leave_out(&mut self, kind: ErrorKind) -> Result<(), DecodeError> {
         let error = self.error(kind, 0);
-        // What is counted in characters has no end but the last of them.
+        // The end of a message that is counted in characters is found only by reading them all as
+        // UTF-8, so it cannot be skipped.
         let has_end = !self.side.step(self.step).chars;
         match &mut self.stage {
             Stage::Body(_, delivery) if self.recovery == Recovery::Skip && has_end => {
@@ -362,7 +364,7 @@ impl Decoder {
                     (Some(length), Some(left)) => length - left,
                     // A number of characters is known, but not how many bytes they are.
                     _ if step.chars => delivery.given + body.len() as u64,
-                    // All that came behind `open`, as it stands on the wire.
+                    // All that came after `open`, as it stands on the wire.
                     _ => self.base + self.buffer.len() as u64 - self.frame - step.open.len() as u64,
                 };
                 (Part::Payload, have, body.left())
@@ -380,10 +382,7 @@ impl Decoder {
 
     /// An error at the frame under way, of whose first bytes `header` are its header.
     fn error(&self, kind: ErrorKind, header: usize) -> DecodeError {
-        let place = Place {
-            offset: self.frame,
-            index: self.index,
-        };
+        let place = (self.frame, self.index);
         let (seen, header) = match &self.stage {
             Stage::Head(head) => (self.buffer.window(), header.max(head.read)),
             Stage::Body(_, delivery) => (delivery.head(), delivery.head().len()),

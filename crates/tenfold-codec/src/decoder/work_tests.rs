@@ -50,7 +50,7 @@ fn stream(line: &str, messages: &[Vec<u8>], size: usize) -> Vec<u8> {
     while stream.len() < size {
         let before = stream.len();
         for message in messages {
-            // What a framing cannot carry is no work for its decoder.
+            // A message that the framing cannot carry never reaches its decoder.
             let _ = encoder.encode(message, &mut stream);
         }
         assert!(stream.len() > before, "{line} carries none of the messages");

@@ -160,7 +160,8 @@ pub(super) fn make_frame<'a>(step: &'a Step, message: &'a [u8]) -> Result<Frame<
         }
         Shape::Delim(delim) => {
             check_delimiter(message, delim, 0)?;
-            // The delimiter stands where a number's end would, but behind the message.
+            // The slot of the number's end is free here, and the delimiter goes into it. So the
+            // message goes into the slot before.
             frame.before = message;
             frame.message = &[];
             frame.end = delim;

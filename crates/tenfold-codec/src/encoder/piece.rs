@@ -42,8 +42,9 @@ impl Piece {
     }
 }
 
-/// Refuses a message in which, once the delimiter stands behind it, that is found too early.
-/// `before` bytes of it are not at hand, nor is the delimiter in them.
+/// Refuses a message in which a decoder would find the delimiter too early: inside the message, or
+/// from its last bytes into the delimiter that follows. `before` counts the bytes of the message
+/// that were written already; the delimiter is not in them.
 pub(super) fn check_delimiter(
     message: &[u8],
     delim: &[u8],

@@ -5,8 +5,8 @@
 
 use super::{Base, MAX_WIDTH};
 
-/// `bytes` behind a constant, if they begin with it. Constants are a byte or two long, or none at
-/// all, where a call of `memcmp` would cost more than the rest of the loop.
+/// The bytes after a constant, if they begin with it. Most constants are empty or have a byte or
+/// two, for which a call of `memcmp` would cost more than the rest of the loop.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it is part of the loop")]
 pub(crate) fn strip<'a>(bytes: &'a [u8], constant: &[u8]) -> Option<&'a [u8]> {

@@ -167,8 +167,8 @@ impl Number {
         }
     }
 
-    /// The bytes of the number that stay in the message: where it has bits that are no length,
-    /// the whole number does.
+    /// How many bytes of the number stay in the message: all of them where the number has bits
+    /// that are not part of the length, else none.
     pub(crate) fn kept(&self) -> usize {
         match self {
             Self::Bits { bits, .. } if bits % 8 != 0 => usize::from(bits.div_ceil(8)),

@@ -1,8 +1,8 @@
 //! How a number is read, byte by byte.
 //!
 //! [`NumberReader`] is the rule: one byte at a time, refusing at the first byte after which no
-//! legal number exists. The whole-word readers in `fast` are shortcuts for it, and give up
-//! whenever something is out of the ordinary.
+//! legal number exists. The readers in `at_once` are shortcuts for it, and give up whenever
+//! something is out of the ordinary.
 
 use super::{Base, ByteOrder, Number, Pad};
 

@@ -1,4 +1,4 @@
-//! Byte stuffing.
+//! Byte stuffing, done: whole messages, and messages in pieces.
 
 use alloc::vec::Vec;
 

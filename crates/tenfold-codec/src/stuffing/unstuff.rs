@@ -16,7 +16,7 @@ pub(crate) struct Unstuffer {
     begun: bool,
     /// The frame is broken, and only its end is looked for.
     broken: bool,
-    /// HDLC: a flag was seen. Else always.
+    /// HDLC: a flag was seen, so that a frame can be told from noise. True in the other kinds.
     flagged: bool,
     /// SLIP and HDLC: the byte before was an escape.
     escaped: bool,
@@ -141,7 +141,7 @@ impl Unstuffer {
         })
     }
 
-    /// A frame that ends at one special byte, and in which the other changes the byte behind it as
+    /// A frame that ends at one special byte, and in which the other changes the byte after it as
     /// `original` says.
     fn escaping(
         &mut self,

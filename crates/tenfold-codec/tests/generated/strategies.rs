@@ -108,7 +108,7 @@ fn width() -> impl Strategy<Value = usize> {
     prop_oneof![Just(10), 1_usize..=6, 1_usize..=64]
 }
 
-/// The bytes behind a number, of which the first is no digit of it.
+/// The bytes after a number, of which the first is not a digit of it.
 fn end(is_digit: fn(&u8) -> bool) -> impl Strategy<Value = Vec<u8>> {
     vec(constant_byte(), 1..=3).prop_filter("begins with a digit", move |end| !is_digit(&end[0]))
 }

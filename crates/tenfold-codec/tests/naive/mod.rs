@@ -25,9 +25,9 @@ pub(crate) struct Settings {
 /// What is in a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contents {
-    /// What was found, and the offset behind it.
+    /// What was found, and the offset after it.
     pub(crate) events: Vec<(Event, u64)>,
-    /// Offset of the frame behind the last event.
+    /// Offset of the frame after the last event.
     pub(crate) offset: u64,
     /// Messages given or left out.
     pub(crate) index: u64,
@@ -216,7 +216,7 @@ fn look(step: &Step, settings: Settings, bytes: &[u8], flagged: bool) -> Frame {
 
 struct Head {
     size: usize,
-    /// Where the bytes of the message that stand in the head end; they begin behind `open`.
+    /// Where the bytes of the message that stand in the head end; they begin after `open`.
     message: usize,
     number: Option<u64>,
 }
@@ -376,7 +376,7 @@ fn look_at_chars(
         Ok(text) => (text, None),
         Err(error) => {
             let valid = error.valid_up_to();
-            // The first byte is wrong by itself, or the one behind those that go together.
+            // The first byte is wrong by itself, or the one after those that go together.
             let leads = matches!(rest[valid], 0xc2..=0xf4);
             let wrong = error
                 .error_len()

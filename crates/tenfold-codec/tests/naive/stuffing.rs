@@ -60,7 +60,7 @@ pub(crate) fn cobs(message: &[u8]) -> Vec<u8> {
         rest = &rest[block.len()..];
         match rest {
             [] => break,
-            // A full block has no zero behind it, so the zero gets a block of its own.
+            // A full block has no zero after it, so the zero gets a block of its own.
             [0, after @ ..] if block.len() < 254 => rest = after,
             _ => {}
         }

@@ -100,14 +100,14 @@ pub(crate) fn framing(data: &[u8]) {
     }
 }
 
-/// A line, and behind it settings, a plan and a stream.
+/// A line, and after it settings, a plan and a stream.
 pub(crate) fn differential(data: &[u8]) {
     if let Some((steps, data)) = line_and_rest(data) {
         decode(&steps, data);
     }
 }
 
-/// A line, and behind it a plan and messages.
+/// A line, and after it a plan and messages.
 pub(crate) fn encode(data: &[u8]) {
     let Some((steps, data)) = line_and_rest(data) else {
         return;

@@ -13,7 +13,7 @@ pub(crate) struct Layout {
     /// Bytes of the number.
     pub(crate) width: usize,
     pub(crate) little: bool,
-    /// A: bytes behind the number, less what the number says.
+    /// A: bytes after the number, less what the number says.
     pub(crate) add: i64,
     /// O: bytes of the message before the number.
     pub(crate) at: usize,
@@ -40,7 +40,7 @@ impl Layout {
         (1 << (8 * self.width.min(6))) - 1
     }
 
-    /// A message with about `follow` bytes behind the number, all that the number allows.
+    /// A message with about `follow` bytes after the number, all that the number allows.
     ///
     /// `LengthDelimitedCodec` compares the number itself, before it is adjusted, with the longest
     /// frame after adjusting; so with a negative adjustment the largest numbers are kept away from it.

@@ -51,7 +51,7 @@ proptest! {
     }
 
     /// The referee keeps the header in its buffer here, so that it notices, too, a stream that ends
-    /// exactly behind a header.
+    /// exactly after a header.
     #[test]
     fn both_call_the_same_ends_of_a_stream_clean(
         (layout, messages) in layout_and_messages(),

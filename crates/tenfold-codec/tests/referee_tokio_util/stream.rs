@@ -152,7 +152,7 @@ pub(crate) fn encode(framing: &Framing, messages: &[Vec<u8>]) -> Vec<u8> {
     stream
 }
 
-/// What a referee for delimiters makes of a stream that ends behind one: `next` gives a message, or
+/// What a referee for delimiters makes of a stream that ends after a delimiter: `next` gives a message, or
 /// `None` for one that was too long, or nothing yet.
 pub(crate) fn delimited(
     stream: &[u8],

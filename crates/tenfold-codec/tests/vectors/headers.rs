@@ -96,7 +96,7 @@ fn holds(steps: &[Step], vectors: &Value, case: &Value) {
     }
 }
 
-/// Refused when the byte at `last` has come and not before, whatever comes behind it.
+/// Refused when the byte at `last` has come and not before, whatever comes after it.
 fn is_refused(steps: &[Step], limit: u64, header: &[u8], kind: &Kind, last: u64) {
     let verdict = Some(Verdict {
         kind: kind.clone(),
@@ -128,7 +128,7 @@ fn is_refused(steps: &[Step], limit: u64, header: &[u8], kind: &Kind, last: u64)
     }
 }
 
-/// Accepted, with as many bytes behind it as it says.
+/// Accepted, with as many bytes after it as it says.
 fn is_accepted(steps: &[Step], limit: u64, header: &[u8], case: &Value) {
     let length = case["length"].as_u64().unwrap();
     if length > 0 {

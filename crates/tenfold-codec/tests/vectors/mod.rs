@@ -1,5 +1,5 @@
 //! Vectors: made by hand from specifications, and captured from programs of others. Every stream
-//! is fed whole, byte by byte and cut at every place, in all three ways, and with bytes behind it.
+//! is fed whole, byte by byte and cut at every place, in all three ways, and with bytes after it.
 
 mod captures;
 mod cases;
