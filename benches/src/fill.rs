@@ -24,9 +24,10 @@ const STALLED: Duration = Duration::from_secs(60);
 pub fn fill(data: &Path, channels: &[String], size: usize, bytes: u64) -> Result<u64> {
     let mut options = Options::new(random);
     options.max_disk = u64::MAX;
-    options.retention = Arc::new(|_| Retention {
-        max_bytes: u64::MAX,
-        ..Retention::default()
+    options.retention = Arc::new(|_| {
+        let mut everything = Retention::default();
+        everything.max_bytes = u64::MAX;
+        everything
     });
     let (log, _, threads) = open(Arc::new(Disk::create(data)?), options)?.start()?;
     let frame = frame(size);
@@ -70,12 +71,7 @@ fn append(log: &Log, into: &Arc<Channel>, piece: &Bytes, messages: u64, pieces: 
         if number >= IN_FLIGHT as u64 {
             wait(&told)?;
         }
-        let submission = Submission {
-            frames: piece.clone(),
-            messages,
-            producer: None,
-            receipt: Box::new(Told(teller.clone())),
-        };
+        let submission = Submission::new(piece.clone(), messages, Told(teller.clone()));
         log.submit(into, submission);
     }
     drop(teller);

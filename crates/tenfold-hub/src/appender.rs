@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tenfold::protocol::{ProducerId, Refusal};
-use tenfold_log::Receipt;
 
 use crate::block::Block;
 use crate::channel::Channel;
@@ -69,9 +68,9 @@ impl Appender {
             return appended;
         };
         let room = history.room(block.bytes().len()).await;
-        let receipt = || -> Box<dyn Receipt> {
+        let receipt = || {
             let (visit, claim) = (Arc::clone(&self.visit), Arc::clone(&self.claim));
-            Box::new(Ticket::new(visit, claim, block.clone(), room))
+            Ticket::new(visit, claim, block.clone(), room)
         };
         history.submit(&self.claim, self.producer.as_ref(), &block, receipt)
     }

@@ -85,10 +85,11 @@ impl Channel {
         max_producers: usize,
     ) -> Self {
         let mut channel = Self::new(name, Epoch(history.channel.epoch()), tail, max_producers);
-        for (id, committed, last) in history.channel.producers() {
+        for producer in history.channel.producers() {
             // The log has the same rules for their names.
-            if let Ok(id) = id.parse() {
-                channel.producers().remember(id, committed, last);
+            if let Ok(id) = producer.id.parse() {
+                let mut producers = channel.producers();
+                producers.remember(id, producer.messages, producer.time);
             }
         }
         channel.history = Some(Arc::new(history));

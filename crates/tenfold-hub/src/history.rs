@@ -75,12 +75,12 @@ impl History {
     /// Queues a block, if its claim still holds. Its seqs follow from the order of these calls. It is
     /// committed on this thread if it is small, nobody else commits or has queued something, and the disk
     /// is fast.
-    pub(crate) fn submit(
+    pub(crate) fn submit<R: Receipt + 'static>(
         &self,
         claim: &Claim,
         producer: Option<&ProducerId>,
         block: &Block,
-        receipt: impl FnOnce() -> Box<dyn Receipt>,
+        receipt: impl FnOnce() -> R,
     ) -> Result<(), NotAppended> {
         let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         claim.check()?;
@@ -88,12 +88,11 @@ impl History {
             return Err(NotAppended::Refused(why));
         }
         claim.departs(block.messages());
-        let submission = Submission {
-            frames: block.bytes().clone(),
-            messages: block.messages(),
-            producer: producer.map(|id| id.as_str().into()),
-            receipt: receipt(),
-        };
+        let frames = block.bytes().clone();
+        let mut submission = Submission::new(frames, block.messages(), receipt());
+        if let Some(id) = producer {
+            submission = submission.by(id.as_str());
+        }
         let pending = self.durable.log.submit(&self.channel, submission);
         drop(gate);
         if block.bytes().len() <= SMALL {

@@ -25,6 +25,18 @@ pub struct Channel {
     is_held: AtomicBool,
 }
 
+/// A producer that has named itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Producer {
+    /// Its ID.
+    pub id: Arc<str>,
+    /// How many of its messages are committed.
+    pub messages: u64,
+    /// When the last of them was committed.
+    pub time: SystemTime,
+}
+
 /// What readers look at. It changes in short steps, and no file is touched while it is locked.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -116,11 +128,14 @@ impl Channel {
         (state.next, state.bytes())
     }
 
-    /// The producers, how many messages of each are committed, and when the last one was.
-    pub fn producers(&self) -> Vec<(Arc<str>, u64, SystemTime)> {
+    /// The producers that have named themselves and are not forgotten.
+    pub fn producers(&self) -> Vec<Producer> {
         let state = self.state();
-        let told =
-            |(id, count): (&Arc<str>, &Count)| (Arc::clone(id), count.total, time(count.time));
+        let told = |(id, count): (&Arc<str>, &Count)| Producer {
+            id: Arc::clone(id),
+            messages: count.total,
+            time: time(count.time),
+        };
         state.producers.iter().map(told).collect()
     }
 

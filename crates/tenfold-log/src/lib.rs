@@ -1,81 +1,84 @@
-//! The log of Tenfold: durable channels as files.
+#![doc = include_str!("../README.md")]
 //!
-//! A *channel* is an append-only sequence of messages, kept as the frames that stand on the wire. Frames
-//! are committed in *batches*: one sync of the *journal* makes the frames of all channels durable that
-//! were queued by then. Afterwards they are written to each channel's *segments*, files that are pure
-//! wire bytes, with an *index* that proves them. `docs/log-format.md` is normative: it has every byte,
-//! the recovery as a table, and what is assumed of the disk.
-//!
-//! This crate does files and nothing else: no sockets, no async runtime. [`Storage`] is its only door
-//! to the disk.
-//!
-//! # How to use it
+//! # Where to find what
 //!
 //! [`open`] recovers a directory and gives [`Opened`]. Its [`start`](Opened::start) runs the log on two
-//! threads; tests drive its parts by hand instead.
+//! threads. A test can drive its [`Committer`] and [`Checkpointer`] by hand instead.
 //!
-//! - [`Log`]: its channels; [`submit`](Log::submit) queues frames, and a [`Receipt`] is told what becomes
-//!   of them.
-//! - [`Channel`]: one channel's history; [`reader`](Channel::reader) gives a [`Reader`], which reads whole
-//!   checked frames back.
-//! - [`Committer`] makes batches durable, [`Checkpointer`] frees the journal and applies retention.
-//! - [`verify`], [`repair`], [`backup`] and [`stats`] are what an operator asks for.
-//!
-//! # Modules
-//!
-//! | what | where |
-//! |---|---|
-//! | formats as bytes | `batch`, `entry`, `snapshot`, `format`, `names`, `frames` |
-//! | writing | `log` → `hand` → `plan` → `committer` → `journal`, `segment` → `checkpoint`, `retention`, `rebuild` |
-//! | reading | `reader`, `index` |
-//! | for operators | `look`, `verify`, `repair`, `backup` |
-//! | opening | `open`, `scan`, `recovery`, `report` |
-//! | the disk | `storage`, `whole` |
+//! - [`Log`]: its channels. [`submit`](Log::submit) queues a [`Submission`], and a [`Receipt`] is told what
+//!   becomes of it.
+//! - [`Channel`]: one channel's history. Its [`reader`](Channel::reader) is a [`Reader`], which reads whole
+//!   checked [`Frames`] back.
+//! - [`Options`] and [`Retention`]: how large everything becomes, and what is kept.
+//! - [`Storage`]: the only door to the disk; [`storage::Disk`] is the real one.
+//! - [`verify`], [`repair`], [`backup`] and [`stats`]: what an operator asks for.
 
-mod aside;
-mod backup;
-mod batch;
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "tenfold-log runs on Linux: it needs fallocate without a change of length, preadv2 with RWF_NOWAIT, O_DIRECT and flock"
+);
+
+// A log and what goes into it.
 mod channel;
-mod checkpoint;
-mod checkpointer;
-mod committer;
-mod common;
-mod crc;
-mod directory;
-mod entry;
-mod error;
-mod format;
-mod frames;
-mod hand;
 mod health;
-mod index;
-mod journal;
-mod little_endian;
 mod log;
-mod look;
-mod names;
 mod open;
 mod options;
-mod plan;
-#[cfg(feature = "planted")]
-pub mod planted;
-mod reader;
-mod rebuild;
-mod recovery;
-mod repair;
-mod report;
-mod retention;
-mod scan;
-mod segment;
-mod snapshot;
-mod spare;
-pub mod storage;
 mod submission;
+
+// Committing: the queue, the plan of a batch, the journal, then the segments.
+mod committer;
+mod common;
+mod hand;
+mod journal;
+mod plan;
+mod segment;
+
+// After the commit: checkpoints, retention, segments that are made anew.
+mod checkpoint;
+mod checkpointer;
+mod rebuild;
+mod retention;
+mod spare;
+
+// Reading back.
+mod index;
+mod reader;
+
+// Starting: what the files hold, and what is made of it.
+mod aside;
+mod recovery;
+mod report;
+mod scan;
+
+// For operators.
+mod backup;
+mod look;
+mod repair;
 mod verify;
+
+// Formats as bytes: docs/log-format.md.
+mod batch;
+mod crc;
+mod entry;
+mod format;
+mod frames;
+mod little_endian;
+mod names;
+mod snapshot;
+
+// The disk, and calls to it that are carried through.
+mod directory;
+mod error;
+pub mod storage;
 mod whole;
 
+// Mistakes on purpose, for the tests.
+#[cfg(feature = "planted")]
+pub mod planted;
+
 pub use backup::backup;
-pub use channel::Channel;
+pub use channel::{Channel, Producer};
 pub use checkpointer::Checkpointer;
 pub use committer::Committer;
 pub use error::{OpenError, ReadError, Refused};

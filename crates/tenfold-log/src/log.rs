@@ -12,6 +12,22 @@ use crate::names;
 use crate::submission::Submission;
 
 /// A log. Clones are handles to the same one.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use tenfold_log::{Options, Health, open, storage::Disk};
+/// # fn random() -> u64 { 4 }
+/// # let directory = tempfile::tempdir()?;
+/// let disk = Arc::new(Disk::open(directory.path())?);
+/// let (log, _, threads) = open(disk, Options::new(random))?.start()?;
+/// assert_eq!(log.health(), Health::Ok);
+/// // A channel is not in the list before it has a message.
+/// let channel = log.channel("ticks", random());
+/// assert_eq!((channel.name(), channel.next()), ("ticks", 0));
+/// assert!(log.channels().is_empty());
+/// assert!(threads.stop());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Log {
     pub(crate) common: Arc<Common>,

@@ -5,6 +5,29 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How a log is kept: sizes in bytes. Zero is never "unlimited".
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use tenfold_log::{Options, Retention};
+///
+/// fn random() -> u64 {
+///     use std::hash::{BuildHasher, RandomState};
+///     RandomState::new().hash_one(0)
+/// }
+///
+/// let mut options = Options::new(random);
+/// options.max_disk = 100 << 30;
+/// options.retention = Arc::new(|channel| {
+///     let mut retention = Retention::default();
+///     if channel.starts_with("debug.") {
+///         retention.max_age = Some(Duration::from_secs(3600));
+///     }
+///     retention
+/// });
+/// let kept = (options.retention)("debug.gps");
+/// assert_eq!(kept.max_age, Some(Duration::from_secs(3600)));
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
@@ -31,8 +54,9 @@ pub struct Options {
 /// What a channel keeps, by its name.
 pub type RetentionOf = Arc<dyn Fn(&str) -> Retention + Send + Sync>;
 
-/// What a channel keeps. Retention deletes what is beyond in whole segments, and never the newest one.
+/// What a channel keeps: [`default`](Self::default) is 1 GiB, whatever its age. Retention deletes what is beyond in whole segments, and never the newest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Retention {
     /// Bytes of its segments.
     pub max_bytes: u64,

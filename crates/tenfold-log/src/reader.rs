@@ -20,6 +20,41 @@ use crate::whole::{CACHED, ReadAt, WAITING, read_exact_at};
 /// Reads a channel's messages from a seq on. It holds no messages in memory (only what it is
 /// [given back](Self::reuse)), and has the files of at most one segment open, which all readers of that
 /// segment share.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use tenfold_log::{Commit, Options, Receipt, Refused, Submission, open, storage::Disk};
+/// # struct Silent;
+/// # impl Receipt for Silent {
+/// #     fn committed(&mut self, _: Commit) {}
+/// #     fn written(self: Box<Self>) {}
+/// #     fn refused(self: Box<Self>, why: Refused) { panic!("{why}") }
+/// # }
+/// # fn random() -> u64 { 4 }
+/// use tenfold_log::ReadError;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let disk = Arc::new(Disk::open(directory.path())?);
+/// # let mut opened = open(disk, Options::new(random))?;
+/// # let channel = opened.log.channel("ticks", random());
+/// # drop(opened.log.submit(&channel, Submission::new("1         a1         b", 2, Silent)));
+/// # while opened.committer.step() {}
+/// // The channel has the messages `a` and `b`.
+/// let mut reader = channel.reader(0);
+/// let mut all = Vec::new();
+/// loop {
+///     match reader.read(64 * 1024) {
+///         Ok(frames) => all.extend_from_slice(&frames.bytes),
+///         // Everything that is committed was read.
+///         Err(ReadError::End) => break,
+///         Err(ReadError::Corrupt { next, .. }) => reader = channel.reader(next),
+///         Err(error) => return Err(error.into()),
+///     }
+/// }
+/// assert_eq!(all, b"1         a1         b");
+/// assert_eq!(reader.seq(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Reader {
     channel: Arc<Channel>,

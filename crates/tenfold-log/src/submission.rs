@@ -10,13 +10,32 @@ use crate::error::Refused;
 /// Frames to be committed.
 pub struct Submission {
     /// Whole frames of `decimal:10`, in the order in which they get their seqs.
-    pub frames: Bytes,
-    /// How many they are; at least one.
-    pub messages: u64,
+    pub(crate) frames: Bytes,
+    /// How many they are.
+    pub(crate) messages: u64,
     /// The ID of their producer, if it has named itself.
-    pub producer: Option<Arc<str>>,
-    /// Is told what becomes of them.
-    pub receipt: Box<dyn Receipt>,
+    pub(crate) producer: Option<Arc<str>>,
+    pub(crate) receipt: Box<dyn Receipt>,
+}
+
+impl Submission {
+    /// Whole frames of `decimal:10`, in the order in which they get their seqs; how many they are; and the
+    /// receipt that is told what becomes of them.
+    pub fn new(frames: impl Into<Bytes>, messages: u64, receipt: impl Receipt + 'static) -> Self {
+        Self {
+            frames: frames.into(),
+            messages,
+            producer: None,
+            receipt: Box::new(receipt),
+        }
+    }
+
+    /// The same frames from a producer that has named itself. The log counts its messages.
+    #[must_use]
+    pub fn by(mut self, producer: impl Into<Arc<str>>) -> Self {
+        self.producer = Some(producer.into());
+        self
+    }
 }
 
 /// Is told what becomes of frames. The committer calls it under its lock, so a call must return soon

@@ -3,6 +3,21 @@
 //! Everything that the log reads or writes goes through [`Storage`] and [`File`]. There is a real
 //! one, [`Disk`], and (feature `memory`) one in memory that fails on command and yields what a disk
 //! could hold after a crash.
+//!
+//! ```
+//! use tenfold_log::storage::{Disk, Storage};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! let disk = Disk::open(directory.path())?;
+//! disk.create_dir("channels")?;
+//! let file = disk.open("channels/note", true)?;
+//! file.write_at(&[std::io::IoSlice::new(b"hello")], 0)?;
+//! // The contents are durable after the file's sync, and its name after its directory's.
+//! file.sync()?;
+//! disk.sync_dir("channels")?;
+//! assert_eq!(disk.list("channels")?, ["note"]);
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use std::fmt::Debug;
 use std::io;
@@ -51,6 +66,7 @@ pub trait Storage: Debug + Send + Sync {
 
 /// How a lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sharing {
     /// By one holder alone.
     Exclusive,

@@ -95,7 +95,11 @@ fn compare(directory: &Directory, opened: &Opened) -> BTreeMap<String, Next> {
         }
         let all = expected.messages.len() as u64;
         let is_whole = first == directory.firsts[name] && next == all && damaged.is_empty();
-        let producers: u64 = channel.producers().iter().map(|(_, count, _)| count).sum();
+        let producers: u64 = channel
+            .producers()
+            .iter()
+            .map(|producer| producer.messages)
+            .sum();
         let sent = expected
             .messages
             .iter()

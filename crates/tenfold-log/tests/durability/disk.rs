@@ -46,7 +46,7 @@ fn what_is_committed_is_read_by_this_process_and_by_the_next() {
     let producers: Vec<_> = channel
         .producers()
         .into_iter()
-        .map(|(id, n, _)| (id, n))
+        .map(|producer| (producer.id, producer.messages))
         .collect();
     assert_eq!(producers, [("p".into(), 4)]);
     assert!(opened.stop());
@@ -118,7 +118,7 @@ fn retention_keeps_whole_segments_and_all_counts() {
     let producers: Vec<_> = channel
         .producers()
         .into_iter()
-        .map(|(id, n, _)| (id.to_string(), n))
+        .map(|producer| (producer.id.to_string(), producer.messages))
         .collect();
     assert_eq!(
         producers,

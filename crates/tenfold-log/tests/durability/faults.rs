@@ -260,7 +260,7 @@ fn on_a_full_disk_retention_makes_space() {
     let opened = reopen(memory.image_kept(), aging()).unwrap();
     let channel = opened.log.channel("a", 0);
     assert_eq!((channel.first(), channel.next()), (59, 60));
-    assert_eq!(channel.producers()[0].1, 60);
+    assert_eq!(channel.producers()[0].messages, 60);
 }
 
 #[test]
@@ -307,9 +307,10 @@ fn a_log_without_space_stops_all_the_same_and_refuses_what_waits() {
 /// Small files, and messages that are too old after a second.
 fn aging() -> Options {
     let mut options = small();
-    options.retention = Arc::new(|_| Retention {
-        max_age: Some(Duration::from_secs(1)),
-        ..Retention::default()
+    options.retention = Arc::new(|_| {
+        let mut retention = Retention::default();
+        retention.max_age = Some(Duration::from_secs(1));
+        retention
     });
     options
 }

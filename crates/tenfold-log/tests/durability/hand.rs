@@ -114,12 +114,7 @@ fn panic_after(before: usize) {
         until(|| matches!(sent.fate(), Fate::Written { .. }));
     }
     let channel = log.channel("a", random());
-    let submission = Submission {
-        frames: frames(&[message(0, 0)]).into(),
-        messages: 1,
-        producer: None,
-        receipt: Box::new(Panics),
-    };
+    let submission = Submission::new(frames(&[message(0, 0)]), 1, Panics);
     let pending = log.submit(&channel, submission);
     // Here, or on the log's thread.
     let _ = catch_unwind(AssertUnwindSafe(|| pending.commit()));

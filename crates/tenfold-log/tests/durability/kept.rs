@@ -30,8 +30,8 @@ fn describe(opened: &Opened) -> String {
             "channel {name} {epoch:016x} {} {}",
             read.first, read.next
         );
-        for (id, total, _) in channel.producers() {
-            let _ = writeln!(text, "producer {id} {total}");
+        for producer in channel.producers() {
+            let _ = writeln!(text, "producer {} {}", producer.id, producer.messages);
         }
         for (seq, message) in read.messages {
             let _ = writeln!(text, "message {seq} {}", message.escape_ascii());

@@ -126,7 +126,7 @@ pub(crate) fn check(opened: &Opened, channels: &BTreeMap<String, Expected>) {
         let producers = channel
             .producers()
             .into_iter()
-            .map(|(id, n, _)| (id.to_string(), n));
+            .map(|producer| (producer.id.to_string(), producer.messages));
         let producers: BTreeMap<String, u64> = producers.collect();
         assert_eq!(producers, expected.producers(next), "channel {name}");
         assert_eq!(channel.epoch(), expected.epoch, "channel {name}");

@@ -162,12 +162,11 @@ pub(crate) fn queue(
         messages: messages.to_vec(),
         fate: Arc::new(Mutex::new(Fate::Waiting)),
     };
-    let submission = Submission {
-        frames: frames(messages).into(),
-        messages: messages.len() as u64,
-        producer: producer.map(Into::into),
-        receipt: Box::new(Told(Arc::clone(&sent.fate))),
-    };
+    let told = Told(Arc::clone(&sent.fate));
+    let mut submission = Submission::new(frames(messages), messages.len() as u64, told);
+    if let Some(id) = producer {
+        submission = submission.by(id);
+    }
     let pending = log.submit(&to, submission);
     (sent, pending)
 }

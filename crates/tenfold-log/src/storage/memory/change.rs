@@ -8,6 +8,7 @@ use super::fault::Call;
 
 /// How much of a change a crash keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Keep {
     /// All of it.
     All,

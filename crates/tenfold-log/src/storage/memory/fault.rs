@@ -6,6 +6,7 @@ use super::change::Keep;
 
 /// A call to the storage or to one of its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Call {
     /// How many calls were made before it.
     pub number: u64,
@@ -46,6 +47,7 @@ impl Call {
 /// is one.
 #[expect(missing_docs, reason = "they have the names of the methods")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     Open,
     List,
@@ -66,7 +68,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether such a call can change what a crash leaves after.
+    /// Whether such a call can change what a crash leaves.
     pub fn changes(self) -> bool {
         let reads = matches!(self, Self::Read | Self::ReadCached | Self::ReadDurable);
         !reads && !matches!(self, Self::List | Self::Length | Self::Reserve)

@@ -12,7 +12,7 @@ use super::fault::{Call, Fault, Kind, Verdict, judge};
 pub(super) struct State {
     /// What reads see.
     pub(super) volatile: View,
-    /// What a crash leaves after in any case.
+    /// What a crash leaves in any case.
     pub(super) durable: View,
     /// In the order in which they were made, what leads from one to the other; but for what a
     /// failed sync gave up.
