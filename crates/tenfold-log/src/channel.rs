@@ -102,7 +102,7 @@ impl Channel {
         &self.name
     }
 
-    /// The name of its history.
+    /// The number that names its history. It changes when messages may have been lost.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
@@ -112,7 +112,7 @@ impl Channel {
         self.state().first
     }
 
-    /// The seq after the last message that can be read.
+    /// The seq after the last message that can be read from its files.
     pub fn next(&self) -> u64 {
         self.state().next
     }
@@ -139,7 +139,7 @@ impl Channel {
         state.producers.iter().map(told).collect()
     }
 
-    /// Forgets a producer. If the hub crashes before the next checkpoint, it may be remembered again.
+    /// Forgets a producer. After a crash before the next checkpoint it may be known again.
     pub fn forget_producer(&self, id: &str) {
         let mut state = self.state();
         state.producers.remove(id);

@@ -42,8 +42,8 @@ impl Log {
         channels
     }
 
-    /// The channel of a name. One that is not there is made, with this epoch; nothing of it is written
-    /// before its first commit.
+    /// The channel of a name. One that is not there is made with this epoch, a random number that names its
+    /// history. Nothing of it is written before its first commit.
     ///
     /// # Panics
     ///

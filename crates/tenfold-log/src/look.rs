@@ -44,17 +44,17 @@ pub struct ChannelStats {
     pub name: Arc<str>,
     /// The name of its history; `None` as long as it is in the journal alone.
     pub epoch: Option<u64>,
-    /// The oldest seq that is kept, and the seq after the last one.
+    /// The oldest seq that is kept.
     pub first: u64,
-    /// See `first`.
+    /// The seq after the last message.
     pub next: u64,
     /// Bytes of its segments.
     pub bytes: u64,
     /// How many segments there are.
     pub segments: usize,
-    /// When the oldest and the newest message were committed.
+    /// When the oldest message was committed.
     pub oldest: Option<SystemTime>,
-    /// See `oldest`.
+    /// When the newest message was committed.
     pub newest: Option<SystemTime>,
     /// How many producers are known.
     pub producers: usize,
@@ -66,9 +66,9 @@ pub struct ChannelStats {
 pub struct Stats {
     /// The channels by name.
     pub channels: Vec<ChannelStats>,
-    /// Batches in the journal that the next start would write to segments, and the bytes of their frames.
+    /// Batches in the journal that the next start would write to segments.
     pub waiting: u64,
-    /// See `waiting`.
+    /// Bytes of their frames.
     pub waiting_bytes: u64,
     /// Whether a hub uses the log now.
     pub is_live: bool,

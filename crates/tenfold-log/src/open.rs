@@ -22,7 +22,8 @@ use crate::spare;
 use crate::storage::{Sharing, Storage};
 use crate::whole::uninterrupted;
 
-/// A log that is recovered.
+/// A log that is recovered. [`start`](Self::start) runs it; without that, nothing is committed until its
+/// committer and its checkpointer are driven by hand.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Opened {
@@ -37,7 +38,7 @@ pub struct Opened {
 }
 
 /// Opens the log in a directory, or makes one in an empty directory: takes the lock, and recovers what
-/// the last hub has left.
+/// the last process has left.
 pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenError> {
     // The first check keeps `LOCK` out of a directory that is not a log. Before it is locked another hub
     // can have made it one, so it is checked again.
@@ -132,6 +133,7 @@ impl Opened {
 
     /// A clean stop of a log that was driven by hand: what is queued is committed, and the next start
     /// has nothing to recover. False: the disk did not let it.
+    #[must_use = "false means that the disk did not let the log stop"]
     pub fn stop(mut self) -> bool {
         while self.committer.step() || self.checkpointer.step() {}
         let common = &self.log.common;
@@ -148,6 +150,7 @@ impl Threads {
     /// Commits what is queued and leaves the log so that the next start has nothing to recover. False:
     /// the disk did not let it, and the next start recovers what is committed; what waited for space is
     /// refused.
+    #[must_use = "false means that the disk did not let the log stop"]
     pub fn stop(self) -> bool {
         let (common, hand) = (self.common, self.hand);
         common.end();
