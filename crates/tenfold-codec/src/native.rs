@@ -1,8 +1,9 @@
-//! The native framing, `decimal:10`, without a decoder: bytes that are whole frames already.
+//! Where frames begin in bytes that are kept as frames of the native framing, `decimal:10`.
 //!
-//! What a log, a hub or a client keeps is whole frames as they stand on the wire. To know where
-//! each begins, nothing has to be kept between two reads, and no limit holds. A stream is for a
-//! [`Decoder`](crate::Decoder), whose errors say what is wrong.
+//! A log, a hub or a client keeps whole frames as they stand on the wire: ten characters of length,
+//! and then the message. [`frames`] walks over them. It has all bytes at hand, so it needs no buffer,
+//! and it holds no limit. For a stream, which comes in pieces, use a [`Decoder`](crate::Decoder): its
+//! errors also say what is wrong.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -10,10 +11,11 @@ use core::ops::Range;
 
 use crate::number::at_once::padded;
 
-/// Bytes of a header.
+/// How many bytes a header has.
 pub const HEADER: usize = 10;
 
-/// Walks over the whole frames that some bytes begin with.
+/// Walks over the whole frames that some bytes begin with. Each item is the range of one frame, and
+/// the message in it begins [`HEADER`] bytes after the start.
 ///
 /// ```
 /// use tenfold_codec::native;
@@ -39,7 +41,7 @@ pub fn frames(bytes: &[u8]) -> Frames<'_> {
     }
 }
 
-/// The frames of [`frames`], by where each stands: its message begins [`HEADER`] bytes later.
+/// The walk over whole frames that [`frames`] begins.
 ///
 /// Ends with the bytes, or with an error at the first frame that is cut or is not one.
 /// [`frames`] has an example.

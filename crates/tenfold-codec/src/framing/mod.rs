@@ -23,6 +23,14 @@ pub use step::{Shape, Step, Stuffing};
 /// its grammar. A program that knows its framing makes it with a constructor. The default is the
 /// native framing, `decimal:10`.
 ///
+/// The bytes of the client, which connected, and of the server, which listened, can be framed
+/// differently. A program says which of the two it is with [`Decoder::connecting`] or
+/// [`Decoder::listening`], and likewise for an encoder. For the bytes of one side in a file, it takes
+/// that [`Side`].
+///
+/// [`Decoder::connecting`]: crate::Decoder::connecting
+/// [`Decoder::listening`]: crate::Decoder::listening
+///
 /// ```
 /// use tenfold_codec::{Framing, Number};
 ///
@@ -51,8 +59,7 @@ impl Framing {
         &self.server
     }
 
-    /// Whether both directions are framed alike, so that a file or a pipe needs no word about
-    /// whose bytes it holds.
+    /// Whether both sides are framed alike. Then it does not matter whose bytes a file holds.
     pub fn is_symmetric(&self) -> bool {
         self.client == self.server
     }
