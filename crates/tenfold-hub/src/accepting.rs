@@ -12,7 +12,28 @@ use crate::socket::{Peer, Socket};
 
 /// After the system refused to accept a client, mostly for lack of file descriptors, the next
 /// attempt comes after this time: soon enough for people, and no busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long to wait after an error of `accept` before the next attempt; `None`: not at all, because
+/// the error says something about the client that was to be accepted, and nothing about the next.
+///
+/// ```
+/// use std::io;
+/// use tenfold_hub::pause_after;
+///
+/// assert!(pause_after(&io::ErrorKind::ConnectionAborted.into()).is_none());
+/// let too_many_files = io::Error::from_raw_os_error(24);
+/// assert!(pause_after(&too_many_files).is_some());
+/// ```
+pub fn pause_after(error: &io::Error) -> Option<Duration> {
+    let is_of_one_client = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    );
+    (!is_of_one_client).then_some(ACCEPT_PAUSE)
+}
 
 /// Who accepts, and what becomes of who was accepted.
 pub(crate) trait Host: Send + 'static {
@@ -35,23 +56,12 @@ pub(crate) async fn accept(acceptor: Acceptor, places: Option<Arc<Semaphore>>, h
         match acceptor.accept().await {
             Ok(client) => host.serve(client, place),
             Err(error) => {
-                let of_one_client = is_of_one_client(&error);
+                let pause = pause_after(&error);
                 host.failed(error);
-                if !of_one_client {
-                    sleep(ACCEPT_PAUSE).await;
+                if let Some(pause) = pause {
+                    sleep(pause).await;
                 }
             }
         }
     }
-}
-
-/// Whether an error says something about the client that was to be accepted, and nothing about
-/// the next.
-fn is_of_one_client(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
 }

@@ -11,6 +11,13 @@ use bytes::Bytes;
 /// Cloning a block copies no bytes. The tail accounts the bytes, not the buffer they stand in:
 /// hand over buffers of about the size of their content, and [`bytes::Bytes::copy_from_slice`]
 /// what is only a small part of a larger one.
+///
+/// ```
+/// use tenfold_hub::Block;
+///
+/// let block = Block::new("5         hello3         abc", 2);
+/// assert_eq!(block.messages(), 2);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Block {
     bytes: Bytes,

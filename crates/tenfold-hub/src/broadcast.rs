@@ -13,7 +13,7 @@ use crate::block::Block;
 use crate::options::Options;
 use crate::presence::Present;
 use crate::socket::{Peer, Socket};
-use crate::stats::{Counters, Event, Stats};
+use crate::stats::{ClientEvent, Counters, Stats};
 use crate::subscriber::{Drain, Subscriber};
 use crate::tail::Tail;
 
@@ -22,6 +22,21 @@ use crate::tail::Tail;
 /// Append to its [`tail`](Self::tail), and [`drain`](Self::drain) at the end. Nothing that a
 /// client does reaches the source or another client, except that a slow one can hold the source
 /// if [`WhenSlow::Wait`](crate::WhenSlow::Wait) says so.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use tenfold_hub::{Block, Broadcast, Options};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let broadcast = Broadcast::start([listener.into()], Options::default())?;
+/// broadcast.tail().append(Block::new("5         hello", 1)).await?;
+/// let stats = broadcast.drain().await;
+/// assert_eq!(stats.messages, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Broadcast {
     shared: Arc<Shared>,
@@ -105,7 +120,7 @@ impl Host for Door {
         let Self(shared) = self;
         let options = &shared.options;
         client.0.prepare(options.send_buffer);
-        options.observer.tell(Event::Connected(client.1));
+        options.observer.tell(ClientEvent::Connected(client.1));
         let subscriber = Subscriber::new(
             client,
             Block::new(options.welcome.clone(), 0),
@@ -118,7 +133,7 @@ impl Host for Door {
         let observer = options.observer.clone();
         tokio::spawn(async move {
             let report = subscriber.run().await;
-            observer.tell(Event::Ended(report));
+            observer.tell(ClientEvent::Ended(report));
             drop(presence);
             drop(place);
         });
@@ -126,6 +141,9 @@ impl Host for Door {
 
     fn failed(&self, error: io::Error) {
         self.0.counters.accept_failed();
-        self.0.options.observer.tell(Event::AcceptFailed(error));
+        self.0
+            .options
+            .observer
+            .tell(ClientEvent::AcceptFailed(error));
     }
 }

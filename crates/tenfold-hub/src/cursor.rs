@@ -6,6 +6,7 @@ use crate::window::{Entry, Place, Window};
 
 /// Where a new cursor starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Start {
     /// At the next message to be appended.
     #[default]
@@ -16,6 +17,7 @@ pub enum Start {
 
 /// What a look at the tail has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Look {
     /// Blocks to be sent.
     Blocks,

@@ -25,6 +25,21 @@ use crate::stats::HubStats;
 ///
 /// It runs until it is [drained](Self::drain). Nothing that one client does reaches another, except
 /// through the channels.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use tenfold_hub::{Hub, HubOptions, Port};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let hub = Hub::start([Port::protocol(listener)], HubOptions::default())?;
+/// // Clients publish and subscribe, until:
+/// let stats = hub.drain().await;
+/// assert_eq!(stats.connections, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Hub {
     shared: Arc<Shared>,

@@ -10,6 +10,16 @@ use crate::when_slow::WhenSlow;
 
 /// How a hub treats who connects: a limit on everything, each with its unit. Zero is never
 /// "unlimited".
+///
+/// ```
+/// use std::time::Duration;
+/// use tenfold_hub::{HubOptions, WhenSlow};
+///
+/// let mut options = HubOptions::default();
+/// options.max_message = 1 << 20;
+/// options.when_slow = vec![("audit.*".parse()?, WhenSlow::Wait(Duration::from_secs(60)))];
+/// # Ok::<(), tenfold_hub::BadPattern>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HubOptions {
@@ -101,6 +111,15 @@ impl HubOptions {
 }
 
 /// The name of a channel, or the start of names and a `*`.
+///
+/// ```
+/// use tenfold_hub::Pattern;
+///
+/// let pattern: Pattern = "sensors.*".parse()?;
+/// assert!(pattern.fits(&"sensors.attic".parse()?));
+/// assert!(!pattern.fits(&"ticks".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     start: String,

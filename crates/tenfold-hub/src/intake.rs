@@ -13,6 +13,19 @@ use crate::block::Block;
 /// To drive it: receive into [`space`](Self::space) (or [`finish`](Self::finish) at the end of the
 /// stream), [`scan`](Self::scan), then [`take_block`](Self::take_block). After an error the frames
 /// before the bad one can still be taken, and nothing else ever will be.
+///
+/// ```
+/// use tenfold::Framing;
+/// use tenfold_hub::Intake;
+///
+/// let mut intake = Intake::new(Framing::default().client(), 1 << 20);
+/// intake.space().extend_from_slice(b"5         hello3         ab");
+/// assert_eq!(intake.scan(u64::MAX)?, 1);
+/// assert_eq!(&intake.take_block().bytes()[..], b"5         hello");
+/// // The frame that was cut stays until the rest of it comes.
+/// assert_eq!(intake.held(), 12);
+/// # Ok::<(), tenfold::DecodeError>(())
+/// ```
 #[derive(Debug)]
 pub struct Intake {
     decoder: Decoder,

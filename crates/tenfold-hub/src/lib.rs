@@ -14,63 +14,87 @@
 //! blocks after its cursor in large vectored writes. The engine never looks into a block. It
 //! needs to know only that a block ends where a frame ends, so it works with any framing.
 //!
-//! - [`Block`], [`Tail`], [`Cursor`]: the memory tail, and [`WhenSlow`], what happens to a
-//!   subscriber whose place it can no longer keep;
-//! - [`Broadcast`]: a tail behind listening sockets, and its [`Options`];
-//! - [`Hub`]: channels behind listening sockets ([`Port`]), as `docs/hub-protocol.md` says, and its
-//!   [`HubOptions`]; an [`Intake`] finds the frames in what publishers send;
-//! - [`Stats`], [`Event`]: what it is doing, for people;
+//! # Servers
+//!
+//! - [`Hub`]: channels behind listening sockets, as `docs/hub-protocol.md` says. A [`Port`] is such a
+//!   socket, for the protocol or for one channel ([`Plain`], [`Direction`]). [`HubOptions`] are its
+//!   limits, [`HubStats`] its numbers, and a [`Pattern`] names the channels that an option is for.
+//! - [`Broadcast`]: one tail behind listening sockets. [`Options`] say how it treats its clients,
+//!   [`Stats`] are its numbers, and an [`Observer`] is told each [`ClientEvent`].
+//!
+//! # The engine
+//!
+//! - [`Block`], [`Tail`], [`Cursor`]: the newest part of a stream, and places in it. [`WhenSlow`] says
+//!   what happens to a subscriber whose place can no longer be kept.
+//! - [`Intake`]: from received bytes to blocks.
+//!
+//! # For servers of other kinds
+//!
 //! - [`raise_fd_limit`]: what a server with thousands of connections does first.
+//! - [`pause_after`]: what a loop that accepts does after an error.
 
 #![forbid(unsafe_code)]
 
+// The engine: blocks, the tail, and its cursors.
+mod block;
+mod cursor;
+mod frames;
+mod idle;
+mod intake;
+mod tail;
+mod when_slow;
+mod window;
+
+// Sockets: accepting, and writing to one client what is after its cursor.
 mod accepting;
 mod acceptor;
-mod appender;
-mod block;
-mod broadcast;
-mod change;
-mod channel;
-mod connection;
-mod cursor;
 mod delivery;
-mod draining;
-mod durable;
 mod fd_limit;
-mod frames;
-mod history;
-mod holding;
+mod portion;
+mod socket;
+mod subscriber;
+
+// The two servers, their options and numbers.
+mod broadcast;
 mod hub;
 mod hub_options;
-mod idle;
-mod inlet;
-mod intake;
-mod memory;
 mod options;
+mod port;
+mod stats;
+
+// Channels, and what of them is on disk.
+mod appender;
+mod channel;
+mod durable;
+mod history;
+mod holding;
+mod producers;
+mod registry;
+mod ticket;
+
+// Connections of a hub: what they ask for, both directions, and what they are told.
+mod connection;
+mod inlet;
 mod outlet;
 mod plain_port;
-mod port;
-mod portion;
-mod presence;
-mod producers;
 mod protocol_port;
 mod publisher;
 mod publishing;
 mod refusals;
-mod registry;
 mod reports;
 mod request;
+
+// What all of them use.
+mod change;
+mod draining;
+mod memory;
+mod presence;
 mod shared;
+
 #[cfg(test)]
 mod simulation;
-mod socket;
-mod stats;
-mod subscriber;
-mod tail;
-mod ticket;
-mod when_slow;
-mod window;
 
+pub use accepting::{ACCEPT_PAUSE, pause_after};
 pub use block::Block;
 pub use broadcast::Broadcast;
 pub use cursor::{Cursor, Look, Start};
@@ -81,6 +105,11 @@ pub use intake::Intake;
 pub use options::{Observer, Options};
 pub use port::{Direction, Plain, Port};
 pub use socket::Peer;
-pub use stats::{ClientReport, End, Event, HubStats, Stats};
+pub use stats::{ClientEvent, ClientReport, End, HubStats, Stats};
 pub use tail::{Closed, Tail};
 pub use when_slow::WhenSlow;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,10 +8,22 @@ use bytes::Bytes;
 
 use crate::cursor::Start;
 use crate::socket::SEND_BUFFER;
-use crate::stats::Event;
+use crate::stats::ClientEvent;
 use crate::when_slow::WhenSlow;
 
 /// How a broadcast treats its clients.
+///
+/// ```
+/// use tenfold_hub::{ClientEvent, Observer, Options, Start, WhenSlow};
+///
+/// let mut options = Options::new(WhenSlow::Close);
+/// options.start = Start::First;
+/// options.observer = Observer::new(|event| {
+///     if let ClientEvent::Connected(peer) = event {
+///         println!("{peer} connected");
+///     }
+/// });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
@@ -74,15 +86,15 @@ impl Default for Options {
 /// Somebody who is told what happens to the clients. It is called on the engine's threads, so it
 /// must return soon.
 #[derive(Clone)]
-pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);
+pub struct Observer(Arc<dyn Fn(ClientEvent) + Send + Sync>);
 
 impl Observer {
     /// Tells a function.
-    pub fn new(tell: impl Fn(Event) + Send + Sync + 'static) -> Self {
+    pub fn new(tell: impl Fn(ClientEvent) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
 
-    pub(crate) fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: ClientEvent) {
         (self.0)(event);
     }
 }

@@ -1,5 +1,6 @@
 //! Where clients connect, and what they can do there.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,6 +8,19 @@ use tenfold::Listener;
 use tenfold::protocol::ChannelName;
 
 /// Where clients connect, and what they can do there.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use tenfold_hub::{Direction, Plain, Port};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let protocol = Port::protocol(TcpListener::bind("127.0.0.1:0")?);
+/// let plain = Plain::new("ticks".parse()?, Direction::Out).replay(10);
+/// let plain = Port::plain(TcpListener::bind("127.0.0.1:0")?, plain);
+/// # let _ = (protocol, plain);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Port {
     pub(crate) listener: Listener,
@@ -22,28 +36,37 @@ pub(crate) enum PortKind {
     Plain(Arc<Plain>),
 }
 
-/// A port that belongs to one channel and needs no request.
+/// What a port does that belongs to one channel and needs no request: programs that speak only the
+/// framing can use it.
+///
+/// ```
+/// use tenfold_hub::{Direction, Plain};
+///
+/// // A client gets a greeting, the last three messages of `ticks`, and then what comes.
+/// let plain = Plain::new("ticks".parse()?, Direction::Out)
+///     .replay(3)
+///     .welcome(&b"5         hello"[..]);
+/// # let _ = plain;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Plain {
-    /// The channel.
-    pub channel: ChannelName,
-    /// Who gets messages.
-    pub direction: Direction,
-    /// How many of the last messages who connects gets first.
-    pub replay: Option<u64>,
-    /// Whole frames that come before everything else; they are not in the channel.
-    pub welcome: Bytes,
+    pub(crate) channel: ChannelName,
+    pub(crate) direction: Direction,
+    pub(crate) replay: Option<u64>,
+    pub(crate) welcome: Bytes,
 }
 
-/// Who gets messages at a plain port.
+/// Which way messages go at a plain port. Displays as `out`, `in` or `both`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Direction {
-    /// Who connects.
+    /// Out of the channel, to each client.
     #[default]
     Out,
-    /// The channel.
+    /// From each client into the channel.
     In,
-    /// Both.
+    /// Both ways.
     Both,
 }
 
@@ -62,5 +85,41 @@ impl Port {
             listener: listener.into(),
             kind: PortKind::Plain(Arc::new(plain)),
         }
+    }
+}
+
+impl Plain {
+    /// A channel, and which way its messages go.
+    pub fn new(channel: ChannelName, direction: Direction) -> Self {
+        Self {
+            channel,
+            direction,
+            replay: None,
+            welcome: Bytes::new(),
+        }
+    }
+
+    /// Sends each client the last messages of the channel first, at most so many.
+    #[must_use]
+    pub fn replay(mut self, messages: u64) -> Self {
+        self.replay = Some(messages);
+        self
+    }
+
+    /// Sends each client these whole frames before everything else. They are not in the channel.
+    #[must_use]
+    pub fn welcome(mut self, frames: impl Into<Bytes>) -> Self {
+        self.welcome = frames.into();
+        self
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Out => "out",
+            Self::In => "in",
+            Self::Both => "both",
+        })
     }
 }

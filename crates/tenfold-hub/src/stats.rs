@@ -91,7 +91,7 @@ pub struct ClientReport {
 /// Something happened to a client. Told as it happens, from the engine's threads.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Event {
+pub enum ClientEvent {
     /// A client has connected.
     Connected(Peer),
     /// A client's connection has ended.

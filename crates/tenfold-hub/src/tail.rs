@@ -21,6 +21,21 @@ use crate::window::{Keep, Window};
 /// Appending wakes the cursors that wait at the end once per block, not per message. How many
 /// blocks are kept, and at whose cost, is decided in one place, by the capacity and
 /// [`WhenSlow`].
+///
+/// ```
+/// use tenfold_hub::{Block, Look, Start, Tail, WhenSlow};
+///
+/// let tail = Tail::new(1024 * 1024, WhenSlow::Skip);
+/// let mut cursor = tail.cursor(Start::Next);
+/// tail.append_blocking(Block::new("5         hello", 1))?;
+///
+/// let mut blocks = Vec::new();
+/// assert_eq!(cursor.peek(&mut blocks), Look::Blocks);
+/// assert_eq!(&blocks[0].bytes()[..], b"5         hello");
+/// cursor.advance(&blocks);
+/// assert_eq!(cursor.peek(&mut blocks), Look::CaughtUp);
+/// # Ok::<(), tenfold_hub::Closed>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tail {
     shared: Arc<Shared>,

@@ -3,7 +3,18 @@
 use std::time::Duration;
 
 /// What to do when the tail is full and the slowest subscriber still stands at its oldest block.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenfold_hub::{Options, WhenSlow};
+///
+/// let patient = Options::new(WhenSlow::Wait(Duration::from_secs(5)));
+/// let live = Options::new(WhenSlow::Skip);
+/// // A source that waits needs no long tail.
+/// assert!(patient.capacity < live.capacity);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WhenSlow {
     /// Hold the source, at most for this long per block; then close the subscribers that stand
     /// in the way.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::*;
-use tenfold_hub::{ClientReport, End, Event, Observer, Options, WhenSlow};
+use tenfold_hub::{ClientEvent, ClientReport, End, Observer, Options, WhenSlow};
 
 /// More than the tail and the kernel's buffers hold together, in messages of 10 kB.
 const MANY: u64 = 1000;
@@ -24,7 +24,7 @@ fn reports(options: &mut Options) -> Arc<Mutex<Vec<ClientReport>>> {
     let reports = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&reports);
     options.observer = Observer::new(move |event| {
-        if let Event::Ended(report) = event {
+        if let ClientEvent::Ended(report) = event {
             sink.lock().unwrap().push(report);
         }
     });

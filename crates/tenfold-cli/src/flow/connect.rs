@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tenfold::{Address, Listener, Stream, closing};
+use tenfold_hub::pause_after;
 
 use crate::failure::Failure;
 use crate::flow::input::is_ready_within;
@@ -121,10 +122,6 @@ pub(crate) fn accept(
     Ok((stream, peer))
 }
 
-/// After the system refused a connection, mostly for lack of file descriptors, the next attempt comes
-/// after this time: soon enough for people, and no busy loop.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Waits for a connection. If the system refuses it, or the peer has gone already, that is said, and
 /// after a pause the caller may try again.
 pub(crate) fn accept_or_pause(listener: &Listener, words: &Words) -> Option<Stream> {
@@ -132,7 +129,9 @@ pub(crate) fn accept_or_pause(listener: &Listener, words: &Words) -> Option<Stre
         Ok(stream) => Some(stream),
         Err(error) => {
             words.warning(format_args!("cannot accept a connection: {error}"));
-            thread::sleep(ACCEPT_PAUSE);
+            if let Some(pause) = pause_after(&error) {
+                thread::sleep(pause);
+            }
             None
         }
     }

@@ -48,12 +48,7 @@ impl PlainPort {
     }
 
     fn description(&self) -> String {
-        let direction = match self.direction {
-            Direction::Out => "out",
-            Direction::In => "in",
-            Direction::Both => "both",
-        };
-        format!("channel {}, {direction}", self.channel)
+        format!("channel {}, {}", self.channel, self.direction)
     }
 }
 
@@ -115,12 +110,11 @@ impl Serve {
         for port in &self.plain {
             let (listener, place) = listen(&port.address)?;
             self.log.listening(&place, Some(&port.description()), words);
-            let plain = Plain {
-                channel: port.channel.clone(),
-                direction: port.direction,
-                replay: self.replay,
-                welcome: welcome.clone(),
-            };
+            let mut plain =
+                Plain::new(port.channel.clone(), port.direction).welcome(welcome.clone());
+            if let Some(messages) = self.replay {
+                plain = plain.replay(messages);
+            }
             ports.push(Port::plain(listener, plain));
             places.push(place);
         }

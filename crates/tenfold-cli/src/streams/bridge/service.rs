@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tenfold_hub::raise_fd_limit;
+use tenfold_hub::{ACCEPT_PAUSE, raise_fd_limit};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -12,7 +12,7 @@ use super::end::End;
 use super::joint::{Door, Joint, Seat};
 use super::session::{self, Outcome, Terms};
 use crate::failure::Failure;
-use crate::flow::connect::{ACCEPT_PAUSE, cannot_listen};
+use crate::flow::connect::cannot_listen;
 use crate::flow::port_file;
 use crate::words::Words;
 

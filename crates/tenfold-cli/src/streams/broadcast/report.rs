@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use serde_json::json;
-use tenfold_hub::{ClientReport, End, Event, Stats};
+use tenfold_hub::{ClientEvent, ClientReport, End, Stats};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::failure::Failure;
@@ -51,11 +51,11 @@ impl Progress {
 }
 
 /// Tells of one client.
-pub(super) fn on_event(event: &Event, words: &Words) {
+pub(super) fn on_event(event: &ClientEvent, words: &Words) {
     match event {
-        Event::Connected(peer) => words.detail(format_args!("{peer} connected")),
-        Event::Ended(report) => on_end(report, words),
-        Event::AcceptFailed(error) => {
+        ClientEvent::Connected(peer) => words.detail(format_args!("{peer} connected")),
+        ClientEvent::Ended(report) => on_end(report, words),
+        ClientEvent::AcceptFailed(error) => {
             words.warning(format_args!(
                 "cannot accept a client: {error}; trying again"
             ));
