@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
@@ -142,5 +143,40 @@ impl Words {
             .progress
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line on the terminal that says how far something is. It changes often enough to be seen to move,
+/// and goes away when this is dropped.
+#[derive(Debug)]
+pub(crate) struct ProgressLine<'a> {
+    words: &'a Words,
+    due: Instant,
+}
+
+/// The least time between two changes of a line of progress.
+const CHANGES_EVERY: Duration = Duration::from_millis(100);
+
+impl<'a> ProgressLine<'a> {
+    pub(crate) fn new(words: &'a Words) -> Self {
+        Self {
+            words,
+            due: Instant::now() + CHANGES_EVERY,
+        }
+    }
+
+    /// Shows this line, if it is time for the next.
+    pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
+        let now = Instant::now();
+        if self.words.shows_progress() && now >= self.due {
+            self.due = now + CHANGES_EVERY;
+            self.words.progress(line());
+        }
+    }
+}
+
+impl Drop for ProgressLine<'_> {
+    fn drop(&mut self) {
+        self.words.progress("");
     }
 }

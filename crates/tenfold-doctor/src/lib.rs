@@ -57,5 +57,5 @@ pub use excerpt::{BEGINNING, Excerpt};
 pub use lengths::Lengths;
 pub use numbers::{counted, grouped};
 pub use rank::{Ranked, WORTH_NAMING, rank};
-pub use trial::{End, Trial};
+pub use trial::{Trial, TrialEnd};
 pub use walker::{Found, Frame, SHOWN, WHOLE, Walker};

@@ -6,7 +6,7 @@ use tenfold_codec::{Framing, PRESETS, Side};
 
 use crate::numbers::counted;
 use crate::signatures::{self, Signature};
-use crate::trial::{End, Rarity, Sample, Trial};
+use crate::trial::{Rarity, Sample, Trial, TrialEnd};
 
 /// Framings without a preset that are as common as those with one.
 const OTHERS: &[&str] = &[
@@ -65,9 +65,9 @@ impl Ranked {
     pub fn why(&self) -> String {
         let trial = &self.trial;
         let mut why = match &trial.end {
-            End::Exact => format!("all bytes, in {}", counted(trial.messages, "message")),
-            End::Open => format!("{} so far", counted(trial.messages, "message")),
-            End::Broken(error) => format!(
+            TrialEnd::Exact => format!("all bytes, in {}", counted(trial.messages, "message")),
+            TrialEnd::Open => format!("{} so far", counted(trial.messages, "message")),
+            TrialEnd::Broken(error) => format!(
                 "{}, then it breaks at offset {}",
                 counted(trial.messages, "message"),
                 error.offset()

@@ -55,7 +55,7 @@ pub struct Trial {
     /// How unlikely it is that this happens by chance.
     pub bits: f64,
     /// How it ended.
-    pub end: End,
+    pub end: TrialEnd,
     /// Messages that look like those of the protocol.
     pub typical: u64,
     /// Messages that do not.
@@ -70,7 +70,7 @@ pub struct Trial {
 /// How a trial ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum End {
+pub enum TrialEnd {
     /// The last frame ends with the stream.
     Exact,
     /// The bytes at hand end inside a frame, and the stream goes on.
@@ -107,7 +107,7 @@ impl Trial {
             explained: 0,
             total: sample.bytes.len() as u64,
             bits: 0.0,
-            end: End::Open,
+            end: TrialEnd::Open,
             typical: 0,
             untypical: 0,
             anywhere: ends_anywhere(side),
@@ -152,12 +152,12 @@ impl Trial {
                 }
                 Ok(Some(_)) => continue,
                 Ok(None) if sample.whole => {
-                    trial.end = End::Exact;
+                    trial.end = TrialEnd::Exact;
                     break;
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    trial.end = End::Broken(error);
+                    trial.end = TrialEnd::Broken(error);
                     break;
                 }
             };
@@ -171,7 +171,7 @@ impl Trial {
             let behind = decoder.offset();
             trial.weigh(sample, behind, length, payload_bits);
         }
-        if trial.end == End::Exact {
+        if trial.end == TrialEnd::Exact {
             trial.bits += last_frame_bits(&trial);
         }
         trial
@@ -185,7 +185,7 @@ impl Trial {
         }
         // A long frame that goes on behind the sample contradicts nothing.
         let share = match self.end {
-            End::Open if self.messages > 1 => 1.0,
+            TrialEnd::Open if self.messages > 1 => 1.0,
             _ => self.explained as f64 / self.total as f64,
         };
         if self.bits > 0.0 {
@@ -198,9 +198,11 @@ impl Trial {
     /// Whether everything is explained, as far as the bytes go.
     pub(crate) fn is_complete(&self) -> bool {
         match self.end {
-            End::Exact => true,
-            End::Open => self.messages > 1 || (self.messages > 0 && self.explained == self.total),
-            End::Broken(_) => false,
+            TrialEnd::Exact => true,
+            TrialEnd::Open => {
+                self.messages > 1 || (self.messages > 0 && self.explained == self.total)
+            }
+            TrialEnd::Broken(_) => false,
         }
     }
 
@@ -326,7 +328,7 @@ mod tests {
         let right = trial("decimal:10", stream);
         assert_eq!(
             (right.messages, right.explained, &right.end),
-            (3, 38, &End::Exact)
+            (3, 38, &TrialEnd::Exact)
         );
         for wrong in [
             "u8",
@@ -348,7 +350,7 @@ mod tests {
     fn what_breaks_explains_only_what_came_before() {
         let broken = trial("decimal:10", b"5         helloGET / HTTP/1.1");
         assert_eq!((broken.messages, broken.explained), (1, 15));
-        assert!(matches!(broken.end, End::Broken(_)));
+        assert!(matches!(broken.end, TrialEnd::Broken(_)));
         assert!(!broken.is_complete());
     }
 }

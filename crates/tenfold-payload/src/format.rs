@@ -15,7 +15,7 @@ use crate::pickle;
 /// A format that messages are read in. Each has a cargo feature of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Format {
+pub enum ValueFormat {
     /// JSON, of any number of lines.
     #[cfg(feature = "json")]
     Json,
@@ -30,7 +30,7 @@ pub enum Format {
     Pickle,
 }
 
-/// A format that messages are written in: each of [`Format`] but pickle.
+/// A format that messages are written in: each of [`ValueFormat`] but pickle.
 #[cfg(any(feature = "json", feature = "cbor", feature = "msgpack"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -47,16 +47,16 @@ pub enum WritableFormat {
 }
 
 /// The one value in a message, as JSON on one line, without the newline.
-pub fn to_json(format: Format, message: &[u8]) -> Result<String, Problem> {
+pub fn to_json(format: ValueFormat, message: &[u8]) -> Result<String, Problem> {
     match format {
         #[cfg(feature = "json")]
-        Format::Json => json::compact(message),
+        ValueFormat::Json => json::compact(message),
         #[cfg(feature = "cbor")]
-        Format::Cbor => cbor::read(message)?.to_json(),
+        ValueFormat::Cbor => cbor::read(message)?.to_json(),
         #[cfg(feature = "msgpack")]
-        Format::Msgpack => msgpack::read(message)?.to_json(),
+        ValueFormat::Msgpack => msgpack::read(message)?.to_json(),
         #[cfg(feature = "pickle")]
-        Format::Pickle => pickle::show(message),
+        ValueFormat::Pickle => pickle::show(message),
     }
 }
 

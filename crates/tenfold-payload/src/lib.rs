@@ -2,15 +2,15 @@
 //!
 //! ```
 //! # #[cfg(feature = "cbor")] {
-//! use tenfold_payload::{Format, WritableFormat, from_json, to_json};
+//! use tenfold_payload::{ValueFormat, WritableFormat, from_json, to_json};
 //!
 //! let message = from_json(WritableFormat::Cbor, br#"{"name": "a", "raw": {"$base64": "AP8="}}"#)?;
 //! assert_eq!(
-//!     to_json(Format::Cbor, &message)?,
+//!     to_json(ValueFormat::Cbor, &message)?,
 //!     r#"{"name":"a","raw":{"$base64":"AP8="}}"#
 //! );
 //! // A message that is not a value says why.
-//! assert!(to_json(Format::Cbor, &message[1..]).is_err());
+//! assert!(to_json(ValueFormat::Cbor, &message[1..]).is_err());
 //! # }
 //! # Ok::<(), tenfold_payload::Problem>(())
 //! ```
@@ -91,7 +91,7 @@ mod problem;
     feature = "msgpack",
     feature = "pickle"
 ))]
-pub use format::{Format, to_json};
+pub use format::{ValueFormat, to_json};
 #[cfg(any(feature = "json", feature = "cbor", feature = "msgpack"))]
 pub use format::{WritableFormat, from_json};
 pub use problem::Problem;

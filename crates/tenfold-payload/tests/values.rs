@@ -6,7 +6,7 @@
     feature = "pickle"
 ))]
 
-use tenfold_payload::{Format, WritableFormat, from_json, to_json};
+use tenfold_payload::{ValueFormat, WritableFormat, from_json, to_json};
 
 const LINES: &[&str] = &[
     "null",
@@ -29,7 +29,7 @@ const LINES: &[&str] = &[
     r#"{"$map":[["twice",1],["twice",2]]}"#,
 ];
 
-fn there_and_back(format: Format, writable: WritableFormat, line: &str) {
+fn there_and_back(format: ValueFormat, writable: WritableFormat, line: &str) {
     let message = from_json(writable, line.as_bytes()).unwrap();
     assert_eq!(to_json(format, &message).as_deref(), Ok(line));
 }
@@ -37,20 +37,20 @@ fn there_and_back(format: Format, writable: WritableFormat, line: &str) {
 #[test]
 fn what_is_shown_can_be_written_again() {
     for line in LINES {
-        there_and_back(Format::Cbor, WritableFormat::Cbor, line);
-        there_and_back(Format::Msgpack, WritableFormat::Msgpack, line);
+        there_and_back(ValueFormat::Cbor, WritableFormat::Cbor, line);
+        there_and_back(ValueFormat::Msgpack, WritableFormat::Msgpack, line);
     }
     there_and_back(
-        Format::Cbor,
+        ValueFormat::Cbor,
         WritableFormat::Cbor,
         r#"{"$tag":[1,1700000000]}"#,
     );
     for int in ["18446744073709551616", "-9223372036854775809"] {
         let line = format!(r#"{{"$int":"{int}"}}"#);
-        there_and_back(Format::Cbor, WritableFormat::Cbor, &line);
+        there_and_back(ValueFormat::Cbor, WritableFormat::Cbor, &line);
     }
     let line = r#"{"$ext":[-1,"AP8="]}"#;
-    there_and_back(Format::Msgpack, WritableFormat::Msgpack, line);
+    there_and_back(ValueFormat::Msgpack, WritableFormat::Msgpack, line);
 }
 
 #[test]
@@ -65,22 +65,22 @@ fn what_a_format_has_no_place_for_is_refused() {
 #[test]
 fn a_message_is_one_value_and_nothing_behind_it() {
     let problem = |format, bytes: &[u8]| to_json(format, bytes).unwrap_err().to_string();
-    for format in [Format::Cbor, Format::Msgpack] {
+    for format in [ValueFormat::Cbor, ValueFormat::Msgpack] {
         assert!(problem(format, &[1, 2, 3]).contains("2 bytes behind"));
         assert!(problem(format, b"").contains("is no"));
     }
-    assert!(problem(Format::Json, b"1 2").contains("is no JSON"));
-    assert!(problem(Format::Pickle, b"N.N").contains("1 byte behind"));
+    assert!(problem(ValueFormat::Json, b"1 2").contains("is no JSON"));
+    assert!(problem(ValueFormat::Pickle, b"N.N").contains("1 byte behind"));
 }
 
 #[test]
 fn deep_nesting_is_refused_and_does_not_end_the_program() {
     let many = 100_000;
-    assert!(to_json(Format::Cbor, &vec![0x81; many]).is_err());
-    assert!(to_json(Format::Msgpack, &vec![0x91; many]).is_err());
-    assert!(to_json(Format::Json, &vec![b'['; many]).is_err());
+    assert!(to_json(ValueFormat::Cbor, &vec![0x81; many]).is_err());
+    assert!(to_json(ValueFormat::Msgpack, &vec![0x91; many]).is_err());
+    assert!(to_json(ValueFormat::Json, &vec![b'['; many]).is_err());
     let pickle = [vec![b']'; many], vec![b'a'; many - 1], vec![b'.']].concat();
-    let problem = to_json(Format::Pickle, &pickle).unwrap_err();
+    let problem = to_json(ValueFormat::Pickle, &pickle).unwrap_err();
     assert!(problem.to_string().contains("nested deeper"));
 }
 
@@ -88,5 +88,5 @@ fn deep_nesting_is_refused_and_does_not_end_the_program() {
 fn json_keeps_its_numbers_and_its_order() {
     let text = b"{ \"b\" : 1.50,\n\t\"a\" : [ 123456789012345678901234567890, \" x\\\" \" ] }";
     let line = r#"{"b":1.50,"a":[123456789012345678901234567890," x\" "]}"#;
-    assert_eq!(to_json(Format::Json, text).as_deref(), Ok(line));
+    assert_eq!(to_json(ValueFormat::Json, text).as_deref(), Ok(line));
 }

@@ -1,7 +1,7 @@
 //! `--payload`: which format the values in messages have.
 
 use clap::ValueEnum;
-use tenfold_payload::{Format, WritableFormat};
+use tenfold_payload::{ValueFormat, WritableFormat};
 
 /// A format whose values are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -28,12 +28,12 @@ pub(crate) enum Written {
 }
 
 impl Payload {
-    pub(crate) fn format(self) -> Format {
+    pub(crate) fn format(self) -> ValueFormat {
         match self {
-            Self::Json => Format::Json,
-            Self::Cbor => Format::Cbor,
-            Self::Msgpack => Format::Msgpack,
-            Self::Pickle => Format::Pickle,
+            Self::Json => ValueFormat::Json,
+            Self::Cbor => ValueFormat::Cbor,
+            Self::Msgpack => ValueFormat::Msgpack,
+            Self::Pickle => ValueFormat::Pickle,
         }
     }
 }

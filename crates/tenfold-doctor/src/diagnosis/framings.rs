@@ -7,7 +7,7 @@ use super::{Finding, Scene, Works, looks};
 use crate::numbers::counted;
 use crate::rank::{self, WORTH_NAMING};
 use crate::sides::{field, is_delimited};
-use crate::trial::{End, Rarity, Sample, Trial};
+use crate::trial::{Rarity, Sample, Trial, TrialEnd};
 
 /// What clients of `PostgreSQL` ask first unless they are told not to, and what it answers.
 const ENCRYPTION: &[(&str, &str)] = &[
@@ -52,7 +52,7 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
 /// may be cut.
 fn gets_through(scene: Scene<'_>, trial: &Trial) -> bool {
     let past = trial.explained > scene.broken();
-    let cut_at_the_end = matches!(&trial.end, End::Broken(error) if error.is_truncated())
+    let cut_at_the_end = matches!(&trial.end, TrialEnd::Broken(error) if error.is_truncated())
         && trial.messages > 1
         && trial.explained * 10 >= trial.total * 8;
     past && (trial.is_complete() || cut_at_the_end) && !trial.cuts_anything()

@@ -14,7 +14,7 @@ mod beginnings;
 mod framings;
 mod looks;
 mod near;
-mod places;
+mod one_frame;
 
 use tenfold_codec::{DecodeError, ErrorKind, Part, Side};
 
@@ -84,7 +84,7 @@ impl Finding {
 /// The findings about a broken stream, the likeliest first. There is at least one.
 pub fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
     let mut findings = framings::find(scene);
-    findings.extend(places::find(scene));
+    findings.extend(one_frame::find(scene));
     findings.extend(looks::find(scene));
     findings.extend(cut(scene));
     // What is sure makes what could be chance superfluous.

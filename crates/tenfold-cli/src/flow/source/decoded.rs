@@ -20,7 +20,7 @@ pub(crate) struct Decoded {
     keeps_rest: bool,
     /// A message has begun in pieces and not ended.
     inside: bool,
-    end: End,
+    end: Ending,
     /// Behind that end another file begins.
     is_break: bool,
     /// What stands at the end without its delimiter.
@@ -29,7 +29,7 @@ pub(crate) struct Decoded {
 
 /// How far the end of the input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum Ending {
     NotYet,
     /// The rest is to be given, as a message or as the last piece of one.
     Rest,
@@ -55,7 +55,7 @@ impl Decoded {
             limits,
             keeps_rest: side.is_lines(),
             inside: false,
-            end: End::NotYet,
+            end: Ending::NotYet,
             is_break: false,
             rest: Vec::new(),
         }
@@ -72,10 +72,10 @@ impl Decoded {
 
     fn finish(&mut self) {
         self.is_break = self.input.take_break();
-        self.end = End::Reached;
+        self.end = Ending::Reached;
         if self.keeps_rest && (self.inside || !self.decoder.rest().is_empty()) {
             self.rest = self.decoder.rest().to_vec();
-            self.end = End::Rest;
+            self.end = Ending::Rest;
         } else if self.is_break && !self.inside {
             // The next file has frames of its own, and does not go on with this one.
             if !self.decoder.is_idle() {
@@ -89,7 +89,7 @@ impl Decoded {
     /// Goes on with another file.
     fn begin_again(&mut self) {
         self.decoder = decoder(&self.side, self.limits);
-        self.end = End::NotYet;
+        self.end = Ending::NotYet;
         self.inside = false;
         self.is_break = false;
     }
@@ -97,9 +97,9 @@ impl Decoded {
     /// What is left to give when the input has ended and the rest is kept.
     fn give_rest(&mut self) -> Option<Event<'_>> {
         let (event, end) = match (self.end, self.inside) {
-            (End::Rest, false) => (Some(Event::Message(&self.rest)), End::Reached),
-            (End::Rest, true) => (Some(Event::Data(&self.rest)), End::Inside),
-            (End::Inside, _) => (Some(Event::End), End::Reached),
+            (Ending::Rest, false) => (Some(Event::Message(&self.rest)), Ending::Reached),
+            (Ending::Rest, true) => (Some(Event::Data(&self.rest)), Ending::Inside),
+            (Ending::Inside, _) => (Some(Event::End), Ending::Reached),
             (end, _) => (None, end),
         };
         self.end = end;
@@ -118,7 +118,7 @@ fn decoder(side: &Side, limits: Limits) -> Decoder {
 
 impl Source for Decoded {
     fn next(&mut self) -> Result<Option<Event<'_>>, Failure> {
-        if self.end != End::NotYet && self.keeps_rest {
+        if self.end != Ending::NotYet && self.keeps_rest {
             return Ok(self.give_rest());
         }
         match self.decoder.next_event() {
@@ -134,8 +134,8 @@ impl Source for Decoded {
 
     fn wait(&mut self) -> Result<bool, Failure> {
         match self.end {
-            End::Reached if self.is_break => self.begin_again(),
-            End::Reached => return Ok(false),
+            Ending::Reached if self.is_break => self.begin_again(),
+            Ending::Reached => return Ok(false),
             _ => {}
         }
         match self.input.read(self.decoder.space())? {

@@ -5,7 +5,6 @@ mod table;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use tenfold_log::storage::Disk;
@@ -15,7 +14,7 @@ use crate::failure::Failure;
 use crate::flow::output::Stdout;
 use crate::numbers::size;
 use crate::random::random;
-use crate::words::Words;
+use crate::words::{ProgressLine, Words};
 
 /// Check, repair, copy and count what a hub keeps with --data
 #[derive(Args, Debug)]
@@ -84,9 +83,11 @@ impl Log {
         let stdout = Stdout::open()?;
         match &self.what {
             What::Verify { at } => {
-                let mut progress = Progress::new("checked", words);
-                let report =
-                    tenfold_log::verify(&at.open()?, &mut |done, all| progress.at(done, all));
+                let mut progress = ProgressLine::new(words);
+                let mut told = |done, all| {
+                    progress.show(|| format!("checked {} of {}", size(done), size(all)));
+                };
+                let report = tenfold_log::verify(&at.open()?, &mut told);
                 at.tell(
                     &report.map_err(|error| at.cannot("verify", &error))?,
                     &stdout,
@@ -114,8 +115,10 @@ impl Log {
                 let from = at.open()?;
                 let to = Disk::create(to).map_err(|error| cannot("copy to", to, &error))?;
                 let to: Arc<dyn Storage> = Arc::new(to);
-                let mut progress = Progress::new("copied", words);
-                let mut told = |done, all| progress.at(done, all);
+                let mut progress = ProgressLine::new(words);
+                let mut told = |done, all| {
+                    progress.show(|| format!("copied {} of {}", size(done), size(all)));
+                };
                 let report = tenfold_log::backup(&from, &to, Options::new(random), &mut told);
                 at.tell(
                     &report.map_err(|error| at.cannot("copy", &error))?,
@@ -157,34 +160,4 @@ impl At {
 
 fn cannot(what: &str, data: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::Other(format!("cannot {what} {}: {error}", data.display()))
-}
-
-/// How far something is, for who sits at a terminal.
-struct Progress<'a> {
-    done: &'a str,
-    words: &'a Words,
-    due: Instant,
-}
-
-/// Often enough to be seen to move.
-const SHOWN_EVERY: Duration = Duration::from_millis(100);
-
-impl<'a> Progress<'a> {
-    fn new(done: &'a str, words: &'a Words) -> Self {
-        Self {
-            done,
-            words,
-            due: Instant::now() + SHOWN_EVERY,
-        }
-    }
-
-    fn at(&mut self, done: u64, all: u64) {
-        let now = Instant::now();
-        if self.words.shows_progress() && now >= self.due {
-            self.due = now + SHOWN_EVERY;
-            let (done, all) = (size(done), size(all));
-            self.words
-                .progress(format_args!("{} {done} of {all}", self.done));
-        }
-    }
 }

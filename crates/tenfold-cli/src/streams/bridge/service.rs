@@ -105,7 +105,7 @@ impl Service {
     async fn serve(self, first: usize, totals: &mut Totals) -> Result<(), Failure> {
         // Hundreds of sessions are more than the usual limit may allow. With less it works as well.
         let _ = raise_fd_limit();
-        let places = Arc::new(Semaphore::new(MAX_SESSIONS));
+        let slots = Arc::new(Semaphore::new(MAX_SESSIONS));
         let mut stop = self.terms.stop.clone();
         let mut sessions = JoinSet::new();
         let ends = Arc::new(self.ends);
@@ -117,9 +117,9 @@ impl Service {
                     note(ended, totals, &self.words);
                     continue;
                 }
-                accepted = accept(&self.listening, first, &ends, &places) => accepted,
+                accepted = accept(&self.listening, first, &ends, &slots) => accepted,
             };
-            let (joint, place) = match accepted {
+            let (joint, slot) = match accepted {
                 Ok(accepted) => accepted,
                 Err(failure) => {
                     self.words.warning(&failure);
@@ -131,7 +131,7 @@ impl Service {
             let (ends, doors) = (Arc::clone(&ends), Arc::clone(&self.listening.0));
             let terms = self.terms.clone();
             sessions.spawn(async move {
-                let _place = place;
+                let _slot = slot;
                 let peer = joint.name.clone();
                 (peer, join(&ends, &doors, first, joint, terms).await)
             });
@@ -144,19 +144,20 @@ impl Service {
     }
 }
 
-type Place = tokio::sync::OwnedSemaphorePermit;
+/// One of the sessions that there may be at once, until it is dropped.
+type Slot = tokio::sync::OwnedSemaphorePermit;
 
 async fn accept(
     listening: &Listening,
     first: usize,
     ends: &[Seat; 2],
-    places: &Arc<Semaphore>,
-) -> Result<(Joint, Place), Failure> {
+    slots: &Arc<Semaphore>,
+) -> Result<(Joint, Slot), Failure> {
     // The semaphore is never closed.
-    let place = Arc::clone(places).acquire_owned().await;
-    let place = place.map_err(|error| Failure::Other(error.to_string()))?;
+    let slot = Arc::clone(slots).acquire_owned().await;
+    let slot = slot.map_err(|error| Failure::Other(error.to_string()))?;
     let joint = ends[first].open(listening.0[first].as_ref()).await?;
-    Ok((joint, place))
+    Ok((joint, slot))
 }
 
 /// Finds the other end for one that was accepted, and carries until the session ends.

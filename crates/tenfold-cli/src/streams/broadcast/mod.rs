@@ -161,7 +161,7 @@ impl Broadcast {
                 let _ = done.send(feed.run(&tail, &goal, &speaker));
             });
         });
-        let mut progress = report::Progress::new();
+        let mut rates = report::Rates::new();
         loop {
             tokio::select! {
                 () = engine.wait_clients(self.wait_clients), if start.is_some() => {
@@ -171,7 +171,7 @@ impl Broadcast {
                 }
                 Ok(result) = &mut ended => return Outcome::SourceEnded(result),
                 signal = stop.wait() => return Outcome::Stopped(signal),
-                () = progress.due(), if words.shows_progress() => words.progress(progress.line(&engine.stats())),
+                () = rates.due(), if words.shows_progress() => words.progress(rates.line(&engine.stats())),
             }
         }
     }

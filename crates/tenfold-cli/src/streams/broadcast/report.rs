@@ -14,13 +14,13 @@ use crate::words::Words;
 /// How often the line of progress changes: often enough to live, seldom enough to be read.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// The line of progress.
-pub(super) struct Progress {
+/// The line of progress: how much there was since the last one.
+pub(super) struct Rates {
     interval: Interval,
     last: (Instant, Stats),
 }
 
-impl Progress {
+impl Rates {
     pub(super) fn new() -> Self {
         let mut interval = interval(EVERY);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -41,7 +41,7 @@ const MAX_CONNECTIONS: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all connections share.
-struct Shared {
+struct Proxy {
     /// Makes rows. Nothing is waited for under this lock.
     sheet: Mutex<Sheet>,
     shown: Shown,
@@ -75,7 +75,7 @@ pub(super) fn run(
     let shown = Shown::start(sheet.stdout().clone(), sheet.rows.json)?;
     sheet.title();
     shown.put(&mut sheet.batch);
-    let shared = Arc::new(Shared {
+    let proxy = Arc::new(Proxy {
         sheet: Mutex::new(sheet),
         shown,
         under_way: UnderWay::default(),
@@ -86,13 +86,13 @@ pub(super) fn run(
         unrecorded: Mutex::default(),
         words: words.clone(),
     });
-    let served = serve(&listener, options, upstream, &shared, &stop);
+    let served = serve(&listener, options, upstream, &proxy, &stop);
     // Who has its bytes may have gone already, and wants to see them.
-    shared.under_way.wait(|count| count.looks == 0);
-    shared.summarize();
-    let shown = shared.shown.finish();
+    proxy.under_way.wait(|count| count.looks == 0);
+    proxy.summarize();
+    let shown = proxy.shown.finish();
     served?;
-    if let Some(failure) = lock(&shared.unrecorded).take() {
+    if let Some(failure) = lock(&proxy.unrecorded).take() {
         return Err(failure);
     }
     stop.outcome()?;
@@ -103,40 +103,38 @@ fn serve(
     listener: &Listener,
     options: &Inspect,
     upstream: &Address,
-    shared: &Arc<Shared>,
+    proxy: &Arc<Proxy>,
     stop: &Stop,
 ) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Other(format!("cannot accept a connection: {error}"));
     let mut connection = 0;
-    while !stop.came() && !shared.shown.has_failed() {
-        if shared.under_way.count().connections >= MAX_CONNECTIONS {
+    while !stop.came() && !proxy.shown.has_failed() {
+        if proxy.under_way.count().connections >= MAX_CONNECTIONS {
             thread::sleep(TICK);
             continue;
         }
         if !is_ready_within(listener.as_fd(), TICK).map_err(failed)? {
             continue;
         }
-        let Some(client) = connect::accept_or_pause(listener, &shared.words) else {
+        let Some(client) = connect::accept_or_pause(listener, &proxy.words) else {
             continue;
         };
         let (peer, upstream) = (options.peer.clone(), upstream.clone());
-        let carrier = Arc::clone(shared);
+        let carrier = Arc::clone(proxy);
         let carry = move || {
-            let shared = carrier;
-            let _counted = shared.under_way.begin(|count| &mut count.connections);
+            let proxy = carrier;
+            let _counted = proxy.under_way.begin(|count| &mut count.connections);
             let name = connect::peer_name(&client);
-            shared
+            proxy
                 .words
                 .detail(format_args!("{connection}: {name} connected"));
-            match connect::connect(&upstream, &peer, &shared.words) {
-                Ok(server) => shared.join(connection, &client, &server),
-                Err(failure) => shared
-                    .words
-                    .warning(format_args!("{connection}: {failure}")),
+            match connect::connect(&upstream, &peer, &proxy.words) {
+                Ok(server) => proxy.join(connection, &client, &server),
+                Err(failure) => proxy.words.warning(format_args!("{connection}: {failure}")),
             }
         };
         if let Err(error) = thread::Builder::new().spawn(carry) {
-            shared.words.warning(format_args!(
+            proxy.words.warning(format_args!(
                 "cannot carry connection {connection}: {error}"
             ));
         }
@@ -145,7 +143,7 @@ fn serve(
     Ok(())
 }
 
-impl Shared {
+impl Proxy {
     /// Carries a connection to its end.
     fn join(&self, connection: u64, client: &Stream, server: &Stream) {
         thread::scope(|scope| {

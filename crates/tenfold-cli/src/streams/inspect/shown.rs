@@ -19,12 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A queue of text, and the thread that writes it.
 #[derive(Debug)]
 pub(super) struct Shown {
-    shared: Arc<Shared>,
+    handover: Arc<Handover>,
     json: bool,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Handover {
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -43,18 +43,18 @@ struct Queue {
 impl Shown {
     /// Starts the thread.
     pub(super) fn start(stdout: Stdout, json: bool) -> Result<Self, Failure> {
-        let shared = Arc::new(Shared::default());
-        let writer = Arc::clone(&shared);
+        let handover = Arc::new(Handover::default());
+        let writer = Arc::clone(&handover);
         thread::Builder::new()
             .name("tenfold-shown".to_owned())
             .spawn(move || writer.write(&stdout))
             .map_err(|error| Failure::Other(format!("cannot start a thread: {error}")))?;
-        Ok(Self { shared, json })
+        Ok(Self { handover, json })
     }
 
     /// Queues the rows of one read, and leaves them empty. Never waits for who reads.
     pub(super) fn put(&self, rows: &mut Vec<u8>) {
-        let mut queue = self.shared.lock();
+        let mut queue = self.handover.lock();
         if queue.waiting.len() + rows.len() > MOST {
             queue.missed += u64::from(!rows.is_empty());
         } else if !rows.is_empty() && !queue.is_closed {
@@ -66,7 +66,7 @@ impl Shown {
 
     /// Queues the last rows, whatever waits already. None come behind them.
     pub(super) fn close(&self, rows: &mut Vec<u8>) {
-        let mut queue = self.shared.lock();
+        let mut queue = self.handover.lock();
         self.append(&mut queue, rows);
         queue.is_closed = true;
     }
@@ -75,22 +75,22 @@ impl Shown {
         let notice = self.notice(std::mem::take(&mut queue.missed));
         queue.waiting.extend_from_slice(notice.as_bytes());
         queue.waiting.append(rows);
-        self.shared.changed.notify_all();
+        self.handover.changed.notify_all();
     }
 
     /// Whether there is nobody to show anything to any more.
     pub(super) fn has_failed(&self) -> bool {
-        self.shared.lock().failed.is_some()
+        self.handover.lock().failed.is_some()
     }
 
     /// Waits until everything is written, but not for long.
     pub(super) fn finish(&self) -> Result<(), Failure> {
-        let queue = self.shared.lock();
+        let queue = self.handover.lock();
         let is_busy = |queue: &mut Queue| {
             queue.failed.is_none() && (queue.is_writing || !queue.waiting.is_empty())
         };
         let waited = self
-            .shared
+            .handover
             .changed
             .wait_timeout_while(queue, PATIENCE, is_busy);
         let (mut queue, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +116,7 @@ impl Shown {
     }
 }
 
-impl Shared {
+impl Handover {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

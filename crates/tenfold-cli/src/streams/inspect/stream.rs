@@ -17,7 +17,7 @@ use crate::flow::format::hex;
 use crate::flow::input::Input;
 use crate::numbers::{counted, size};
 use crate::signals::Stop;
-use crate::words::{Level, Words};
+use crate::words::{Level, ProgressLine, Words};
 
 /// How long a signal can go unnoticed.
 const TICK: Duration = Duration::from_millis(100);
@@ -127,7 +127,9 @@ impl Stream {
         stop: &Stop,
         words: &Words,
     ) -> Result<(), Failure> {
-        let mut progress = Progress::new(sheet, words);
+        // Rows on a terminal are progress enough.
+        let is_hidden = sheet.quiet || !sheet.is_terminal();
+        let mut progress = is_hidden.then(|| ProgressLine::new(words));
         if !sample.is_empty() {
             self.take(track, sample, sheet);
         }
@@ -143,7 +145,7 @@ impl Stream {
             }
             self.space = space;
             ended = read? == 0;
-            progress.show(track);
+            show(&mut progress, track);
         }
         if track.is_broken() {
             self.look_further(track)?;
@@ -159,7 +161,7 @@ impl Stream {
         sheet: &mut Sheet,
         stop: &Stop,
         track: &Track,
-        progress: &mut Progress<'_>,
+        progress: &mut Option<ProgressLine<'_>>,
     ) -> Result<bool, Failure> {
         if stop.came() {
             return Ok(false);
@@ -170,7 +172,7 @@ impl Stream {
         sheet.flush()?;
         let start = Instant::now();
         while !self.input.is_ready_within(TICK)? {
-            progress.show(track);
+            show(progress, track);
             if stop.came() {
                 return Ok(false);
             }
@@ -355,39 +357,12 @@ fn guess(
     }
 }
 
-/// How far it is, for a person who does not see the rows.
-struct Progress<'a> {
-    words: Option<&'a Words>,
-    next: Instant,
-}
-
-impl<'a> Progress<'a> {
-    fn new(sheet: &Sheet, words: &'a Words) -> Self {
-        let hidden = sheet.quiet || !sheet.is_terminal();
-        Self {
-            words: (hidden && words.shows_progress()).then_some(words),
-            next: Instant::now() + 2 * TICK,
-        }
-    }
-
-    fn show(&mut self, track: &Track) {
-        if let Some(words) = self.words
-            && Instant::now() >= self.next
-        {
-            self.next = Instant::now() + 2 * TICK;
-            words.progress(format_args!(
-                "{}, {}",
-                counted(track.lengths().messages(), "message"),
-                size(track.bytes())
-            ));
-        }
-    }
-}
-
-impl Drop for Progress<'_> {
-    fn drop(&mut self) {
-        if let Some(words) = self.words {
-            words.progress("");
-        }
+/// Says how far it is.
+fn show(progress: &mut Option<ProgressLine<'_>>, track: &Track) {
+    if let Some(progress) = progress {
+        progress.show(|| {
+            let messages = counted(track.lengths().messages(), "message");
+            format!("{messages}, {}", size(track.bytes()))
+        });
     }
 }

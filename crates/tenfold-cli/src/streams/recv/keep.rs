@@ -68,9 +68,9 @@ impl Senders {
     }
 
     fn accept(&self, listener: &Listener, report: &Sender<Report>) {
-        let places = Arc::new(Places::default());
+        let slots = Arc::new(Slots::default());
         loop {
-            let place = Places::take(&places);
+            let slot = Slots::take(&slots);
             let Some(stream) = connect::accept_or_pause(listener, &self.words) else {
                 continue;
             };
@@ -81,7 +81,7 @@ impl Senders {
                 let ended = senders.receive(stream, &report);
                 // Nobody listens any more when the count is reached.
                 let _ = report.send(Report::Ended(peer, ended));
-                drop(place);
+                drop(slot);
             });
         }
     }
@@ -121,29 +121,29 @@ impl Output for Counted {
     }
 }
 
-/// How many places are taken.
+/// How many slots are taken.
 #[derive(Debug, Default)]
-struct Places {
+struct Slots {
     taken: Mutex<usize>,
     freed: Condvar,
 }
 
-struct Place(Arc<Places>);
+struct Slot(Arc<Slots>);
 
-impl Places {
-    /// Waits for a free place.
-    fn take(places: &Arc<Self>) -> Place {
-        let taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = places
+impl Slots {
+    /// Waits for a free slot.
+    fn take(slots: &Arc<Self>) -> Slot {
+        let taken = slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = slots
             .freed
             .wait_while(taken, |taken| *taken >= MAX_SENDERS)
             .unwrap_or_else(PoisonError::into_inner);
         *taken += 1;
-        Place(Arc::clone(places))
+        Slot(Arc::clone(slots))
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
         self.0.freed.notify_one();

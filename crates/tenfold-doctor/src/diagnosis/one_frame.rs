@@ -6,7 +6,7 @@ use super::near::near;
 use super::{Finding, Scene};
 use crate::numbers::{counted, grouped};
 use crate::sides::{field, is_in_digits};
-use crate::trial::{End, Rarity, Sample, Trial, is_padded};
+use crate::trial::{Rarity, Sample, Trial, TrialEnd, is_padded};
 use crate::walker::Frame;
 
 /// How far to look for the next header.
@@ -45,24 +45,24 @@ struct Gap {
 
 pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     let side = scene.steady();
-    let (_, around) = scene.excerpt.from(scene.last.map_or(0, |last| last.offset));
-    let rarity = Rarity::of(around);
-    let place = Place {
+    let (_, bytes) = scene.excerpt.from(scene.last.map_or(0, |last| last.offset));
+    let rarity = Rarity::of(bytes);
+    let around = Surroundings {
         scene,
         side: &side,
         rarity: &rarity,
     };
     let mut findings = Vec::new();
-    findings.extend(place.too_large());
-    findings.extend(place.not_closed());
-    findings.extend(place.interleaved_headers());
-    findings.extend(place.frame_inside());
-    findings.extend(place.framed_otherwise());
-    let Some(gap) = place.gap() else {
+    findings.extend(around.too_large());
+    findings.extend(around.not_closed());
+    findings.extend(around.interleaved_headers());
+    findings.extend(around.frame_inside());
+    findings.extend(around.framed_otherwise());
+    let Some(gap) = around.gap() else {
         return findings;
     };
     findings.push(if gap.next > gap.end {
-        place.too_much(gap)
+        around.too_much(gap)
     } else {
         too_little(gap)
     });
@@ -71,21 +71,21 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
 
 /// The bytes around the break, and the framing that holds there.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Surroundings<'a> {
     scene: Scene<'a>,
     side: &'a Side,
     rarity: &'a Rarity,
 }
 
-impl Place<'_> {
+impl Surroundings<'_> {
     /// Whether frames begin at this offset, surely enough.
     fn goes_on_at(&self, offset: u64) -> bool {
         let bytes = self.scene.from(offset);
         let trial = self.try_from(bytes);
         match trial.end {
-            End::Exact => trial.messages > 0 && trial.bits >= PROOF,
-            End::Open => trial.messages >= ENOUGH.min(2) && trial.bits >= PROOF,
-            End::Broken(_) => trial.messages >= ENOUGH && trial.bits >= 2.0 * PROOF,
+            TrialEnd::Exact => trial.messages > 0 && trial.bits >= PROOF,
+            TrialEnd::Open => trial.messages >= ENOUGH.min(2) && trial.bits >= PROOF,
+            TrialEnd::Broken(_) => trial.messages >= ENOUGH && trial.bits >= 2.0 * PROOF,
         }
     }
 
