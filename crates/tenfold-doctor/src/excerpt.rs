@@ -39,7 +39,7 @@ impl Excerpt {
         self.at + self.recent.len() as u64
     }
 
-    /// The bytes from this offset on, or from the first one behind it that is still there; and the
+    /// The bytes from this offset on, or from the first one after it that is still there; and the
     /// offset at which they begin.
     pub fn from(&self, offset: u64) -> (u64, &[u8]) {
         let first = offset.clamp(self.at, self.end());

@@ -94,7 +94,7 @@ impl Trial {
         Self::run_at_most(side, sample, signature, u64::MAX)
     }
 
-    /// The same, but stops behind this many messages; what follows counts as open.
+    /// The same, but stops after this many messages; what follows counts as open.
     pub(crate) fn run_at_most(
         side: &Side,
         sample: Sample<'_>,
@@ -116,7 +116,7 @@ impl Trial {
         };
         let mut decoder = Decoder::new(side).with_limit(limit(side));
         if is_in_digits(side) && !sample.whole {
-            // The header of one that goes on behind the sample is evidence, too.
+            // The header of a message that goes on after the sample is evidence, too.
             decoder = decoder.with_pieces_above(sample.bytes.len() as u64);
         }
         decoder.feed(sample.bytes);
@@ -129,7 +129,7 @@ impl Trial {
                 Ok(Some(Event::Message(message))) => message,
                 Ok(Some(Event::Mark(_))) => {
                     trial.marks += 1;
-                    // A mark is four digits that are no length: as good as a short number.
+                    // A mark is four digits that are not a length: as good as a short number.
                     trial.bits += 4.0;
                     trial.explained = decoder.offset();
                     continue;
@@ -183,7 +183,7 @@ impl Trial {
         if self.total == 0 || self.messages + self.marks == 0 {
             return 0.0;
         }
-        // A long frame that goes on behind the sample contradicts nothing.
+        // A long frame that goes on after the sample contradicts nothing.
         let share = match self.end {
             TrialEnd::Open if self.messages > 1 => 1.0,
             _ => self.explained as f64 / self.total as f64,
@@ -254,7 +254,7 @@ impl Trial {
         self.explained = behind;
     }
 
-    /// Any number that does not lead behind the stream would do as well: that is how unlikely it is
+    /// Any number that does not lead past the stream would do as well: that is how unlikely it is
     /// at most, however rare its bytes are.
     #[expect(clippy::cast_precision_loss, reason = "the logarithm of a length")]
     fn most_bits(&self, header: usize, left: u64) -> f64 {
@@ -266,7 +266,7 @@ impl Trial {
     }
 }
 
-/// A length in digits is none by chance, however large it is.
+/// Digits are not a length by chance, however large it is.
 fn limit(side: &Side) -> u64 {
     if is_in_digits(side) {
         MOST_IN_DIGITS

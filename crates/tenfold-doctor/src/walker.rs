@@ -28,9 +28,9 @@ pub struct Frame {
 pub enum Found<'a> {
     /// A message, and its first bytes.
     Message(Frame, &'a [u8]),
-    /// A number that is no length, at this offset.
+    /// A number that is not a length, at this offset.
     Mark(u64, u64),
-    /// A broken frame behind which the next one was found.
+    /// A broken frame, after which the next one was found.
     LeftOut(&'a Skipped),
 }
 
@@ -44,7 +44,7 @@ pub struct Walker {
     excerpt: Excerpt,
     /// Messages found.
     index: u64,
-    /// Offset behind the last event.
+    /// Offset of the end of the last event.
     at: u64,
     /// The message that comes in pieces.
     pieces: Option<Pieces>,
@@ -144,14 +144,14 @@ impl Walker {
         self.walk(each)
     }
 
-    /// More bytes of a stream that is already broken, for those who want to see what it is.
+    /// More bytes of a stream that is already broken, because they can explain the break.
     pub fn look_further(&mut self, bytes: &[u8], ended: bool) {
         self.excerpt.push(bytes);
         self.ended |= ended;
     }
 
     fn walk(&mut self, each: &mut impl FnMut(&Excerpt, Found<'_>)) -> Result<(), DecodeError> {
-        // A message's place is known only behind it, so that it is borrowed twice.
+        // Where a message ends is known only after it, so it is borrowed twice.
         while let Some(event) = self.decoder.next_event()? {
             match event {
                 Event::Mark(number) => {

@@ -23,11 +23,11 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     };
     let before = Trial::run(scene.side, sample, None);
     let as_it_was = before.score();
-    // What explains less than the framing at hand is no better.
+    // A framing that explains less than the one at hand is not better.
     let near = best_near(scene, sample).filter(|near| near.1 > as_it_was);
     let far = best_far(scene, sample).filter(|far| {
-        // What was right before the break is no chance, however much of the stream comes behind it; a
-        // delimiter may stand anywhere.
+        // A delimiter may stand anywhere. So it counts less than the frames that were right before the
+        // break, which is not chance, however much of the stream follows it.
         if far.2 && far.1 < before.bits {
             return false;
         }
@@ -88,7 +88,7 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)
     let first = ranked
         .into_iter()
         .find(|ranked| ranked.side != *scene.side && gets_through(scene, &ranked.trial))?;
-    // A block of headers has lines, and is no stream of lines.
+    // A block of headers has lines, and is not a stream of lines.
     if looks::is_block(scene) && is_delimited(&first.side) && looks::has_block(sample.bytes) {
         return None;
     }

@@ -117,7 +117,7 @@ fn line_ends(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
     })
 }
 
-/// A newline that no length counts: behind the last message, or behind one with a header block.
+/// A newline that no length counts: after the last message, or after one with a header block.
 fn newline(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
     if scene.error.index() == 0 {
         return None;
@@ -134,7 +134,7 @@ fn newline(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
         );
         return Some(Finding::new("extra-bytes", 93, says));
     }
-    // If it stood behind each, the second frame would have shown that.
+    // If it stood after each, the second frame would have shown that.
     (scene.error.index() == 1 && is_block(scene) && begins_block(rest)).then(|| {
         let says =
             format!("the sender writes \"{end}\" behind each message, which no length counts");
@@ -164,7 +164,7 @@ pub(super) fn has_block(bytes: &[u8]) -> bool {
         .any(|name| name.eq_ignore_ascii_case(NAME))
 }
 
-/// Whether this is what the framing at hand would have there: to say so would help nobody.
+/// Whether this is what the framing at hand would have there, so that to say it explains nothing.
 fn is_meant(guess: LooksLike, side: &Side) -> bool {
     match guess {
         LooksLike::Netstring => ends_digits(side, b":"),
@@ -222,7 +222,7 @@ fn finding(scene: Scene<'_>, guess: LooksLike, bytes: &[u8]) -> Finding {
                 .to_owned(),
         ),
         LooksLike::BigEndian4(_) | LooksLike::LittleEndian4(_) => {
-            // The length must lead somewhere, or it is none.
+            // It is a length only if it leads to the next frame.
             ("binary-length", 45, guess.to_string())
         }
         LooksLike::CharacterCount => ("characters", 80, guess.to_string()),

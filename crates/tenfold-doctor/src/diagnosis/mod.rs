@@ -104,7 +104,8 @@ pub fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
     findings
 }
 
-/// What is no stream of messages has lines or numbers, too; to read it by those would help nobody.
+/// Bytes that are not a stream of messages can have lines or numbers, too. A person who reads them by
+/// those gains nothing, so no such framing is proposed.
 fn drop_lines_of_others(findings: &mut Vec<Finding>) {
     let Some(first) = findings.first() else {
         return;
@@ -186,7 +187,7 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// The side without its first steps, as it goes on for ever.
+    /// The side without its first steps, as it goes on forever.
     pub fn steady(self) -> Side {
         let last = self.side.steps().last();
         last.map_or_else(|| self.side.clone(), |step| step.clone().into())

@@ -192,7 +192,7 @@ impl Mistakes<'_> {
         }
     }
 
-    /// Bytes that stand behind each message, and that no length counts.
+    /// Bytes that follow each message, and that no length counts.
     fn trailing(&mut self) {
         for (bytes, name) in [
             ("\n", "a newline"),

@@ -103,7 +103,7 @@ impl Surroundings<'_> {
         (self.scene.ended && offset == self.scene.excerpt.end()) || self.goes_on_at(offset)
     }
 
-    /// Looks for the next frame: first behind the header of the frame that is wrong.
+    /// Looks for the next frame: first after the header of the frame that is wrong.
     fn gap(&self) -> Option<Gap> {
         let broken = self.scene.broken();
         if let Some(cut) = self.cut_frame() {
@@ -251,7 +251,7 @@ impl Surroundings<'_> {
         })
     }
 
-    /// A whole frame in the middle of another one, which goes on behind it.
+    /// A whole frame in the middle of another one, which goes on after it.
     fn frame_inside(&self) -> Option<Finding> {
         let outer = self.cut_frame().or(self.scene.last)?;
         let end = outer.offset + outer.size;

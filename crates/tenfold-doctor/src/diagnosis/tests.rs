@@ -21,7 +21,7 @@ fn with_limit(line: &str, limit: u64, stream: &[u8]) -> Vec<Finding> {
     diagnose(Scene::of(&walker, &broken))
 }
 
-/// The same, where it goes on behind what was read.
+/// The same, where the stream goes on after what was read.
 fn of_a_beginning(line: &str, stream: &[u8]) -> Vec<Finding> {
     let framing: Framing = line.parse().unwrap();
     let mut walker = Walker::new(framing.client(), 16 << 20);
@@ -302,7 +302,7 @@ fn a_message_over_the_limit_is_no_mistake_of_the_sender() {
     let findings = with_limit("decimal:10", 1000, &stream);
     assert_eq!(findings[0].kind, "too-large", "{findings:#?}");
     assert!(findings[0].says.contains("--max-message 1001"));
-    // Of a length that is none, nothing of the kind is said.
+    // Four bytes that are not a length are not said to be one.
     let findings = of("u32be", &all(native));
     assert_ne!(findings[0].kind, "too-large", "{findings:#?}");
 }

@@ -43,7 +43,7 @@ impl<'a> Machine<'a> {
         &self.nodes
     }
 
-    /// How many bytes stand behind the last instruction.
+    /// How many bytes follow the last instruction.
     pub(super) fn rest(&self) -> usize {
         self.reading.rest()
     }
