@@ -56,7 +56,7 @@ impl Plan {
         Ok(number)
     }
 
-    /// Publishes the message behind which there is nothing more.
+    /// Publishes the last message.
     pub(super) fn publish_end(&self) -> Result<(), Error> {
         let mut hub = self.open()?;
         let mut message = vec![b'.'; self.size];

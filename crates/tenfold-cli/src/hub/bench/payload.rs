@@ -34,7 +34,7 @@ impl Payload {
         message[20..28].copy_from_slice(&nanos.to_be_bytes());
     }
 
-    /// `None` if it is no message of this run.
+    /// `None` if the message is not of this run.
     pub(super) fn read(run: u64, message: &[u8]) -> Option<Self> {
         let number = |at: usize| {
             let bytes = message.get(at..at + 8)?;

@@ -11,7 +11,7 @@ use super::check::{Faults, Sequence};
 use super::load::Plan;
 use super::payload::{END, Payload};
 
-/// How long the hub may be away. A measurement is none if it takes longer.
+/// How long the hub may be away. If it takes longer, nothing that was measured counts.
 pub(super) const OUTAGE: Retry = Retry::For(Duration::from_secs(5));
 
 /// What a subscriber has seen.
@@ -54,7 +54,7 @@ impl Plan {
                 return Err(Error::Ended);
             };
             if let (Event::Connected(_), Some(ready)) = (&event, ready.take()) {
-                // Whoever waited has given up if it fails.
+                // It fails only if the task that waited for it has given up.
                 let _ = ready.send(());
             }
             // What was read at once has come at once.

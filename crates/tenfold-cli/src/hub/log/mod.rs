@@ -1,4 +1,4 @@
-//! `tenfold log`: what a hub has kept on disk, for who looks after it.
+//! `tenfold log`: checks, mends and copies what a hub has kept on disk.
 
 mod findings;
 mod table;

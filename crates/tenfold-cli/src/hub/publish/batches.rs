@@ -11,14 +11,14 @@ use crate::flow::pump::BATCH;
 use crate::flow::source::Source;
 
 /// Messages in batches: as many as are there without waiting, or [`BATCH`] bytes. So a source may
-/// wait, for stdin or the clock, and nobody else has to.
+/// wait for stdin or the clock, and the publisher's task goes on meanwhile.
 #[derive(Debug)]
 pub(super) struct Batches {
     batches: mpsc::Receiver<Result<Batch, Failure>>,
     result: Result<(), Failure>,
 }
 
-/// Some messages, one behind the other.
+/// Some messages, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     bytes: Vec<u8>,
@@ -34,7 +34,7 @@ impl Batches {
         let (sender, batches) = mpsc::channel(AHEAD);
         thread::spawn(move || {
             if let Err(failure) = read(&mut *source, &goal, &sender) {
-                // If nobody is there any more, nobody wants to know.
+                // If the publisher's task has ended, it has an error of its own already.
                 let _ = sender.blocking_send(Err(failure));
             }
         });
@@ -111,7 +111,7 @@ fn fill(source: &mut (dyn Source + Send), goal: &Goal, batch: &mut Batch) -> Res
                 goal.take_one();
                 batch.push(message);
             }
-            // Marks are no messages.
+            // Marks are not messages.
             Some(_) => {}
             None => return Ok(false),
         }

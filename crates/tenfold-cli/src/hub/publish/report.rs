@@ -29,7 +29,7 @@ impl Numbers {
         )
     }
 
-    /// An error with the numbers behind it, if there was a hub to take anything.
+    /// An error, followed by the numbers if there was a hub that took anything.
     pub(super) fn behind(self, failure: Failure) -> Failure {
         match failure {
             Failure::Connect(_) if self.acknowledged == 0 => failure,
@@ -49,7 +49,7 @@ pub(super) fn at_end(numbers: Numbers, result: &Result<(), Failure>, json: bool,
             "error": result.as_ref().err().map(ToString::to_string),
         }));
     }
-    // In an error the numbers stand behind it.
+    // An error has the numbers in it already.
     if matches!(result, Ok(()) | Err(Failure::Interrupted)) {
         words.note(numbers.words());
     }

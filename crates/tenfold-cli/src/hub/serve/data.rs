@@ -122,7 +122,7 @@ impl Running {
     pub(super) fn stop(self) {
         let (done, stopped) = mpsc::channel();
         let threads = self.threads;
-        // Of a disk that is full or stands still nobody knows how long it takes.
+        // How long a disk takes that is full or stands still, cannot be known.
         thread::spawn(move || done.send(threads.stop()));
         if !stopped.recv_timeout(PATIENCE).unwrap_or(false) {
             warn!(
@@ -136,7 +136,7 @@ impl Running {
 /// How long the last checkpoint may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What recovery has found. Damage is what somebody has to look at.
+/// What recovery has found. Damage is a warning, because a person has to look at it.
 fn tell(report: &Report, data: &str) {
     for finding in &report.findings {
         if finding.is_damage {

@@ -155,7 +155,7 @@ impl Serve {
 
     /// Serves until a signal comes, and then as long as it takes to deliver what is there.
     fn serve(&self, mut stop: Stop, words: &Words) -> Result<(Signal, HubStats), Failure> {
-        // Before it is said that somebody can connect.
+        // Before clients are told that they can connect.
         let data = self.data.start()?;
         let (ports, places) = self.ports(words)?;
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
@@ -173,7 +173,7 @@ impl Serve {
             let signal = stop.wait().await;
             Ok((signal, hub.drain().await))
         });
-        // Who was cut may still be at it.
+        // The tasks of connections that were cut may still be running.
         runtime.shutdown_background();
         if let Some(data) = data {
             data.stop();

@@ -39,7 +39,7 @@ pub(super) enum Origin {
     Default,
 }
 
-/// Options that are no settings.
+/// Options that are not settings.
 const OTHERS: &[&str] = &[
     "config",
     "check",
@@ -52,7 +52,7 @@ const OTHERS: &[&str] = &[
 ];
 
 impl Settings {
-    /// A setting, if somebody gave it.
+    /// A setting, if it was given by a flag, the environment or the file.
     pub(super) fn given(&self, key: &str) -> Option<&Setting> {
         self.0
             .iter()
@@ -169,7 +169,7 @@ fn with_defaults(serve: Command, file: &[Entry]) -> Command {
     })
 }
 
-/// A value that is wrong in the environment, which clap would blame on a flag that nobody gave.
+/// A value that is wrong in the environment, which clap would blame on a flag that was not given.
 pub(crate) fn explain(error: &clap::Error, command: &Command) -> Option<String> {
     let Some(ContextValue::String(blamed)) = error.get(ContextKind::InvalidArg) else {
         return None;
