@@ -95,7 +95,7 @@ impl Send {
         result
     }
 
-    /// Where to connect to, and the messages behind it.
+    /// Where to connect to, and the messages that follow.
     fn address(&self) -> Result<(Option<Address>, &[OsString]), Failure> {
         if self.peer.listen.is_some() {
             return Ok((None, &self.words));

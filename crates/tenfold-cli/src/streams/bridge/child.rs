@@ -57,7 +57,7 @@ impl Child {
     /// Waits for its end.
     pub(super) async fn wait(&mut self) {
         if self.status.is_none() {
-            // Only somebody else who waits for our children could make this fail.
+            // This could fail only if another part of this program waited for our children.
             self.status = self.process.wait().await.ok();
         }
     }

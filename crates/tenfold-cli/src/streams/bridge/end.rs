@@ -11,9 +11,9 @@ use crate::flow::options::SideName;
 /// One of the two ends, as it is written on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Somebody who listens there.
+    /// A server at this address, to connect to.
     Connect(Address),
-    /// Whoever connects there.
+    /// Clients that connect to this address.
     Listen(Address),
     /// A command, by its stdin and stdout.
     Exec(String),
@@ -44,8 +44,8 @@ impl End {
         matches!(self, Self::Listen(_))
     }
 
-    /// Whose bytes come from this end, where client and server frame differently. Who is connected
-    /// to is a server, and who connects is a client. A command or a pipe is what the other end is
+    /// Whose bytes come from this end, where client and server frame differently. The side
+    /// that accepted is a server, and the side that connected is a client. A command or a pipe is what the other end is
     /// not.
     pub(super) fn role(&self, other: &Self) -> SideName {
         match self.own_role().or_else(|| other.own_role().map(opposite)) {

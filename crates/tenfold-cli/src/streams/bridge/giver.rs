@@ -31,7 +31,7 @@ pub(super) enum Giver {
 /// What a giver has.
 pub(super) enum Next<'a> {
     Event(Event<'a>),
-    /// Something happened that is no message, and was told to people.
+    /// Something happened that is not a message, and people were told of it.
     Nothing,
     End,
 }
@@ -117,7 +117,7 @@ impl Giver {
         }
     }
 
-    /// Reads and throws away what a socket still has, for a while, so that closing it is no reset.
+    /// Reads and throws away what a socket still has, for a while, so that closing it does not become a reset.
     pub(super) async fn discard(&mut self) {
         if let Self::Frames(frames) = self
             && frames.is_socket

@@ -42,7 +42,7 @@ pub(super) struct Joint {
 }
 
 impl Seat {
-    /// Opens the end; one that listens waits for somebody at `door`.
+    /// Opens the end; one that listens waits for a connection at `door`.
     pub(super) async fn open(&self, door: Option<&Door>) -> Result<Joint, Failure> {
         match (&self.end, door) {
             (End::Connect(address), _) => self.connect(address).await,
@@ -134,9 +134,9 @@ impl Seat {
 }
 
 impl Joint {
-    /// Lets go of an end for which there is no other one.
+    /// Closes an end for which the other end could not be opened.
     pub(super) async fn dismiss(mut self) {
-        // Whoever it is may have gone already.
+        // It fails if the peer has gone already.
         let _ = self.taker.finish().await;
         self.giver.discard().await;
     }

@@ -20,7 +20,7 @@ pub(super) struct Lane {
     pub(super) tally: Arc<Tally>,
 }
 
-/// What a lane has carried, for who watches it.
+/// What a lane has carried, for the session that watches it.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     messages: AtomicU64,

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// Reads what the inner stream has, and a newline at its end where that is missing.
 pub(super) struct LastLine<R> {
     inner: R,
-    /// Something stands behind the last newline.
+    /// Bytes follow the last newline.
     is_open: bool,
 }
 

@@ -85,7 +85,7 @@ impl Service {
 
     async fn once(self, totals: &mut Totals) -> Result<(), Failure> {
         let mut stop = self.terms.stop.clone();
-        // A command is started when there is somebody for it.
+        // A command is started when its other end is open.
         let starts = |seat: &Seat| matches!(seat.end, End::Exec(_));
         let by_itself = usize::from(starts(&self.ends[0]));
         let first = self.listening.first().unwrap_or(by_itself);

@@ -68,7 +68,8 @@ pub(super) async fn run(a: Joint, b: Joint, terms: Terms) -> Outcome {
     let mut result = course.failure.map_or(Ok(()), Err);
     for child in children.into_iter().flatten() {
         let ended = child.end(terms.drain).await;
-        // What a command says after it was cut off is no news; that it had to be killed is.
+        // How a command ends after it was cut off is our doing, and not worth an error; that it had to be
+        // killed is.
         if !course.is_stopped || matches!(ended, Err(Failure::TimedOut(_))) {
             result = result.and(ended);
         }
@@ -92,7 +93,7 @@ async fn drive(
     let mut silence = terms.timeout.map(|timeout| Silence::new(timeout, both));
     let [forth, back] = lanes;
     let [into_b, into_a] = children;
-    // Since the command is gone: the silence of somebody else who holds its output.
+    // Counted from the end of the command: another process may still hold its output, and be silent.
     let (mut left_by_b, mut left_by_a) = (None, None);
     let left = |lane: &Running| Some(Silence::new(terms.drain, [Arc::clone(&lane.tally)]));
     while forth.ended.is_none() || back.ended.is_none() {
@@ -201,7 +202,7 @@ impl Running {
     }
 }
 
-/// Lets go of a giver whose bytes nobody wants any more, without destroying what the other side
+/// Closes a giver whose bytes are not wanted any more, without destroying what the other side
 /// has not yet received. (The taker is closed with it.)
 async fn close(ended: Option<Ended>) {
     if let Some(Ended {

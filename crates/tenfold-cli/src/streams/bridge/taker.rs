@@ -30,7 +30,7 @@ pub(super) enum Taker {
 pub(super) struct Frames {
     writer: Writer<Bytes>,
     name: String,
-    /// Who reads a pipe may go away when he has had enough, and that is no mistake.
+    /// The reader of a pipe may go away when it has had enough, and that is not a mistake.
     is_pipe: bool,
 }
 

@@ -1,6 +1,6 @@
 //! `tenfold demo`: messages streaming, both sides shown.
 //!
-//! It is the real engine behind a real socket, and two receivers that read as anybody's would.
+//! It is the real engine at a real socket, and two receivers that read as those of any program would.
 //! What is shown is what was sent and received, not a script.
 
 mod receiver;

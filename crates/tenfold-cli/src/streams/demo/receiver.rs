@@ -53,7 +53,7 @@ impl Receiver {
         let stream = TcpStream::connect(address)?;
         thread::spawn(move || {
             let end = self.receive(stream).map_err(|error| error.to_string());
-            // Nobody listens any more when the demo was cut short.
+            // It fails when the demo was cut short, because the other end is gone.
             let _ = self.report.send(Report::Ended(self.name, end));
         });
         Ok(())

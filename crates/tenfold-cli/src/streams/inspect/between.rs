@@ -1,7 +1,7 @@
 //! `--between`: a proxy that shows what passes.
 //!
 //! Each direction of a connection has a thread. It reads, passes on, and only then looks at what it
-//! has read: nothing that is wrong with the bytes, and nobody who does not read the rows, changes
+//! has read. So neither bytes that cannot be decoded nor a reader that does not take the rows change
 //! what passes.
 
 use std::io::{self, Read, Write};
@@ -87,7 +87,7 @@ pub(super) fn run(
         words: words.clone(),
     });
     let served = serve(&listener, options, upstream, &proxy, &stop);
-    // Who has its bytes may have gone already, and wants to see them.
+    // A peer that has got its bytes may close before they are shown, and they still must be.
     proxy.under_way.wait(|count| count.looks == 0);
     proxy.summarize();
     let shown = proxy.shown.finish();
@@ -181,7 +181,7 @@ impl Proxy {
             if read == 0 {
                 let _ = to.shutdown(Shutdown::Write);
             } else if to.write_all(bytes).is_err() {
-                // Nobody takes them, so they have not passed. What comes back still does.
+                // The receiver takes no bytes any more, so these have not passed. What comes back still does.
                 let _ = from.shutdown(Shutdown::Read);
                 continue;
             }

@@ -16,7 +16,7 @@ pub(crate) struct Dump<'a> {
     pub(crate) offset: u64,
     /// The place to point at, as an offset in the stream.
     pub(crate) mark: Option<u64>,
-    /// Offsets of what holds the message and is none of it.
+    /// Offsets of the bytes of the frame that are not of the message.
     pub(crate) header: Range<u64>,
     pub(crate) paint: Paint,
     /// Characters of the terminal's lines.

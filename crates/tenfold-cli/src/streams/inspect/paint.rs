@@ -9,7 +9,7 @@ impl Paint {
         self.with("1", text)
     }
 
-    /// What holds messages and is none.
+    /// What holds messages and is not a message: headers, offsets, marks.
     pub(crate) fn dim(self, text: &str) -> String {
         self.with("2", text)
     }

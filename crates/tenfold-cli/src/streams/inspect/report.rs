@@ -14,7 +14,7 @@ use super::rows::Rows;
 use crate::flow::format::hex;
 use crate::numbers::{counted, grouped};
 
-/// Bytes that are shown before and behind the break.
+/// Bytes that are shown before and after the break.
 const AROUND: (u64, u64) = (32, 48);
 
 /// A broken stream and its diagnosis.
@@ -77,7 +77,7 @@ impl<'a> Broken<'a> {
         text
     }
 
-    /// The first bytes of a message. What stands behind it in its frame is none of it.
+    /// The first bytes of a message, without the bytes of its frame that follow it.
     fn head(&self, last: Frame) -> Vec<u8> {
         let excerpt = self.scene.excerpt;
         let frame = excerpt.between(last.offset, last.offset + last.size);

@@ -15,7 +15,7 @@ use crate::flow::payload::Payload;
 use crate::flow::pump::BATCH;
 use crate::words::Color;
 
-/// Characters of a line where nobody says how wide it may be.
+/// Characters of a line where stdout is not a terminal, which would have a width.
 const WIDTH: usize = 100;
 
 /// Text on its way to stdout.

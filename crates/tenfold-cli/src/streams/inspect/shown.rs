@@ -1,4 +1,5 @@
-//! What `--between` shows, on its way to stdout. Who passes bytes on never waits for who reads it.
+//! What `--between` shows, on its way to stdout. The threads that pass bytes on never wait for the
+//! reader of stdout.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,7 +14,7 @@ use crate::numbers::counted;
 /// Bytes that wait to be read. What comes while there are more is counted, and not shown.
 const MOST: usize = 16 << 20;
 
-/// How long the end waits for who reads.
+/// How long the end of the command waits for the reader of stdout.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A queue of text, and the thread that writes it.
@@ -52,7 +53,7 @@ impl Shown {
         Ok(Self { handover, json })
     }
 
-    /// Queues the rows of one read, and leaves them empty. Never waits for who reads.
+    /// Queues the rows of one read, and leaves them empty. Never waits for the reader.
     pub(super) fn put(&self, rows: &mut Vec<u8>) {
         let mut queue = self.handover.lock();
         if queue.waiting.len() + rows.len() > MOST {
@@ -64,7 +65,7 @@ impl Shown {
         rows.clear();
     }
 
-    /// Queues the last rows, whatever waits already. None come behind them.
+    /// Queues the last rows, whatever waits already. None come after them.
     pub(super) fn close(&self, rows: &mut Vec<u8>) {
         let mut queue = self.handover.lock();
         self.append(&mut queue, rows);
@@ -78,7 +79,7 @@ impl Shown {
         self.handover.changed.notify_all();
     }
 
-    /// Whether there is nobody to show anything to any more.
+    /// Whether stdout has failed, so that nothing can be shown any more.
     pub(super) fn has_failed(&self) -> bool {
         self.handover.lock().failed.is_some()
     }

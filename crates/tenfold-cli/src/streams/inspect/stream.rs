@@ -22,7 +22,7 @@ use crate::words::{Level, ProgressLine, Words};
 /// How long a signal can go unnoticed.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long bytes of a connection may take to come that would explain it: those behind the break, or
+/// How long bytes of a connection may take to come that would explain it: those after the break, or
 /// enough to guess the framing.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -96,7 +96,7 @@ impl Stream {
         }
     }
 
-    /// The first bytes, as many as it takes to guess; and whether the stream ends behind them.
+    /// The first bytes, as many as it takes to guess; and whether the stream ends with them.
     fn sample(&mut self, stop: &Stop) -> Result<(Vec<u8>, bool), Failure> {
         let mut sample = vec![0; BEGINNING];
         let (mut have, mut ended, mut waiting) = (0, false, Instant::now());

@@ -96,7 +96,7 @@ impl Track {
         self.broken = ended.err();
     }
 
-    /// Bytes that follow the break, up to a few, and whether the stream ends behind them.
+    /// Bytes that follow the break, up to a few, and whether the stream ends with them.
     pub(crate) fn look_further(&mut self, bytes: &[u8], ended: bool) {
         self.bytes += bytes.len() as u64;
         self.walker.look_further(bytes, ended);

@@ -43,8 +43,8 @@ enum Report {
 }
 
 impl Senders {
-    /// Serves everybody who connects. Each sender's messages are handed over in batches of whole
-    /// ones, so those of different senders stand behind each other and never inside.
+    /// Serves every sender that connects. Each one's messages are handed over in batches of whole
+    /// ones, so messages of different senders come one after the other, and never one inside another.
     pub(crate) fn serve(self, listener: Listener) -> Result<(), Failure> {
         // Hundreds of senders are more than the usual limit may allow. With less it works as well.
         let _ = raise_fd_limit();
@@ -79,7 +79,7 @@ impl Senders {
             let (senders, report) = (self.clone(), report.clone());
             thread::spawn(move || {
                 let ended = senders.receive(stream, &report);
-                // Nobody listens any more when the count is reached.
+                // It fails when the count is reached, because the main thread has ended.
                 let _ = report.send(Report::Ended(peer, ended));
                 drop(slot);
             });
