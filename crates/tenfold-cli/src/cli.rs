@@ -130,7 +130,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if let Some(words) = bad_framing(error).or_else(|| serve::explain(error, &command())) {
         return complain(&words);
     }
-    // A closed stdout or stderr leaves nobody to be told.
+    // If stdout or stderr is closed, there is no place to say so.
     let _ = error.print();
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
@@ -152,7 +152,7 @@ pub(crate) fn command() -> clap::Command {
         .after_help(format!("Exit codes:\n{codes}"))
 }
 
-/// A framing that is none, with a finger on the character.
+/// What is wrong with the line of a framing, with a finger on the character.
 fn bad_framing(error: &clap::Error) -> Option<String> {
     let framing = error.source()?.downcast_ref::<FramingError>()?;
     let Some(ContextValue::String(line)) = error.get(ContextKind::InvalidValue) else {

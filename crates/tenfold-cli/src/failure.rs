@@ -7,7 +7,7 @@ use std::fmt;
 pub(crate) enum Failure {
     /// The arguments contradict each other.
     Usage(String),
-    /// There is nobody at the address.
+    /// Nothing accepts connections at the address.
     Connect(String),
     /// The data does not follow the framing, or a message cannot be framed.
     Framing(String),
@@ -17,7 +17,7 @@ pub(crate) enum Failure {
     TimedOut(String),
     /// The person at the terminal has had enough.
     Interrupted,
-    /// Whoever read stdout went away. That is no mistake of anybody's: `recv | head`.
+    /// The reader of stdout went away, as in `recv | head`. That is not a mistake, and nothing is said.
     OutputClosed,
     /// Everything else: the machine's fault, or a goal that was not reached.
     Other(String),

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 /// A signal that asks to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// SIGINT: somebody pressed ctrl-c.
+    /// SIGINT: a person pressed ctrl-c.
     Interrupt,
     /// SIGTERM: a supervisor wants an orderly end.
     Terminate,
@@ -26,10 +26,10 @@ pub(crate) enum Signal {
 /// Held while something is written that must not be torn.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// What a process that ends without dropping anything would leave behind.
+/// Files that a process would leave there if it ended without dropping anything.
 static LEFT_BEHIND: Mutex<Vec<SocketFile>> = Mutex::new(Vec::new());
 
-/// How long a signal waits for a write that does not end, because nobody takes its bytes.
+/// How long a signal waits for a write that does not end, because its reader takes no bytes.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The first signal, for a loop that looks and for a task that waits. The second one ends the process at

@@ -98,7 +98,7 @@ impl Words {
         }
     }
 
-    /// What a person wants to know who asked with `-v`.
+    /// What a person wants to know after asking with `-v`.
     pub(crate) fn detail(&self, words: impl Display) {
         if self.0.level >= Level::Detailed {
             self.line(&words.to_string());

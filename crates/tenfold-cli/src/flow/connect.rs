@@ -148,8 +148,8 @@ pub(crate) fn peer_name(stream: &Stream) -> String {
     }
 }
 
-/// The other side, as somebody who is only sent something. What it sends itself is read and thrown
-/// away, so that it can neither block us nor turn our end into a reset.
+/// The other side of a connection on which we only send. What it sends itself is read and thrown away:
+/// bytes that we left unread would block it, and would turn our end of the stream into a reset.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     stream: Stream,

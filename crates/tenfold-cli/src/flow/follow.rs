@@ -1,4 +1,4 @@
-//! `--follow`: a file that grows, and is renamed, cut and made anew while it does, as `tail -F` has it.
+//! `--follow`: a file that grows, and is renamed, cut and made again while it does, as `tail -F` has it.
 //!
 //! It is looked at every [`EVERY`]. Notifications of the system would come sooner, but there are
 //! none of changes that other machines make to a shared file, and they too have to be checked by
@@ -25,7 +25,7 @@ pub(crate) struct Followed {
     file: Option<File>,
     /// How much of the file was read.
     read: u64,
-    /// It was said that there is none.
+    /// A person was told that there is no such file.
     is_missing: bool,
 }
 
@@ -40,7 +40,7 @@ impl Followed {
         }
     }
 
-    /// Waits for bytes. 0 is the end of one file, behind which another one begins: a file was cut,
+    /// Waits for bytes. 0 is the end of one file, after which another one begins: a file was cut,
     /// or there is a new one under the name, and the old one is read to its end.
     pub(crate) fn read(&mut self, space: &mut [u8]) -> Result<usize, Failure> {
         loop {

@@ -90,7 +90,7 @@ impl Format {
                 }
                 Event::Data(piece) => self.payload(piece, out),
                 Event::End => self.end(out),
-                // Marks are no messages; the others have no bytes.
+                // Marks are not messages; the others have no bytes.
                 _ => {}
             },
         }

@@ -23,7 +23,7 @@ pub(crate) struct Input {
     timeout: Option<Duration>,
     /// One file has ended, and another one begins.
     is_break: bool,
-    /// A FIFO that nobody may have opened for writing yet.
+    /// A FIFO, which a writer may not have opened yet.
     awaits_writer: bool,
 }
 
@@ -139,7 +139,7 @@ impl Input {
         }
     }
 
-    /// The failure of who waits since `start`, if the patience of `--timeout` is over.
+    /// The failure of a command that has waited since `start`, if that is longer than `--timeout`.
     pub(crate) fn overdue(&self, start: Instant) -> Option<Failure> {
         let timeout = self.timeout.filter(|time| start.elapsed() >= *time)?;
         Some(self.timed_out(timeout))

@@ -22,7 +22,8 @@ pub(crate) fn address_in(from: &OsStr) -> Result<Option<Address>, Failure> {
     }
 }
 
-/// A file. If there is none, perhaps an address was meant.
+/// A file. If there is no such file, an address with a mistake in it may have been meant, and the error
+/// says what is wrong with that, too.
 pub(crate) fn open_file(from: &OsStr) -> Result<Input, Failure> {
     Input::file_or_stdin(from.as_ref()).map_err(|failure| match from.to_str().map(Address::parse) {
         Some(Err(error)) if !Path::new(from).exists() => {

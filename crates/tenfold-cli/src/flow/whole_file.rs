@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io, process};
 
-/// Writes a file under another name, and then renames it: whoever looks sees the old text or the
-/// new one, and never a part.
+/// Writes a file under another name, and then renames it: a program that reads it
+/// sees the old text or the new one, and never a part.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let temporary = beside(path);
     fs::write(&temporary, text)

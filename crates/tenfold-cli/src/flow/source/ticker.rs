@@ -67,7 +67,7 @@ impl Source for Ticker {
             Some(due) => {
                 thread::sleep(due.saturating_duration_since(now));
                 // Counted from the plan, so that it does not drift; after a long pause it starts
-                // anew and does not make up for what was missed.
+                // again and does not make up for what was missed.
                 self.due = Some((due + self.every).max(Instant::now()));
             }
         }

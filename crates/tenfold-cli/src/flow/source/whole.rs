@@ -47,7 +47,7 @@ impl Whole {
         }
     }
 
-    /// Reads on behind the first `keep` bytes, which leads to `more`, or at the end to `end`.
+    /// Reads on after the first `keep` bytes, which leads to `more`, or at the end to `end`.
     fn read(&mut self, keep: usize, more: State, end: State) -> Result<State, Failure> {
         self.bytes.resize(keep + CHUNK, 0);
         let n = self.input.read(&mut self.bytes[keep..])?;
