@@ -44,7 +44,7 @@ impl Default for Lengths {
 }
 
 impl Lengths {
-    /// Counts what is a message.
+    /// Counts this, if it is a message.
     pub fn note(&mut self, found: Found<'_>) {
         if let Found::Message(frame, _) = found {
             self.add(frame.length);

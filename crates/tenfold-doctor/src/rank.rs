@@ -43,7 +43,7 @@ pub struct Ranked {
     says: Option<Says>,
 }
 
-/// What was found of a protocol, beside its framing.
+/// What the messages show of a protocol, beside its framing.
 #[derive(Clone, Copy, Debug)]
 struct Says {
     words: &'static str,

@@ -113,7 +113,7 @@ impl Followed {
             Err(error) => return Err(error),
         };
         if identity(&named) != identity(&file.metadata()?) {
-            // What was written between the end and the look is read as well.
+            // Bytes that were written after the end was read and before the file was looked at are read, too.
             let read = file.read(space)?;
             if read > 0 {
                 return Ok(Step::Read(read));

@@ -80,7 +80,7 @@ impl Input {
         Ok(input)
     }
 
-    /// What stands under a name, now and later.
+    /// The file that has a name, now and later.
     pub(crate) fn followed(path: PathBuf, words: &Words) -> Self {
         let name = path.display().to_string();
         Self::new(From::Followed(Box::new(Followed::new(path, words))), name)

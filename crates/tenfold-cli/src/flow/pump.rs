@@ -90,7 +90,7 @@ impl<O: Output> Sink<O> {
         if !self.is_empty() && !self.is_broken {
             let bytes = self.batch.len() as u64;
             let taken = self.output.take(&mut self.batch, self.in_batch);
-            // What has failed once is not tried again, as if nothing had been.
+            // An output that has failed once gets nothing more: a part of a message may be missing in it.
             self.is_broken = taken.is_err();
             taken?;
             self.bytes += bytes;
@@ -120,7 +120,7 @@ pub(crate) fn pump<O: Output>(
     }
 }
 
-/// Carries what is there without waiting.
+/// Carries the messages that are there without waiting.
 fn carry_ready<O: Output>(
     source: &mut (impl Source + ?Sized),
     sink: &mut Sink<O>,

@@ -81,7 +81,7 @@ impl Send {
         let goal = Goal::new(self.count);
         let sent = pump(&mut *source, &mut sink, &goal, words);
         let (messages, bytes) = (sink.messages(), sink.bytes());
-        // Also after a failure, so that what was sent before arrives.
+        // Also after a failure, so that the messages before it arrive.
         let closed = sink.into_output().close();
         let result = sent.and(closed).and_then(|()| goal.check("the stream"));
         if self.json {

@@ -36,7 +36,7 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     findings
 }
 
-/// What can be told by bytes that no text has.
+/// What bytes tell that no text has.
 fn by_bytes(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
     const ZEROS: usize = 16;
     if bytes.len() >= ZEROS && bytes.iter().all(|byte| *byte == 0) {

@@ -48,7 +48,7 @@ pub struct Finding {
     pub kind: &'static str,
     /// One or two sentences for people.
     pub says: String,
-    /// From 0 to 100: what is likelier is shown first.
+    /// From 0 to 100: the likelier finding is shown first.
     pub certainty: u8,
     /// A framing that would have worked, if one was found.
     pub works: Option<Works>,
@@ -87,7 +87,7 @@ pub fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
     findings.extend(one_frame::find(scene));
     findings.extend(looks::find(scene));
     findings.extend(cut(scene));
-    // What is sure makes what could be chance superfluous.
+    // A finding that could be chance is left out where another one is sure.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.certainty));
     drop_lines_of_others(&mut findings);
     let surest = findings.first().map_or(0, |finding| finding.certainty);

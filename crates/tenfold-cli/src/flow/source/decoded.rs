@@ -13,17 +13,17 @@ use crate::flow::input::Input;
 pub(crate) struct Decoded {
     input: Input,
     decoder: Decoder,
-    /// What is decoded, and how, for the next file where files follow each other.
+    /// The framing, for the next file where files follow each other.
     side: Side,
     limits: Limits,
-    /// What stands at the end without its delimiter is a message too.
+    /// Bytes at the end without a delimiter are a message, too.
     keeps_rest: bool,
     /// A message has begun in pieces and not ended.
     inside: bool,
     end: Ending,
     /// Behind that end another file begins.
     is_break: bool,
-    /// What stands at the end without its delimiter.
+    /// The bytes at the end without a delimiter.
     rest: Vec<u8>,
 }
 
@@ -42,7 +42,7 @@ enum Ending {
 /// where they are accepted, come in pieces.
 const WHOLE: u64 = DEFAULT_LIMIT;
 
-/// How long to wait for the bytes that show what is sent instead of a header.
+/// How long to wait for the bytes after a bad header that show which protocol they are of.
 const EVIDENCE: Duration = Duration::from_millis(100);
 
 impl Decoded {
@@ -94,7 +94,7 @@ impl Decoded {
         self.is_break = false;
     }
 
-    /// What is left to give when the input has ended and the rest is kept.
+    /// The last event, when the input has ended and the rest is kept.
     fn give_rest(&mut self) -> Option<Event<'_>> {
         let (event, end) = match (self.end, self.inside) {
             (Ending::Rest, false) => (Some(Event::Message(&self.rest)), Ending::Reached),

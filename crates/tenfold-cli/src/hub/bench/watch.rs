@@ -57,7 +57,7 @@ impl Plan {
                 // It fails only if the task that waited for it has given up.
                 let _ = ready.send(());
             }
-            // What was read at once has come at once.
+            // Messages of one read have come at the same time.
             let now = self.start.elapsed();
             seen.take(&event, now);
             while let Some(event) = subscriber.buffered_event() {
@@ -90,7 +90,7 @@ impl Seen {
         }
     }
 
-    /// What was wrong, when each publisher has sent so many.
+    /// What is wrong with the messages that came, if each publisher has sent so many.
     pub(super) fn faults(&self, sent: &[u64]) -> Faults {
         let mut faults = self.faults;
         for (sequence, sent) in self.sequences.iter().zip(sent) {

@@ -48,7 +48,7 @@ pub(super) fn text(stats: &Stats, is_json: bool) -> String {
     text
 }
 
-/// What is not in the table.
+/// Notes about numbers that are not in the table.
 pub(super) fn note(stats: &Stats, words: &Words) {
     if stats.waiting > 0 {
         words.note(format_args!(

@@ -230,7 +230,7 @@ impl Pub {
                 self.bounded(publisher.send(message)).await?;
             }
         }
-        // What came before a mistake in the input is to arrive.
+        // Messages that came before a mistake in the input are still published.
         let input = match batches.result() {
             Ok(()) => self.check_history(publisher.sent(), *known),
             mistake => mistake,
@@ -306,7 +306,7 @@ impl Pub {
         }
     }
 
-    /// After SIGTERM what was read is still delivered; that it was is what the exit code says.
+    /// After SIGTERM the messages that were read are still delivered, and the exit code says whether they were.
     async fn judge(&self, outcome: Outcome, publisher: &mut Publisher) -> Result<(), Failure> {
         match outcome {
             Outcome::Complete(result) => result,

@@ -65,7 +65,7 @@ pub(super) struct Running {
 }
 
 impl DataOptions {
-    /// Whoever says what is kept on disk has to say where.
+    /// The options about what is kept on disk need `--data`, which says where.
     pub(super) fn check(&self, settings: &Settings) -> Result<(), Failure> {
         if self.data.is_some() || self.retain.is_empty() {
             return Ok(());

@@ -52,7 +52,7 @@ impl PlainPort {
     }
 }
 
-/// What is for plain ports that send needs one.
+/// The options for plain ports that send need such a port.
 pub(super) fn check_plain_options(plain: &[PlainPort], settings: &Settings) -> Result<(), Failure> {
     if plain.iter().any(PlainPort::sends) {
         return Ok(());

@@ -235,7 +235,7 @@ impl Printing {
                 self.outages.connected(&place);
             }
             Event::Disconnected(notice) => {
-                // What came before it can be seen before it is told.
+                // Messages that came before the outage are printed before the person is told of it.
                 self.sink.flush()?;
                 self.outages.disconnected(notice);
             }

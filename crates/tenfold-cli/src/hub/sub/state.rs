@@ -15,7 +15,7 @@ use crate::flow::whole_file;
 #[derive(Debug)]
 pub(super) struct StateFile {
     file: Option<(PathBuf, ChannelName)>,
-    /// What stands in it.
+    /// The line that the file has.
     place: Option<(Epoch, u64)>,
     written: Instant,
 }

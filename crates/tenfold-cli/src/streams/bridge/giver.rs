@@ -39,7 +39,8 @@ pub(super) enum Next<'a> {
 pub(super) struct Frames {
     reader: Reader<Bytes>,
     name: String,
-    /// What stands unread when it is closed can cost the other side what is on its way.
+    /// A socket that is closed with unread bytes sends a reset, and the other side can lose bytes that are
+    /// on their way to it.
     is_socket: bool,
     ended: bool,
 }
@@ -99,7 +100,7 @@ impl Giver {
         }))
     }
 
-    /// Waits for what comes next. Dropped, it has lost nothing.
+    /// Waits for the next event. A wait that is given up loses nothing.
     pub(super) async fn next(&mut self) -> Result<Next<'_>, Failure> {
         match self {
             Self::Frames(frames) => frames.next().await,
@@ -108,7 +109,7 @@ impl Giver {
         }
     }
 
-    /// What comes next, if it is there already; else the end of what is ready.
+    /// The next event, if it is there already, and else [`Next::End`].
     pub(super) fn ready(&mut self) -> Next<'_> {
         match self {
             Self::Frames(frames) => frames.ready(),

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 
 /// Carries messages from one end to the other, and ends the one when the other has ended.
 ///
-/// What is not yet taken waits where it is: at most one read and one batch are held, and the
+/// Messages that are not yet taken wait where they are: at most one read and one batch are held, and the
 /// message that is under way.
 pub(super) struct Lane {
     pub(super) giver: Giver,
@@ -25,7 +25,7 @@ pub(super) struct Lane {
 pub(super) struct Tally {
     messages: AtomicU64,
     steps: AtomicU64,
-    /// What is waited for is the giver, and not the taker.
+    /// The lane waits for the giver, and not for the taker.
     waits: AtomicBool,
 }
 
@@ -60,7 +60,7 @@ impl Lane {
     pub(super) async fn run(mut self, stop: watch::Receiver<bool>) -> Ended {
         let result = match self.carry(stop).await {
             Ok(()) => self.taker.finish().await,
-            // What came before a message that cannot be framed is good.
+            // The messages before one that cannot be framed are good.
             Err(Fault::Giver(failure) | Fault::Taker(failure @ Failure::Framing(_))) => {
                 // The first failure is the one to tell.
                 let _ = self.taker.finish().await;

@@ -137,7 +137,7 @@ impl Bridge {
         result
     }
 
-    /// What cannot be joined.
+    /// Refuses ends that cannot be joined.
     fn check(&self) -> Result<(), Failure> {
         let wrong = |words: &str| Err(Failure::Usage(words.to_owned()));
         match (&self.a, &self.b) {

@@ -18,7 +18,7 @@ use crate::signals::Stop;
 /// What the sessions of a bridge have in common.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
-    /// How long what was taken may need to be handed over, once there is to be an end.
+    /// How long it may take to hand over the messages that were taken, once the session is to end.
     pub(super) drain: Duration,
     /// After which silence in both directions a session ends.
     pub(super) timeout: Option<Duration>,
@@ -26,7 +26,7 @@ pub(super) struct Terms {
     pub(super) stop: Stop,
 }
 
-/// What a session was.
+/// What a session has done, and how it ended.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) result: Result<(), Failure>,
@@ -236,7 +236,7 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// What is said when a command has exited and its output does not end.
+/// The failure of a command that has exited, and whose output does not end.
 fn held(child: Option<&Child>, drain: Duration) -> Failure {
     let name = child.map_or("the command", Child::name);
     Failure::TimedOut(format!(

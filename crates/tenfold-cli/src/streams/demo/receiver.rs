@@ -30,7 +30,7 @@ pub(super) struct Arrival {
 }
 
 impl Receiver {
-    /// Takes what is there.
+    /// Takes the bytes that have come.
     pub(super) fn greedy(report: Sender<Report>) -> Self {
         Self {
             name: 'A',

@@ -37,7 +37,7 @@ const CHUNK: usize = 64 * 1024;
 /// Connections at once: each has two threads, and up to five open files. More wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// How long the end waits for what was passed on to be looked at.
+/// How long the end of the command waits until all bytes that were passed on have been shown.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all connections share.
@@ -181,7 +181,7 @@ impl Proxy {
             if read == 0 {
                 let _ = to.shutdown(Shutdown::Write);
             } else if to.write_all(bytes).is_err() {
-                // The receiver takes no bytes any more, so these have not passed. What comes back still does.
+                // The receiver takes no bytes any more, so these have not passed. Bytes of the other direction still do.
                 let _ = from.shutdown(Shutdown::Read);
                 continue;
             }
@@ -200,7 +200,8 @@ impl Proxy {
         }
     }
 
-    /// Records what was passed on; nothing is the end. What passes goes on also when that fails.
+    /// Records bytes that were passed on; no bytes are the end of the direction. If that fails, the proxy
+    /// goes on without a recording.
     fn record(&self, who: Who, bytes: &[u8]) {
         let Some(recorder) = &self.recorder else {
             return;
@@ -217,7 +218,7 @@ impl Proxy {
         }
     }
 
-    /// Shows what was passed on; nothing is the end.
+    /// Shows bytes that were passed on; no bytes are the end of the direction.
     fn look(&self, track: &mut Track, who: Who, bytes: &[u8]) {
         let stamp = Stamp::now();
         let mut sheet = lock(&self.sheet);
@@ -253,7 +254,7 @@ impl Proxy {
     }
 }
 
-/// What has begun and not ended.
+/// Connections and reads that have begun and not ended.
 #[derive(Debug, Default)]
 struct UnderWay {
     count: Mutex<Count>,

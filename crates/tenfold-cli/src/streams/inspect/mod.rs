@@ -1,18 +1,15 @@
 //! `tenfold inspect`: the framing doctor.
 //!
-//! What is decided here takes bytes and gives findings, and does no I/O:
+//! The crate `tenfold_doctor` finds frames, and the causes of broken ones. This module shows what it
+//! finds, and reads the bytes:
 //!
 //! ```text
-//!   window, walker   the bytes at hand, and the frames in them
-//!   trial, rank      how well a framing explains bytes, and which one does best
-//!   signatures       what the messages of a protocol look like
-//!   diagnosis/       why a stream breaks
-//!   rows, preview, dump, lengths, report, paint      all of that as text or JSON
-//!   track            one direction of a stream: the walker, and what it writes
+//!   track                               one direction of a stream: the walker, and its rows
+//!   rows, preview, dump, report, paint  frames and findings as text or JSON
+//!   sheet, shown                        the way of rows to stdout
+//!   stream, between, recording          where bytes come from: a file, stdin or a connection; a
+//!                                       proxy; and the files that the proxy wrote
 //! ```
-//!
-//! What drives them: `stream` (a file, stdin or a connection), `between` (a proxy), and
-//! `recording` (what the proxy wrote down).
 
 mod between;
 mod dump;
@@ -77,7 +74,7 @@ pub(crate) struct Inspect {
     between: Option<Vec<Address>>,
 
     /// Write what passes into this new directory: both streams of each connection, with times
-    // What is required is not, for clap, where it conflicts with what is there.
+    // `requires` alone is not enough: clap drops a requirement that conflicts with an argument that is given.
     #[arg(long, value_name = "DIR", requires = "between", conflicts_with_all = ["from", "listen"])]
     record: Option<PathBuf>,
 
@@ -168,7 +165,7 @@ impl Inspect {
         )
     }
 
-    /// Opens what has one direction.
+    /// Opens a file, stdin or a connection: an input of one direction.
     fn open(&self, from: &OsStr, words: &Words) -> Result<(Input, Reading, bool), Failure> {
         let timeout = self.peer.timeout;
         let (input, side) = if let Some(address) = &self.peer.listen {

@@ -12,7 +12,7 @@ pub(crate) fn put(head: &[u8], more: bool, width: usize, out: &mut String) {
             let before = out.len();
             match char {
                 '\\' => out.push_str("\\\\"),
-                // What has no width or changes the direction of the text would mislead.
+                // Characters without a width, or that change the direction of the text, would mislead.
                 '\0' => out.push_str("\\0"),
                 '\n' | '\r' | '\t' => out.extend(char.escape_default()),
                 '\u{1}'..='\u{7f}' if char.is_control() => {

@@ -88,7 +88,7 @@ impl<'a> Broken<'a> {
         {
             return message[..message.len().min(SHOWN)].to_vec();
         }
-        // One of the first steps, or it begins before what is at hand.
+        // The message is framed by one of the first steps, or begins before the bytes at hand.
         let start = last.offset + last.size - last.length.min(last.size);
         let end = start + last.length.min(SHOWN as u64);
         excerpt.between(start, end).to_vec()

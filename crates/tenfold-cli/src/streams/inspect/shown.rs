@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::flow::output::Stdout;
 use crate::numbers::counted;
 
-/// Bytes that wait to be read. What comes while there are more is counted, and not shown.
+/// How many bytes may wait for the reader of stdout. Rows that come while there are more are counted, and
+/// not shown.
 const MOST: usize = 16 << 20;
 
 /// How long the end of the command waits for the reader of stdout.

@@ -241,7 +241,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Says what is left to say.
+    /// Writes the summary, or the one message that was wanted.
     fn finish(&self, track: &mut Track, sheet: &mut Sheet) -> Result<(), Failure> {
         match self.found {
             Some(frame) => {

@@ -19,7 +19,7 @@ use crate::flow::source::{Decoded, Limits};
 use crate::signals;
 use crate::words::Words;
 
-/// What is the same for all senders.
+/// The options that hold for all senders.
 #[derive(Clone, Debug)]
 pub(crate) struct Senders {
     pub(crate) side: Side,
