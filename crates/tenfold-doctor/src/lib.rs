@@ -59,3 +59,8 @@ pub use numbers::{counted, grouped};
 pub use rank::{Ranked, WORTH_NAMING, rank};
 pub use trial::{Trial, TrialEnd};
 pub use walker::{Found, Frame, SHOWN, WHOLE, Walker};
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

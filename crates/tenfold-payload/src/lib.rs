@@ -98,3 +98,8 @@ pub use problem::Problem;
 
 /// Values are nested no deeper than this: functions that call themselves read and write them.
 pub const MAX_DEPTH: usize = 128;
+
+/// The example of the README.
+#[cfg(all(doctest, feature = "msgpack"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
