@@ -7,7 +7,7 @@ use tenfold::protocol::{ProducerId, Refusal};
 
 use crate::block::Block;
 use crate::channel::Channel;
-use crate::producers::{Claim, Fenced, Progress};
+use crate::producers::{Claim, ClaimProgress, Fenced};
 use crate::registry::Visit;
 use crate::tail::NotAppended;
 use crate::ticket::Ticket;
@@ -89,13 +89,13 @@ impl Appender {
     }
 
     /// How far what was appended is.
-    pub(crate) fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> ClaimProgress {
         self.claim.progress()
     }
 
     /// Waits until it is further than this; for who is `ending` it is further, too, once nothing is on
     /// its way.
-    pub(crate) async fn moved(&self, seen: Progress, ending: bool) {
+    pub(crate) async fn moved(&self, seen: ClaimProgress, ending: bool) {
         self.claim.moved(seen, ending).await;
     }
 

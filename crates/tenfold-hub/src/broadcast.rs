@@ -39,12 +39,12 @@ use crate::tail::Tail;
 /// ```
 #[derive(Debug)]
 pub struct Broadcast {
-    shared: Arc<Shared>,
+    shared: Arc<BroadcastState>,
     accepting: JoinSet<()>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct BroadcastState {
     tail: Tail,
     options: Options,
     counters: Arc<Counters>,
@@ -58,7 +58,7 @@ impl Broadcast {
         listeners: impl IntoIterator<Item = Listener>,
         options: Options,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(BroadcastState {
             tail: Tail::new(options.capacity, options.when_slow),
             counters: Arc::default(),
             clients: Present::default(),
@@ -113,7 +113,7 @@ impl Drop for Broadcast {
 }
 
 /// A broadcast, for those who accept.
-struct Door(Arc<Shared>);
+struct Door(Arc<BroadcastState>);
 
 impl Host for Door {
     fn serve(&self, client: (Socket, Peer), place: Option<OwnedSemaphorePermit>) {

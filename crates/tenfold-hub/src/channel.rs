@@ -12,10 +12,10 @@ use crate::block::Block;
 use crate::cursor::Cursor;
 use crate::frames::behind;
 use crate::history::History;
+use crate::ledger::{Entry, Ledger, NotThere};
 use crate::producers::{Claim, Producers};
 use crate::tail::NotAppended;
 use crate::tail::Tail;
-use crate::window::{Entry, NotThere, Window};
 
 /// A named, ordered sequence of messages.
 ///
@@ -155,8 +155,8 @@ impl Channel {
         epoch: Option<Epoch>,
     ) -> Result<Entered, Refusal> {
         let publishers = self.publishers.load(Relaxed);
-        let entered = self.tail.with(|window| {
-            let (first, next) = (history.channel.first(), window.next_seq());
+        let entered = self.tail.with(|ledger| {
+            let (first, next) = (history.channel.first(), ledger.next_seq());
             if epoch.is_some_and(|epoch| epoch != self.epoch) {
                 return Err(self.another_epoch(first));
             }
@@ -166,7 +166,7 @@ impl Channel {
                 Position::Last => next.saturating_sub(1),
                 Position::Newest(count) => next.saturating_sub(count).max(first),
                 Position::Seq(seq) => seq,
-                Position::At(time) => match window.seq_at(time) {
+                Position::At(time) => match ledger.seq_at(time) {
                     Some(seq) => seq,
                     None => return Ok((Err(time), first, next)),
                 },
@@ -177,11 +177,11 @@ impl Channel {
             if seq > next {
                 return Err(not_there(NotThere::Future, first, next));
             }
-            if seq < window.first_seq() {
-                return Ok((Ok((seq, Window::outside(seq), None)), first, next));
+            if seq < ledger.first_seq() {
+                return Ok((Ok((seq, Ledger::outside(seq), None)), first, next));
             }
-            let Entry { from, place, head } = window.entry(seq);
-            window.enter_at(place);
+            let Entry { from, place, head } = ledger.entry(seq);
+            ledger.enter_at(place);
             Ok((Ok((from, place, head)), first, next))
         });
         let (found, first, next) = entered?;
@@ -200,7 +200,7 @@ impl Channel {
             head: head.map_or_else(Block::default, |(block, messages)| behind(&block, messages)),
             cursor: Cursor::entered(self.tail.clone(), place),
         };
-        Ok(if place == Window::outside(from) {
+        Ok(if place == Ledger::outside(from) {
             Entered::Files(subscription)
         } else {
             Entered::Tail(subscription)
@@ -229,15 +229,15 @@ impl Channel {
         epoch: Option<Epoch>,
     ) -> Result<Subscription, Refusal> {
         let publishers = self.publishers.load(Relaxed);
-        let entered = self.tail.with(|window| {
-            let (first, next) = (window.first_seq(), window.next_seq());
+        let entered = self.tail.with(|ledger| {
+            let (first, next) = (ledger.first_seq(), ledger.next_seq());
             if epoch.is_some_and(|epoch| epoch != self.epoch) {
                 return Err(self.another_epoch(first));
             }
-            let entry = window
+            let entry = ledger
                 .find(from)
                 .map_err(|problem| not_there(problem, first, next))?;
-            window.enter_at(entry.place);
+            ledger.enter_at(entry.place);
             Ok((entry, first, next))
         });
         let (Entry { from, place, head }, first, next) = entered?;
@@ -326,7 +326,7 @@ impl Channel {
         let bytes = self.bytes();
         let (mut first, next) = self
             .tail
-            .with(|window| (window.first_seq(), window.next_seq()));
+            .with(|ledger| (ledger.first_seq(), ledger.next_seq()));
         let mut storage = "memory";
         if let Some(History { channel, .. }) = self.history.as_deref() {
             (first, storage) = (channel.first(), "log");
@@ -342,17 +342,17 @@ impl Channel {
 
     /// How many messages were committed since the start, and the bytes of those that are kept.
     pub(crate) fn size(&self) -> (u64, u64) {
-        (self.tail.with(|window| window.appended()), self.bytes())
+        (self.tail.with(|ledger| ledger.appended()), self.bytes())
     }
 
     /// Bytes of the messages that are kept: those in the files, and those on their way there.
     fn bytes(&self) -> u64 {
         let Some(history) = &self.history else {
-            return self.tail.with(|window| window.bytes()) as u64;
+            return self.tail.with(|ledger| ledger.bytes()) as u64;
         };
-        self.tail.with(|window| {
+        self.tail.with(|ledger| {
             let (next, bytes) = history.channel.extent();
-            bytes + window.bytes_from(next) as u64
+            bytes + ledger.bytes_from(next) as u64
         })
     }
 

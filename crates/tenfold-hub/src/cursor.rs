@@ -1,8 +1,8 @@
 //! A subscriber's place in the tail.
 
 use crate::block::Block;
+use crate::ledger::{Entry, Ledger, Spot};
 use crate::tail::Tail;
-use crate::window::{Entry, Place, Window};
 
 /// Where a new cursor starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum Look {
 #[derive(Debug)]
 pub struct Cursor {
     tail: Tail,
-    place: Place,
+    place: Spot,
     skipped: u64,
 }
 
@@ -51,12 +51,12 @@ impl Cursor {
     pub(crate) const MAX_BLOCKS: usize = 64;
 
     pub(crate) fn new(tail: Tail, start: Start) -> Self {
-        let place = tail.with(|window| window.enter(start == Start::First));
+        let place = tail.with(|ledger| ledger.enter(start == Start::First));
         Self::entered(tail, place)
     }
 
     /// A cursor at a place that was entered.
-    pub(crate) fn entered(tail: Tail, place: Place) -> Self {
+    pub(crate) fn entered(tail: Tail, place: Spot) -> Self {
         Self {
             tail,
             place,
@@ -73,20 +73,20 @@ impl Cursor {
             place,
             skipped,
         } = self;
-        tail.with(|window| {
-            *skipped += window.skip(place);
-            if window.has_passed(*place) {
+        tail.with(|ledger| {
+            *skipped += ledger.skip(place);
+            if ledger.has_passed(*place) {
                 return Look::Passed;
             }
             let mut bytes = 0;
-            for block in window.blocks_from(*place).take(Self::MAX_BLOCKS) {
+            for block in ledger.blocks_from(*place).take(Self::MAX_BLOCKS) {
                 bytes += block.bytes().len();
                 blocks.push(block.clone());
                 if bytes >= Self::MAX_BYTES {
                     break;
                 }
             }
-            match (blocks.is_empty(), window.is_closed()) {
+            match (blocks.is_empty(), ledger.is_closed()) {
                 (false, _) => Look::Blocks,
                 (true, false) => Look::CaughtUp,
                 (true, true) => Look::Ended,
@@ -98,7 +98,7 @@ impl Cursor {
     pub fn advance(&mut self, begun: &[Block]) {
         if !begun.is_empty() {
             let Self { tail, place, .. } = self;
-            tail.with(|window| window.advance(place, begun));
+            tail.with(|ledger| ledger.advance(place, begun));
         }
     }
 
@@ -106,10 +106,10 @@ impl Cursor {
     pub async fn ready(&self) {
         let place = self.place;
         self.tail
-            .until_appended(|window| {
-                window.is_closed()
-                    || window.has_passed(place)
-                    || window.blocks_from(place).next().is_some()
+            .until_appended(|ledger| {
+                ledger.is_closed()
+                    || ledger.has_passed(place)
+                    || ledger.blocks_from(place).next().is_some()
             })
             .await;
     }
@@ -118,7 +118,7 @@ impl Cursor {
     pub fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
         let (tail, place) = (self.tail.clone(), self.place);
         async move {
-            tail.until_ending(|window| window.is_closed() || window.has_passed(place))
+            tail.until_ending(|ledger| ledger.is_closed() || ledger.has_passed(place))
                 .await;
         }
     }
@@ -126,12 +126,12 @@ impl Cursor {
     /// Goes on in the tail, if that has its next message; returns what comes before the place there.
     pub(crate) fn rejoin(&mut self) -> Option<Entry> {
         let Self { tail, place, .. } = self;
-        tail.with(|window| {
-            if place.seq < window.first_seq() || place.seq > window.next_seq() {
+        tail.with(|ledger| {
+            if place.seq < ledger.first_seq() || place.seq > ledger.next_seq() {
                 return None;
             }
-            let entry = window.entry(place.seq);
-            window.enter_at(entry.place);
+            let entry = ledger.entry(place.seq);
+            ledger.enter_at(entry.place);
             *place = entry.place;
             Some(entry)
         })
@@ -144,13 +144,13 @@ impl Cursor {
 
     /// Goes on at a seq that is to be found elsewhere. Only for a cursor that is there already.
     pub(crate) fn go_to(&mut self, seq: u64) {
-        self.place = Window::outside(seq);
+        self.place = Ledger::outside(seq);
     }
 
     /// Waits until the tail is closed.
     pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
         let tail = self.tail.clone();
-        async move { tail.until_ending(Window::is_closed).await }
+        async move { tail.until_ending(Ledger::is_closed).await }
     }
 
     /// The tail that it is a place in.
@@ -179,6 +179,6 @@ impl Tail {
 impl Drop for Cursor {
     fn drop(&mut self) {
         let place = self.place;
-        self.tail.with(|window| window.leave(place));
+        self.tail.with(|ledger| ledger.leave(place));
     }
 }

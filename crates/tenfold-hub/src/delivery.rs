@@ -10,13 +10,13 @@ use tenfold_log::{Frames, ReadError, Reader};
 
 use crate::block::Block;
 use crate::cursor::{Cursor, Look};
+use crate::file_block::{FileBlock, Parked};
 use crate::frames::{behind, front};
-use crate::history::{History, PORTION};
-use crate::holding::Place;
-use crate::portion::{Parked, Portion};
+use crate::history::{History, READ_SIZE};
+use crate::holding::NextSeq;
+use crate::ledger::Entry;
 use crate::socket::{Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
-use crate::window::Entry;
 
 /// A client's place, and what is left of the block that was begun.
 ///
@@ -31,13 +31,13 @@ pub(crate) struct Delivery {
     /// Where to go on when the tail has passed the cursor, if there is something.
     history: Option<Arc<History>>,
     /// What is kept for it, if publishers wait for slow subscribers.
-    held: Option<Place>,
+    held: Option<NextSeq>,
     /// The place there, as long as it is used.
     reader: Option<Reader>,
     /// What was read there, if the rest is of it.
-    portion: Option<Portion>,
+    file_block: Option<FileBlock>,
     /// The one before, when all of it is sent: its memory is for the next read.
-    spent: Option<Portion>,
+    spent: Option<FileBlock>,
     counters: Arc<Counters>,
     report: ClientReport,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Delivery {
 const COSTLY: usize = 1024 * 1024;
 
 /// What one attempt to write has led to.
-pub(crate) enum Step {
+pub(crate) enum Attempt {
     Wrote,
     CaughtUp,
     Blocked,
@@ -72,7 +72,7 @@ impl Delivery {
                 .and_then(|history| history.enter(cursor.seq())),
             history,
             reader: None,
-            portion: None,
+            file_block: None,
             spent: None,
             cursor,
             counters,
@@ -128,13 +128,13 @@ impl Delivery {
     }
 
     /// Writes once.
-    pub(crate) fn step(&mut self) -> io::Result<Step> {
+    pub(crate) fn attempt(&mut self) -> io::Result<Attempt> {
         let (look, blocks) = self.look();
         if self.rest.bytes().is_empty() {
             match look {
                 Look::Blocks => {}
-                Look::CaughtUp => return Ok(Step::CaughtUp),
-                Look::Ended => return Ok(Step::Done(End::Complete)),
+                Look::CaughtUp => return Ok(Attempt::CaughtUp),
+                Look::Ended => return Ok(Attempt::Done(End::Complete)),
                 Look::Passed => return Ok(self.read_on()),
             }
         }
@@ -155,33 +155,33 @@ impl Delivery {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
                 self.wrote(written, &blocks);
-                Ok(Step::Wrote)
+                Ok(Attempt::Wrote)
             }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Step::Blocked),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Step::Wrote),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Attempt::Blocked),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Attempt::Wrote),
             Err(e) => Err(e),
         }
     }
 
     /// Goes on where the tail has no more, or again where it has.
-    fn read_on(&mut self) -> Step {
+    fn read_on(&mut self) -> Attempt {
         let Some(history) = &self.history else {
-            return Step::Done(End::Slow);
+            return Attempt::Done(End::Slow);
         };
         let spent = self.spent.take();
         if let Some(Entry { head, .. }) = self.cursor.rejoin() {
             self.reader = None;
             self.rest =
                 head.map_or_else(Block::default, |(block, messages)| behind(&block, messages));
-            return Step::Wrote;
+            return Attempt::Wrote;
         }
         let seq = self.cursor.seq();
         let reader = self.reader.take().filter(|reader| reader.seq() == seq);
         let mut reader = reader.unwrap_or_else(|| history.channel.reader(seq));
-        if let Some(memory) = spent.and_then(Portion::into_memory) {
+        if let Some(memory) = spent.and_then(FileBlock::into_memory) {
             reader.reuse(memory);
         }
-        let result = reader.read_cached(PORTION);
+        let result = reader.read_cached(READ_SIZE);
         self.read(reader, result)
     }
 
@@ -194,7 +194,7 @@ impl Delivery {
     }
 
     /// Takes what was read.
-    pub(crate) fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Step {
+    pub(crate) fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Attempt {
         let first = self.cursor.seq();
         match result {
             Ok(frames) => {
@@ -206,36 +206,36 @@ impl Delivery {
                     block = front(&block, most);
                 }
                 let history = self.history.as_ref();
-                let place = history.and_then(|history| history.durable.portion());
-                self.portion = Some(Portion::new(block.clone(), first, place));
+                let place = history.and_then(|history| history.durable.keep());
+                self.file_block = Some(FileBlock::new(block.clone(), first, place));
                 self.rest = block;
                 self.cursor.pass(self.rest.messages());
                 self.note_place();
                 self.reader = Some(reader);
-                Step::Wrote
+                Attempt::Wrote
             }
             Err(ReadError::WouldBlock) => {
                 self.reader = Some(reader);
-                Step::Unread
+                Attempt::Unread
             }
-            Err(ReadError::Corrupt { .. } | ReadError::Io(_)) => Step::Done(End::Damaged),
-            Err(_) => Step::Done(End::Slow),
+            Err(ReadError::Corrupt { .. } | ReadError::Io(_)) => Attempt::Done(End::Damaged),
+            Err(_) => Attempt::Done(End::Slow),
         }
     }
 
     /// How long what was read from a file is kept while the client takes nothing.
     pub(crate) fn kept_for(&self) -> Option<Duration> {
-        self.portion.as_ref().map(Portion::kept_for)
+        self.file_block.as_ref().map(FileBlock::kept_for)
     }
 
     /// Keeps only the frame that was begun of what was read. The rest is read again when it is wanted.
     pub(crate) fn park(&mut self) {
-        if let Some(portion) = self.portion.take() {
+        if let Some(file_block) = self.file_block.take() {
             let Parked {
                 rest,
                 messages,
                 next,
-            } = portion.park(self.rest.bytes().len());
+            } = file_block.park(self.rest.bytes().len());
             let left = if rest.is_empty() { 0 } else { messages };
             self.report.messages += messages - left;
             self.counters.sent(messages - left, 0);
@@ -276,10 +276,10 @@ impl Delivery {
             begun += 1;
         }
         if begun > 0 {
-            self.portion = None;
+            self.file_block = None;
         } else if self.rest.bytes().is_empty() {
             self.rest = Block::default();
-            self.spent = self.portion.take();
+            self.spent = self.file_block.take();
         }
         self.cursor.advance(&blocks[..begun]);
         self.note_place();

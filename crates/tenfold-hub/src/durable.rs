@@ -19,7 +19,7 @@ pub(crate) struct Durable {
     /// Reads that wait for the disk.
     pub(crate) reads: Semaphore,
     /// Places for what was read and is kept for a while for a subscriber that takes nothing.
-    portions: Arc<Semaphore>,
+    kept: Arc<Semaphore>,
 }
 
 /// What is on its way to the disk, of all channels, in bytes: some batches, so that the next one is
@@ -27,8 +27,8 @@ pub(crate) struct Durable {
 const ON_ITS_WAY: usize = 64 << 20;
 /// Reads that wait for the disk at once. Each needs a thread, and a disk has a queue of its own.
 const READS: usize = 32;
-/// Portions that are kept at once, each of 256 KiB at the most, or one larger message.
-const PORTIONS: usize = 256;
+/// Blocks from files that are kept at once, each of 256 KiB at the most, or one larger message.
+const KEPT_BLOCKS: usize = 256;
 
 impl Durable {
     pub(crate) fn new(log: Log) -> Self {
@@ -36,13 +36,13 @@ impl Durable {
             log,
             on_its_way: OnItsWay::new(ON_ITS_WAY),
             reads: Semaphore::new(READS),
-            portions: Arc::new(Semaphore::new(PORTIONS)),
+            kept: Arc::new(Semaphore::new(KEPT_BLOCKS)),
         }
     }
 
-    /// A place for a portion, if there is one.
-    pub(crate) fn portion(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.portions).try_acquire_owned().ok()
+    /// A place to keep a block that was read from a file, if there is one.
+    pub(crate) fn keep(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.kept).try_acquire_owned().ok()
     }
 
     /// Whether somebody may begin to publish. Where there was no space, it is tried whether there is

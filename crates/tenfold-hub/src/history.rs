@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::block::Block;
 use crate::durable::Durable;
-use crate::holding::{Holding, Place};
+use crate::holding::{Holding, NextSeq};
 use crate::memory::{OnItsWay, Room};
 use crate::producers::Claim;
 use crate::tail::NotAppended;
@@ -33,7 +33,7 @@ const ON_ITS_WAY: usize = 8 << 20;
 /// A block up to this size, in bytes, is sooner written and synced than another thread is told to do it.
 const SMALL: usize = 16 * 1024;
 /// How much is read at once: as much as an index has an entry for.
-pub(crate) const PORTION: usize = 256 * 1024;
+pub(crate) const READ_SIZE: usize = 256 * 1024;
 
 /// How often somebody who takes nothing looks whether its place is still there. Retention itself looks
 /// as often.
@@ -67,7 +67,7 @@ impl History {
     }
 
     /// Keeps what a subscriber needs from a seq on, if publishers wait for slow ones.
-    pub(crate) fn enter(&self, seq: u64) -> Option<Place> {
+    pub(crate) fn enter(&self, seq: u64) -> Option<NextSeq> {
         let holding = self.holding.as_ref()?;
         Some(holding.enter(&*self.channel, seq))
     }
@@ -131,7 +131,7 @@ impl History {
         let _permit = self.durable.reads.acquire().await;
         let seq = reader.seq();
         let read = spawn_blocking(move || {
-            let result = reader.read(PORTION);
+            let result = reader.read(READ_SIZE);
             (reader, result)
         });
         read.await.unwrap_or_else(|error| {

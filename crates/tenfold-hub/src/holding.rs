@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::change::Change;
 
 /// The seq of a subscriber's next message.
-pub(crate) type Place = Arc<AtomicU64>;
+pub(crate) type NextSeq = Arc<AtomicU64>;
 
 /// Where the subscribers of a channel stand, and whether its publishers have to wait for them.
 ///
@@ -81,7 +81,7 @@ impl Holding {
     }
 
     /// The place of a subscriber, which is held from now on.
-    pub(crate) fn enter(&self, channel: &impl Held, seq: u64) -> Place {
+    pub(crate) fn enter(&self, channel: &impl Held, seq: u64) -> NextSeq {
         let place = Arc::new(AtomicU64::new(seq));
         let mut state = self.lock();
         state.places.push(Arc::downgrade(&place));

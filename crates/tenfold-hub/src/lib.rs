@@ -41,16 +41,16 @@ mod cursor;
 mod frames;
 mod idle;
 mod intake;
+mod ledger;
 mod tail;
 mod when_slow;
-mod window;
 
 // Sockets: accepting, and writing to one client what is after its cursor.
 mod accepting;
 mod acceptor;
 mod delivery;
 mod fd_limit;
-mod portion;
+mod file_block;
 mod socket;
 mod subscriber;
 

@@ -35,7 +35,7 @@ pub(crate) struct Claim {
 
 /// How far a claim is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub(crate) struct ClaimProgress {
     /// Nothing is on its way.
     pub(crate) is_settled: bool,
     /// Messages that are committed.
@@ -109,11 +109,11 @@ impl Claim {
     }
 
     /// How far it is.
-    pub(crate) fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> ClaimProgress {
         // In this order: once nothing is on its way, the rest does not change.
         let is_settled = self.in_flight.load(SeqCst) == 0;
         let committed = self.committed();
-        Progress {
+        ClaimProgress {
             is_settled,
             committed,
             accepted: self.accepted.load(SeqCst).max(committed),
@@ -170,7 +170,7 @@ impl Claim {
 
     /// Waits until it is further than this. Whether something is still on its way counts only for who
     /// is `ending`.
-    pub(crate) async fn moved(&self, seen: Progress, ending: bool) {
+    pub(crate) async fn moved(&self, seen: ClaimProgress, ending: bool) {
         self.is_ending.store(ending, SeqCst);
         self.until(|claim| {
             let mut progress = claim.progress();

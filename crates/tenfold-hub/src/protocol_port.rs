@@ -33,7 +33,7 @@ impl Connection {
                 self.refuse(&refusal, false).await;
             }
             // It has gone, or it has said nothing and ended: nobody listens.
-            Ok(Received::Part(_) | Received::Nothing) | Err(_) => {}
+            Ok(Received::Incomplete(_) | Received::Nothing) | Err(_) => {}
         }
     }
 
@@ -63,7 +63,7 @@ impl Connection {
                 read => read?,
             };
             match frame.received(read == 0) {
-                Received::Part(more) => frame = more,
+                Received::Incomplete(more) => frame = more,
                 received => return Ok(received),
             }
         }

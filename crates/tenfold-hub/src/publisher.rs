@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::appender::Appender;
 use crate::channel::Channel;
 use crate::memory::Allowance;
-use crate::producers::Progress;
+use crate::producers::ClaimProgress;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::refusals::{busy, fenced, not_stored, shutdown};
 use crate::shared::Shared;
@@ -36,7 +36,7 @@ pub(crate) struct Publisher {
     /// When a peer that does not take the last words is left.
     deadline: Option<Instant>,
     /// How far what was appended is, as far as it was looked at.
-    seen: Option<Progress>,
+    seen: Option<ClaimProgress>,
     /// Since when it waits for a share or a place.
     waits_since: Option<Instant>,
     /// The peer does not take anything any more.
@@ -335,7 +335,7 @@ impl Publisher {
 }
 
 /// Waits until there is something new to see.
-async fn moved(appender: &Appender, seen: Option<Progress>, ending: bool) {
+async fn moved(appender: &Appender, seen: Option<ClaimProgress>, ending: bool) {
     if let Some(seen) = seen {
         appender.moved(seen, ending).await;
     }

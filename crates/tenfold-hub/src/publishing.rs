@@ -10,7 +10,7 @@ use tenfold::{Encoder, Framing};
 
 use crate::block::Block;
 use crate::intake::Intake;
-use crate::producers::Progress;
+use crate::producers::ClaimProgress;
 use crate::refusals::bad_frame;
 
 /// What was received from a publisher, what it is told, and in which order.
@@ -193,7 +193,7 @@ impl Publishing {
     }
 
     /// How far what was received is, where it takes its time to be committed.
-    pub(crate) fn progressed(&mut self, progress: Progress) {
+    pub(crate) fn progressed(&mut self, progress: ClaimProgress) {
         let counts = match self.voice {
             Voice::Protocol(Acks::Memory) => progress.accepted,
             _ => progress.committed,

@@ -19,7 +19,7 @@ pub(crate) struct FirstFrame {
 #[derive(Debug)]
 pub(crate) enum Received {
     /// Not enough yet.
-    Part(FirstFrame),
+    Incomplete(FirstFrame),
     /// A request, and what was received behind it.
     Request(Request, Intake),
     /// None.
@@ -50,7 +50,7 @@ impl FirstFrame {
             self.intake.finish();
         }
         match self.intake.scan(1) {
-            Ok(0) => Received::Part(self),
+            Ok(0) => Received::Incomplete(self),
             Ok(_) => {
                 let frame = self.intake.take_block();
                 match Request::parse(&frame.bytes()[native::HEADER..]) {
@@ -74,11 +74,11 @@ mod tests {
         for (index, part) in parts.iter().enumerate() {
             frame.space().0.extend_from_slice(part);
             match frame.received(ended && index + 1 == parts.len()) {
-                Received::Part(more) => frame = more,
+                Received::Incomplete(more) => frame = more,
                 other => return other,
             }
         }
-        Received::Part(frame)
+        Received::Incomplete(frame)
     }
 
     #[test]

@@ -60,7 +60,7 @@ macro_rules! either {
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long a TCP peer may leave data unacknowledged, or its window shut, before the system ends
+/// How long a TCP peer may leave data unacknowledged, or its ledger shut, before the system ends
 /// the connection. It ends a peer that has vanished, but also one that is only stopped, so it is
 /// much longer than any pause of a client worth keeping.
 const USER_TIMEOUT: Duration = Duration::from_secs(600);
@@ -68,7 +68,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(600);
 /// The usual cap of a socket's send buffer, in bytes: one vectored write.
 pub(crate) const SEND_BUFFER: usize = 512 * 1024;
 
-/// Input is thrown away in portions, so that a client that sends without end gets no more than
+/// Input is thrown away a little at a time, so that a client that sends without end gets no more than
 /// its turn.
 pub(crate) const INPUT_PER_TURN: usize = 64 * 1024;
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::block::Block;
 use crate::cursor::Cursor;
-use crate::delivery::{Delivery, Step};
+use crate::delivery::{Attempt, Delivery};
 use crate::history::History;
 use crate::idle::Idle;
 use crate::socket::{Discarded, INPUT_PER_TURN, Peer, Socket};
@@ -75,11 +75,11 @@ impl Idle for Outgoing {
         };
         // The block, and perhaps one that has come since.
         for _ in 0..3 {
-            match delivery.step() {
-                Ok(Step::Wrote) => {}
-                Ok(Step::CaughtUp) => return true,
+            match delivery.attempt() {
+                Ok(Attempt::Wrote) => {}
+                Ok(Attempt::CaughtUp) => return true,
                 // It will meet the same by itself.
-                Ok(Step::Blocked | Step::Unread | Step::Done(_)) | Err(_) => return false,
+                Ok(Attempt::Blocked | Attempt::Unread | Attempt::Done(_)) | Err(_) => return false,
             }
         }
         false
@@ -154,12 +154,12 @@ impl Subscriber {
 
     async fn write_all(&mut self) -> io::Result<End> {
         loop {
-            let mut step = self.outgoing.lock().step()?;
-            if let Step::Unread = step {
-                step = self.read().await;
+            let mut attempt = self.outgoing.lock().attempt()?;
+            if let Attempt::Unread = attempt {
+                attempt = self.read().await;
             }
-            match step {
-                Step::Wrote | Step::Unread => {
+            match attempt {
+                Attempt::Wrote | Attempt::Unread => {
                     if let (Some(deadline), Drain::Silence(time)) = (&mut self.deadline, self.drain)
                     {
                         *deadline = Instant::now() + time;
@@ -167,20 +167,20 @@ impl Subscriber {
                     // A client that takes everything at once must not keep the thread.
                     tokio::task::consume_budget().await;
                 }
-                Step::CaughtUp if !self.enlisted => self.enlist(),
-                Step::CaughtUp => {
+                Attempt::CaughtUp if !self.enlisted => self.enlist(),
+                Attempt::CaughtUp => {
                     tokio::select! {
                         biased;
                         () = self.outgoing.woken.notified() => self.enlisted = false,
                         ready = self.socket.ready(self.input()) => self.listen(ready?)?,
                     }
                 }
-                Step::Blocked => {
+                Attempt::Blocked => {
                     if let Some(end) = self.wait_for_room().await? {
                         return Ok(end);
                     }
                 }
-                Step::Done(end) => return Ok(end),
+                Attempt::Done(end) => return Ok(end),
             }
         }
     }
@@ -194,9 +194,9 @@ impl Subscriber {
     }
 
     /// Reads what comes next from the disk.
-    async fn read(&mut self) -> Step {
+    async fn read(&mut self) -> Attempt {
         let Some((history, reader)) = self.outgoing.lock().unread() else {
-            return Step::Wrote;
+            return Attempt::Wrote;
         };
         let (reader, result) = history.read(reader).await;
         self.outgoing.lock().read(reader, result)

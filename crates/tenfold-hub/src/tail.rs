@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use crate::block::Block;
 use crate::change::Change;
 use crate::idle::{Idle, IdleList};
+use crate::ledger::{Keep, Ledger};
 use crate::producers::{Claim, Fenced};
 use crate::when_slow::WhenSlow;
-use crate::window::{Keep, Window};
 
 /// A bounded deque of blocks. Clones are handles to the same tail.
 ///
@@ -38,12 +38,12 @@ use crate::window::{Keep, Window};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tail {
-    shared: Arc<Shared>,
+    state: Arc<TailState>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    window: Mutex<Window>,
+struct TailState {
+    ledger: Mutex<Ledger>,
     appended: Change,
     idle: IdleList,
     ending: Change,
@@ -96,15 +96,15 @@ impl Tail {
     ///
     /// Blocks that every cursor has begun to send are not kept.
     pub fn new(capacity: usize, when_slow: WhenSlow) -> Self {
-        Self::with_window(
-            Window::new(capacity, when_slow, Keep::Unsent),
+        Self::with_ledger(
+            Ledger::new(capacity, when_slow, Keep::Unsent),
             Arc::default(),
         )
     }
 
     /// A tail that keeps what it can, also for cursors to come, and adds what it keeps to `total`.
     pub(crate) fn keeping(capacity: usize, when_slow: WhenSlow, total: Arc<AtomicUsize>) -> Self {
-        Self::with_window(Window::new(capacity, when_slow, Keep::All), total)
+        Self::with_ledger(Ledger::new(capacity, when_slow, Keep::All), total)
     }
 
     /// [`keeping`](Self::keeping), behind messages that are kept elsewhere: up to `next`, the last of
@@ -115,15 +115,15 @@ impl Tail {
         capacity: usize,
         total: Arc<AtomicUsize>,
     ) -> Self {
-        let mut window = Window::new(capacity, WhenSlow::Close, Keep::All);
-        window.begin_at(next, newest);
-        Self::with_window(window, total)
+        let mut ledger = Ledger::new(capacity, WhenSlow::Close, Keep::All);
+        ledger.begin_at(next, newest);
+        Self::with_ledger(ledger, total)
     }
 
-    fn with_window(window: Window, total: Arc<AtomicUsize>) -> Self {
+    fn with_ledger(ledger: Ledger, total: Arc<AtomicUsize>) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                window: Mutex::new(window),
+            state: Arc::new(TailState {
+                ledger: Mutex::new(ledger),
                 appended: Change::default(),
                 idle: IdleList::default(),
                 ending: Change::default(),
@@ -140,11 +140,11 @@ impl Tail {
     /// Cancel-safe: a call that is dropped before it is ready has appended nothing.
     pub async fn append(&self, block: Block) -> Result<u64, Closed> {
         let first_seq = self
-            .append_with(block, |window, block, patience| {
-                try_append(window, block, UNIX_EPOCH, patience)
+            .append_with(block, |ledger, block, patience| {
+                try_append(ledger, block, UNIX_EPOCH, patience)
             })
             .await?;
-        self.shared.idle.wake_all();
+        self.state.idle.wake_all();
         Ok(first_seq)
     }
 
@@ -157,10 +157,10 @@ impl Tail {
         block: Block,
         time: SystemTime,
     ) -> Result<u64, NotAppended> {
-        self.append_with(block, |window, block, patience| {
+        self.append_with(block, |ledger, block, patience| {
             claim.check()?;
             let messages = block.messages();
-            let tried = try_append(window, block, time, patience)?;
+            let tried = try_append(ledger, block, time, patience)?;
             if tried.is_ok() {
                 claim.commit(messages);
             }
@@ -173,34 +173,34 @@ impl Tail {
     /// [written](Self::written). A tail that is closed is left as it is. Those who wait at the end are
     /// left to [`wake`](Self::wake).
     pub(crate) fn show(&self, block: Block, time: SystemTime) {
-        self.change(Woken::ByAppender, |window| {
-            if !window.is_closed() {
+        self.change(Woken::ByAppender, |ledger| {
+            if !ledger.is_closed() {
                 // Not being patient, it does not refuse.
-                let _ = window.append(block, time, false);
+                let _ = ledger.append(block, time, false);
             }
         });
     }
 
     /// Wakes those who wait at the end.
     pub(crate) fn wake(&self) {
-        self.shared.idle.wake_all();
+        self.state.idle.wake_all();
     }
 
     /// Notes that the channel's files have the messages up to a seq.
     pub(crate) fn written(&self, seq: u64) {
-        self.with(|window| window.written(seq));
+        self.with(|ledger| ledger.written(seq));
     }
 
     async fn append_with<E>(
         &self,
         mut block: Block,
-        mut attempt: impl FnMut(&mut Window, Block, &mut Patience) -> Result<Result<u64, Block>, E>,
+        mut attempt: impl FnMut(&mut Ledger, Block, &mut Patience) -> Result<Result<u64, Block>, E>,
     ) -> Result<u64, E> {
         let mut patience = Patience::default();
         let once = || {
             let given = mem::take(&mut block);
-            let tried = self.change(Woken::ByAppender, |window| {
-                attempt(window, given, &mut patience)
+            let tried = self.change(Woken::ByAppender, |ledger| {
+                attempt(ledger, given, &mut patience)
             });
             match tried {
                 Ok(Ok(first_seq)) => Ok(Ok(first_seq)),
@@ -211,26 +211,26 @@ impl Tail {
                 Err(error) => Ok(Err(error)),
             }
         };
-        self.shared.room.attempt(once).await
+        self.state.room.attempt(once).await
     }
 
     /// [`append`](Self::append) for a plain thread, such as one that reads a file. It blocks the
     /// thread, so it must not be called from a task.
     pub fn append_blocking(&self, mut block: Block) -> Result<u64, Closed> {
         let mut patience = Patience::default();
-        let mut window = self.lock();
+        let mut ledger = self.lock();
         loop {
-            match try_append(&mut window, block, UNIX_EPOCH, &mut patience)? {
+            match try_append(&mut ledger, block, UNIX_EPOCH, &mut patience)? {
                 Ok(first_seq) => {
-                    self.settle(window, Woken::Now);
+                    self.settle(ledger, Woken::Now);
                     return Ok(first_seq);
                 }
                 Err(refused) => block = refused,
             }
-            window = self
-                .shared
+            ledger = self
+                .state
                 .room_for_threads
-                .wait_timeout(window, patience.left())
+                .wait_timeout(ledger, patience.left())
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
@@ -239,7 +239,7 @@ impl Tail {
     /// Says that the source has ended: nothing can be appended any more, and cursors end when
     /// they have taken what is kept.
     pub fn close(&self) {
-        self.with(Window::close);
+        self.with(Ledger::close);
     }
 
     /// How many messages were appended so far, which is the seq of the next one.
@@ -249,7 +249,7 @@ impl Tail {
 
     /// Frees at least so many bytes of the oldest blocks, under whatever cursors stand at them.
     pub(crate) fn trim(&self, bytes: usize) {
-        self.with(|window| window.trim(bytes));
+        self.with(|ledger| ledger.trim(bytes));
     }
 
     /// How much [`trim`](Self::trim) could free, in bytes.
@@ -263,66 +263,66 @@ impl Tail {
     }
 
     /// Waits until `met` holds, looking again after each append and at the close.
-    pub(crate) async fn until_appended(&self, met: impl Fn(&Window) -> bool) {
-        self.shared.appended.until(|| met(&self.lock())).await;
+    pub(crate) async fn until_appended(&self, met: impl Fn(&Ledger) -> bool) {
+        self.state.appended.until(|| met(&self.lock())).await;
     }
 
     /// Waits until `met` holds, looking again when a cursor is passed and at the close.
-    pub(crate) async fn until_ending(&self, met: impl Fn(&Window) -> bool) {
-        self.shared.ending.until(|| met(&self.lock())).await;
+    pub(crate) async fn until_ending(&self, met: impl Fn(&Ledger) -> bool) {
+        self.state.ending.until(|| met(&self.lock())).await;
     }
 
-    /// Changes the window under the lock, and does what follows from it after the lock.
-    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Window) -> T) -> T {
+    /// Changes the ledger under the lock, and does what follows from it after the lock.
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> T {
         self.change(Woken::Now, change)
     }
 
-    fn change<T>(&self, woken: Woken, change: impl FnOnce(&mut Window) -> T) -> T {
-        let mut window = self.lock();
-        let result = change(&mut window);
-        self.settle(window, woken);
+    fn change<T>(&self, woken: Woken, change: impl FnOnce(&mut Ledger) -> T) -> T {
+        let mut ledger = self.lock();
+        let result = change(&mut ledger);
+        self.settle(ledger, woken);
         result
     }
 
     /// Lets those who wait at the end know where they are to be found.
     pub(crate) fn enlist(&self, idle: Weak<dyn Idle>) {
-        self.shared.idle.enlist(idle);
+        self.state.idle.enlist(idle);
     }
 
     /// Brings what was appended, the last block of so many bytes, to those who wait at the end.
     pub(crate) fn deliver(&self, bytes: usize) {
-        self.shared.idle.deliver(bytes, || self.lock().end());
+        self.state.idle.deliver(bytes, || self.lock().end());
     }
 
-    fn settle(&self, mut window: MutexGuard<'_, Window>, woken: Woken) {
-        let effects = window.take_effects();
+    fn settle(&self, mut ledger: MutexGuard<'_, Ledger>, woken: Woken) {
+        let effects = ledger.take_effects();
         if effects.cost != 0 {
             // Adding the two's complement is how an unsigned counter goes down; under the lock, so
             // that nothing is taken off before it was added.
             let change = effects.cost.cast_unsigned();
-            self.shared.total.fetch_add(change, Relaxed);
+            self.state.total.fetch_add(change, Relaxed);
         }
-        drop(window);
+        drop(ledger);
         if effects.appended {
-            self.shared.appended.tell();
+            self.state.appended.tell();
             if woken == Woken::Now {
-                self.shared.idle.wake_all();
+                self.state.idle.wake_all();
             }
         }
         if effects.ending {
-            self.shared.ending.tell();
+            self.state.ending.tell();
         }
         if effects.room {
-            self.shared.room.tell();
-            self.shared.room_for_threads.notify_all();
+            self.state.room.tell();
+            self.state.room_for_threads.notify_all();
         }
     }
 
     /// A panic while the lock is held is a bug in the bookkeeping; other subscribers are better
     /// served by going on than by panicking too.
-    fn lock(&self) -> MutexGuard<'_, Window> {
-        self.shared
-            .window
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.state
+            .ledger
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -359,16 +359,16 @@ impl Patience {
 }
 
 fn try_append(
-    window: &mut Window,
+    ledger: &mut Ledger,
     block: Block,
     time: SystemTime,
     patience: &mut Patience,
 ) -> Result<Result<u64, Block>, Closed> {
-    if window.is_closed() {
+    if ledger.is_closed() {
         return Err(Closed);
     }
-    let tried = window.append(block, time, !patience.is_over());
-    if let (Err(_), WhenSlow::Wait(limit)) = (&tried, window.when_slow()) {
+    let tried = ledger.append(block, time, !patience.is_over());
+    if let (Err(_), WhenSlow::Wait(limit)) = (&tried, ledger.when_slow()) {
         patience.starts(limit);
     }
     Ok(tried)

@@ -1,5 +1,8 @@
 //! Each module can be read alone: no modules use each other in a circle.
-#![expect(clippy::disallowed_methods, reason = "the test reads the sources of the crate")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test reads the sources of the crate"
+)]
 
 use std::fs;
 use std::path::Path;

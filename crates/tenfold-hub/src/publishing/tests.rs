@@ -714,8 +714,8 @@ proptest! {
 }
 
 /// So many messages are committed, and nothing is on its way.
-fn committed(messages: u64) -> Progress {
-    Progress {
+fn committed(messages: u64) -> ClaimProgress {
+    ClaimProgress {
         is_settled: true,
         committed: messages,
         accepted: messages,
@@ -736,7 +736,7 @@ fn in_flight(voice: Voice, on_disk: u64) -> Driver {
 }
 
 fn progress(driver: &mut Driver, on_disk: u64, refused: Option<Code>) {
-    driver.session.progressed(Progress {
+    driver.session.progressed(ClaimProgress {
         is_settled: on_disk == 10 || refused.is_some(),
         accepted: 10,
         ..committed(on_disk)

@@ -10,15 +10,15 @@ use crate::block::Block;
 
 /// A block that nobody else keeps in memory.
 #[derive(Debug)]
-pub(crate) struct Portion {
+pub(crate) struct FileBlock {
     block: Block,
     /// The seq of its first message.
     first: u64,
-    /// A place among the portions that may be kept for a while.
+    /// A place among the blocks from files that may be kept for a while.
     place: Option<OwnedSemaphorePermit>,
 }
 
-/// What is left of a portion that is not kept.
+/// What is left of a block from a file that is not kept.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Parked {
     /// The rest of the frame that was begun.
@@ -29,11 +29,11 @@ pub(crate) struct Parked {
     pub(crate) next: u64,
 }
 
-/// How long a portion is kept for a client that takes nothing: as long as one that is only busy may be,
+/// How long a block from a file is kept for a client that takes nothing: as long as one that is only busy may be,
 /// so that little is read twice.
 const KEPT_FOR: Duration = Duration::from_millis(200);
 
-impl Portion {
+impl FileBlock {
     pub(crate) fn new(block: Block, first: u64, place: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             block,
@@ -56,11 +56,11 @@ impl Portion {
         self.place.map(|_| bytes)
     }
 
-    /// Keeps only the frame that was begun; of the portion so many bytes are not sent.
+    /// Keeps only the frame that was begun; of the block so many bytes are not sent.
     pub(crate) fn park(&self, unsent: usize) -> Parked {
         let bytes = self.block.bytes();
         let sent = bytes.len().saturating_sub(unsent);
-        // A portion is whole frames that were checked when they came in.
+        // A block is whole frames that were checked when they came in.
         let mut frames = native::frames(bytes);
         let mut messages = 0;
         while frames.end() < sent && matches!(frames.next(), Some(Ok(_))) {
@@ -97,9 +97,9 @@ mod tests {
                     .sum()
             })
             .collect();
-        let portion = Portion::new(Block::new(stream.clone(), 5), 100, None);
+        let block = FileBlock::new(Block::new(stream.clone(), 5), 100, None);
         for sent in 0..=stream.len() {
-            let parked = portion.park(stream.len() - sent);
+            let parked = block.park(stream.len() - sent);
             let messages = ends.iter().position(|end| *end >= sent).unwrap();
             assert_eq!(parked.messages, messages as u64, "{sent}");
             assert_eq!(parked.next, 100 + messages as u64);

@@ -22,7 +22,7 @@ use crate::when_slow::WhenSlow;
 
 /// A cursor's place: the index of its next block, and the seq of its next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Spot {
     pub(crate) index: u64,
     pub(crate) seq: u64,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// Those that somebody has yet to send: a broadcast has no use for the others, and a small
-    /// window stays in the processor's cache.
+    /// ledger stays in the processor's cache.
     Unsent,
     /// All of them, for those who come later.
     All,
@@ -42,7 +42,7 @@ pub(crate) enum Keep {
 pub(crate) struct Entry {
     /// The seq of its first message.
     pub(crate) from: u64,
-    pub(crate) place: Place,
+    pub(crate) place: Spot,
     /// The block before the place, if some of its last messages come first, and how many of its
     /// messages do not.
     pub(crate) head: Option<(Block, u64)>,
@@ -89,7 +89,7 @@ impl Kept {
 }
 
 #[derive(Debug)]
-pub(crate) struct Window {
+pub(crate) struct Ledger {
     blocks: VecDeque<Kept>,
     /// Index of the front block, counted over all blocks ever appended.
     first: u64,
@@ -112,7 +112,7 @@ pub(crate) struct Window {
     effects: Effects,
 }
 
-impl Window {
+impl Ledger {
     pub(crate) fn new(capacity: usize, when_slow: WhenSlow, keep: Keep) -> Self {
         Self {
             blocks: VecDeque::new(),
@@ -145,8 +145,8 @@ impl Window {
     }
 
     /// A place before everything that is kept here, for who reads elsewhere.
-    pub(crate) fn outside(seq: u64) -> Place {
-        Place { index: 0, seq }
+    pub(crate) fn outside(seq: u64) -> Spot {
+        Spot { index: 0, seq }
     }
 
     /// Adds a block and returns the seq of its first message, or gives it back if a cursor stands
@@ -299,7 +299,7 @@ impl Window {
     /// Where a seq that is kept, or the next one, is.
     pub(crate) fn entry(&self, from: u64) -> Entry {
         let index = self.blocks.partition_point(|kept| kept.end_seq() <= from);
-        let mut place = Place {
+        let mut place = Spot {
             index: self.first + index as u64,
             seq: from,
         };
@@ -315,21 +315,21 @@ impl Window {
     }
 
     /// Enters a cursor at a place that was found under the same lock.
-    pub(crate) fn enter_at(&mut self, place: Place) {
+    pub(crate) fn enter_at(&mut self, place: Spot) {
         if let Some(count) = self.standing_at(place.index) {
             *count += 1;
         }
     }
 
     /// A new cursor's place: at the end, or at the first kept block.
-    pub(crate) fn enter(&mut self, at_first: bool) -> Place {
+    pub(crate) fn enter(&mut self, at_first: bool) -> Spot {
         let place = if at_first {
-            Place {
+            Spot {
                 index: self.first,
                 seq: self.first_seq(),
             }
         } else {
-            Place {
+            Spot {
                 index: self.first + self.blocks.len() as u64,
                 seq: self.next_seq,
             }
@@ -338,7 +338,7 @@ impl Window {
         place
     }
 
-    pub(crate) fn leave(&mut self, place: Place) {
+    pub(crate) fn leave(&mut self, place: Spot) {
         if let Some(count) = self.standing_at(place.index) {
             *count -= 1;
         }
@@ -347,7 +347,7 @@ impl Window {
 
     /// Moves a cursor on by the blocks it has begun to send. It may have got them before retention
     /// passed it: if the next block is still kept, it has lost nothing.
-    pub(crate) fn advance(&mut self, place: &mut Place, begun: &[Block]) {
+    pub(crate) fn advance(&mut self, place: &mut Spot, begun: &[Block]) {
         if let Some(count) = self.standing_at(place.index) {
             *count -= 1;
         }
@@ -374,7 +374,7 @@ impl Window {
 
     /// Lets a cursor that was passed skip to the first kept block, if that is the policy. Returns
     /// how many messages it has lost.
-    pub(crate) fn skip(&self, place: &mut Place) -> u64 {
+    pub(crate) fn skip(&self, place: &mut Spot) -> u64 {
         if self.when_slow != WhenSlow::Skip || place.index >= self.first {
             return 0;
         }
@@ -385,7 +385,7 @@ impl Window {
     }
 
     /// The kept blocks from a place on.
-    pub(crate) fn blocks_from(&self, place: Place) -> impl Iterator<Item = &Block> {
+    pub(crate) fn blocks_from(&self, place: Spot) -> impl Iterator<Item = &Block> {
         let offset = place.index.saturating_sub(self.first);
         let offset =
             usize::try_from(offset).map_or(self.blocks.len(), |n| n.min(self.blocks.len()));
@@ -393,7 +393,7 @@ impl Window {
     }
 
     /// Whether retention has passed this place for good.
-    pub(crate) fn has_passed(&self, place: Place) -> bool {
+    pub(crate) fn has_passed(&self, place: Spot) -> bool {
         self.when_slow != WhenSlow::Skip && place.index < self.first
     }
 

@@ -1,4 +1,4 @@
-//! Every place in a window against a list of messages, and who waits for whom.
+//! Every place in a ledger against a list of messages, and who waits for whom.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -91,8 +91,8 @@ impl Model {
 }
 
 /// All messages from a position on, as a subscriber would get them.
-fn read(window: &Window, from: Position) -> Result<Vec<u64>, NotThere> {
-    let Entry { from, place, head } = window.find(from)?;
+fn read(ledger: &Ledger, from: Position) -> Result<Vec<u64>, NotThere> {
+    let Entry { from, place, head } = ledger.find(from)?;
     let mut all = Vec::new();
     if let Some((block, before)) = head {
         let messages = seqs(&block);
@@ -100,18 +100,18 @@ fn read(window: &Window, from: Position) -> Result<Vec<u64>, NotThere> {
         all.extend_from_slice(&messages[usize::try_from(before).unwrap()..]);
     }
     assert_eq!(place.seq, from + all.len() as u64);
-    assert!(!window.has_passed(place));
-    all.extend(window.blocks_from(place).flat_map(seqs));
+    assert!(!ledger.has_passed(place));
+    all.extend(ledger.blocks_from(place).flat_map(seqs));
     Ok(all)
 }
 
-fn agree(window: &Window, model: &Model) {
+fn agree(ledger: &Ledger, model: &Model) {
     let next = model.messages.len() as u64;
-    assert_eq!(window.first_seq(), model.first as u64);
-    assert_eq!(window.next_seq(), next);
-    assert_eq!(window.cost(), model.kept());
+    assert_eq!(ledger.first_seq(), model.first as u64);
+    assert_eq!(ledger.next_seq(), next);
+    assert_eq!(ledger.cost(), model.kept());
     assert_eq!(
-        window.bytes(),
+        ledger.bytes(),
         model.kept() - model.blocks().len() * Block::OVERHEAD
     );
     let fixed = [Position::First, Position::Next, Position::Last];
@@ -121,7 +121,7 @@ fn agree(window: &Window, model: &Model) {
     let times = (0..60).map(|time| Position::At(at(time)));
     for from in fixed.into_iter().chain(seqs).chain(times) {
         let expected = model.find(from).map(|from| (from..next).collect());
-        assert_eq!(read(window, from), expected, "{from:?}");
+        assert_eq!(read(ledger, from), expected, "{from:?}");
     }
 }
 
@@ -148,62 +148,62 @@ proptest! {
         capacity in prop_oneof![Just(0), 200..3000_usize, Just(usize::MAX)],
         steps in steps(),
     ) {
-        let mut window = Window::new(capacity, WhenSlow::Close, Keep::All);
+        let mut ledger = Ledger::new(capacity, WhenSlow::Close, Keep::All);
         let mut model = Model::default();
-        agree(&window, &model);
+        agree(&ledger, &model);
         for step in steps {
             match step {
                 Step::Append(messages, time) => {
-                    let next = window.next_seq();
+                    let next = ledger.next_seq();
                     let block = block(next..next + messages);
-                    prop_assert_eq!(window.append(block, at(time), true).ok(), Some(next));
+                    prop_assert_eq!(ledger.append(block, at(time), true).ok(), Some(next));
                     // A block that is larger than the capacity stands alone.
                     model.keep(capacity.saturating_sub(Model::cost(messages)));
                     model.append(messages, at(time));
                 }
                 Step::Trim(bytes) => {
-                    window.trim(bytes);
+                    ledger.trim(bytes);
                     model.keep(model.kept().saturating_sub(bytes));
                 }
             }
-            agree(&window, &model);
+            agree(&ledger, &model);
         }
     }
 
     #[test]
     fn the_changes_of_the_cost_add_up_to_the_cost(capacity in 0..3000_usize, steps in steps()) {
-        let mut window = Window::new(capacity, WhenSlow::Close, Keep::All);
+        let mut ledger = Ledger::new(capacity, WhenSlow::Close, Keep::All);
         let mut sum = 0;
         for step in steps {
             match step {
                 Step::Append(messages, time) => {
-                    let next = window.next_seq();
-                    let _ = window.append(block(next..next + messages), at(time), true);
+                    let next = ledger.next_seq();
+                    let _ = ledger.append(block(next..next + messages), at(time), true);
                 }
-                Step::Trim(bytes) => window.trim(bytes),
+                Step::Trim(bytes) => ledger.trim(bytes),
             }
-            sum += window.take_effects().cost;
-            prop_assert_eq!(sum, window.cost().cast_signed());
+            sum += ledger.take_effects().cost;
+            prop_assert_eq!(sum, ledger.cost().cast_signed());
         }
     }
 }
 
 #[test]
-fn an_empty_window_has_a_place_at_its_end_only() {
-    let window = Window::new(1000, WhenSlow::Close, Keep::All);
-    agree(&window, &Model::default());
-    assert_eq!(read(&window, Position::Last), Ok(vec![]));
-    assert_eq!(read(&window, Position::Seq(1)), Err(NotThere::Future));
+fn an_empty_ledger_has_a_place_at_its_end_only() {
+    let ledger = Ledger::new(1000, WhenSlow::Close, Keep::All);
+    agree(&ledger, &Model::default());
+    assert_eq!(read(&ledger, Position::Last), Ok(vec![]));
+    assert_eq!(read(&ledger, Position::Seq(1)), Err(NotThere::Future));
 }
 
 #[test]
 fn what_was_trimmed_to_the_last_message_is_no_longer_there() {
-    let mut window = Window::new(1000, WhenSlow::Close, Keep::All);
-    let _ = window.append(block(0..3), at(5), true);
-    window.trim(usize::MAX);
-    assert_eq!((window.first_seq(), window.next_seq()), (3, 3));
-    assert_eq!(read(&window, Position::Last), Err(NotThere::Trimmed));
-    assert_eq!(read(&window, Position::At(at(5))), Err(NotThere::Trimmed));
+    let mut ledger = Ledger::new(1000, WhenSlow::Close, Keep::All);
+    let _ = ledger.append(block(0..3), at(5), true);
+    ledger.trim(usize::MAX);
+    assert_eq!((ledger.first_seq(), ledger.next_seq()), (3, 3));
+    assert_eq!(read(&ledger, Position::Last), Err(NotThere::Trimmed));
+    assert_eq!(read(&ledger, Position::At(at(5))), Err(NotThere::Trimmed));
     for from in [
         Position::First,
         Position::Next,
@@ -211,130 +211,130 @@ fn what_was_trimmed_to_the_last_message_is_no_longer_there() {
         Position::Seq(3),
         Position::At(at(6)),
     ] {
-        assert_eq!(read(&window, from), Ok(vec![]), "{from:?}");
+        assert_eq!(read(&ledger, from), Ok(vec![]), "{from:?}");
     }
 }
 
 #[test]
 fn a_clock_that_is_set_back_does_not_make_a_commit_earlier() {
-    let mut window = Window::new(usize::MAX, WhenSlow::Close, Keep::All);
+    let mut ledger = Ledger::new(usize::MAX, WhenSlow::Close, Keep::All);
     for (seq, time) in [(0, 10), (1, 3), (2, 12)] {
-        let _ = window.append(block(seq..seq + 1), at(time), true);
+        let _ = ledger.append(block(seq..seq + 1), at(time), true);
     }
-    assert_eq!(read(&window, Position::At(at(3))), Ok(vec![0, 1, 2]));
-    assert_eq!(read(&window, Position::At(at(10))), Ok(vec![0, 1, 2]));
-    assert_eq!(read(&window, Position::At(at(11))), Ok(vec![2]));
+    assert_eq!(read(&ledger, Position::At(at(3))), Ok(vec![0, 1, 2]));
+    assert_eq!(read(&ledger, Position::At(at(10))), Ok(vec![0, 1, 2]));
+    assert_eq!(read(&ledger, Position::At(at(11))), Ok(vec![2]));
 }
 
-/// A full window that keeps everything, and in which an append waits for the cursor at its front.
-fn full() -> (Window, Place) {
+/// A full ledger that keeps everything, and in which an append waits for the cursor at its front.
+fn full() -> (Ledger, Spot) {
     let waits = WhenSlow::Wait(Duration::from_secs(1));
-    let mut window = Window::new(2 * Model::cost(1), waits, Keep::All);
+    let mut ledger = Ledger::new(2 * Model::cost(1), waits, Keep::All);
     for seq in 0..2 {
-        assert!(window.append(block(seq..seq + 1), at(0), true).is_ok());
+        assert!(ledger.append(block(seq..seq + 1), at(0), true).is_ok());
     }
-    let place = window.find(Position::First).unwrap().place;
-    window.enter_at(place);
-    assert!(window.append(block(2..3), at(0), true).is_err());
-    assert!(!window.take_effects().room);
-    (window, place)
+    let place = ledger.find(Position::First).unwrap().place;
+    ledger.enter_at(place);
+    assert!(ledger.append(block(2..3), at(0), true).is_err());
+    assert!(!ledger.take_effects().room);
+    (ledger, place)
 }
 
 #[test]
 fn who_waits_for_the_front_is_woken_when_its_reader_moves_on() {
-    let (mut window, mut place) = full();
-    let begun: Vec<Block> = window.blocks_from(place).take(1).cloned().collect();
-    window.advance(&mut place, &begun);
-    assert!(window.take_effects().room);
-    assert_eq!(window.append(block(2..3), at(0), true).ok(), Some(2));
-    assert!(!window.has_passed(place));
+    let (mut ledger, mut place) = full();
+    let begun: Vec<Block> = ledger.blocks_from(place).take(1).cloned().collect();
+    ledger.advance(&mut place, &begun);
+    assert!(ledger.take_effects().room);
+    assert_eq!(ledger.append(block(2..3), at(0), true).ok(), Some(2));
+    assert!(!ledger.has_passed(place));
     assert!(
-        window.append(block(3..4), at(0), true).is_err(),
+        ledger.append(block(3..4), at(0), true).is_err(),
         "now it stands at the next"
     );
 }
 
 #[test]
 fn who_waits_for_the_front_is_woken_when_its_reader_leaves() {
-    let (mut window, place) = full();
-    window.leave(place);
-    assert!(window.take_effects().room);
-    assert!(window.append(block(2..3), at(0), true).is_ok());
+    let (mut ledger, place) = full();
+    ledger.leave(place);
+    assert!(ledger.take_effects().room);
+    assert!(ledger.append(block(2..3), at(0), true).is_ok());
 }
 
 #[test]
 fn who_waits_for_the_front_is_woken_when_it_is_trimmed() {
-    let (mut window, place) = full();
-    window.trim(1);
-    let effects = window.take_effects();
+    let (mut ledger, place) = full();
+    ledger.trim(1);
+    let effects = ledger.take_effects();
     assert!(effects.room && effects.ending);
-    assert!(window.has_passed(place));
-    assert!(window.append(block(2..3), at(0), true).is_ok());
-    window.leave(place);
+    assert!(ledger.has_passed(place));
+    assert!(ledger.append(block(2..3), at(0), true).is_ok());
+    ledger.leave(place);
 }
 
 #[test]
 fn who_waits_for_the_front_is_woken_at_the_close() {
-    let (mut window, _) = full();
-    window.close();
-    assert!(window.take_effects().room);
+    let (mut ledger, _) = full();
+    ledger.close();
+    assert!(ledger.take_effects().room);
 }
 
 #[test]
 fn who_waits_for_the_front_is_not_woken_by_a_reader_behind_it() {
-    let (mut window, _) = full();
-    let other = window.find(Position::Last).unwrap().place;
-    window.enter_at(other);
-    window.leave(other);
-    assert!(!window.take_effects().room);
+    let (mut ledger, _) = full();
+    let other = ledger.find(Position::Last).unwrap().place;
+    ledger.enter_at(other);
+    ledger.leave(other);
+    assert!(!ledger.take_effects().room);
 }
 
 #[test]
 fn without_patience_the_reader_in_the_way_is_passed() {
-    let (mut window, place) = full();
-    assert_eq!(window.append(block(2..3), at(0), false).ok(), Some(2));
-    assert!(window.take_effects().ending);
-    assert!(window.has_passed(place));
+    let (mut ledger, place) = full();
+    assert_eq!(ledger.append(block(2..3), at(0), false).ok(), Some(2));
+    assert!(ledger.take_effects().ending);
+    assert!(ledger.has_passed(place));
     // It counts nowhere any more.
-    window.leave(place);
-    assert!(window.append(block(3..4), at(0), true).is_ok());
+    ledger.leave(place);
+    assert!(ledger.append(block(3..4), at(0), true).is_ok());
 }
 
 #[test]
 fn a_reader_inside_a_block_stands_behind_it() {
     let waits = WhenSlow::Wait(Duration::from_secs(1));
-    let mut window = Window::new(Model::cost(4), waits, Keep::All);
-    let _ = window.append(block(0..4), at(0), true);
-    let entry = window.find(Position::Seq(1)).unwrap();
-    window.enter_at(entry.place);
+    let mut ledger = Ledger::new(Model::cost(4), waits, Keep::All);
+    let _ = ledger.append(block(0..4), at(0), true);
+    let entry = ledger.find(Position::Seq(1)).unwrap();
+    ledger.enter_at(entry.place);
     // It has its part of the block already, so the block need not be kept for it.
-    assert_eq!(window.append(block(4..5), at(0), true).ok(), Some(4));
-    assert!(!window.has_passed(entry.place));
-    let blocks: Vec<u64> = window.blocks_from(entry.place).flat_map(seqs).collect();
+    assert_eq!(ledger.append(block(4..5), at(0), true).ok(), Some(4));
+    assert!(!ledger.has_passed(entry.place));
+    let blocks: Vec<u64> = ledger.blocks_from(entry.place).flat_map(seqs).collect();
     assert_eq!(blocks, [4]);
 }
 
 #[test]
 fn what_the_files_do_not_have_yet_is_kept_over_the_capacity_and_against_every_trim() {
     let two = 2 * Model::cost(1);
-    let mut window = Window::new(two, WhenSlow::Close, Keep::All);
-    window.begin_at(10, at(0));
+    let mut ledger = Ledger::new(two, WhenSlow::Close, Keep::All);
+    ledger.begin_at(10, at(0));
     for seq in 10..15 {
-        window.append(block(seq..seq + 1), at(1), false).unwrap();
+        ledger.append(block(seq..seq + 1), at(1), false).unwrap();
     }
-    window.trim(usize::MAX);
-    assert_eq!((window.first_seq(), window.next_seq()), (10, 15));
-    assert_eq!(window.trimmable(), 0);
+    ledger.trim(usize::MAX);
+    assert_eq!((ledger.first_seq(), ledger.next_seq()), (10, 15));
+    assert_eq!(ledger.trimmable(), 0);
     // The files go as far as 12: two more blocks may go, and the rest stays although it is too much.
-    window.written(12);
+    ledger.written(12);
     assert_eq!(
-        (window.first_seq(), window.cost()),
+        (ledger.first_seq(), ledger.cost()),
         (12, 3 * Model::cost(1))
     );
-    window.written(15);
-    assert_eq!((window.first_seq(), window.cost()), (13, two));
-    assert_eq!(window.trimmable(), two);
-    assert_eq!(window.bytes_from(14), 18);
-    window.trim(1);
-    assert_eq!(window.first_seq(), 14);
+    ledger.written(15);
+    assert_eq!((ledger.first_seq(), ledger.cost()), (13, two));
+    assert_eq!(ledger.trimmable(), two);
+    assert_eq!(ledger.bytes_from(14), 18);
+    ledger.trim(1);
+    assert_eq!(ledger.first_seq(), 14);
 }
