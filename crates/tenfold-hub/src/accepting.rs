@@ -35,17 +35,17 @@ pub fn pause_after(error: &io::Error) -> Option<Duration> {
     (!is_of_one_client).then_some(ACCEPT_PAUSE)
 }
 
-/// Who accepts, and what becomes of who was accepted.
+/// The server that accepts, and what it does with each client.
 pub(crate) trait Host: Send + 'static {
-    /// Takes care of a connection. It has one of the places for as long as it keeps it.
+    /// Takes care of a connection, which has one of the places until `place` is dropped.
     fn serve(&self, client: (Socket, Peer), place: Option<OwnedSemaphorePermit>);
 
     /// Is told of a client that could not be accepted.
     fn failed(&self, error: io::Error);
 }
 
-/// Accepts clients until it is aborted. Where there are `places`, somebody is accepted only when
-/// there is one for him.
+/// Accepts clients until it is aborted. Where there are `places`, a client is accepted only when
+/// there is one for it.
 pub(crate) async fn accept(acceptor: Acceptor, places: Option<Arc<Semaphore>>, host: impl Host) {
     loop {
         let place = match &places {

@@ -93,8 +93,8 @@ impl Appender {
         self.claim.progress()
     }
 
-    /// Waits until it is further than this; for who is `ending` it is further, too, once nothing is on
-    /// its way.
+    /// Waits until it is further than this. For a publisher that is `ending`, the moment at which
+    /// nothing is on its way any more counts as well.
     pub(crate) async fn moved(&self, seen: ClaimProgress, ending: bool) {
         self.claim.moved(seen, ending).await;
     }

@@ -1,4 +1,4 @@
-//! One tail behind listening sockets: who connects gets the messages.
+//! One tail behind listening sockets: each client that connects gets the messages.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::stats::{ClientEvent, Counters, Stats};
 use crate::subscriber::{Drain, Subscriber};
 use crate::tail::Tail;
 
-/// A server that sends the same stream to everybody who connects.
+/// A server that sends the same stream to each client that connects.
 ///
 /// Append to its [`tail`](Self::tail), and [`drain`](Self::drain) at the end. Nothing that a
 /// client does reaches the source or another client, except that a slow one can hold the source
@@ -94,7 +94,7 @@ impl Broadcast {
         self.shared.clients.until(|now| now >= count).await;
     }
 
-    /// Ends the broadcast: accepts nobody any more, gives everything to every client, and closes
+    /// Ends the broadcast: accepts no more clients, gives everything to every client, and closes
     /// each connection on a frame boundary. It takes as long as there is a client that keeps
     /// taking something.
     pub async fn drain(mut self) -> Stats {
@@ -106,13 +106,14 @@ impl Broadcast {
 }
 
 impl Drop for Broadcast {
-    /// Without somebody to append, the clients get what there is and are closed.
+    /// A source without its broadcast cannot append any more: the clients get what there is and are
+    /// closed.
     fn drop(&mut self) {
         self.shared.tail.close();
     }
 }
 
-/// A broadcast, for those who accept.
+/// A broadcast, as the loop that accepts sees it.
 struct Door(Arc<BroadcastState>);
 
 impl Host for Door {

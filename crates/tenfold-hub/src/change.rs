@@ -9,8 +9,8 @@ use tokio::time::timeout;
 /// Something that tasks wait for: they look at a state, and look again each time a change is told.
 ///
 /// A task enlists before it looks. So a change that is made and told between the look and the wait
-/// ends the wait; a task that enlisted after its look would sleep on. Whoever changes the state tells
-/// afterwards.
+/// ends the wait; a task that enlisted after its look would sleep on. The task that changes the
+/// state tells afterwards.
 #[derive(Debug, Default)]
 pub(crate) struct Change(Notify);
 

@@ -1,4 +1,4 @@
-//! One channel: its history behind one interface, and who publishes to it.
+//! One channel: its history behind one interface, and its producers.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::Mutex as Turn;
 
 use crate::block::Block;
 use crate::cursor::Cursor;
-use crate::frames::behind;
+use crate::frames::after;
 use crate::history::History;
 use crate::ledger::{Entry, Ledger, NotThere};
 use crate::producers::{Claim, Producers};
@@ -19,7 +19,7 @@ use crate::tail::Tail;
 
 /// A named, ordered sequence of messages.
 ///
-/// Whoever publishes and whoever subscribes goes through here: appending gives a message its seq and
+/// Publishers and subscribers go through here: appending gives a message its seq and
 /// makes it visible, a subscription is a cursor and what stands before it. Where the messages are
 /// kept is a matter of this type. (The hub itself goes to the tail for sizes, and to trim and close
 /// it.)
@@ -197,7 +197,7 @@ impl Channel {
                 next,
                 is_new: next == 0 && publishers == 0,
             },
-            head: head.map_or_else(Block::default, |(block, messages)| behind(&block, messages)),
+            head: head.map_or_else(Block::default, |(block, messages)| after(&block, messages)),
             cursor: Cursor::entered(self.tail.clone(), place),
         };
         Ok(if place == Ledger::outside(from) {
@@ -249,7 +249,7 @@ impl Channel {
                 next,
                 is_new: next == 0 && publishers == 0,
             },
-            head: head.map_or_else(Block::default, |(block, messages)| behind(&block, messages)),
+            head: head.map_or_else(Block::default, |(block, messages)| after(&block, messages)),
             cursor: Cursor::entered(self.tail.clone(), place),
         })
     }
@@ -314,7 +314,7 @@ impl Channel {
         }
     }
 
-    /// Whether nobody is connected and no message was ever committed.
+    /// Whether no connection has the channel, and no message was ever committed.
     pub(crate) fn is_forgettable(&self) -> bool {
         self.publishers.load(Relaxed) == 0
             && self.subscribers.load(Relaxed) == 0

@@ -21,9 +21,9 @@ pub(crate) struct Connection {
     pub(crate) stay: Arc<Stay>,
 }
 
-/// A connection, as long as anything of it is there.
+/// What a connection takes from the hub's limits, until the last of its tasks has dropped it.
 pub(crate) struct Stay {
-    /// Among the connections that are served; `None`: it is one too many.
+    /// A place among the connections that are served; `None`: the hub has no more.
     pub(crate) place: Option<OwnedSemaphorePermit>,
     #[expect(dead_code, reason = "held for its drop")]
     presence: Presence,
@@ -51,13 +51,13 @@ impl Connection {
     }
 
     /// Says something short, and closes. It fits into the system's buffer, so a peer that takes
-    /// nothing is no reason to wait for long.
+    /// nothing is not waited for.
     pub(crate) async fn say(&self, bytes: &[u8], half_closed: bool) {
         let time = self.shared.options.request_timeout.max(closing::WAIT);
         if let Ok(Ok(())) = timeout(time, self.socket.write_all(bytes)).await {
             self.socket.finish(half_closed).await;
         } else {
-            // Nobody is to take a part for the whole.
+            // A reset, so that the peer does not take a part of the answer for all of it.
             self.socket.reset_on_close();
         }
     }

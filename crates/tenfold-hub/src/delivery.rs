@@ -11,7 +11,7 @@ use tenfold_log::{Frames, ReadError, Reader};
 use crate::block::Block;
 use crate::cursor::{Cursor, Look};
 use crate::file_block::{FileBlock, Parked};
-use crate::frames::{behind, front};
+use crate::frames::{self, after};
 use crate::history::{History, READ_SIZE};
 use crate::holding::NextSeq;
 use crate::ledger::Entry;
@@ -20,7 +20,7 @@ use crate::stats::{ClientReport, Counters, End};
 
 /// A client's place, and what is left of the block that was begun.
 ///
-/// While nobody writes it holds the rest of one block at the most, whose frames have to be
+/// Between two writes it holds the rest of one block at the most, whose frames have to be
 /// finished.
 #[derive(Debug)]
 pub(crate) struct Delivery {
@@ -56,7 +56,7 @@ pub(crate) enum Attempt {
 }
 
 impl Delivery {
-    /// `first`, and then what is behind the cursor.
+    /// Sends `first`, and then what is after the cursor.
     pub(crate) fn new(
         (socket, peer): (Arc<Socket>, Peer),
         first: Block,
@@ -122,7 +122,7 @@ impl Delivery {
         }
     }
 
-    /// Whether finishing the block that was begun would keep much memory that nobody else keeps.
+    /// Whether finishing the block that was begun would keep much memory that the tail has given up.
     pub(crate) fn is_costly(&mut self) -> bool {
         self.rest.bytes().len() > COSTLY && self.is_passed()
     }
@@ -172,7 +172,7 @@ impl Delivery {
         if let Some(Entry { head, .. }) = self.cursor.rejoin() {
             self.reader = None;
             self.rest =
-                head.map_or_else(Block::default, |(block, messages)| behind(&block, messages));
+                head.map_or_else(Block::default, |(block, messages)| after(&block, messages));
             return Attempt::Wrote;
         }
         let seq = self.cursor.seq();
@@ -203,7 +203,7 @@ impl Delivery {
                 // A tail that is closed ends before what is still committed then.
                 let most = self.cursor.tail().next_seq().saturating_sub(first);
                 if messages > most {
-                    block = front(&block, most);
+                    block = frames::first(&block, most);
                 }
                 let history = self.history.as_ref();
                 let place = history.and_then(|history| history.durable.keep());

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::change::Change;
 
-/// Raised once, and seen by everybody who looks or waits.
+/// A flag that is raised once: connections look at it before they receive, and wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct Draining {
     raised: AtomicBool,

@@ -45,8 +45,8 @@ impl Durable {
         Arc::clone(&self.kept).try_acquire_owned().ok()
     }
 
-    /// Whether somebody may begin to publish. Where there was no space, it is tried whether there is
-    /// some now, which waits for the disk.
+    /// Whether a publisher may begin. If the disk was full, the log tries whether there is space now,
+    /// which waits for the disk.
     pub(crate) async fn may_publish(&self) -> Result<(), Refusal> {
         if self.log.health() == tenfold_log::Health::Ok {
             return Ok(());

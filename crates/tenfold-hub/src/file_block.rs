@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::block::Block;
 
-/// A block that nobody else keeps in memory.
+/// A block that was read for one subscriber alone: while its task keeps it, it takes memory.
 #[derive(Debug)]
 pub(crate) struct FileBlock {
     block: Block,
@@ -25,7 +25,7 @@ pub(crate) struct Parked {
     pub(crate) rest: Bytes,
     /// How many messages are sent with it.
     pub(crate) messages: u64,
-    /// The seq behind it.
+    /// The seq after it.
     pub(crate) next: u64,
 }
 

@@ -5,15 +5,15 @@ use tenfold::native;
 
 use crate::block::Block;
 
-/// What stands in a block behind so many messages.
-pub(crate) fn behind(block: &Block, messages: u64) -> Block {
+/// What comes in a block after so many messages.
+pub(crate) fn after(block: &Block, messages: u64) -> Block {
     let mut bytes = block.bytes().clone();
     bytes.advance(length(block, messages));
     Block::new(bytes, block.messages() - messages)
 }
 
 /// The first messages of a block.
-pub(crate) fn front(block: &Block, messages: u64) -> Block {
+pub(crate) fn first(block: &Block, messages: u64) -> Block {
     let bytes = block.bytes().slice(..length(block, messages));
     Block::new(bytes, messages)
 }

@@ -20,7 +20,8 @@ use crate::when_slow::WhenSlow;
 pub(crate) struct History {
     pub(crate) durable: Arc<Durable>,
     pub(crate) channel: Arc<tenfold_log::Channel>,
-    /// Who holds it may queue frames, or fence who does.
+    /// Held while a publisher queues frames, and while its producer's claim passes to another
+    /// connection: so no frame is queued for a claim that has passed on.
     gate: Mutex<()>,
     /// If publishers wait for slow subscribers.
     pub(crate) holding: Option<Holding>,
@@ -35,8 +36,8 @@ const SMALL: usize = 16 * 1024;
 /// How much is read at once: as much as an index has an entry for.
 pub(crate) const READ_SIZE: usize = 256 * 1024;
 
-/// How often somebody who takes nothing looks whether its place is still there. Retention itself looks
-/// as often.
+/// How often the task of a subscriber that takes nothing looks whether retention has passed it.
+/// Retention itself looks as often.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl History {
@@ -73,7 +74,7 @@ impl History {
     }
 
     /// Queues a block, if its claim still holds. Its seqs follow from the order of these calls. It is
-    /// committed on this thread if it is small, nobody else commits or has queued something, and the disk
+    /// committed on this thread if it is small, no other block is queued or being committed, and the disk
     /// is fast.
     pub(crate) fn submit<R: Receipt + 'static>(
         &self,
@@ -103,7 +104,7 @@ impl History {
         Ok(())
     }
 
-    /// Does something while nobody can queue frames.
+    /// Does something while no publisher can queue frames.
     pub(crate) fn still(&self, change: impl FnOnce()) {
         let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         change();

@@ -15,7 +15,7 @@ pub(crate) type NextSeq = Arc<AtomicU64>;
 ///
 /// It is looked at from time to time ([`look`](Self::look)): what the slowest needs is held. If
 /// retention would have deleted that, publishers wait; after the limit nothing is held for a while, and
-/// those who stand in the way are passed.
+/// retention passes the subscribers that stand in the way.
 #[derive(Debug)]
 pub(crate) struct Holding {
     limit: Duration,
@@ -103,7 +103,7 @@ impl Holding {
         let first = channel.first();
         let seqs = state.places.iter().filter_map(Weak::upgrade);
         let seqs = seqs.map(|place| place.load(SeqCst));
-        // Who was passed has nothing to be held for.
+        // A subscriber that retention has passed needs nothing of what is left.
         let from = seqs.filter(|seq| *seq >= first).min().unwrap_or(NOTHING);
         state.from = from;
         channel.hold(from);

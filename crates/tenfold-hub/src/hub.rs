@@ -52,8 +52,8 @@ impl Hub {
         Ok(Self::open(doors(ports)?, options, random_epoch()?, None))
     }
 
-    /// [`start`](Self::start) with a log, in which all channels are kept. Whoever runs the log ends it
-    /// after the hub.
+    /// [`start`](Self::start) with a log, in which all channels are kept. The program
+    /// that started the log ends it after the hub.
     pub fn with_log(
         ports: impl IntoIterator<Item = Port>,
         options: HubOptions,
@@ -95,18 +95,18 @@ impl Hub {
         self.shared.stats()
     }
 
-    /// Ends the hub: accepts nobody and receives nothing any more, commits and acknowledges what
+    /// Ends the hub: accepts and receives nothing any more, commits and acknowledges what
     /// was received whole, gives subscribers the committed messages to the end, and closes each
-    /// connection on a frame boundary. Who is left after the time of the options is cut: how many
-    /// these are can be seen in [`connections`](HubStats::connections).
+    /// connection on a frame boundary. Connections that are left after the time of the options are
+    /// cut; [`connections`](HubStats::connections) says how many.
     pub async fn drain(mut self) -> HubStats {
         let shared = &self.shared;
         let start = Instant::now();
         let end = start + shared.options.drain;
         self.accepting.shutdown().await;
         shared.draining.raise();
-        // What can still be appended is appended before the channels end; but nobody may hold them
-        // open until there is no time left to deliver.
+        // What can still be appended is appended before the channels end; but a publisher may not hold
+        // them open until there is no time left to deliver.
         let half = start + shared.options.drain / 2;
         let _ = timeout_at(half, shared.appending.until(|count| count == 0)).await;
         shared.registry.close();
@@ -123,7 +123,7 @@ impl Drop for Hub {
     }
 }
 
-/// How often it is looked where the slow subscribers stand.
+/// How often the hub looks where the slow subscribers stand.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Keeps what slow subscribers need, where publishers wait for them.
@@ -162,7 +162,7 @@ fn random_epoch() -> io::Result<Epoch> {
     Ok(Epoch(u64::from_ne_bytes(bytes)))
 }
 
-/// One port, for those who accept.
+/// One port, as the loop that accepts sees it.
 struct Door {
     shared: Arc<Shared>,
     kind: PortKind,

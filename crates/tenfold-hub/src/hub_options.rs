@@ -1,4 +1,4 @@
-//! How a hub treats who connects.
+//! How a hub treats its clients.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use tenfold::protocol::ChannelName;
 use crate::socket::SEND_BUFFER;
 use crate::when_slow::WhenSlow;
 
-/// How a hub treats who connects: a limit on everything, each with its unit. Zero is never
+/// How a hub treats its clients: a limit on everything, each with its unit. Zero is never
 /// "unlimited".
 ///
 /// ```
@@ -126,7 +126,7 @@ pub struct Pattern {
     open: bool,
 }
 
-/// A text that is no pattern. Displays what one is.
+/// A text that is not a pattern. Displays what a pattern is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadPattern;

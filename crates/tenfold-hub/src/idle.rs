@@ -1,25 +1,25 @@
-//! Who waits for the next block, and how it gets to him.
+//! Subscribers that wait for the next block, and how it gets to them.
 
 use std::sync::{Mutex, PoisonError, Weak};
 
-/// Somebody who has taken everything that a tail has.
+/// A subscriber that has taken everything that a tail has.
 pub(crate) trait Idle: Send + Sync + std::fmt::Debug {
-    /// Takes what there is now, without waiting. False if that is more than a moment's work, or
-    /// somebody else is at it: then he is to be woken.
+    /// Sends the subscriber what there is now, without waiting. False if that is more than a moment's
+    /// work, or another task is at it: then the subscriber's own task is to be woken.
     fn serve(&self) -> bool;
 
-    /// Makes him look for himself.
+    /// Wakes the subscriber's own task, which looks at the tail.
     fn wake(&self);
 }
 
-/// All who wait at one tail.
+/// All subscribers that wait at one tail.
 ///
-/// Who enlists looks at the tail once more before he waits. So either he sees a new block, or who
-/// has appended it finds him here.
+/// A subscriber's task enlists, and looks at the tail once more before it waits. So either it sees a
+/// new block, or the task that has appended the block finds it here.
 #[derive(Debug, Default)]
 pub(crate) struct IdleList(Mutex<Vec<Weak<dyn Idle>>>);
 
-/// Who appends serves so many himself: to wake a thread and to let it run takes about as long as to
+/// The task that appends serves so many subscribers itself: to wake a thread and to let it run takes about as long as to
 /// write a small block to a socket, so it is done for the others, and there is time for it.
 const SERVED_AT_ONCE: usize = 128;
 
@@ -30,13 +30,14 @@ impl IdleList {
     pub(crate) fn enlist(&self, idle: Weak<dyn Idle>) {
         let mut list = self.lock();
         if list.len() == list.capacity() {
-            // Those who have gone are left out before the list grows, so it does not grow for them.
+            // Subscribers that have gone are left out before the list grows, so it does not grow for
+            // them.
             list.retain(|idle| idle.strong_count() > 0);
         }
         list.push(idle);
     }
 
-    /// Wakes everybody.
+    /// Wakes all of them.
     pub(crate) fn wake_all(&self) {
         for idle in self.take() {
             if let Some(idle) = idle.upgrade() {
@@ -45,8 +46,8 @@ impl IdleList {
         }
     }
 
-    /// Brings a block of so many bytes to everybody. `end` tells how far the tail goes: if it moves
-    /// in the meantime, those who were served already are served again.
+    /// Brings a block of so many bytes to all of them. `end` tells how far the tail goes: if that has
+    /// moved in the meantime, the subscribers that were served already are served again.
     pub(crate) fn deliver(&self, bytes: usize, end: impl Fn() -> u64) {
         if bytes > SMALL {
             return self.wake_all();
@@ -79,7 +80,7 @@ impl IdleList {
     }
 }
 
-/// Whether he has taken everything and waits on.
+/// Whether the subscriber has taken everything and waits on.
 fn serve(idle: &Weak<dyn Idle>) -> bool {
     let Some(idle) = idle.upgrade() else {
         return false;

@@ -73,7 +73,7 @@ impl Intake {
         }
     }
 
-    /// Goes on behind what was taken in another framing, or with another limit. What was received
+    /// Goes on after what was taken in another framing, or with another limit. What was received
     /// and not taken is looked at anew by the next [`scan`](Self::scan).
     #[must_use]
     pub fn switch_to(self, side: &Side, limit: u64) -> Self {
@@ -87,7 +87,7 @@ impl Intake {
         }
     }
 
-    /// Where to receive into, behind what is there already: at least [`room`](Self::room) bytes.
+    /// Where to receive into, after what is there already: at least [`room`](Self::room) bytes.
     pub fn space(&mut self) -> &mut BytesMut {
         self.bytes.reserve(self.room);
         &mut self.bytes
@@ -138,7 +138,7 @@ impl Intake {
         match result {
             Ok(()) if self.ended && found < count => self.check_end().map(|()| found),
             Ok(()) => Ok(found),
-            // The bytes behind a bad header say what it looks like; now the decoder has them.
+            // The bytes after a bad header say what it looks like; now the decoder has them.
             Err(error) => Err(self.decoder.next_event().err().unwrap_or(error)),
         }
     }

@@ -30,10 +30,10 @@ pub(crate) struct Spot {
 /// Which blocks are kept when there is room for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// Those that somebody has yet to send: a broadcast has no use for the others, and a small
+    /// Those that some cursor has yet to send: a broadcast has no use for the others, and a small
     /// ledger stays in the processor's cache.
     Unsent,
-    /// All of them, for those who come later.
+    /// All of them, for subscribers to come.
     All,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Entry {
 pub(crate) enum NotThere {
     /// It is before the first message that is kept.
     Trimmed,
-    /// It is behind the next message.
+    /// It is after the next message.
     Future,
 }
 
@@ -62,7 +62,7 @@ pub(crate) enum NotThere {
 pub(crate) struct Effects {
     /// Blocks to be dropped: returning a large one to the system takes time.
     pub(crate) freed: Vec<Block>,
-    /// There is a new block and somebody may be waiting for it.
+    /// There is a new block, and a cursor may be waiting for it.
     pub(crate) appended: bool,
     /// A cursor was passed or the tail was closed.
     pub(crate) ending: bool,
@@ -82,7 +82,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// The seq behind its last message.
+    /// The seq after its last message.
     fn end_seq(&self) -> u64 {
         self.first_seq + self.block.messages()
     }
@@ -97,7 +97,7 @@ pub(crate) struct Ledger {
     /// The seq of the first message that was ever appended.
     base: u64,
     /// Blocks up to this seq may be dropped. A block after it is on its way to the channel's files, and
-    /// until it is there nobody could read it elsewhere.
+    /// until it is there it cannot be read elsewhere.
     written: u64,
     at_end: usize,
     cost: usize,
@@ -133,7 +133,7 @@ impl Ledger {
         }
     }
 
-    /// Goes on behind messages that are kept elsewhere, the last of which was appended at `newest`.
+    /// Goes on after messages that are kept elsewhere, the last of which was appended at `newest`.
     pub(crate) fn begin_at(&mut self, seq: u64, newest: SystemTime) {
         self.next_seq = seq;
         self.base = seq;
@@ -144,14 +144,14 @@ impl Ledger {
         self.trimmed = (seq > 0).then_some(newest);
     }
 
-    /// A place before everything that is kept here, for who reads elsewhere.
+    /// A spot before everything that is kept here, for a cursor that reads elsewhere.
     pub(crate) fn outside(seq: u64) -> Spot {
         Spot { index: 0, seq }
     }
 
     /// Adds a block and returns the seq of its first message, or gives it back if a cursor stands
     /// in the way, the policy is to wait for it, and the caller is still `patient`. A block without
-    /// bytes is no block: nothing could ever be written for it.
+    /// bytes is left out: nothing could ever be written for it.
     pub(crate) fn append(
         &mut self,
         block: Block,
@@ -207,7 +207,7 @@ impl Ledger {
     }
 
     /// Retention, the half that is forced: drops the front block under the cursors that stand at
-    /// it. Those who may skip go on at the block behind it, the others are told to end.
+    /// it. With `skip` they go on at the next block, otherwise they are told to end.
     fn pass_front(&mut self) {
         let passed = self.pop_front();
         if passed == 0 {
@@ -238,8 +238,8 @@ impl Ledger {
         self.cost - held.map(|kept| kept.block.cost()).sum::<usize>()
     }
 
-    /// Retention, the half that is free: what is not worth keeping, and what nobody stands in the way
-    /// of any more.
+    /// Retention, the half that is free: what is not worth keeping, once no cursor stands at it
+    /// any more.
     fn free_read(&mut self) {
         if self.wants_room && self.blocks.front().is_none_or(|kept| kept.standing == 0) {
             self.wants_room = false;
@@ -408,7 +408,7 @@ impl Ledger {
         self.closed
     }
 
-    /// The index behind the newest block.
+    /// The index after the newest block.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.blocks.len() as u64
     }

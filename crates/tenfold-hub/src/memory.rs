@@ -1,4 +1,4 @@
-//! Who may hold how many bytes.
+//! How many bytes a publisher may hold.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) struct Receiving {
     large: Arc<Semaphore>,
 }
 
-/// What one publisher may hold: a unit that everybody has, so that everybody gets on, and a share of
+/// What one publisher may hold: a unit of its own, so that each publisher gets on, and a share of
 /// what all have together.
 #[derive(Debug)]
 pub(crate) struct Allowance {

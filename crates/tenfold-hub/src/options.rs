@@ -29,7 +29,7 @@ use crate::when_slow::WhenSlow;
 pub struct Options {
     /// How much of the stream is kept for clients that are behind, in bytes.
     pub capacity: usize,
-    /// What happens to those that are further behind.
+    /// What happens to clients that are further behind.
     pub when_slow: WhenSlow,
     /// Where a new client starts.
     pub start: Start,
@@ -83,8 +83,8 @@ impl Default for Options {
     }
 }
 
-/// Somebody who is told what happens to the clients. It is called on the engine's threads, so it
-/// must return soon.
+/// A function that is told what happens to the clients. The engine calls it on its own threads, so
+/// it must return soon.
 #[derive(Clone)]
 pub struct Observer(Arc<dyn Fn(ClientEvent) + Send + Sync>);
 

@@ -32,7 +32,7 @@ impl Connection {
             let voice = Voice::Silent;
             inlet = Some(Inlet::new(&self, &plain.channel, None, voice, intake).await);
         }
-        // Nothing is ever said on a plain port: who cannot be served is closed.
+        // Nothing is ever said on a plain port: a client that cannot be served is closed.
         drop(match (outlet, inlet) {
             (Some(Ok(outlet)), None) => tokio::spawn(outlet.run()),
             (None, Some(Ok(inlet))) => tokio::spawn(inlet.run()),
@@ -63,7 +63,7 @@ async fn both(outlet: Outlet, inlet: Inlet) {
     };
     let mut half_closed = publisher.is_half_closed();
     if let Some(received) = received {
-        // The hub's end is none of the other direction before it has delivered everything.
+        // A hub that ends receives nothing more, but it still delivers everything.
         let goes_on = matches!(
             received.end,
             Finish::Complete | Finish::Refused(Some(Code::Shutdown))

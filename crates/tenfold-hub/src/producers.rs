@@ -1,4 +1,4 @@
-//! Who publishes to a channel, and how much of it is committed.
+//! The producers of a channel, and how much of theirs is committed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +26,8 @@ pub(crate) struct Claim {
     in_flight: AtomicUsize,
     /// The producer's claim before, as long as it is not known where that has ended.
     before: Mutex<Option<Arc<Self>>>,
-    /// Told to who waits for its progress, and to who waits for it to have nothing on its way.
+    /// Wakes the publisher's task, which waits for its progress; and the tasks of later connections
+    /// of the producer, which wait until nothing of this one is on its way.
     changed: Notify,
     landed: Change,
     /// Its task waits for its end: until nothing is on its way.
@@ -168,8 +169,8 @@ impl Claim {
         self.until(|claim| claim.check().is_err()).await;
     }
 
-    /// Waits until it is further than this. Whether something is still on its way counts only for who
-    /// is `ending`.
+    /// Waits until it is further than this. Whether something is still on its way counts only for a
+    /// publisher that is `ending`.
     pub(crate) async fn moved(&self, seen: ClaimProgress, ending: bool) {
         self.is_ending.store(ending, SeqCst);
         self.until(|claim| {
@@ -368,7 +369,7 @@ mod tests {
         assert_eq!((progress.committed, progress.accepted), (3, 3));
         second.departs(5);
         second.commit(5);
-        // Nothing of that is told to those before.
+        // Nothing of that is told to the claims before.
         assert_eq!(
             (first.progress().committed, first.progress().is_settled),
             (3, true)

@@ -17,8 +17,8 @@ use crate::refusals::shutdown;
 use crate::request::{FirstFrame, Received};
 
 impl Connection {
-    /// Serves a connection that says what it wants. `pending` is its place among those who have not
-    /// said it yet.
+    /// Serves a connection that says what it wants. `pending` is its place among the connections
+    /// that have not said it yet.
     pub(crate) async fn serve(self, pending: Option<OwnedSemaphorePermit>) {
         if self.stay.place.is_none() {
             let refusal = Refusal::new(Code::Busy, "the hub has too many connections");
@@ -26,13 +26,13 @@ impl Connection {
         }
         let received = self.first_frame().await;
         match received {
-            // What is only looked up keeps its place among those who have not got what they want.
+            // A request that is only being looked up keeps that place.
             Ok(Received::Request(request, intake)) => self.obey(request, intake, pending).await,
             Ok(Received::Refused(refusal)) => {
                 drop(pending);
                 self.refuse(&refusal, false).await;
             }
-            // It has gone, or it has said nothing and ended: nobody listens.
+            // The peer has gone, or has ended its side without a word: there is nothing to answer.
             Ok(Received::Incomplete(_) | Received::Nothing) | Err(_) => {}
         }
     }

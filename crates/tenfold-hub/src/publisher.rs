@@ -35,7 +35,7 @@ pub(crate) struct Publisher {
     half_closed: bool,
     /// When a peer that does not take the last words is left.
     deadline: Option<Instant>,
-    /// How far what was appended is, as far as it was looked at.
+    /// How far what was appended was when this task looked last.
     seen: Option<ClaimProgress>,
     /// Since when it waits for a share or a place.
     waits_since: Option<Instant>,
@@ -265,7 +265,7 @@ impl Publisher {
         self.give_back();
         let waits = wants_place || wants_share;
         if let Some(kind) = self.broken.filter(|_| waits) {
-            // Nobody would tell when it has gone, and what it waits for is for others.
+            // The socket would not say when the peer has gone, and what this task waits for is scarce.
             return Err(kind.into());
         }
         if !waits {
@@ -299,7 +299,7 @@ impl Publisher {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
                 if waits {
-                    // It may hold what another waits for, who holds what it waits for.
+                    // Two publishers may each hold what the other waits for.
                     self.session.end(busy());
                 } else {
                     self.session.expired(now());

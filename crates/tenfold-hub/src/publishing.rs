@@ -70,7 +70,7 @@ pub(crate) struct Timeouts {
 pub(crate) enum Ending {
     /// The peer has said that it is done.
     Complete,
-    /// This is wrong; it is said, if there is somebody who listens to it, and was not yet.
+    /// This is wrong. The peer is told once, unless the port is silent.
     Refused(Refusal, Said),
 }
 
@@ -169,7 +169,8 @@ impl Publishing {
     pub(crate) fn fail(&mut self, refusal: Refusal) {
         match &self.ending {
             Some(Ending::Refused(_, Said::Yes)) => {}
-            // It is final: nobody may come back because of something less.
+            // Fenced is final. After any other error, the producer's old connection would come back
+            // and fence the new one.
             Some(Ending::Refused(said, _)) if said.code == Some(Code::Fenced) => {}
             _ => self.ending = Some(Ending::Refused(refusal, Said::NotYet)),
         }

@@ -6,7 +6,7 @@ use tenfold_log::Refused;
 
 use crate::producers::Fenced;
 
-/// What is said to everybody who could say something when the hub ends.
+/// What the hub says to connections that could still ask or publish when it ends.
 pub(crate) fn shutdown() -> Refusal {
     Refusal::new(Code::Shutdown, "the hub ends")
 }

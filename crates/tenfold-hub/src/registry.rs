@@ -30,7 +30,7 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Channels {
     by_name: BTreeMap<ChannelName, Arc<Channel>>,
-    /// The hub ends: nobody enters any more.
+    /// The hub ends: no connection enters a channel any more.
     closed: bool,
 }
 
@@ -53,7 +53,7 @@ impl Registry {
         }
     }
 
-    /// The channels of a log, and those that will be.
+    /// The channels of a log, and those that clients will name.
     pub(crate) fn durable(epoch: Epoch, options: Arc<HubOptions>, log: Log) -> Self {
         let mut registry = Self::new(epoch, options);
         let kept = log.channels();
@@ -96,7 +96,7 @@ impl Registry {
                 channel
             }
         };
-        // Under the lock, so that nobody forgets the name in between.
+        // Under the lock, so that the end of another visit does not forget the name in between.
         channel.count(role).fetch_add(1, Relaxed);
         drop(channels);
         Ok(Visit {
@@ -106,7 +106,8 @@ impl Registry {
         })
     }
 
-    /// Lets nobody enter any more, and ends all channels: subscribers get what is committed.
+    /// Refuses connections that want to enter a channel, and ends all channels: subscribers get what
+    /// is committed.
     pub(crate) fn close(&self) {
         let mut channels = self.lock();
         channels.closed = true;
@@ -119,7 +120,7 @@ impl Registry {
         let options = &self.options;
         if let Some(durable) = &self.durable {
             let channel = durable.log.channel(name.as_str(), self.epoch.0);
-            let tail = Tail::behind(
+            let tail = Tail::following(
                 channel.next(),
                 (options.clock)(),
                 options.channel_memory,

@@ -20,7 +20,7 @@ pub(crate) struct FirstFrame {
 pub(crate) enum Received {
     /// Not enough yet.
     Incomplete(FirstFrame),
-    /// A request, and what was received behind it.
+    /// A request, and what was received after it.
     Request(Request, Intake),
     /// None.
     Refused(Refusal),

@@ -25,9 +25,9 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     /// Places for connections that are served.
     pub(crate) places: Arc<Semaphore>,
-    /// Connections that are there.
+    /// How many connections there are.
     pub(crate) connections: Present,
-    /// Publishers that may still append.
+    /// How many publishers may still append.
     pub(crate) appending: Present,
     pub(crate) draining: Draining,
 }

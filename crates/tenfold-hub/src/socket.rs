@@ -38,7 +38,7 @@ impl fmt::Display for Peer {
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
-    /// Not a socket, but as good as one to who uses it.
+    /// A simulated socket.
     #[cfg(test)]
     Link(crate::simulation::Link),
 }
@@ -105,7 +105,7 @@ impl Socket {
         either!(self, stream => stream.try_write(bytes))
     }
 
-    /// Reads at most `limit` bytes behind what is there, as far as that has room.
+    /// Reads at most `limit` bytes after what is there, as far as that has room.
     pub(crate) fn try_read(&self, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
         let mut into = into.limit(limit);
         either!(self, stream => stream.try_read_buf(&mut into))

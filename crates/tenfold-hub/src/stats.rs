@@ -74,7 +74,7 @@ pub enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientReport {
-    /// Who it was.
+    /// The client.
     pub peer: Peer,
     /// How it ended.
     pub end: End,
@@ -100,8 +100,8 @@ pub enum ClientEvent {
     AcceptFailed(io::Error),
 }
 
-/// The counters behind [`Stats`]. Each is updated once per write or per connection, and nobody
-/// decides anything by them, so they need no order among each other.
+/// The counters behind [`Stats`]. Each is updated once per write or per connection. No decision
+/// depends on them, so they need no order among each other.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     accepted: AtomicU64,

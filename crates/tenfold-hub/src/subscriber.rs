@@ -1,4 +1,4 @@
-//! One client's connection: who writes to it, and what it waits for.
+//! One client's connection: its task, which writes to it, and what that waits for.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
@@ -29,12 +29,12 @@ use crate::stats::{ClientReport, Counters, End};
 ///   done         the client's end, for a moment                  closed
 /// ```
 ///
-/// While it is caught up, who appends a small block may write it in its place.
+/// While it is caught up, the publisher's task that appends a small block may write it in its place.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     socket: Arc<Socket>,
     outgoing: Arc<Outgoing>,
-    /// Who appends knows that it waits, or was about to tell it something.
+    /// It is on the tail's list of idle subscribers, or was taken from there to be woken.
     enlisted: bool,
     /// The peer has said that it will send nothing more.
     half_closed: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Subscriber {
     end: End,
 }
 
-/// What is shared with those who append.
+/// What the subscriber's task shares with the tasks that append.
 #[derive(Debug)]
 struct Outgoing {
     delivery: Mutex<Delivery>,
@@ -91,7 +91,7 @@ impl Idle for Outgoing {
 }
 
 impl Subscriber {
-    /// A client that gets `first`, and then what is behind the cursor.
+    /// A client that gets `first`, and then what is after the cursor.
     pub(crate) fn new(
         (socket, peer): (impl Into<Arc<Socket>>, Peer),
         first: Block,
@@ -121,7 +121,7 @@ impl Subscriber {
         }
     }
 
-    /// Leaves the client's input to somebody else.
+    /// Leaves the client's input to the publisher of the same connection.
     #[must_use]
     pub(crate) fn without_input(mut self) -> Self {
         self.half_closed = true;
@@ -146,7 +146,8 @@ impl Subscriber {
         self.end = end.unwrap_or_else(|error| End::Gone(error.kind()));
     }
 
-    /// What has become of it. Its place holds nobody any more, even if closing takes its time.
+    /// What has become of it. Its cursor is gone after this, so it holds up no publisher, however long
+    /// closing takes.
     pub(crate) fn into_parts(self) -> (Arc<Socket>, bool, ClientReport) {
         let report = self.outgoing.lock().report(self.end);
         (self.socket, self.half_closed, report)
@@ -185,7 +186,7 @@ impl Subscriber {
         }
     }
 
-    /// Lets those who append know that it waits; then it has to look once more.
+    /// Puts it on the tail's list of idle subscribers; then it has to look once more.
     fn enlist(&mut self) {
         let idle: Weak<Outgoing> = Arc::downgrade(&self.outgoing);
         let tail = self.outgoing.lock().cursor().tail().clone();

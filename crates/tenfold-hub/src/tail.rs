@@ -1,4 +1,4 @@
-//! The newest part of a channel, shared by those who append and those who read.
+//! The newest part of a channel, shared by publishers and subscribers.
 
 use std::fmt;
 use std::mem;
@@ -48,7 +48,7 @@ struct TailState {
     idle: IdleList,
     ending: Change,
     room: Change,
-    /// The same as `room`, for those who append from a plain thread.
+    /// The same as `room`, for appending from a plain thread.
     room_for_threads: Condvar,
     /// What all tails of a hub keep together, in bytes.
     total: Arc<AtomicUsize>,
@@ -70,7 +70,7 @@ impl std::error::Error for Closed {}
 /// Why a block was not appended for a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotAppended {
-    /// Somebody else has the claim now.
+    /// Another connection has the claim now.
     Fenced,
     /// Something before it could not be kept.
     Refused(Refused),
@@ -107,9 +107,9 @@ impl Tail {
         Self::with_ledger(Ledger::new(capacity, when_slow, Keep::All), total)
     }
 
-    /// [`keeping`](Self::keeping), behind messages that are kept elsewhere: up to `next`, the last of
-    /// them from `newest`. It never waits, because who is passed goes on there.
-    pub(crate) fn behind(
+    /// [`keeping`](Self::keeping), after messages that are kept elsewhere: up to `next`, the last of
+    /// them from `newest`. It never waits, because a cursor that is passed goes on there.
+    pub(crate) fn following(
         next: u64,
         newest: SystemTime,
         capacity: usize,
@@ -148,9 +148,9 @@ impl Tail {
         Ok(first_seq)
     }
 
-    /// Appends for a claim, which is looked at and counted in one step with appending. Those who
-    /// wait at the end are left to [`deliver`](Self::deliver), so that who appends can say before
-    /// that it is done.
+    /// Appends for a claim, which is looked at and counted in one step with appending. Subscribers
+    /// that wait at the end are left to [`deliver`](Self::deliver), so that the publisher's task can
+    /// send the acknowledgement first.
     pub(crate) async fn append_for(
         &self,
         claim: &Claim,
@@ -170,8 +170,8 @@ impl Tail {
     }
 
     /// Appends what was committed elsewhere, and what may not be dropped before it is
-    /// [written](Self::written). A tail that is closed is left as it is. Those who wait at the end are
-    /// left to [`wake`](Self::wake).
+    /// [written](Self::written). A tail that is closed is left as it is. Subscribers that wait at the
+    /// end are left to [`wake`](Self::wake).
     pub(crate) fn show(&self, block: Block, time: SystemTime) {
         self.change(Woken::ByAppender, |ledger| {
             if !ledger.is_closed() {
@@ -181,7 +181,7 @@ impl Tail {
         });
     }
 
-    /// Wakes those who wait at the end.
+    /// Wakes the subscribers that wait at the end.
     pub(crate) fn wake(&self) {
         self.state.idle.wake_all();
     }
@@ -284,12 +284,13 @@ impl Tail {
         result
     }
 
-    /// Lets those who wait at the end know where they are to be found.
+    /// Notes a subscriber that waits at the end: the next append serves it, or wakes it.
     pub(crate) fn enlist(&self, idle: Weak<dyn Idle>) {
         self.state.idle.enlist(idle);
     }
 
-    /// Brings what was appended, the last block of so many bytes, to those who wait at the end.
+    /// Brings what was appended, the last block of so many bytes, to the subscribers that wait at the
+    /// end.
     pub(crate) fn deliver(&self, bytes: usize) {
         self.state.idle.deliver(bytes, || self.lock().end());
     }
@@ -328,11 +329,11 @@ impl Tail {
     }
 }
 
-/// When those who wait at the end are woken.
+/// When the subscribers that wait at the end are woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Woken {
     Now,
-    /// By who appends, when he has something else done.
+    /// By the task that appends, after it has sent its acknowledgement.
     ByAppender,
 }
 

@@ -9,8 +9,8 @@ use crate::memory::Room;
 use crate::producers::Claim;
 use crate::registry::Visit;
 
-/// What is to be done when a block has arrived. As long as it is there, somebody waits for the block:
-/// the channel is not forgotten, and the producer's next connection waits.
+/// What is to be done when a block has arrived. Until it is dropped, the channel is
+/// not forgotten, and the producer's next connection waits.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     visit: Arc<Visit>,
@@ -35,7 +35,8 @@ impl Ticket {
 }
 
 impl Receipt for Ticket {
-    /// Whoever has seen the acknowledgement finds the messages: they are shown before they are counted.
+    /// A client that has seen the acknowledgement finds the messages: they are shown before they are
+    /// counted.
     fn committed(&mut self, commit: Commit) {
         let block = std::mem::take(&mut self.block);
         let messages = block.messages();

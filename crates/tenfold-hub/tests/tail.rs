@@ -63,7 +63,7 @@ async fn an_append_is_held_no_longer_than_it_says_and_then_passes_the_cursor() {
     assert!(start.elapsed() < Duration::from_secs(31));
     slow.ending().await;
     assert_eq!(seqs(&mut slow).0, Look::Passed);
-    // It is in nobody's way any more.
+    // It is not in the way any more.
     assert_eq!(tail.kept(), 0);
     tail.append(block(100, 1)).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Every place in a ledger against a list of messages, and who waits for whom.
+//! Every spot in a ledger against a list of messages, and which cursor a publisher waits for.
 
 use std::ops::Range;
 use std::time::Duration;

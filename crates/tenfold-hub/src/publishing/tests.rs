@@ -698,7 +698,7 @@ proptest! {
                 Step::Send(most) => driver.send(most),
                 Step::Rest => driver.session.rest(),
             }
-            // An answer or an ack, with an error behind it: never more, whatever is not taken.
+            // An answer or an ack, with an error after it: never more, whatever is not taken.
             assert!(driver.session.unsent.len() < 400);
         }
         driver.receive(rest);

@@ -1,4 +1,4 @@
-//! Who finds which channel, and what all of them keep together.
+//! Which channel a connection finds, and what all channels keep together.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -69,7 +69,7 @@ fn agree(steps: &[Step], history: &mut History) -> Result<(), String> {
     Ok(())
 }
 
-/// Whose message it is, and which of his.
+/// The producer that a message is of, and which one of its messages it is.
 fn number(bytes: &[u8]) -> Option<(u64, u64)> {
     let text = str::from_utf8(bytes).ok()?;
     let (producer, rest) = text.split_once(' ')?;
@@ -108,7 +108,7 @@ fn once_and_in_order(history: &History) -> Result<(), String> {
     Ok(())
 }
 
-/// What was acknowledged to a producer is there, if somebody has seen the whole history.
+/// What was acknowledged to a producer is there, if a subscriber has seen the whole history.
 fn complete(producer: u64, ending: &Ending, history: &History) -> Result<(), String> {
     let Ending::Acknowledged { epoch, messages } = ending else {
         return Ok(());

@@ -21,7 +21,7 @@ use super::random::Random;
 #[derive(Debug)]
 pub(crate) struct Link {
     line: Arc<Mutex<Line>>,
-    /// 0 is who listens, 1 who connects.
+    /// 0 is the side that listens, 1 the side that connects.
     side: usize,
 }
 
@@ -30,9 +30,9 @@ pub(crate) struct Link {
 struct Line {
     /// What each side has sent.
     ways: [Way; 2],
-    /// Who waits at each side.
+    /// The task that waits at each side.
     wakers: [Vec<Waker>; 2],
-    /// Wakes who carries what a side sends.
+    /// Wakes the task that carries what a side sends.
     work: [Arc<Notify>; 2],
     /// The connection has broken.
     reset: bool,

@@ -1,6 +1,6 @@
 //! The hub and its clients on a virtual clock and virtual connections, from a seed.
 //!
-//! Everything runs as it is, on one thread whose clock moves only when nobody can go on. Only the
+//! Everything runs as it is, on one thread whose clock moves only when no task can go on. Only the
 //! sockets are not real: a [`Link`] holds, cuts up and loses what the seed says. The same seed gives
 //! the same run, so a failure is found again by its number: `SEED=17 cargo test simulation`.
 //!

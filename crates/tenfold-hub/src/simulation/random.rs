@@ -50,7 +50,7 @@ impl Random {
         self.below(times) == 0
     }
 
-    /// Another generator, so that two who draw do not disturb each other.
+    /// Another generator, so that two tasks that draw do not disturb each other.
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.next())
     }

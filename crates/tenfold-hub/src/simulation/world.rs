@@ -119,14 +119,14 @@ struct World {
     weather: Weather,
     pad: usize,
     record: Arc<Mutex<Record>>,
-    /// The place at which everybody can stop, when it is known.
+    /// The seq at which all subscribers can stop, when it is known.
     end: Arc<Mutex<Option<(Epoch, u64)>>>,
 }
 
 /// Nothing takes longer than this on the virtual clock, or hangs.
 const BOUND: Duration = Duration::from_secs(3600);
 
-/// How often who waits looks whether it is the end.
+/// How often a subscriber that waits looks whether it is the end.
 const LOOK: Duration = Duration::from_millis(100);
 
 fn channel() -> ChannelName {
@@ -282,7 +282,7 @@ impl World {
             let mut quiet = true;
             loop {
                 let place = subscriber.epoch().zip(subscriber.next_seq());
-                // A gap comes right behind the answer, and is not to be missed.
+                // A gap comes right after the answer, and must not be missed.
                 if quiet && end.lock().unwrap().is_some_and(|end| place == Some(end)) {
                     break;
                 }
@@ -303,7 +303,7 @@ impl World {
                     }
                     Event::Gap(gap) => {
                         note(&record, format_args!("{name}: {gap}"));
-                        // It comes behind the answer of the connection that goes on.
+                        // It comes after the answer of the connection that goes on.
                         let began = steps.pop();
                         steps.push(Step::Gap);
                         steps.extend(began);
@@ -379,7 +379,7 @@ impl World {
 struct LastHub(Hub, Epoch);
 
 impl LastHub {
-    /// The place behind the last message.
+    /// The seq after the last message.
     fn place(&self) -> (Epoch, u64) {
         (self.1, self.0.stats().messages)
     }
