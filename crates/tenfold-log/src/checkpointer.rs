@@ -33,7 +33,7 @@ impl Checkpointer {
         Self { common, looked: 0 }
     }
 
-    /// Does one thing that is due. False: there is nothing, or a backup is being made.
+    /// Does one thing that is due. False: nothing is due, or a backup is being made.
     pub fn step(&mut self) -> bool {
         if self.common.health() == Health::ReadOnly {
             return false;

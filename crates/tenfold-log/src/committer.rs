@@ -266,8 +266,8 @@ impl Committer {
         Ok(())
     }
 
-    /// Leaves the journal so that the next start has nothing to recover. To be called when a checkpoint
-    /// of everything is done.
+    /// Leaves the journal so that the next start has nothing to recover. The caller has made a checkpoint
+    /// of everything.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.journal.finish()
     }

@@ -77,7 +77,7 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Why there is nothing to be read at a seq.
+/// Why nothing can be read at a seq.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadError {

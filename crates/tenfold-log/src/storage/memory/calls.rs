@@ -12,7 +12,7 @@ use super::fault::{Call, Kind, Verdict};
 use super::state::{State, error, gone, pending};
 
 impl Memory {
-    /// A call that changes nothing but by what is done then.
+    /// Notes a call whose work the caller does: with the lock, and as the verdict says.
     fn enter(&self, mut call: Call) -> io::Result<(MutexGuard<'_, State>, Verdict)> {
         let mut state = self.state();
         match state.begin(&mut call) {
@@ -184,8 +184,8 @@ impl File for MemoryFile {
         })
     }
 
-    /// As a direct read on Linux, it sees what waits to be written: that is written first. It is not
-    /// durable thereby.
+    /// Like a direct read on Linux, it first writes what waits to be written, and so sees it. That does not
+    /// make it durable.
     fn read_durable_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.read(Kind::ReadDurable, buffer, offset, |state| {
             state.on_disk(self.id)
@@ -487,12 +487,12 @@ mod tests {
         file.sync().unwrap();
         assert_eq!(read(&file), b"abc3456789");
         assert_eq!(read_durable(&file), b"0123456789");
-        // A write far from it changes nothing of that.
+        // A write to another block leaves this one as it is.
         write(&file, b"x", 5000).unwrap();
         assert_eq!(file.read_durable_at(&mut [0; 9000], 0).unwrap(), 5001);
         file.sync().unwrap();
         assert_eq!(read_durable(&file)[..10], *b"0123456789");
-        // One to the same block writes the block.
+        // A write to the same block writes the whole block.
         write(&file, b"y", 9).unwrap();
         assert_eq!(read_durable(&file)[..10], *b"abc345678y");
         assert_eq!(memory.read_durable("d/file").unwrap()[..10], *b"0123456789");

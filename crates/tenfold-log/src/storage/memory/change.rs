@@ -21,7 +21,7 @@ pub enum Keep {
     Sectors(u64),
 }
 
-/// What a disk writes as one at the least.
+/// The fewest bytes that a disk writes at once.
 const SECTOR: u64 = 512;
 
 /// A file or a directory, whatever its name.
@@ -49,17 +49,17 @@ pub(super) enum Change {
     },
     Extend(u64),
     SetLength(u64),
-    /// A name for what has none.
+    /// Gives a name to a file or directory that has none.
     Link {
         name: String,
         id: Id,
     },
-    /// Takes the name from what has it.
+    /// Takes a name away from a file or directory.
     Unlink {
         name: String,
         id: Id,
     },
-    /// Another name in the place of any other, perhaps in another directory.
+    /// Gives a file another name, perhaps in another directory, in the place of whatever had it.
     Move {
         id: Id,
         to: Id,
@@ -75,7 +75,7 @@ impl Change {
         self.named().is_some() && (of == directory || to)
     }
 
-    /// What it gives a name or takes one from.
+    /// The file or directory that it gives a name to, or takes one from.
     pub(super) fn named(&self) -> Option<Id> {
         match self {
             Self::Link { id, .. } | Self::Unlink { id, .. } | Self::Move { id, .. } => Some(*id),
@@ -83,7 +83,7 @@ impl Change {
         }
     }
 
-    /// What is left of it.
+    /// What a crash that keeps so much leaves of this change.
     pub(super) fn keep(self, keep: Keep) -> Vec<Self> {
         match (keep, self) {
             (Keep::None, _) => Vec::new(),
@@ -100,7 +100,7 @@ impl Change {
         }
     }
 
-    /// Makes it.
+    /// Makes this change.
     pub(super) fn make(&self, of: Id, view: &mut View) {
         match self {
             Self::Write { offset, bytes } => view.file(of).write(bytes, *offset),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What is written to a disk as one.
+/// The bytes of a block: a disk is written in whole blocks.
 pub(super) const BLOCK: u64 = 4096;
 const SIZE: usize = 4096;
 
@@ -111,7 +111,7 @@ pub(super) fn blocks_of(offset: u64, length: u64) -> Range<u64> {
     offset / BLOCK..(offset + length).div_ceil(BLOCK)
 }
 
-/// Cuts a range at the ends of blocks: which block, where in it, and which part of the range.
+/// Cuts a range at the ends of blocks: which block, where in it, and which bytes of the range.
 fn pieces(offset: u64, length: usize) -> impl Iterator<Item = (usize, usize, Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {

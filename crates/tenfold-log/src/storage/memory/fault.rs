@@ -18,7 +18,7 @@ pub struct Call {
     pub to: Option<String>,
     /// Where it read, wrote or reserved.
     pub offset: u64,
-    /// How much it was to read, write or reserve, or the length that it set.
+    /// How many bytes it had to read, write or reserve, or the length that it set.
     pub length: u64,
 }
 
@@ -77,7 +77,7 @@ impl Kind {
 
 /// A call that has to fail: once, and with `EIO`, unless told otherwise.
 ///
-/// If it is a sync, the changes that it was to make durable are given up, as Linux does it: reads
+/// If it is a sync, the changes that it should have made durable are given up, as Linux does it: reads
 /// still see them, a later sync succeeds without them, and [`read_durable_at`] does not see them.
 /// If it is any other call, it changes nothing. [`landing`](Self::landing) says otherwise.
 ///
@@ -106,7 +106,7 @@ pub(super) enum Verdict {
     Go,
     /// It is carried out on half of its bytes.
     Short,
-    /// It fails, and part of what it was to change is changed.
+    /// It fails, and some of its changes are made.
     Fail(io::Error, Keep),
     /// The process ends while it is under way.
     Stop,
@@ -214,7 +214,7 @@ impl Fault {
     }
 }
 
-/// What the faults make of a call: the first one that strikes, and those after it do not see it.
+/// What the faults make of a call. The first fault that is about it strikes; later ones do not see it.
 pub(super) fn judge(faults: &mut Vec<Fault>, call: &Call) -> Verdict {
     let Some(index) = faults.iter_mut().position(|fault| fault.strikes(call)) else {
         return Verdict::Go;

@@ -57,7 +57,7 @@ impl Memory {
     pub fn image_random(&self, seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let changes = self.pending().len() as u64;
-        // Of 16 changes so many are kept, and in half of the images from some change on hardly any.
+        // So many of 16 changes are kept. In half of the images, hardly any is kept from some change on.
         let likely = [1, 8, 15, 16, 16][index(chance.below(5))];
         let turn = chance.below(2 * changes + 2);
         let after = chance.below(2);
@@ -77,7 +77,7 @@ impl Memory {
     }
 }
 
-/// A part of a write: up to some byte, up to some sector, any sectors, or nothing.
+/// What is kept of a write: up to some byte, up to some sector, any sectors, or nothing.
 fn part_of_write(chance: &mut Chance, length: u64) -> Keep {
     let end = chance.below(length + 1);
     match chance.below(4) {

@@ -14,10 +14,10 @@ pub(super) struct State {
     pub(super) volatile: View,
     /// What a crash leaves in any case.
     pub(super) durable: View,
-    /// In the order in which they were made, what leads from one to the other; but for what a
-    /// failed sync gave up.
+    /// The changes that lead from what is durable to what reads see, in the order in which they were made,
+    /// without those that a failed sync gave up.
     pub(super) pending: Vec<Pending>,
-    /// What the call would have changed during which the process ended.
+    /// The changes of the call during which the process ended.
     pub(super) last: Vec<Pending>,
     pub(super) directories: BTreeSet<Id>,
     /// Files that a failed sync gave up changes of.
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// The same files and directories in a machine that nothing else is known of.
+    /// Another machine with the same files and directories: without locks, faults and calls.
     pub(super) fn same(&self) -> Self {
         Self {
             volatile: self.volatile.clone(),
@@ -128,7 +128,7 @@ impl State {
         if !self.diverged.contains(&id) {
             return volatile;
         }
-        // Whole blocks are written, as they are in memory: with what was given up before.
+        // The system writes whole blocks as it has them in memory, with changes that were given up before.
         let mut content = self.durable.file(id).clone();
         for pending in pending {
             match &pending.change {
@@ -143,14 +143,14 @@ impl State {
         content
     }
 
-    /// What a file holds on disk, when what waits to be written has been.
+    /// What a file holds on disk once its waiting changes are written.
     pub(super) fn on_disk(&mut self, id: Id) -> Content {
         let of_file = |pending: &&Pending| pending.id == id && is_of_file(pending);
         let pending: Vec<_> = self.pending.iter().filter(of_file).cloned().collect();
         self.written_back(id, &pending)
     }
 
-    /// Gives up what waits to be written to a file, but for a part.
+    /// Gives up the waiting changes of a file, except for what `landing` keeps.
     pub(super) fn fail_sync(&mut self, id: Id, landing: Keep) {
         let pending = self.take_pending(|pending| pending.id == id && is_of_file(pending));
         if !pending.is_empty() && landing != Keep::All {
@@ -159,19 +159,19 @@ impl State {
         self.land(pending, landing);
     }
 
-    /// Makes what is named in a directory durable.
+    /// Makes the names in a directory durable.
     pub(super) fn sync_dir(&mut self, directory: Id) {
         let pending = self.take_names(directory);
         self.land(pending, Keep::All);
     }
 
-    /// Gives up what is named in a directory and is not durable, but for a part.
+    /// Gives up the changes of names in a directory that are not durable, except for what `landing` keeps.
     pub(super) fn fail_sync_dir(&mut self, directory: Id, landing: Keep) {
         let pending = self.take_names(directory);
         self.land(pending, landing);
     }
 
-    /// Makes a part of changes durable.
+    /// Makes durable what `landing` keeps of changes.
     fn land(&mut self, pending: Vec<Pending>, landing: Keep) {
         for Pending { id, change, .. } in pending {
             for change in change.keep(landing) {
@@ -316,7 +316,7 @@ impl State {
         Ok(id)
     }
 
-    /// How much of a range there is space for.
+    /// How many bytes of a range there is space for.
     pub(super) fn room(&self, id: Id, offset: u64, length: u64) -> u64 {
         let Some(space) = self.space else {
             return length;
@@ -362,7 +362,7 @@ impl State {
     }
 }
 
-/// Whether it changes what a file holds, and not a name.
+/// Whether a change is of the contents of a file, and not of a name.
 fn is_of_file(pending: &Pending) -> bool {
     pending.change.named().is_none()
 }
@@ -385,7 +385,7 @@ pub(super) fn gone() -> io::Error {
 
 /// Plans the changes of calls that give names.
 impl State {
-    /// What opens a file, and what that changes.
+    /// The file that a call opens, and the changes that this makes.
     pub(super) fn plan_open(
         &mut self,
         call: &Call,
