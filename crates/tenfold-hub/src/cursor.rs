@@ -35,7 +35,7 @@ pub enum Look {
 /// [`advance`](Self::advance) by the blocks of which at least one byte was sent (the sender keeps
 /// the rest of the last one), and again; [`ready`](Self::ready) when caught up. The blocks that
 /// were not begun are dropped and got again later, so a subscriber that waits for its socket holds
-/// nothing but its cursor and at most one block, whose frames it must finish.
+/// nothing but its cursor and at most one block, whose frames it must finish. [`Tail`] has an example.
 #[derive(Debug)]
 pub struct Cursor {
     tail: Tail,

@@ -54,6 +54,29 @@ impl Hub {
 
     /// [`start`](Self::start) with a log, in which all channels are kept. The program
     /// that started the log ends it after the hub.
+    ///
+    /// ```
+    /// use std::net::TcpListener;
+    /// use std::sync::Arc;
+    /// use tenfold_hub::{Hub, HubOptions, Port};
+    /// use tenfold_log::storage::Disk;
+    ///
+    /// # fn random() -> u64 { 7 }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let disk = Arc::new(Disk::open(path)?);
+    /// let (log, _report, threads) =
+    ///     tenfold_log::open(disk, tenfold_log::Options::new(random))?.start()?;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let hub = Hub::with_log([Port::protocol(listener)], HubOptions::default(), log)?;
+    /// hub.drain().await;
+    /// assert!(threads.stop());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_log(
         ports: impl IntoIterator<Item = Port>,
         options: HubOptions,

@@ -9,7 +9,7 @@ use crate::socket::SEND_BUFFER;
 use crate::when_slow::WhenSlow;
 
 /// How a hub treats its clients: a limit on everything, each with its unit. Zero is never
-/// "unlimited".
+/// "unlimited". The values of [`default`](Self::default) are those of `tenfold serve`.
 ///
 /// ```
 /// use std::time::Duration;

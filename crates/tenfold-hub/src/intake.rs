@@ -47,12 +47,12 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// What a connection gets to begin with. A stream that fills its space gets more.
+    /// How many bytes a connection gets room for to begin with. A stream that fills its space gets more.
     pub const FIRST_ROOM: usize = 4 * 1024;
     /// The most that is received at once: enough to make the cost of a system call and of a wake-up
     /// vanish. A block is about as large, if no frame in it is larger.
     pub const MAX_ROOM: usize = 256 * 1024;
-    /// A message beyond this is a large one: its length is told while it is being received.
+    /// A message of more bytes than this is a large one: its length is told while it is being received.
     pub const LARGE: u64 = 64 * 1024;
 
     /// An intake of frames of this side, with messages of at most `limit` bytes.

@@ -31,7 +31,7 @@
 //! # For servers of other kinds
 //!
 //! - [`raise_fd_limit`]: what a server with thousands of connections does first.
-//! - [`pause_after`]: what a loop that accepts does after an error.
+//! - [`pause_after`], [`ACCEPT_PAUSE`]: what a loop that accepts does after an error.
 
 #![forbid(unsafe_code)]
 

@@ -47,19 +47,19 @@ pub struct Options {
 }
 
 impl Options {
-    /// The usual cap of a socket's send buffer: one vectored write. More was slower when measured,
+    /// The usual cap of a socket's send buffer, in bytes: one vectored write. More was slower when measured,
     /// and a client that never reads costs the system this much and no more.
     pub const SEND_BUFFER: usize = SEND_BUFFER;
 
-    /// What is kept where the source waits for the slowest: no more than the processor's cache
+    /// What is kept where the source waits for the slowest, in bytes: no more than the processor's cache
     /// holds. A larger tail gains nothing, because the source ends up waiting anyway, and is half
     /// as fast, because each client then reads it from main memory.
     pub const CAPACITY_WAIT: usize = 1024 * 1024;
 
-    /// What is kept where a slow client loses its place: several seconds of a fast stream.
+    /// What is kept where a slow client loses its place, in bytes: several seconds of a fast stream.
     pub const CAPACITY: usize = 64 * 1024 * 1024;
 
-    /// The usual treatment under a policy.
+    /// The usual options for a way to treat slow clients.
     pub fn new(when_slow: WhenSlow) -> Self {
         Self {
             capacity: match when_slow {
@@ -89,7 +89,7 @@ impl Default for Options {
 pub struct Observer(Arc<dyn Fn(ClientEvent) + Send + Sync>);
 
 impl Observer {
-    /// Tells a function.
+    /// An observer that calls a function.
     pub fn new(tell: impl Fn(ClientEvent) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }

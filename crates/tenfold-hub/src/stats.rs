@@ -50,7 +50,7 @@ pub struct HubStats {
     pub closed_slow: u64,
     /// Attempts to accept a client that the system refused.
     pub accept_errors: u64,
-    /// How long it runs.
+    /// How long the hub has been running.
     pub uptime: Duration,
 }
 
@@ -60,13 +60,13 @@ pub struct HubStats {
 pub enum End {
     /// The source has ended, and everything was handed over.
     Complete,
-    /// It was too slow: the tail could not keep its place any longer.
+    /// The client was too slow: the tail could not keep its place any longer.
     Slow,
     /// The next message is damaged on disk, or cannot be read.
     Damaged,
-    /// The source has ended, but it took nothing for the whole drain time.
+    /// The source has ended, but the client took nothing for the whole drain time.
     Stalled,
-    /// It went away.
+    /// The client went away.
     Gone(io::ErrorKind),
 }
 
