@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::Connect;
-use super::pump::{Abandon, Shared};
+use super::pump::{Abandon, Handover};
 use crate::client::{Error, Publication, Publish};
 
 /// After so many bytes the other tasks get their turn, the publisher's own among them.
@@ -38,7 +38,7 @@ const TURN: usize = 64 * 1024;
 /// Dropping it ends the connection and the task; what is not acknowledged may be lost.
 #[derive(Debug)]
 pub struct Publisher {
-    shared: Arc<Shared>,
+    handover: Arc<Handover>,
     task: JoinHandle<()>,
     /// Bytes since the last turn of the other tasks.
     taken: usize,
@@ -51,14 +51,14 @@ impl Publisher {
     ///
     /// Outside of a runtime. It needs one with I/O and time enabled; all time is tokio's.
     pub fn new(hub: impl Connect + 'static, options: Publish) -> Self {
-        let shared = Arc::new(Shared::new(Publication::new(options)));
-        let abandon = Abandon(Arc::clone(&shared));
+        let handover = Arc::new(Handover::new(Publication::new(options)));
+        let abandon = Abandon(Arc::clone(&handover));
         let task = tokio::spawn(async move {
             let until_it_ends = abandon;
             until_it_ends.0.run(hub).await;
         });
         Self {
-            shared,
+            handover,
             task,
             taken: 0,
         }
@@ -72,7 +72,7 @@ impl Publisher {
         }
         let accept =
             |core: &mut Publication| core.is_room(message.len()).then(|| core.accept(message));
-        self.shared.wait_for(accept).await??;
+        self.handover.wait_for(accept).await??;
         self.taken += message.len();
         Ok(())
     }
@@ -81,29 +81,29 @@ impl Publisher {
     /// them: more is not known before [`close`](Self::close).
     pub async fn flush(&mut self) -> Result<(), Error> {
         let flushed = |core: &mut Publication| core.is_flushed().then_some(());
-        self.shared.wait_for(flushed).await
+        self.handover.wait_for(flushed).await
     }
 
     /// Ends the publication: waits until all messages have arrived, with any `acks`. Dropped, it
     /// goes on in the background, and can be called again.
     pub async fn close(&mut self) -> Result<(), Error> {
-        self.shared.begin_close();
-        self.shared.wait_for_end().await
+        self.handover.begin_close();
+        self.handover.wait_for_end().await
     }
 
     /// How many messages of the producer the hub had when it answered first; waits for that.
     pub async fn committed(&mut self) -> Result<u64, Error> {
-        self.shared.wait_for(|core| core.committed()).await
+        self.handover.wait_for(|core| core.committed()).await
     }
 
     /// How many messages were given to [`send`](Self::send).
     pub fn sent(&self) -> u64 {
-        self.shared.lock().core.given()
+        self.handover.lock().core.given()
     }
 
     /// How many of those are acknowledged.
     pub fn acknowledged(&self) -> u64 {
-        self.shared.lock().core.acknowledged()
+        self.handover.lock().core.acknowledged()
     }
 }
 

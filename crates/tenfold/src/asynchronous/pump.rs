@@ -11,12 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::{Connect, Transport};
-use crate::client::{Chunk, Error, Outgoing, Publication};
+use crate::client::{Error, Outgoing, Publication, Unwritten};
 
 /// What the caller and the task share. Nothing waits with the lock held, and what is done with it
 /// held is short.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Handover {
     state: Mutex<State>,
     started: Instant,
 }
@@ -30,7 +30,7 @@ pub(super) struct State {
     caller: Option<Waker>,
 }
 
-impl Shared {
+impl Handover {
     pub(super) fn new(core: Publication) -> Self {
         Self {
             state: Mutex::new(State {
@@ -147,9 +147,9 @@ impl Shared {
     async fn exchange(&self, transport: Box<dyn Transport>) {
         let request = self.change(|core| core.connected(self.started.elapsed()));
         let mut exchange = Exchange {
-            shared: self,
+            handover: self,
             transport,
-            chunk: Some(request),
+            unwritten: Some(request),
             is_request: true,
             writing: Writing::Open,
             patience: None,
@@ -160,7 +160,7 @@ impl Shared {
 }
 
 /// Says so if the task ends without a result, also one that has never run.
-pub(super) struct Abandon(pub(super) Arc<Shared>);
+pub(super) struct Abandon(pub(super) Arc<Handover>);
 
 impl Drop for Abandon {
     fn drop(&mut self) {
@@ -170,10 +170,10 @@ impl Drop for Abandon {
 
 /// One connection.
 struct Exchange<'a> {
-    shared: &'a Shared,
+    handover: &'a Handover,
     transport: Box<dyn Transport>,
     /// What is being written.
-    chunk: Option<Chunk>,
+    unwritten: Option<Unwritten>,
     is_request: bool,
     writing: Writing,
     patience: Option<Duration>,
@@ -196,13 +196,13 @@ impl Exchange<'_> {
             let read = self.poll_read(cx);
             let written = match self.poll_write(cx) {
                 Poll::Ready(Err(error)) => {
-                    self.shared.change(|core| core.lost(Error::io(error)));
+                    self.handover.change(|core| core.lost(Error::io(error)));
                     true
                 }
                 polled => polled.is_ready(),
             };
             let is_late = self.poll_late(cx).is_ready();
-            if self.shared.lock().core.is_cut() {
+            if self.handover.lock().core.is_cut() {
                 return Poll::Ready(());
             }
             if read.is_pending() && !written && !is_late {
@@ -216,7 +216,7 @@ impl Exchange<'_> {
         let mut space = ReadBuf::new(&mut buffer);
         let polled = Pin::new(&mut self.transport).poll_read(cx, &mut space);
         polled.map(|result| {
-            self.shared.change(|core| match (result, space.filled()) {
+            self.handover.change(|core| match (result, space.filled()) {
                 (Err(error), _) => core.lost(Error::io(error)),
                 (Ok(()), []) => core.ended(),
                 (Ok(()), bytes) => core.received(bytes),
@@ -226,21 +226,21 @@ impl Exchange<'_> {
 
     /// Ready if something was written.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.chunk.is_none() && self.writing == Writing::Open {
-            self.chunk = self.next_chunk(cx);
+        if self.unwritten.is_none() && self.writing == Writing::Open {
+            self.unwritten = self.next_bytes(cx);
         }
-        let Some(chunk) = &mut self.chunk else {
+        let Some(unwritten) = &mut self.unwritten else {
             return self.poll_finish(cx);
         };
-        let written = Pin::new(&mut self.transport).poll_write(cx, chunk.rest());
+        let written = Pin::new(&mut self.transport).poll_write(cx, unwritten.rest());
         let n = ready!(written)?;
         if n == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
-        chunk.wrote(n);
+        unwritten.wrote(n);
         let was_request = self.is_request;
-        if chunk.rest().is_empty() {
-            self.chunk = None;
+        if unwritten.rest().is_empty() {
+            self.unwritten = None;
             self.is_request = false;
         }
         if !was_request {
@@ -250,7 +250,7 @@ impl Exchange<'_> {
     }
 
     fn wrote(&self, n: usize) {
-        let mut state = self.shared.lock();
+        let mut state = self.handover.lock();
         let caller = if state.core.wrote(n) {
             state.caller.take()
         } else {
@@ -260,10 +260,10 @@ impl Exchange<'_> {
         wake(caller);
     }
 
-    fn next_chunk(&mut self, cx: &mut Context<'_>) -> Option<Chunk> {
-        let mut state = self.shared.lock();
+    fn next_bytes(&mut self, cx: &mut Context<'_>) -> Option<Unwritten> {
+        let mut state = self.handover.lock();
         match state.core.outgoing() {
-            Outgoing::Chunk(chunk) => return Some(chunk),
+            Outgoing::Bytes(unwritten) => return Some(unwritten),
             Outgoing::Shutdown => self.writing = Writing::ShuttingDown,
             Outgoing::Nothing => state.idle = Some(cx.waker().clone()),
         }
@@ -288,7 +288,7 @@ impl Exchange<'_> {
 
     /// The clock runs anew when something else is waited for.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let patience = self.shared.lock().core.patience();
+        let patience = self.handover.lock().core.patience();
         if patience != self.patience {
             self.patience = patience;
             self.late = patience.map(|time| Box::pin(sleep(time)));
@@ -297,7 +297,7 @@ impl Exchange<'_> {
             return Poll::Pending;
         };
         ready!(late.as_mut().poll(cx));
-        self.shared.change(Publication::timed_out);
+        self.handover.change(Publication::timed_out);
         Poll::Ready(())
     }
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::{Connect, Connecting, Transport};
-use crate::client::{Chunk, Error, Event, Message, Progress, Subscribe, Subscription};
+use crate::client::{Advance, Error, Event, Message, Subscribe, Subscription, Unwritten};
 use crate::protocol::{Epoch, Subscribed};
 
 /// Receives the messages of a channel of a hub: each once and in order, over as many connections as
@@ -60,7 +60,7 @@ enum Link {
 struct Open {
     transport: Box<dyn Transport>,
     /// The request, until it is written.
-    request: Option<Chunk>,
+    request: Option<Unwritten>,
     /// By when the hub must have answered, until it has.
     answer_by: Option<Pin<Box<Sleep>>>,
 }
@@ -104,7 +104,7 @@ impl Subscriber {
     #[inline]
     pub async fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         match poll_fn(|cx| self.poll_on(cx)).await? {
-            Progress::Done => Ok(None),
+            Advance::Done => Ok(None),
             _ => Ok(self.core.take_event()),
         }
     }
@@ -114,7 +114,7 @@ impl Subscriber {
     #[inline]
     pub fn buffered_event(&mut self) -> Option<Event<'_>> {
         match self.core.advance() {
-            Progress::Message | Progress::Notice => self.core.take_event(),
+            Advance::Message | Advance::Notice => self.core.take_event(),
             _ => None,
         }
     }
@@ -139,8 +139,8 @@ impl Subscriber {
             if let Some(answer) = self.core.current_answer() {
                 return Poll::Ready(Ok(answer));
             }
-            let progress = ready!(self.poll_on(cx))?;
-            if progress == Progress::Done {
+            let advance = ready!(self.poll_on(cx))?;
+            if advance == Advance::Done {
                 return Poll::Ready(Err(Error::Ended));
             }
             if self.core.current_answer().is_none() {
@@ -153,8 +153,8 @@ impl Subscriber {
     fn poll_to_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
         loop {
             match ready!(self.poll_on(cx))? {
-                Progress::Message => return Poll::Ready(Ok(true)),
-                Progress::Done => return Poll::Ready(Ok(false)),
+                Advance::Message => return Poll::Ready(Ok(true)),
+                Advance::Done => return Poll::Ready(Ok(false)),
                 _ => drop(self.core.take_event()),
             }
         }
@@ -162,12 +162,12 @@ impl Subscriber {
 
     /// Goes on to an event or the end.
     #[inline]
-    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress, Error>> {
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<Advance, Error>> {
         loop {
             match self.core.advance() {
-                Progress::NeedsBytes => ready!(self.poll_bytes(cx)),
-                Progress::NeedsConnection => ready!(self.poll_connection(cx)),
-                Progress::Cut => self.cut()?,
+                Advance::NeedsBytes => ready!(self.poll_bytes(cx)),
+                Advance::NeedsConnection => ready!(self.poll_connection(cx)),
+                Advance::Cut => self.cut()?,
                 there => return Poll::Ready(Ok(there)),
             }
         }
@@ -223,7 +223,7 @@ impl Subscriber {
         let time = self.core.options().common.answer_timeout;
         self.link = Link::Open(Open {
             transport,
-            request: Some(Chunk::new(self.core.connected(now))),
+            request: Some(Unwritten::new(self.core.connected(now))),
             answer_by: Some(Box::pin(sleep(time))),
         });
     }

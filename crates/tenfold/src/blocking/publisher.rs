@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::pump::{Shared, State};
+use super::pump::{Handover, State};
 use super::stopper::{Stop, Stopper, TimeLimit};
 use crate::address::Address;
 use crate::client::{Error, Publication, Publish};
@@ -33,7 +33,7 @@ use crate::client::{Error, Publication, Publish};
 /// Dropping it ends the connection and the thread at once; what is not acknowledged may be lost.
 #[derive(Debug)]
 pub struct Publisher {
-    shared: Arc<Shared>,
+    handover: Arc<Handover>,
     thread: Option<JoinHandle<()>>,
     timeout: Option<Duration>,
 }
@@ -42,14 +42,14 @@ impl Publisher {
     /// A publisher that connects in the background. Fails if the system has no thread or no
     /// descriptor left for it.
     pub fn new(hub: &Address, options: Publish) -> Result<Self, Error> {
-        let shared = Arc::new(Shared::new(Publication::new(options)).map_err(Error::start)?);
-        let (threads, hub) = (Arc::clone(&shared), hub.clone());
+        let handover = Arc::new(Handover::new(Publication::new(options)).map_err(Error::start)?);
+        let (threads, hub) = (Arc::clone(&handover), hub.clone());
         let thread = std::thread::Builder::new()
             .name("tenfold-publisher".into())
             .spawn(move || threads.run(&hub))
             .map_err(Error::start)?;
         Ok(Self {
-            shared,
+            handover,
             thread: Some(thread),
             timeout: None,
         })
@@ -65,15 +65,15 @@ impl Publisher {
     /// A handle with which another thread can stop the publisher. What is not acknowledged by then
     /// may be lost.
     pub fn stopper(&self) -> Stopper {
-        let shared = Arc::clone(&self.shared);
-        Stopper::new(shared)
+        let handover = Arc::clone(&self.handover);
+        Stopper::new(handover)
     }
 
     /// Sends a message, soon. Waits while the window is full.
     pub fn send(&mut self, message: &[u8]) -> Result<(), Error> {
         let mut state = self.wait_until(|state| state.core.is_room(message.len()))?;
         state.core.accept(message)?;
-        self.shared.ring(state);
+        self.handover.ring(state);
         Ok(())
     }
 
@@ -85,15 +85,15 @@ impl Publisher {
 
     /// Ends the publication: waits until all messages have arrived, with any `acks`.
     pub fn close(&mut self) -> Result<(), Error> {
-        let mut state = self.shared.lock();
+        let mut state = self.handover.lock();
         state.core.begin_close();
-        self.shared.ring(state);
-        let mut state = self.shared.lock();
+        self.handover.ring(state);
+        let mut state = self.handover.lock();
         let mut limit = TimeLimit::new(self.timeout);
         loop {
             match state.core.result() {
                 Some(result) => return result,
-                None => state = self.shared.wait(state, &mut limit)?,
+                None => state = self.handover.wait(state, &mut limit)?,
             }
         }
     }
@@ -106,12 +106,12 @@ impl Publisher {
 
     /// How many messages were given to [`send`](Self::send).
     pub fn sent(&self) -> u64 {
-        self.shared.lock().core.given()
+        self.handover.lock().core.given()
     }
 
     /// How many of those are acknowledged.
     pub fn acknowledged(&self) -> u64 {
-        self.shared.lock().core.acknowledged()
+        self.handover.lock().core.acknowledged()
     }
 
     /// Waits for a condition, or the publisher's end.
@@ -119,7 +119,7 @@ impl Publisher {
         &self,
         mut is_so: impl FnMut(&State) -> bool,
     ) -> Result<MutexGuard<'_, State>, Error> {
-        let mut state = self.shared.lock();
+        let mut state = self.handover.lock();
         let mut limit = TimeLimit::new(self.timeout);
         loop {
             if let Some(result) = state.core.result() {
@@ -128,14 +128,14 @@ impl Publisher {
             if is_so(&state) {
                 return Ok(state);
             }
-            state = self.shared.wait(state, &mut limit)?;
+            state = self.handover.wait(state, &mut limit)?;
         }
     }
 }
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        self.shared.stop();
+        self.handover.stop();
         if let Some(thread) = self.thread.take() {
             // It has nothing to say that is not said already.
             let _ = thread.join();

@@ -13,14 +13,14 @@ use rustix::event::PollFlags;
 use super::bell::Bell;
 use super::stopper::{Stop, TimeLimit};
 use crate::address::Address;
-use crate::client::{Chunk, Error, Outgoing, Publication};
+use crate::client::{Error, Outgoing, Publication, Unwritten};
 use crate::dial::Dial;
 use crate::readiness;
 use crate::stream::Stream;
 
 /// What the caller and the thread share. Nothing waits with the lock held.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Handover {
     state: Mutex<State>,
     /// The caller waits here for room, acknowledgements and the end.
     changed: Condvar,
@@ -37,7 +37,7 @@ pub(super) struct State {
     idle: bool,
 }
 
-impl Shared {
+impl Handover {
     pub(super) fn new(core: Publication) -> io::Result<Self> {
         Ok(Self {
             state: Mutex::new(State { core, idle: false }),
@@ -150,9 +150,9 @@ impl Shared {
     fn exchange(&self, stream: Stream) {
         let request = self.change(|core| core.connected(self.started.elapsed()));
         let mut exchange = Exchange {
-            shared: self,
+            handover: self,
             stream,
-            chunk: Some(request),
+            unwritten: Some(request),
             is_request: true,
             patience: None,
             deadline: None,
@@ -161,7 +161,7 @@ impl Shared {
     }
 }
 
-impl Stop for Shared {
+impl Stop for Handover {
     /// Makes the caller and the thread return, whatever they wait for.
     fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -172,7 +172,7 @@ impl Stop for Shared {
 }
 
 /// Says so if the thread ends without a result.
-struct Abandon<'a>(&'a Shared);
+struct Abandon<'a>(&'a Handover);
 
 impl Drop for Abandon<'_> {
     fn drop(&mut self) {
@@ -183,10 +183,10 @@ impl Drop for Abandon<'_> {
 
 /// One connection.
 struct Exchange<'a> {
-    shared: &'a Shared,
+    handover: &'a Handover,
     stream: Stream,
     /// What is being written.
-    chunk: Option<Chunk>,
+    unwritten: Option<Unwritten>,
     is_request: bool,
     patience: Option<Duration>,
     deadline: Option<Instant>,
@@ -196,9 +196,9 @@ impl Exchange<'_> {
     /// Writes once, waits until there is something to do, reads once.
     fn step(&mut self) -> ControlFlow<()> {
         if let Err(error) = self.try_step() {
-            self.shared.change(|core| core.lost(Error::io(error)));
+            self.handover.change(|core| core.lost(Error::io(error)));
         }
-        let over = self.shared.lock().core.is_cut() || self.shared.is_stopped();
+        let over = self.handover.lock().core.is_cut() || self.handover.is_stopped();
         if over {
             ControlFlow::Break(())
         } else {
@@ -210,39 +210,39 @@ impl Exchange<'_> {
         let wrote = self.write()?;
         self.set_deadline();
         let mut wanted = PollFlags::IN;
-        wanted.set(PollFlags::OUT, self.chunk.is_some());
+        wanted.set(PollFlags::OUT, self.unwritten.is_some());
         let deadline = if wrote {
             Some(Instant::now())
         } else {
             self.deadline
         };
         let socket = Some((self.stream.as_fd(), wanted));
-        let ready = self.shared.bell.wait(socket, deadline)?;
+        let ready = self.handover.bell.wait(socket, deadline)?;
         if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
             self.read()?;
         } else if self.deadline.is_some_and(|at| Instant::now() >= at) {
-            self.shared.change(Publication::timed_out);
+            self.handover.change(Publication::timed_out);
         }
         Ok(())
     }
 
     /// Whether something was written, so that there may be more.
     fn write(&mut self) -> io::Result<bool> {
-        if self.chunk.is_none() {
-            self.chunk = self.next_chunk()?;
+        if self.unwritten.is_none() {
+            self.unwritten = self.next_bytes()?;
         }
-        let Some(chunk) = &mut self.chunk else {
+        let Some(unwritten) = &mut self.unwritten else {
             return Ok(false);
         };
-        let n = match self.stream.write(chunk.rest()) {
+        let n = match self.stream.write(unwritten.rest()) {
             Ok(n) => n,
             Err(error) if is_for_now(&error) => return Ok(false),
             Err(error) => return Err(error),
         };
-        chunk.wrote(n);
+        unwritten.wrote(n);
         let was_request = self.is_request;
-        if chunk.rest().is_empty() {
-            self.chunk = None;
+        if unwritten.rest().is_empty() {
+            self.unwritten = None;
             self.is_request = false;
         }
         if !was_request {
@@ -252,21 +252,21 @@ impl Exchange<'_> {
     }
 
     fn wrote(&self, n: usize) {
-        let mut state = self.shared.lock();
+        let mut state = self.handover.lock();
         let released = state.core.wrote(n);
         drop(state);
         if released {
-            self.shared.changed.notify_all();
+            self.handover.changed.notify_all();
         }
     }
 
-    fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
-        let mut state = self.shared.lock();
+    fn next_bytes(&mut self) -> io::Result<Option<Unwritten>> {
+        let mut state = self.handover.lock();
         let outgoing = state.core.outgoing();
         state.idle = matches!(outgoing, Outgoing::Nothing);
         drop(state);
         match outgoing {
-            Outgoing::Chunk(chunk) => return Ok(Some(chunk)),
+            Outgoing::Bytes(unwritten) => return Ok(Some(unwritten)),
             Outgoing::Shutdown => self.stream.shutdown(Shutdown::Write)?,
             Outgoing::Nothing => {}
         }
@@ -276,8 +276,8 @@ impl Exchange<'_> {
     fn read(&mut self) -> io::Result<()> {
         let mut buffer = [0; 4096];
         match self.stream.read(&mut buffer) {
-            Ok(0) => self.shared.change(Publication::ended),
-            Ok(n) => self.shared.change(|core| core.received(&buffer[..n])),
+            Ok(0) => self.handover.change(Publication::ended),
+            Ok(n) => self.handover.change(|core| core.received(&buffer[..n])),
             Err(error) if is_for_now(&error) => {}
             Err(error) => return Err(error),
         }
@@ -286,7 +286,7 @@ impl Exchange<'_> {
 
     /// The clock runs anew when something else is waited for.
     fn set_deadline(&mut self) {
-        let patience = self.shared.lock().core.patience();
+        let patience = self.handover.lock().core.patience();
         if patience != self.patience {
             self.patience = patience;
             self.deadline = patience.and_then(readiness::after);

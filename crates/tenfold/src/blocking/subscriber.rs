@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use super::bell::Bell;
 use super::stopper::{Stop, Stopper, TimeLimit};
 use crate::address::Address;
-use crate::client::{Chunk, Error, Event, Message, Progress, Subscribe, Subscription};
+use crate::client::{Advance, Error, Event, Message, Subscribe, Subscription, Unwritten};
 use crate::dial::Dial;
 use crate::protocol::{Epoch, Subscribed};
 use crate::readiness::{self, earlier};
@@ -61,7 +61,7 @@ enum Link {
 struct Open {
     stream: Stream,
     /// The request, until it is written.
-    request: Option<Chunk>,
+    request: Option<Unwritten>,
     /// By when the hub must have answered.
     answer_by: Option<Instant>,
 }
@@ -119,7 +119,7 @@ impl Subscriber {
             if let Some(answer) = self.core.current_answer() {
                 return Ok(answer);
             }
-            if self.go_on()? == Progress::Done {
+            if self.go_on()? == Advance::Done {
                 return Err(Error::Ended);
             }
             if self.core.current_answer().is_none() {
@@ -139,7 +139,7 @@ impl Subscriber {
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         match self.go_on()? {
-            Progress::Done => Ok(None),
+            Advance::Done => Ok(None),
             _ => Ok(self.core.take_event()),
         }
     }
@@ -149,7 +149,7 @@ impl Subscriber {
     #[inline]
     pub fn buffered_event(&mut self) -> Option<Event<'_>> {
         match self.core.advance() {
-            Progress::Message | Progress::Notice => self.core.take_event(),
+            Advance::Message | Advance::Notice => self.core.take_event(),
             _ => None,
         }
     }
@@ -172,8 +172,8 @@ impl Subscriber {
     fn go_on_to_message(&mut self) -> Result<bool, Error> {
         loop {
             match self.go_on()? {
-                Progress::Message => return Ok(true),
-                Progress::Done => return Ok(false),
+                Advance::Message => return Ok(true),
+                Advance::Done => return Ok(false),
                 _ => drop(self.core.take_event()),
             }
         }
@@ -181,13 +181,13 @@ impl Subscriber {
 
     /// Goes on to an event or the end.
     #[inline]
-    fn go_on(&mut self) -> Result<Progress, Error> {
+    fn go_on(&mut self) -> Result<Advance, Error> {
         let mut limit = TimeLimit::new(self.timeout);
         loop {
             match self.core.advance() {
-                Progress::NeedsBytes => self.read(&mut limit)?,
-                Progress::NeedsConnection => self.connect_on(&mut limit)?,
-                Progress::Cut => {
+                Advance::NeedsBytes => self.read(&mut limit)?,
+                Advance::NeedsConnection => self.connect_on(&mut limit)?,
+                Advance::Cut => {
                     self.link = Link::Apart(Duration::ZERO);
                     let connect_at = self.core.cut(self.started.elapsed())?;
                     self.link = Link::Apart(connect_at);
@@ -234,7 +234,7 @@ impl Subscriber {
         let request = self.core.connected(self.started.elapsed());
         self.link = Link::Open(Open {
             stream,
-            request: Some(Chunk::new(request)),
+            request: Some(Unwritten::new(request)),
             answer_by: readiness::after(self.core.options().common.answer_timeout),
         });
     }

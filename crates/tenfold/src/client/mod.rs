@@ -48,12 +48,12 @@ mod event;
 mod options;
 mod publication;
 mod subscription;
-mod window;
+mod unacknowledged;
 
 pub use error::{Error, HistoryMismatch};
 pub use event::{Disconnected, Event, Gap, GapReason, Message, Notice};
 pub use options::{OnGap, Publish, Retry, Start, Subscribe};
 
 pub(crate) use publication::{Outgoing, Publication};
-pub(crate) use subscription::{Progress, Subscription};
-pub(crate) use window::Chunk;
+pub(crate) use subscription::{Advance, Subscription};
+pub(crate) use unacknowledged::Unwritten;

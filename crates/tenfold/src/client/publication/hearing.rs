@@ -18,8 +18,8 @@ impl Publication {
         }
         let next = self.start_at(&answer).map_err(Over::Final)?;
         self.acknowledged = self.acknowledged.max(next);
-        self.window.release(next);
-        self.window.rewind(next);
+        self.unacknowledged.release(next);
+        self.unacknowledged.rewind(next);
         self.committed.get_or_insert(answer.next);
         self.epoch = Some(answer.epoch);
         self.phase = Phase::Open;
@@ -34,22 +34,22 @@ impl Publication {
         match (&self.producer, self.committed, self.options.start) {
             (None, ..) => {
                 // The hub counts each connection's messages.
-                self.offset = -i128::from(self.window.released());
+                self.offset = -i128::from(self.unacknowledged.released());
             }
             (Some(_), None, Start::Append) if self.options.producer.is_some() => self.offset = hub,
             (Some(_), None, Start::History) if self.options.producer.is_some() => {
-                self.window.begin_at(answer.next);
+                self.unacknowledged.begin_at(answer.next);
                 self.acknowledged = answer.next;
             }
             _ => {}
         }
         let next = u64::try_from(hub - self.offset).ok();
-        let possible = self.acknowledged..=self.window.sent();
+        let possible = self.acknowledged..=self.unacknowledged.sent();
         match next.filter(|next| possible.contains(next)) {
             None => Err(self.mismatch(answer)),
-            Some(next) if next < self.window.released() => Err(Error::Lost {
+            Some(next) if next < self.unacknowledged.released() => Err(Error::Lost {
                 first: answer.next,
-                next: self.at_hub(self.window.released()),
+                next: self.at_hub(self.unacknowledged.released()),
             }),
             Some(next) => Ok(next),
         }
@@ -63,7 +63,7 @@ impl Publication {
             producer,
             committed: answer.next,
             acknowledged: self.at_hub(self.acknowledged),
-            sent: self.at_hub(self.window.sent()),
+            sent: self.at_hub(self.unacknowledged.sent()),
             known: self.epoch,
             epoch: answer.epoch,
         })
@@ -90,18 +90,19 @@ impl Publication {
 
     fn acknowledge(&mut self, hub: u64) -> Result<(), Over> {
         let number = u64::try_from(i128::from(hub) - self.offset).ok();
-        let number = number.filter(|n| *n >= self.acknowledged && self.window.has_written(*n));
+        let number =
+            number.filter(|n| *n >= self.acknowledged && self.unacknowledged.has_written(*n));
         let Some(number) = number else {
             let words = format!(
                 "it acknowledged {hub} messages, and it was to be {} to {}",
                 self.at_hub(self.acknowledged),
-                self.at_hub(self.window.written()),
+                self.at_hub(self.unacknowledged.written()),
             );
             return Err(Over::Final(Error::Protocol(words)));
         };
         self.brought |= number > self.acknowledged;
         self.acknowledged = number;
-        self.window.release(number);
+        self.unacknowledged.release(number);
         Ok(())
     }
 }

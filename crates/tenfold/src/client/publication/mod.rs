@@ -11,7 +11,7 @@ use tenfold_codec::{Decoder, EncodeError, Framing};
 
 use super::backoff::{Backoff, Next, WORKED};
 use super::subscription::{MAX_ANSWER, encode_line};
-use super::window::{Chunk, Window};
+use super::unacknowledged::{Unacknowledged, Unwritten};
 use super::{Disconnected, Error, Notice, Publish, Start};
 use crate::protocol::{Acks, Epoch, ProducerId, Request};
 
@@ -34,8 +34,8 @@ const LAST_END: Duration = crate::closing::WAIT;
 /// Messages have two numbers. Here they count from the first that this publisher was given; at the
 /// hub from the producer's first. They differ by `offset`.
 ///
-/// Invariant: `acknowledged <= window.sent() <= window.accepted()`, and what is not acknowledged
-/// is in the window (with `acks=none`: what is not written).
+/// Invariant: `acknowledged <= unacknowledged.sent() <= unacknowledged.accepted()`, and what is not acknowledged
+/// is in `unacknowledged` (with `acks=none`: what is not written).
 #[derive(Debug)]
 pub(crate) struct Publication {
     options: Publish,
@@ -43,7 +43,7 @@ pub(crate) struct Publication {
     backoff: Backoff,
     decoder: Decoder,
     phase: Phase,
-    window: Window,
+    unacknowledged: Unacknowledged,
     /// The hub's number of the message that is 0 here.
     offset: i128,
     /// How many messages the caller has given: those that the hub had already are not accepted.
@@ -84,7 +84,7 @@ enum Over {
 /// What to do with a connection that can be written to.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    Chunk(Chunk),
+    Bytes(Unwritten),
     /// Shut down writing.
     Shutdown,
     /// Nothing for now.
@@ -106,7 +106,7 @@ impl Publication {
             backoff,
             decoder: new_decoder(),
             phase: Phase::Apart,
-            window: Window::new(),
+            unacknowledged: Unacknowledged::new(),
             offset: 0,
             given: 0,
             acknowledged: 0,
@@ -144,7 +144,7 @@ impl Publication {
 
     /// Whether nothing is kept.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.window.is_empty() && self.knows_start()
+        self.unacknowledged.is_empty() && self.knows_start()
     }
 
     /// How it has ended, if it has.
@@ -165,19 +165,23 @@ impl Publication {
     /// Whether a message of this length is taken now. Messages of a history wait until it is known
     /// how many of them the hub has.
     pub(crate) fn is_room(&self, len: usize) -> bool {
-        if self.window.is_empty() {
+        if self.unacknowledged.is_empty() {
             return self.knows_start();
         }
-        let kept = self.window.accepted() - self.window.released();
-        let bytes = self.window.bytes().saturating_add(len).saturating_add(10);
+        let kept = self.unacknowledged.accepted() - self.unacknowledged.released();
+        let bytes = self
+            .unacknowledged
+            .bytes()
+            .saturating_add(len)
+            .saturating_add(10);
         bytes <= self.options.window_bytes && kept < self.options.window_messages
     }
 
     /// Takes a message for which there [`is_room`](Self::is_room).
     pub(crate) fn accept(&mut self, message: &[u8]) -> Result<(), EncodeError> {
         // Those before were accepted in an earlier run.
-        if self.given >= self.window.accepted() {
-            self.window.accept(message)?;
+        if self.given >= self.unacknowledged.accepted() {
+            self.unacknowledged.accept(message)?;
         }
         self.given += 1;
         Ok(())
@@ -192,7 +196,7 @@ impl Publication {
     }
 
     /// A connection is there. The bytes to send.
-    pub(crate) fn connected(&mut self, now: Duration) -> Chunk {
+    pub(crate) fn connected(&mut self, now: Duration) -> Unwritten {
         self.phase = Phase::Asked;
         self.connected_at = now;
         self.brought = false;
@@ -201,7 +205,7 @@ impl Publication {
             producer: self.producer.clone(),
             acks: self.options.acks,
         };
-        Chunk::new(encode_line(&request.to_string()))
+        Unwritten::new(encode_line(&request.to_string()))
     }
 
     /// What to do next with the connection.
@@ -209,8 +213,8 @@ impl Publication {
         if self.phase != Phase::Open || self.is_cut() {
             return Outgoing::Nothing;
         }
-        if let Some(chunk) = self.window.chunk() {
-            return Outgoing::Chunk(chunk);
+        if let Some(unwritten) = self.unacknowledged.unwritten() {
+            return Outgoing::Bytes(unwritten);
         }
         if self.closing {
             self.phase = Phase::Shut;
@@ -221,11 +225,11 @@ impl Publication {
 
     /// The connection has taken the next `n` bytes of messages. Whether some are let go of.
     pub(crate) fn wrote(&mut self, n: usize) -> bool {
-        self.window.wrote(n);
+        self.unacknowledged.wrote(n);
         if self.keeps_nothing() {
-            let written = self.window.written();
-            self.window.note_sent();
-            self.window.release(written);
+            let written = self.unacknowledged.written();
+            self.unacknowledged.note_sent();
+            self.unacknowledged.release(written);
         }
         self.keeps_nothing()
     }
@@ -331,10 +335,10 @@ impl Publication {
     /// Forgets the connection, and remembers what it took.
     fn let_go(&mut self) {
         if matches!(self.phase, Phase::Open | Phase::Shut) {
-            self.window.note_sent();
-            let written = self.window.written();
+            self.unacknowledged.note_sent();
+            let written = self.unacknowledged.written();
             if self.keeps_nothing() && written > self.acknowledged {
-                self.window.release(written);
+                self.unacknowledged.release(written);
                 if self.producer.is_none() && !matches!(self.over, Some(Over::Complete)) {
                     self.unknown += written - self.acknowledged;
                     self.acknowledged = written;
@@ -357,7 +361,9 @@ impl Publication {
 
     /// The hub has been there, and everything has arrived.
     fn is_complete(&self) -> bool {
-        self.committed.is_some() && self.acknowledged == self.window.accepted() && self.unknown == 0
+        self.committed.is_some()
+            && self.acknowledged == self.unacknowledged.accepted()
+            && self.unknown == 0
     }
 
     /// An end behind the last acknowledgement is no failure.

@@ -39,9 +39,9 @@ fn take(core: &mut Publication, limit: usize, out: &mut Vec<u8>) -> bool {
     let until = out.len() + limit;
     while out.len() < until {
         match core.outgoing() {
-            Outgoing::Chunk(chunk) => {
-                let n = chunk.rest().len().min(until - out.len());
-                out.extend_from_slice(&chunk.rest()[..n]);
+            Outgoing::Bytes(unwritten) => {
+                let n = unwritten.rest().len().min(until - out.len());
+                out.extend_from_slice(&unwritten.rest()[..n]);
                 core.wrote(n);
             }
             Outgoing::Shutdown => return true,

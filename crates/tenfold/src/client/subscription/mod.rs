@@ -63,7 +63,7 @@ pub(crate) struct Subscription {
 
 /// What there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum Advance {
     Message,
     Notice,
     NeedsConnection,
@@ -185,7 +185,7 @@ impl Subscription {
 
     /// Goes on to what there is.
     #[inline]
-    pub(crate) fn advance(&mut self) -> Progress {
+    pub(crate) fn advance(&mut self) -> Advance {
         if self.phase == Phase::Streaming && self.notices.is_empty() && !self.is_at_stop() {
             // What has been received is given before a failure is looked at.
             match self.inbox.is_short() {
@@ -266,13 +266,13 @@ impl Subscription {
 
     /// A message is in the inbox.
     #[inline]
-    fn count(&mut self) -> Progress {
+    fn count(&mut self) -> Advance {
         if self.message_len() > self.options.limit {
             return self.refuse_large(Some(self.message_len()));
         }
         self.next += 1;
         self.brought = true;
-        Progress::Message
+        Advance::Message
     }
 
     #[inline]
@@ -281,24 +281,24 @@ impl Subscription {
     }
 
     #[cold]
-    fn refuse_large(&mut self, length: Option<u64>) -> Progress {
+    fn refuse_large(&mut self, length: Option<u64>) -> Advance {
         self.over = Some(Over::Final(Error::TooLarge {
             seq: self.next,
             length,
             limit: self.options.limit,
         }));
-        Progress::Cut
+        Advance::Cut
     }
 
-    fn nothing_there(&mut self, is_short: bool) -> Progress {
+    fn nothing_there(&mut self, is_short: bool) -> Advance {
         if self.over.is_some() {
-            return Progress::Cut;
+            return Advance::Cut;
         }
         if is_short {
-            return Progress::NeedsBytes;
+            return Advance::NeedsBytes;
         }
         self.lost(Error::Closed);
-        Progress::Cut
+        Advance::Cut
     }
 
     fn bad_message(&mut self, error: DecodeError) {
@@ -309,27 +309,27 @@ impl Subscription {
         }
     }
 
-    fn advance_slowly(&mut self) -> Progress {
+    fn advance_slowly(&mut self) -> Advance {
         if !self.notices.is_empty() {
-            return Progress::Notice;
+            return Advance::Notice;
         }
         if self.ended || (self.answer.is_some() && self.is_at_stop()) {
-            return Progress::Done;
+            return Advance::Done;
         }
         if self.over.is_some() {
-            return Progress::Cut;
+            return Advance::Cut;
         }
         if self.phase == Phase::Apart {
-            return Progress::NeedsConnection;
+            return Advance::NeedsConnection;
         }
         match self.inbox.is_short() {
-            Ok(true) => return Progress::NeedsBytes,
+            Ok(true) => return Advance::NeedsBytes,
             Ok(false) => self.take_answer(),
             Err(error) if error.is_truncated() => self.lost(Error::Frame(error)),
             Err(error) => self.over = Some(Over::Final(Error::Frame(error))),
         }
         if self.over.is_some() {
-            Progress::Cut
+            Advance::Cut
         } else {
             self.advance()
         }

@@ -174,21 +174,21 @@ fn connect(core: &mut Subscription, channel: &Channel, step: &Step, seen: &mut S
     let mut at = 0;
     loop {
         match core.advance() {
-            Progress::Message | Progress::Notice => seen.note(&core.take_event().unwrap(), channel),
-            Progress::NeedsBytes if at < until => {
+            Advance::Message | Advance::Notice => seen.note(&core.take_event().unwrap(), channel),
+            Advance::NeedsBytes if at < until => {
                 at += feed(core, &stream[at..until.min(at + read)]);
             }
-            Progress::NeedsBytes if end => core.received(0),
-            Progress::NeedsBytes => core.lost(Error::Closed),
-            Progress::Cut => break,
+            Advance::NeedsBytes if end => core.received(0),
+            Advance::NeedsBytes => core.lost(Error::Closed),
+            Advance::Cut => break,
             other => panic!("{other:?}"),
         }
     }
     core.cut(Duration::ZERO).unwrap();
-    while core.advance() == Progress::Notice {
+    while core.advance() == Advance::Notice {
         seen.note(&core.take_event().unwrap(), channel);
     }
-    assert_eq!(core.advance(), Progress::NeedsConnection);
+    assert_eq!(core.advance(), Advance::NeedsConnection);
 }
 
 proptest! {
@@ -272,11 +272,11 @@ fn after(core: &mut Subscription, answers: &[&str]) -> Result<String, Error> {
         core.received(0);
         loop {
             match core.advance() {
-                Progress::Cut => {
+                Advance::Cut => {
                     core.cut(Duration::ZERO)?;
                     break;
                 }
-                Progress::Done => break,
+                Advance::Done => break,
                 _ => drop(core.take_event()),
             }
         }
@@ -390,13 +390,13 @@ fn the_end_that_was_there_is_the_end() {
     for message in [&b"one"[..], b"two", b"three"] {
         feed(&mut core, &frame(message));
     }
-    assert_eq!(core.advance(), Progress::Notice);
+    assert_eq!(core.advance(), Advance::Notice);
     drop(core.take_event());
     for seq in [1, 2] {
-        assert_eq!(core.advance(), Progress::Message);
+        assert_eq!(core.advance(), Advance::Message);
         assert_eq!(core.message().unwrap().seq, seq);
     }
-    assert_eq!(core.advance(), Progress::Done);
+    assert_eq!(core.advance(), Advance::Done);
 }
 
 #[test]
@@ -410,10 +410,10 @@ fn the_end_that_was_there_stays_the_end_behind_a_gap() {
     after(&mut core, &answers).unwrap();
     let answer = format!("OK {E} from=6 first=6 next=9");
     feed(&mut core, &encoded(&answer));
-    while core.advance() == Progress::Notice {
+    while core.advance() == Advance::Notice {
         drop(core.take_event());
     }
-    assert_eq!(core.advance(), Progress::Done);
+    assert_eq!(core.advance(), Advance::Done);
 }
 
 #[test]
@@ -424,17 +424,17 @@ fn a_message_over_the_limit_is_an_error_also_where_an_answer_may_be_longer() {
         let answer = encoded(&format!("OK {E} from=0 first=0 next=2"));
         feed(&mut core, &[answer, frame(b"12345678")].concat());
         feed(&mut core, &frame(&vec![b'x'; length]));
-        assert_eq!(core.advance(), Progress::Notice);
+        assert_eq!(core.advance(), Advance::Notice);
         drop(core.take_event());
-        assert_eq!(core.advance(), Progress::Message);
-        assert_eq!(core.advance(), Progress::Cut);
+        assert_eq!(core.advance(), Advance::Message);
+        assert_eq!(core.advance(), Advance::Cut);
         let Err(Error::TooLarge {
             seq: 1, limit: 8, ..
         }) = core.cut(Duration::ZERO)
         else {
             panic!();
         };
-        assert_eq!(core.advance(), Progress::Done);
+        assert_eq!(core.advance(), Advance::Done);
     }
 }
 
@@ -456,7 +456,7 @@ fn the_pauses_begin_again_after_a_connection_that_worked() {
     let fail = |core: &mut Subscription| {
         core.lost(Error::Closed);
         let connect_at = core.cut(now).unwrap();
-        while core.advance() == Progress::Notice {
+        while core.advance() == Advance::Notice {
             drop(core.take_event());
         }
         connect_at
@@ -470,9 +470,9 @@ fn the_pauses_begin_again_after_a_connection_that_worked() {
         &encoded(&format!("OK {E} from=0 first=0 next=1")),
     );
     feed(&mut core, &frame(b"first"));
-    assert_eq!(core.advance(), Progress::Notice);
+    assert_eq!(core.advance(), Advance::Notice);
     drop(core.take_event());
-    assert_eq!(core.advance(), Progress::Message);
+    assert_eq!(core.advance(), Advance::Message);
     assert_eq!(fail(&mut core), now, "it is tried again at once");
     let pause = fail(&mut core);
     assert!(!pause.is_zero() && pause <= FIRST_PAUSE, "{pause:?}");

@@ -24,7 +24,7 @@ const SEGMENT: usize = 64 * 1024;
 /// is. Where the frames in a segment begin is found by walking over their headers, which is needed
 /// only when a number falls into its middle.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub(crate) struct Unacknowledged {
     /// Segments that are complete. The first may be released in part.
     segments: VecDeque<Segment>,
     /// Segments that were released before the first.
@@ -61,12 +61,12 @@ struct Cursor {
 
 /// Bytes to write.
 #[derive(Clone, Debug)]
-pub(crate) struct Chunk {
+pub(crate) struct Unwritten {
     bytes: Arc<Vec<u8>>,
     written: usize,
 }
 
-impl Window {
+impl Unacknowledged {
     pub(crate) fn new() -> Self {
         Self {
             segments: VecDeque::new(),
@@ -127,12 +127,12 @@ impl Window {
     }
 
     /// What is to be written next; what is written of it is told to [`wrote`](Self::wrote).
-    pub(crate) fn chunk(&mut self) -> Option<Chunk> {
+    pub(crate) fn unwritten(&mut self) -> Option<Unwritten> {
         if self.index() == self.segments.len() {
             self.seal();
         }
         let segment = self.segments.get(self.index())?;
-        Some(Chunk {
+        Some(Unwritten {
             bytes: Arc::clone(&segment.bytes),
             written: self.cursor.offset,
         })
@@ -248,8 +248,8 @@ impl Segment {
     }
 }
 
-impl Chunk {
-    /// A chunk of its own.
+impl Unwritten {
+    /// Bytes of their own, such as a request.
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self {
             bytes: Arc::new(bytes),

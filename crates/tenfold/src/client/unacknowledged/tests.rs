@@ -1,16 +1,16 @@
-//! The window against the list of all messages.
+//! The messages that are kept against the list of all messages.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Takes what the window has to write, up to `limit` bytes.
-fn write(window: &mut Window, mut limit: usize) -> Vec<u8> {
+/// Takes what the kept messages have to write, up to `limit` bytes.
+fn write(kept: &mut Unacknowledged, mut limit: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    while let Some(chunk) = window.chunk() {
-        let n = chunk.rest().len().min(limit);
-        out.extend_from_slice(&chunk.rest()[..n]);
-        window.wrote(n);
+    while let Some(unwritten) = kept.unwritten() {
+        let n = unwritten.rest().len().min(limit);
+        out.extend_from_slice(&unwritten.rest()[..n]);
+        kept.wrote(n);
         limit -= n;
         if limit == 0 {
             break;
@@ -44,38 +44,38 @@ fn op() -> impl Strategy<Value = Op> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// The window against the list of all messages, of which everything is computed anew.
+    /// What is kept against the list of all messages, of which everything is computed anew.
     #[test]
     fn agrees_with_the_list_of_all_messages(ops in prop::collection::vec(op(), 1..80)) {
-        let mut window = Window::new();
+        let mut kept = Unacknowledged::new();
         let mut messages: Vec<Vec<u8>> = Vec::new();
         let (mut released, mut from, mut written) = (0, 0, 0);
         for op in ops {
             match op {
                 Op::Accept(len) => {
                     messages.push(vec![b'x'; len]);
-                    window.accept(&messages[messages.len() - 1]).unwrap();
+                    kept.accept(&messages[messages.len() - 1]).unwrap();
                 }
                 Op::Write(limit) => {
-                    let bytes = write(&mut window, limit);
+                    let bytes = write(&mut kept, limit);
                     let expected = wire(&messages[from..]);
                     let end = (written + limit).min(expected.len());
                     prop_assert_eq!(&bytes, &expected[written..end]);
                     written = end;
                 }
                 Op::Release(random) => {
-                    let until = window.written();
+                    let until = kept.written();
                     released += usize::try_from(random % (until - released as u64 + 1)).unwrap();
-                    window.release(released as u64);
+                    kept.release(released as u64);
                 }
                 Op::Rewind(random) => {
-                    window.note_sent();
+                    kept.note_sent();
                     // The hub has what was acknowledged, and at most what was ever sent.
-                    let in_doubt = window.sent() - released as u64;
+                    let in_doubt = kept.sent() - released as u64;
                     released += usize::try_from(random % (in_doubt + 1)).unwrap();
                     from = released;
-                    window.release(from as u64);
-                    window.rewind(from as u64);
+                    kept.release(from as u64);
+                    kept.rewind(from as u64);
                     written = 0;
                 }
             }
@@ -88,12 +88,12 @@ proptest! {
                 }
                 whole += 1;
             }
-            prop_assert_eq!(window.written(), whole);
-            prop_assert!(window.has_written(whole) && !window.has_written(whole + 1));
-            let kept = messages[released..].iter().map(|m| native::HEADER + m.len());
-            prop_assert_eq!(window.bytes(), kept.sum::<usize>());
-            prop_assert_eq!(window.accepted(), messages.len() as u64);
-            prop_assert_eq!(window.is_empty(), released == messages.len());
+            prop_assert_eq!(kept.written(), whole);
+            prop_assert!(kept.has_written(whole) && !kept.has_written(whole + 1));
+            let expected = messages[released..].iter().map(|m| native::HEADER + m.len());
+            prop_assert_eq!(kept.bytes(), expected.sum::<usize>());
+            prop_assert_eq!(kept.accepted(), messages.len() as u64);
+            prop_assert_eq!(kept.is_empty(), released == messages.len());
         }
     }
 }
