@@ -1,7 +1,6 @@
 //! An end that does not destroy what is still on its way.
 //!
-//! Who closes a TCP socket while there is input that was not read makes Linux send a reset, and a
-//! reset makes the peer's system throw away what it had received and not yet handed over. So a
+//! When a program closes a TCP socket that has unread input, Linux sends a reset. The reset makes the peer's system throw away what it had received and not yet handed over. So a
 //! connection is ended in this order: write everything, shut down writing, read and discard until
 //! the peer ends its side as well, close.
 

@@ -43,7 +43,7 @@ pub struct EventCodec {
 pub enum OwnedEvent {
     /// A whole message.
     Message(Bytes),
-    /// A number that is no length, in a framing with `marks`.
+    /// A number that is not a length, in a framing with `marks`.
     Mark(u64),
     /// A message begins that comes in pieces.
     Begin {

@@ -4,14 +4,14 @@ use std::{fmt, io};
 
 use tenfold_codec::{DecodeError, EncodeError};
 
-/// Why there is no next message.
+/// Why a reader has no next message.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadError {
     /// The transport failed. After a time-out (see [`is_time_out`](Self::is_time_out)) nothing is
     /// lost, and the next call goes on.
     Io(io::Error),
-    /// The peer's bytes are no sequence of frames, or end inside one.
+    /// The peer's bytes are not a sequence of frames, or end inside one.
     Decode(DecodeError),
     /// A whole message was asked for, and the decoder was told to give this one in pieces.
     InPieces,

@@ -1,4 +1,4 @@
-//! What the readers have in common: a decoder, and what its events mean for who wants messages.
+//! What the readers have in common: a decoder, and what its events mean to a caller that wants messages.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use tenfold_codec::{DecodeError, Decoder, Event};
 
 use crate::error::ReadError;
 
-/// How long a reader that was given the means waits for the bytes behind a bad header: they only
-/// make the description better, and nobody should wait for that.
+/// How long a reader waits for the bytes after a bad header, once its `with_patience` was called.
+/// Those bytes only make the words of the error better, so the wait is short.
 pub const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The half of a reader that does no I/O.

@@ -1,6 +1,6 @@
 //! Bytes that were promised to the peer and are not yet written.
 
-/// Invariant: `written <= bytes.len()`, and they are equal only when both are 0. The bytes behind
+/// Invariant: `written <= bytes.len()`, and they are equal only when both are 0. The bytes after
 /// `written` wait.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {

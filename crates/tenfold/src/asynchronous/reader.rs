@@ -102,7 +102,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         Ok(self.inbox.decoder.next_event()?)
     }
 
-    /// Goes on in another framing, with the bytes behind the last event. Offsets count from there.
+    /// Goes on in another framing, with the bytes after the last event. Offsets count from there.
     pub fn switch_to(&mut self, decoder: Decoder) {
         self.inbox.switch_to(decoder);
     }

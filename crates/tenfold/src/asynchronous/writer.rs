@@ -174,7 +174,7 @@ fn to<W: AsyncWrite + Unpin>(
         };
         match polled {
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-            // Nobody would be woken.
+            // It has promised no wake-up, so a task that waited for one would wait forever.
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 Err(io::Error::other(error))
             }

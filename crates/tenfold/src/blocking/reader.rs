@@ -116,7 +116,7 @@ impl<R: Read> Reader<R> {
         Ok(self.inbox.decoder.next_event()?)
     }
 
-    /// Goes on in another framing, with the bytes behind the last event. Offsets count from there.
+    /// Goes on in another framing, with the bytes after the last event. Offsets count from there.
     pub fn switch_to(&mut self, decoder: Decoder) {
         self.inbox.switch_to(decoder);
     }

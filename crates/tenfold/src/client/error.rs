@@ -34,9 +34,9 @@ pub enum Error {
     },
     /// The hub's own words, and their code.
     Refused(Refusal),
-    /// What the hub sends is no sequence of frames, or ends inside one.
+    /// What the hub sends is not a sequence of frames, or ends inside one.
     Frame(DecodeError),
-    /// The hub says what cannot be: it is none, a later one, or has a bug.
+    /// The peer says what a hub cannot say: it is not a hub, is a later version, or has a bug.
     Protocol(String),
     /// Messages that were asked for cannot be had, and the subscriber was told to stop then.
     Gap(Gap),
@@ -56,7 +56,7 @@ pub enum Error {
     Lost {
         /// The number of the first of them.
         first: u64,
-        /// The number of the first behind them.
+        /// The number of the first message after them.
         next: u64,
     },
     /// At the end not all messages are known to have arrived; with `acks=none` only.
@@ -165,7 +165,7 @@ impl fmt::Display for Error {
             }
             Self::Refused(refusal) => write!(f, "the hub says: {refusal}"),
             Self::Frame(error) => error.fmt(f),
-            Self::Protocol(words) => write!(f, "this is no hub that can be understood: {words}"),
+            Self::Protocol(words) => write!(f, "this is not a hub that can be understood: {words}"),
             Self::Gap(gap) => gap.fmt(f),
             Self::TooLarge { seq, length, limit } => {
                 write!(f, "message {seq} ")?;
@@ -215,7 +215,7 @@ impl fmt::Display for HistoryMismatch {
         } else {
             write!(f, "{acknowledged} to {sent}")?;
         }
-        f.write_str(": somebody else has used this name, or the hub has lost its history")?;
+        f.write_str(": another program has used this name, or the hub has lost its history")?;
         match self.known {
             Some(known) if known != *epoch => write!(f, " (its epoch was {known}, and is {epoch})"),
             _ => write!(f, " (its epoch is {epoch})"),

@@ -17,7 +17,7 @@
 //!
 //! Nothing is connected before the first call that needs it: a subscriber connects when it is first
 //! asked for an event, a publisher in the background from the start. By default a first connection
-//! that fails is an error at once, and a connection that breaks later is made again, for ever:
+//! that fails is an error at once, and a connection that breaks later is made again, forever:
 //! [`Retry`].
 //!
 //! ```no_run

@@ -74,7 +74,7 @@ impl Publication {
         u64::try_from(i128::from(number) + self.offset).unwrap_or(0)
     }
 
-    /// A frame behind the answer.
+    /// A frame after the answer.
     pub(super) fn said(&mut self, line: &[u8]) -> Result<(), Over> {
         if let Some(hub) = read_ack(line) {
             return self.acknowledge(hub);

@@ -359,14 +359,14 @@ impl Publication {
         self.committed.is_some() || self.options.start != Start::History
     }
 
-    /// The hub has been there, and everything has arrived.
+    /// The hub has answered once, and everything has arrived.
     fn is_complete(&self) -> bool {
         self.committed.is_some()
             && self.acknowledged == self.unacknowledged.accepted()
             && self.unknown == 0
     }
 
-    /// An end behind the last acknowledgement is no failure.
+    /// A connection that ends after the last acknowledgement has not failed.
     fn settle_end(&mut self) {
         if self.phase != Phase::Shut || !matches!(self.over, Some(Over::Again(_))) {
             return;

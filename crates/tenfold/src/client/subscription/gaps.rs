@@ -30,7 +30,7 @@ impl Subscription {
         let first = refusal.keys.number("first")?;
         let possible = match self.place {
             Position::Seq(seq) => first > seq,
-            // The newest message, too, may be one that is no longer kept.
+            // Retention may have removed the newest message as well.
             Position::At(_) | Position::Last => true,
             _ => false,
         };
@@ -48,7 +48,8 @@ impl Subscription {
             return None;
         }
         let gap = self.gap_to(next, GapReason::Corrupt);
-        // A seq means something in its history only. Who asked for none learns it here.
+        // A seq means something in one history only. A subscriber that named no history takes the
+        // hub's here.
         let epoch = refusal.keys.get("epoch");
         self.epoch = self.epoch.or_else(|| epoch?.parse().ok());
         Some((gap, Position::Seq(next)))

@@ -17,7 +17,7 @@ use crate::protocol::{Answer, Epoch, Position, Request, Subscribed};
 /// The largest answer that is taken for one.
 pub(crate) const MAX_ANSWER: u64 = 64 * 1024;
 
-/// Who moves the bytes drives it like this, again and again:
+/// A driver moves the bytes. It goes round like this:
 ///
 /// 1. ask [`advance`](Self::advance) what there is;
 /// 2. `Message` and `Notice`: give [`take_event`](Self::take_event) to the caller;
@@ -31,7 +31,7 @@ pub(crate) const MAX_ANSWER: u64 = 64 * 1024;
 /// | phase | the hub's frames are | a failure |
 /// |---|---|---|
 /// | apart | - | of connecting; tries again |
-/// | asked | the answer | a bad frame is no hub: final. Else tries again |
+/// | asked | the answer | a bad frame: the peer is not a hub, and the client ends. Else it tries again |
 /// | streaming | messages | tries again, with the seq of the next message |
 ///
 /// Time is the time since any fixed moment.

@@ -20,8 +20,8 @@ const SEGMENT: usize = 64 * 1024;
 ///                           ^ cursor: bytes that this connection has taken
 /// ```
 ///
-/// A segment is written as it stands, and by reference, so that nobody waits for anybody while it
-/// is. Where the frames in a segment begin is found by walking over their headers, which is needed
+/// A segment is written as it stands, and by reference, so that the caller can add messages while
+/// the connection's side writes. Where the frames in a segment begin is found by walking over their headers, which is needed
 /// only when a number falls into its middle.
 #[derive(Debug)]
 pub(crate) struct Unacknowledged {
