@@ -12,7 +12,7 @@ pub(crate) enum Acceptor {
     Tcp(TcpListener),
     Unix(
         UnixListener,
-        #[expect(dead_code, reason = "held for its drop")] SocketFile,
+        #[expect(dead_code, reason = "held for its drop")] Option<SocketFile>,
     ),
     #[cfg(test)]
     Link(tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<crate::simulation::Link>>),
@@ -25,6 +25,10 @@ impl Acceptor {
         Ok(match listener {
             Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
             Listener::Unix(listener, file) => Self::Unix(UnixListener::from_std(listener)?, file),
+            _ => {
+                let words = "a hub listens on TCP and on unix sockets only";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, words));
+            }
         })
     }
 

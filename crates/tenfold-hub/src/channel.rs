@@ -160,16 +160,10 @@ impl Channel {
             if epoch.is_some_and(|epoch| epoch != self.epoch) {
                 return Err(self.another_epoch(first));
             }
-            let seq = match from {
-                Position::First => first,
-                Position::Next => next,
-                Position::Last => next.saturating_sub(1),
-                Position::Newest(count) => next.saturating_sub(count).max(first),
-                Position::Seq(seq) => seq,
-                Position::At(time) => match ledger.seq_at(time) {
-                    Some(seq) => seq,
-                    None => return Ok((Err(time), first, next)),
-                },
+            let at_time = |time| ledger.seq_at(time).ok_or(time);
+            let seq = match from.seq(first, next, at_time) {
+                Ok(seq) => seq,
+                Err(time) => return Ok((Err(time), first, next)),
             };
             if seq < first {
                 return Err(not_there(NotThere::Trimmed, first, next));
@@ -190,13 +184,8 @@ impl Channel {
             Err(time) => return Ok(Entered::Time(time)),
         };
         let subscription = Subscription {
-            answer: Subscribed {
-                epoch: self.epoch,
-                from,
-                first,
-                next,
-                is_new: next == 0 && publishers == 0,
-            },
+            answer: Subscribed::new(self.epoch, from, first, next)
+                .with_new(next == 0 && publishers == 0),
             head: head.map_or_else(Block::default, |(block, messages)| after(&block, messages)),
             cursor: Cursor::entered(self.tail.clone(), place),
         };
@@ -242,13 +231,8 @@ impl Channel {
         });
         let (Entry { from, place, head }, first, next) = entered?;
         Ok(Subscription {
-            answer: Subscribed {
-                epoch: self.epoch,
-                from,
-                first,
-                next,
-                is_new: next == 0 && publishers == 0,
-            },
+            answer: Subscribed::new(self.epoch, from, first, next)
+                .with_new(next == 0 && publishers == 0),
             head: head.map_or_else(Block::default, |(block, messages)| after(&block, messages)),
             cursor: Cursor::entered(self.tail.clone(), place),
         })

@@ -48,11 +48,7 @@ impl Inlet {
         let mut session = Publishing::new(intake, shared.options.max_message, voice, timeouts);
         let committed = appender.committed();
         if let Voice::Protocol(acks) = voice {
-            let answer = Answer {
-                epoch: appender.channel().epoch(),
-                next: committed,
-                acks,
-            };
+            let answer = Answer::new(appender.channel().epoch(), committed, acks);
             session.begin(committed, &answer.to_string(), Instant::now().into_std());
         }
         reports::publisher_connected(connection.peer, channel, id.as_ref(), committed);

@@ -268,14 +268,8 @@ impl Ledger {
     /// Where a subscription from this position starts. Nothing is entered yet.
     pub(crate) fn find(&self, from: Position) -> Result<Entry, NotThere> {
         let (first, next) = (self.first_seq(), self.next_seq);
-        let seq = match from {
-            Position::First => first,
-            Position::Next => next,
-            Position::Last => next.saturating_sub(1),
-            Position::Newest(count) => next.saturating_sub(count).max(first),
-            Position::At(time) => self.seq_at(time).ok_or(NotThere::Trimmed)?,
-            Position::Seq(seq) => seq,
-        };
+        let at_time = |time| self.seq_at(time).ok_or(NotThere::Trimmed);
+        let seq = from.seq(first, next, at_time)?;
         if seq < first {
             return Err(NotThere::Trimmed);
         }

@@ -77,6 +77,7 @@ impl Connection {
                 channel,
                 from,
                 epoch,
+                ..
             } => match self.subscribe(&channel, from, epoch).await {
                 Ok(outlet) => drop(tokio::spawn(outlet.run())),
                 Err(refusal) => {
@@ -88,6 +89,7 @@ impl Connection {
                 channel,
                 producer,
                 acks,
+                ..
             } => match self.publish(&channel, producer, acks, intake).await {
                 Ok(inlet) => drop(tokio::spawn(inlet.run())),
                 Err(refusal) => {
@@ -101,6 +103,11 @@ impl Connection {
                 self.say(&lines, false).await;
             }
             Request::Health => self.say(&framed([self.shared.health()]), false).await,
+            _ => {
+                let refusal = Refusal::new(Code::Proto, "this hub does not know the request");
+                drop(pending);
+                self.refuse(&refusal, false).await;
+            }
         }
     }
 

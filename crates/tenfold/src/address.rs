@@ -18,12 +18,13 @@ use crate::stream::Stream;
 /// |---|---|
 /// | `host:port` | TCP; the host is a name or an IPv4 address |
 /// | `[::1]:port` | TCP over IPv6 |
-/// | `:port` | TCP at 127.0.0.1, to connect and to listen: nobody listens to a network by omission |
+/// | `:port` | TCP at 127.0.0.1, to connect and to listen: a program listens to a network only if it says so |
 /// | `tcp://` and one of these | the same |
 /// | `unix:/path` | a unix socket |
 ///
-/// Everything else is no address. Port 0 listens where the system likes.
+/// Everything else is not an address. With port 0 the system chooses a free port to listen at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Address {
     /// A host by name or number (an IPv6 address without its brackets), and a port.
     Tcp {
@@ -36,7 +37,7 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError {
     text: String,
@@ -62,7 +63,7 @@ impl Address {
             .rsplit_once(':')
             .ok_or_else(|| fail("it has no port: host:port, :port or unix:/path is one".into()))?;
         let port = parse_port(port)
-            .ok_or_else(|| fail(format!("\"{port}\" is no port (0 to 65535)").into()))?;
+            .ok_or_else(|| fail(format!("\"{port}\" is not a port (0 to 65535)").into()))?;
         let host = parse_host(host).map_err(|problem| fail(problem.into()))?;
         Ok(Self::Tcp {
             host: host.to_owned(),
@@ -118,7 +119,7 @@ fn parse_host(text: &str) -> Result<&str, &'static str> {
         let is_ipv6 = SocketAddrV6::from_str(&format!("{text}:0")).is_ok();
         return is_ipv6
             .then_some(inside)
-            .ok_or("what stands in the brackets is no IPv6 address");
+            .ok_or("what stands in the brackets is not an IPv6 address");
     }
     if text.contains(':') {
         return Err("an IPv6 address stands in brackets: [::1]:port");

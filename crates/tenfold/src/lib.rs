@@ -58,7 +58,6 @@ pub use inbox::PATIENCE;
 pub use listener::{Listener, SocketFile};
 pub use outbox::HIGH_WATER;
 pub use stream::Stream;
-
 pub use tenfold_codec::{
     Base, ByteOrder, Chunk, DEFAULT_LIMIT, DecodeError, Decoder, EncodeError, Encoder, ErrorKind,
     Event, Frame, Framing, FramingError, LooksLike, Number, PRESETS, Pad, Part, Preset, Recovery,

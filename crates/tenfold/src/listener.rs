@@ -19,16 +19,16 @@ const BACKLOG: i32 = 4096;
 
 /// A listening socket, made by [`Address::listen`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Listener {
     /// On TCP.
     Tcp(TcpListener),
-    /// On a unix socket.
-    Unix(UnixListener, SocketFile),
+    /// On a unix socket, with its file until that is [taken](Self::take_socket_file).
+    Unix(UnixListener, Option<SocketFile>),
 }
 
-/// The file of a unix socket, which outlives its listener unless somebody removes it: this does,
-/// when it is dropped. (A clone is for who ends the process without dropping anything.)
-#[derive(Clone, Debug)]
+/// The file of a unix socket, which outlives its listener: dropping this removes it.
+#[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
     /// Device and inode: another server may have put its own socket there in the meantime.
@@ -44,8 +44,8 @@ impl Listener {
         Ok(Self::Tcp(listener))
     }
 
-    /// On a path. A socket file that a dead process left is replaced; one behind which somebody
-    /// listens is not, nor is any other file.
+    /// On a path. A socket file that a dead process left is replaced. One at which a process listens
+    /// is not, and no other file is.
     pub(crate) fn unix(path: &Path) -> io::Result<Self> {
         let listener = match UnixListener::bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -57,7 +57,7 @@ impl Listener {
         };
         let file = SocketFile::new(path)?;
         SockRef::from(&listener).listen(BACKLOG)?;
-        Ok(Self::Unix(listener, file))
+        Ok(Self::Unix(listener, Some(file)))
     }
 
     /// Waits for a peer.
@@ -72,8 +72,26 @@ impl Listener {
     pub fn local_address(&self) -> io::Result<Address> {
         Ok(match self {
             Self::Tcp(listener) => listener.local_addr()?.into(),
-            Self::Unix(_, file) => Address::Unix(file.path.clone()),
+            Self::Unix(_, Some(file)) => Address::Unix(file.path.clone()),
+            Self::Unix(listener, None) => {
+                let address = listener.local_addr()?;
+                Address::Unix(
+                    address
+                        .as_pathname()
+                        .map(Path::to_owned)
+                        .unwrap_or_default(),
+                )
+            }
         })
+    }
+
+    /// The file of a unix socket, for a program that ends without dropping its listener. From now
+    /// on the file is removed when what is taken here is dropped.
+    pub fn take_socket_file(&mut self) -> Option<SocketFile> {
+        match self {
+            Self::Unix(_, file) => file.take(),
+            Self::Tcp(_) => None,
+        }
     }
 
     /// Makes [`accept`](Self::accept) say `WouldBlock` instead of waiting.
@@ -106,12 +124,13 @@ fn refuse_unless_stale(path: &Path) -> io::Result<()> {
         return in_use(format!("{} exists and is not a socket", path.display()));
     }
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Somebody with a full backlog also listens: that is `WouldBlock`, and must not block.
+    // A process whose backlog is full listens as well: the system then says `WouldBlock`, and a
+    // probe that blocks would wait for that process.
     probe.set_nonblocking(true)?;
     match probe.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-        _ => in_use(format!("somebody listens at {}", path.display())),
+        _ => in_use(format!("another process listens at {}", path.display())),
     }
 }
 

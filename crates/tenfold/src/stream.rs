@@ -18,6 +18,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 ///
 /// TCP connections send without delay (the writers make the batches) and are kept alive.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Stream {
     /// Over TCP.
     Tcp(TcpStream),

@@ -52,12 +52,12 @@ fn everything_else_is_no_address_and_the_error_says_why() {
         ("-", "no port"),
         ("messages.frames", "no port"),
         ("localhost", "no port"),
-        ("localhost:", "\"\" is no port"),
-        ("localhost:http", "\"http\" is no port"),
-        ("localhost:+80", "\"+80\" is no port"),
-        ("localhost:65536", "\"65536\" is no port"),
+        ("localhost:", "\"\" is not a port"),
+        ("localhost:http", "\"http\" is not a port"),
+        ("localhost:+80", "\"+80\" is not a port"),
+        ("localhost:65536", "\"65536\" is not a port"),
         ("::1:80", "brackets"),
-        ("[::1]", "\"1]\" is no port"),
+        ("[::1]", "\"1]\" is not a port"),
         ("[localhost]:80", "no IPv6 address"),
         ("./directory:80", "neither a name nor an IP address"),
         ("http://host:80", "brackets"),
@@ -139,6 +139,20 @@ fn a_socket_file_is_removed_with_its_listener() {
 }
 
 #[test]
+fn a_socket_file_that_was_taken_is_removed_when_its_new_owner_drops_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let address = unix(directory.path());
+    let mut listener = address.listen().unwrap();
+    let file = listener.take_socket_file().unwrap();
+    assert!(listener.take_socket_file().is_none());
+    assert_eq!(listener.local_address().unwrap(), address);
+    drop(listener);
+    assert!(directory.path().join("socket").exists());
+    drop(file);
+    assert!(!directory.path().join("socket").exists());
+}
+
+#[test]
 fn a_socket_file_that_was_left_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     drop(UnixListener::bind(directory.path().join("socket")).unwrap());
@@ -153,7 +167,7 @@ fn a_socket_where_somebody_listens_is_left_alone() {
     let first = unix(directory.path()).listen().unwrap();
     let error = unix(directory.path()).listen().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
-    assert!(error.to_string().contains("somebody listens at"));
+    assert!(error.to_string().contains("another process listens at"));
     unix(directory.path()).connect_blocking(PATIENT).unwrap();
     drop(first);
 }

@@ -145,6 +145,7 @@ pub(crate) fn peer_name(stream: &Stream) -> String {
             Err(_) => "a sender that has gone".to_owned(),
         },
         Stream::Unix(_) => "a process on the unix socket".to_owned(),
+        _ => "the peer".to_owned(),
     }
 }
 

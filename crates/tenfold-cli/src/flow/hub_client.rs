@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tenfold::Address;
-use tenfold::client::{Disconnected, Error, OnGap};
+use tenfold::client::{Disconnected, Error};
 use tenfold::protocol::Code;
 
 use crate::failure::Failure;
@@ -75,22 +75,14 @@ pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
         Error::Frame(_) | Error::Encode(_) => Failure::Framing(error.to_string()),
         Error::TooLarge { .. } => Failure::Framing(format!("{error} (--max-message raises it)")),
         Error::Gap(gap) => Failure::Other(format!(
-            "{gap}. To go on with message {}, say --on-gap {}",
-            gap.available,
-            on_gap_name(OnGap::Continue)
+            "{gap}. To go on with message {}, say --on-gap continue",
+            gap.available
         )),
         Error::Refused(refusal) => Failure::Other(format!(
             "{server}: {error}{}",
             refusal.code.map_or("", hint)
         )),
         _ => Failure::Other(format!("{server}: {error}")),
-    }
-}
-
-pub(crate) fn on_gap_name(on_gap: OnGap) -> &'static str {
-    match on_gap {
-        OnGap::Stop => "stop",
-        OnGap::Continue => "continue",
     }
 }
 

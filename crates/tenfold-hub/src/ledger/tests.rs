@@ -81,6 +81,7 @@ impl Model {
                 let found = self.messages.iter().position(|(then, _)| *then >= time);
                 found.map_or(next, |found| found as u64)
             }
+            other => panic!("{other}"),
         };
         match seq {
             _ if seq < first => Err(NotThere::Trimmed),

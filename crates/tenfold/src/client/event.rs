@@ -14,7 +14,7 @@ pub enum Event<'a> {
     Connected(Subscribed),
     /// The next message.
     Message(Message<&'a [u8]>),
-    /// Messages that were asked for cannot be had, and the subscriber goes on behind them
+    /// Messages that were asked for cannot be had, and the subscriber goes on after them
     /// ([`OnGap::Continue`](super::OnGap::Continue)). It comes after the
     /// [`Connected`](Self::Connected) of the connection that goes on.
     Gap(Gap),
@@ -34,6 +34,7 @@ pub enum Notice {
 
 /// A message of a channel, owned or lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Message<B = Vec<u8>> {
     /// How many messages of the channel came before it.
     pub seq: u64,
@@ -56,6 +57,7 @@ pub struct Message<B = Vec<u8>> {
 /// assert_eq!(gap.to_string(), "messages 5 to 8 are no longer kept; the next one is 9");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Gap {
     /// Why.
     pub reason: GapReason,
@@ -83,6 +85,7 @@ pub enum GapReason {
 
 /// A connection that could not be made, or broke.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Disconnected {
     /// Why.
     pub reason: Error,

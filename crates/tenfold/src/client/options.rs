@@ -15,31 +15,34 @@ use crate::protocol::{Acks, ChannelName, Epoch, Position, ProducerId};
 /// A connection was a success when it brought something or lasted a second. After one, the next is
 /// tried at once; then after 50 ms and twice as long each time, up to 5 s, somewhat less by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// Not at all: the first failure is the client's error.
     Never,
     /// For this long, counted from the first failure.
     For(Duration),
-    /// For ever.
+    /// Forever.
     Forever,
 }
 
 /// What a subscriber does when messages that it asks for cannot be had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnGap {
     /// Ends with [`Error::Gap`](super::Error::Gap).
     #[default]
     Stop,
     /// Reports [`Event::Gap`](super::Event::Gap) and goes on with the first message that there is:
-    /// the oldest that is kept, or the one behind the damage.
+    /// the oldest that is kept, or the first after the damage.
     Continue,
 }
 
 /// Which of a producer's messages is the first that is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Start {
-    /// The one behind those that the hub has: go on, whatever they were. How many there are tells
-    /// `committed()`.
+    /// The next after those that the hub has, whatever those were. `committed()` tells how many
+    /// they are.
     #[default]
     Append,
     /// The producer's first: what is sent is its whole history, from the beginning. As many as the
@@ -106,7 +109,7 @@ pub(crate) struct Common {
     seed: Option<u64>,
 }
 
-/// Who is told what happens to a publisher.
+/// A function of the program's that is told what happens to a publisher.
 #[derive(Clone)]
 pub(crate) struct Observer(Arc<dyn Fn(&Notice) + Send + Sync>);
 
@@ -212,8 +215,8 @@ impl Publish {
         self
     }
 
-    /// Who is told of connections that are made and that break. It is called from the publisher's
-    /// thread or task, which waits for it.
+    /// A function that is told of connections that are made and that break. The publisher's thread
+    /// or task calls it, and waits until it returns.
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer(Arc::new(observer)));
@@ -267,7 +270,7 @@ macro_rules! common_options {
 common_options!(Subscribe Publish);
 
 impl Common {
-    /// The seed that was given, or one that nobody knows.
+    /// The seed that was given, or one that cannot be guessed.
     pub(crate) fn seed(&self) -> u64 {
         self.seed
             .unwrap_or_else(|| RandomState::new().hash_one(0_u8))

@@ -7,6 +7,7 @@ use super::{Acks, BadRequest, Epoch, number};
 
 /// What a hub answers to a request for messages, or for leave to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Answer {
     /// Yes, and what there is to know.
     Ok(Keys),
@@ -18,13 +19,14 @@ pub enum Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys(Vec<(String, String)>);
 
-/// An answer that is none: the other side is no hub, or a later one than this client can speak to.
+/// A frame that is not an answer: the peer is not a hub, or a later one than this client knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadAnswer;
 
 /// The answer to `SUBSCRIBE`. Displays as the line that stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Subscribed {
     /// The channel's history.
     pub epoch: Epoch,
@@ -40,6 +42,7 @@ pub struct Subscribed {
 
 /// The answer to `PUBLISH`. Displays as the line that stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Publishing {
     /// The channel's history.
     pub epoch: Epoch,
@@ -52,6 +55,7 @@ pub struct Publishing {
 /// An `ERROR`: why a hub does not do it, or ends the connection. Displays as the line that stands
 /// on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusal {
     /// The code; `None` for one that this client does not know.
     pub code: Option<Code>,
@@ -85,15 +89,15 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A frame that is none, or cut by the end of the stream.
+    /// Bytes that are not a frame, or a frame that the end of the stream cuts.
     Header = "HEADER",
     /// A frame larger than the limit.
     TooLarge = "TOO_LARGE",
-    /// A request that is none.
+    /// A first frame that is not a request.
     Proto = "PROTO",
     /// Not authorised.
     Auth = "AUTH",
-    /// Allowed to nobody.
+    /// No client is allowed to do this.
     Denied = "DENIED",
     /// The client was too slow with what it has begun.
     Timeout = "TIMEOUT",
@@ -118,7 +122,7 @@ codes! {
 }
 
 impl Code {
-    /// Whether the same request may succeed later without anybody doing anything about it.
+    /// Whether the same request may succeed later, although neither client nor hub is changed.
     pub fn is_temporary(self) -> bool {
         matches!(
             self,
@@ -196,6 +200,47 @@ impl Keys {
     }
 }
 
+impl Subscribed {
+    /// The answer for a channel that has had messages or publishers.
+    ///
+    /// ```
+    /// use tenfold::protocol::{Epoch, Subscribed};
+    ///
+    /// let answer = Subscribed::new(Epoch(255), 3, 1, 9);
+    /// assert_eq!(answer.to_string(), "OK epoch=00000000000000ff from=3 first=1 next=9");
+    /// ```
+    pub fn new(epoch: Epoch, from: u64, first: u64, next: u64) -> Self {
+        Self {
+            epoch,
+            from,
+            first,
+            next,
+            is_new: false,
+        }
+    }
+
+    /// Says whether the channel has neither messages nor publishers.
+    #[must_use]
+    pub fn with_new(mut self, is_new: bool) -> Self {
+        self.is_new = is_new;
+        self
+    }
+}
+
+impl Publishing {
+    /// The answer to a producer of which `next` messages are committed.
+    ///
+    /// ```
+    /// use tenfold::protocol::{Acks, Epoch, Publishing};
+    ///
+    /// let answer = Publishing::new(Epoch(255), 7, Acks::Durable);
+    /// assert_eq!(answer.to_string(), "OK epoch=00000000000000ff next=7 acks=durable");
+    /// ```
+    pub fn new(epoch: Epoch, next: u64, acks: Acks) -> Self {
+        Self { epoch, next, acks }
+    }
+}
+
 impl TryFrom<&Keys> for Subscribed {
     type Error = BadAnswer;
 
@@ -239,7 +284,7 @@ impl Refusal {
         self
     }
 
-    /// Reads the line of an `ERROR`; `None` if it is none.
+    /// Reads the line of an `ERROR`; `None` if the line is not an `ERROR`.
     pub fn parse(line: &str) -> Option<Self> {
         let rest = line.strip_prefix("ERROR ")?;
         let (code, rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -267,7 +312,7 @@ pub fn ack(messages: u64) -> String {
     format!("ACK {messages}")
 }
 
-/// The number of an `ACK`; `None` if it is none.
+/// The number of an `ACK`; `None` if the line is not an `ACK`.
 pub fn read_ack(line: &[u8]) -> Option<u64> {
     number(str::from_utf8(line).ok()?.strip_prefix("ACK ")?)
 }
@@ -360,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_codes_are_no_mistakes() {
+    fn unknown_keys_and_codes_are_not_mistakes() {
         let Ok(Answer::Ok(keys)) = Answer::parse(b"OK colour=red epoch=x") else {
             panic!();
         };
@@ -372,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_no_answers() {
+    fn other_lines_are_not_answers() {
         for line in [
             &b""[..],
             b"OK ",

@@ -8,6 +8,7 @@ use super::number;
 
 /// `from=`: where a subscription starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Position {
     /// The oldest message that is kept.
     First,
@@ -24,7 +25,7 @@ pub enum Position {
     At(SystemTime),
 }
 
-/// A text that is no position. Displays what one is.
+/// A text that is not a position. Displays what a position is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadPosition;
@@ -32,6 +33,35 @@ pub struct BadPosition;
 impl Position {
     /// What a position is, in words.
     pub(super) const RULE: &str = "first, next, last, a seq, -N or @TIME (seconds, or RFC 3339)";
+
+    /// The seq that this position means in a channel that keeps the messages from `first` up to
+    /// `next`, without regard to whether there is such a message. `at_time` finds the first message
+    /// of a time, which only the channel knows.
+    ///
+    /// ```
+    /// use tenfold::protocol::Position;
+    ///
+    /// let no_times = |_| Err("this channel keeps no times");
+    /// let newest: Position = "-3".parse()?;
+    /// assert_eq!(newest.seq(2, 9, no_times), Ok(6));
+    /// assert_eq!(Position::Last.seq(2, 9, no_times), Ok(8));
+    /// # Ok::<(), tenfold::protocol::BadPosition>(())
+    /// ```
+    pub fn seq<E>(
+        self,
+        first: u64,
+        next: u64,
+        at_time: impl FnOnce(SystemTime) -> Result<u64, E>,
+    ) -> Result<u64, E> {
+        match self {
+            Self::First => Ok(first),
+            Self::Next => Ok(next),
+            Self::Last => Ok(next.saturating_sub(1)),
+            Self::Seq(seq) => Ok(seq),
+            Self::Newest(count) => Ok(next.saturating_sub(count).max(first)),
+            Self::At(time) => at_time(time),
+        }
+    }
 }
 
 impl FromStr for Position {
@@ -156,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_position_is_refused() {
+    fn what_is_not_a_position_is_refused() {
         for text in [
             "",
             "First",

@@ -10,8 +10,10 @@ pub const MAX_REQUEST: usize = 4096;
 
 /// What a client asks of a hub. Displays as the line that stands on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Request {
     /// Messages of a channel, from a position on.
+    #[non_exhaustive]
     Subscribe {
         /// The channel.
         channel: ChannelName,
@@ -21,10 +23,11 @@ pub enum Request {
         epoch: Option<Epoch>,
     },
     /// Leave to append messages to a channel.
+    #[non_exhaustive]
     Publish {
         /// The channel.
         channel: ChannelName,
-        /// Who publishes, if each message is to be stored exactly once.
+        /// The producer's name, if each message is to be stored exactly once.
         producer: Option<ProducerId>,
         /// What an acknowledgement is to mean; the channel's default if not given.
         acks: Option<Acks>,
@@ -37,6 +40,7 @@ pub enum Request {
 
 /// `acks=`: what an acknowledgement means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Acks {
     /// The message is on disk.
     Durable,
@@ -46,7 +50,7 @@ pub enum Acks {
     None,
 }
 
-/// Why a line is no request: which field, and what was expected there. Displays the latter.
+/// Why a line is not a request: which field, and what was expected there. Displays the latter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadRequest {
     /// The number of the field, from 1.
@@ -57,6 +61,41 @@ pub struct BadRequest {
 }
 
 impl Request {
+    /// Asks for the messages of a channel from a position on, which may belong to one history.
+    ///
+    /// ```
+    /// use tenfold::protocol::{Position, Request};
+    ///
+    /// let request = Request::subscribe("ticks".parse()?, Position::First, None);
+    /// assert_eq!(request.to_string(), "SUBSCRIBE ticks from=first");
+    /// assert_eq!(Request::parse(b"SUBSCRIBE ticks from=first"), Ok(request));
+    /// # Ok::<(), tenfold::protocol::BadName>(())
+    /// ```
+    pub fn subscribe(channel: ChannelName, from: Position, epoch: Option<Epoch>) -> Self {
+        Self::Subscribe {
+            channel,
+            from,
+            epoch,
+        }
+    }
+
+    /// Asks for leave to append messages to a channel.
+    ///
+    /// ```
+    /// use tenfold::protocol::{Acks, Request};
+    ///
+    /// let request = Request::publish("ticks".parse()?, Some("meter7".parse()?), Some(Acks::Memory));
+    /// assert_eq!(request.to_string(), "PUBLISH ticks producer=meter7 acks=memory");
+    /// # Ok::<(), tenfold::protocol::BadName>(())
+    /// ```
+    pub fn publish(channel: ChannelName, producer: Option<ProducerId>, acks: Option<Acks>) -> Self {
+        Self::Publish {
+            channel,
+            producer,
+            acks,
+        }
+    }
+
     /// Reads the payload of a client's first frame.
     pub fn parse(line: &[u8]) -> Result<Self, BadRequest> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -70,8 +109,8 @@ impl Request {
             return Err(fields.bad(None, "printable ASCII only"));
         }
         let request = match fields.next().unwrap_or_default() {
-            "SUBSCRIBE" => Self::subscribe(&mut fields)?,
-            "PUBLISH" => Self::publish(&mut fields)?,
+            "SUBSCRIBE" => Self::read_subscribe(&mut fields)?,
+            "PUBLISH" => Self::read_publish(&mut fields)?,
             "CHANNELS" => Self::Channels,
             "HEALTH" => Self::Health,
             _ => return Err(fields.bad(None, "SUBSCRIBE, PUBLISH, CHANNELS or HEALTH")),
@@ -82,7 +121,7 @@ impl Request {
         }
     }
 
-    fn subscribe(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
+    fn read_subscribe(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
         let channel = fields.channel()?;
         let (mut from, mut epoch) = (None, None);
         while let Some(field) = fields.next() {
@@ -99,7 +138,7 @@ impl Request {
         })
     }
 
-    fn publish(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
+    fn read_publish(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
         let channel = fields.channel()?;
         let (mut producer, mut acks) = (None, None);
         while let Some(field) = fields.next() {
@@ -197,7 +236,7 @@ impl FromStr for Acks {
     }
 }
 
-/// A text that is no `acks`. Displays what one is.
+/// A text that is not a value of `acks`. Displays what the values are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadAcks;

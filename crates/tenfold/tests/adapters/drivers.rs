@@ -61,6 +61,7 @@ impl Driver for Tokio {
                 Stream::Unix(to) => {
                     write_async(UnixStream::from_std(to).unwrap(), side, steps).await;
                 }
+                other => panic!("{other:?}"),
             }
         });
     }
@@ -73,6 +74,7 @@ impl Driver for Tokio {
                 Stream::Unix(from) => {
                     read_async(UnixStream::from_std(from).unwrap(), decoder).await
                 }
+                other => panic!("{other:?}"),
             }
         })
     }

@@ -153,7 +153,15 @@ fn halves(stream: Stream) -> io::Result<(giver::Bytes, taker::Bytes)> {
             let (from, into) = UnixStream::from_std(stream)?.into_split();
             (Box::new(from), Box::new(into))
         }
+        _ => return Err(unknown_transport()),
     })
+}
+
+fn unknown_transport() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "neither TCP nor a unix socket, and nothing else is known here",
+    )
 }
 
 /// A listener inside the runtime.
@@ -162,7 +170,8 @@ pub(super) enum Door {
     Tcp(TcpListener),
     Unix(
         UnixListener,
-        #[expect(dead_code, reason = "held for its drop, which removes the file")] SocketFile,
+        #[expect(dead_code, reason = "held for its drop, which removes the file")]
+        Option<SocketFile>,
     ),
 }
 
@@ -172,6 +181,7 @@ impl Door {
         Ok(match listener {
             Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
             Listener::Unix(listener, file) => Self::Unix(UnixListener::from_std(listener)?, file),
+            _ => return Err(unknown_transport()),
         })
     }
 

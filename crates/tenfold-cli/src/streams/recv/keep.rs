@@ -45,11 +45,11 @@ enum Report {
 impl Senders {
     /// Serves every sender that connects. Each one's messages are handed over in batches of whole
     /// ones, so messages of different senders come one after the other, and never one inside another.
-    pub(crate) fn serve(self, listener: Listener) -> Result<(), Failure> {
+    pub(crate) fn serve(self, mut listener: Listener) -> Result<(), Failure> {
         // Hundreds of senders are more than the usual limit may allow. With less it works as well.
         let _ = raise_fd_limit();
-        if let Listener::Unix(_, file) = &listener {
-            signals::remove_at_end(file.clone());
+        if let Some(file) = listener.take_socket_file() {
+            signals::remove_at_end(file);
         }
         let words = self.words.clone();
         let (report, reports) = mpsc::channel();
