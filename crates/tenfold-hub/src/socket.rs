@@ -12,7 +12,6 @@ use socket2::{SockRef, TcpKeepalive};
 use tenfold::closing;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
 
 /// The client at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,19 +132,8 @@ impl Socket {
         if self.shut_down_writing().is_err() || half_closed {
             return;
         }
-        let peer_end = async {
-            let mut total = 0;
-            while total < closing::DISCARD {
-                self.ready(Interest::READABLE).await?;
-                match self.discard(INPUT_PER_TURN)? {
-                    Discarded::Bytes(bytes) => total += bytes,
-                    Discarded::End => break,
-                }
-            }
-            io::Result::Ok(())
-        };
         // However it ends, the connection is closed now.
-        let _ = timeout(closing::WAIT, peer_end).await;
+        let _ = closing::until_peer_ends(self).await;
     }
 
     /// Reads what has arrived and throws it away, but not more than `limit` (rounded up to a
@@ -223,6 +211,16 @@ impl Socket {
             #[cfg(test)]
             Self::Link(_) => None,
         }
+    }
+}
+
+impl closing::Discard for &Socket {
+    async fn discard(&mut self) -> io::Result<Option<usize>> {
+        self.ready(Interest::READABLE).await?;
+        Ok(match Socket::discard(self, INPUT_PER_TURN)? {
+            Discarded::Bytes(bytes) => Some(bytes),
+            Discarded::End => None,
+        })
     }
 }
 

@@ -19,11 +19,56 @@ pub const DISCARD: usize = 1024 * 1024;
 /// Ends a connection when everything was written: shuts down writing, then reads and discards until
 /// the peer's end, but no longer than [`WAIT`] and no more than [`DISCARD`] bytes. Whether the
 /// peer's end was seen. What cannot be shut down any more has ended already.
+///
+/// ```
+/// use std::io::Write;
+/// use tenfold::{Address, closing};
+///
+/// let listener = "127.0.0.1:0".parse::<Address>()?.listen()?;
+/// let mut stream = listener.local_address()?.connect_blocking(None)?;
+/// stream.write_all(b"the last words")?;
+/// drop(listener.accept()?);
+/// assert!(closing::finish(&stream).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn finish(stream: &Stream) -> io::Result<bool> {
+    end_writing(stream)?;
+    discard(stream)
+}
+
+/// Shuts down writing: the peer reads the end once it has read everything. What cannot be shut down
+/// any more has ended already, and is not an error.
+pub fn end_writing(stream: &Stream) -> io::Result<()> {
     match stream.shutdown(Shutdown::Write) {
-        Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
-        _ => discard(stream),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+        result => result,
     }
+}
+
+/// A transport of a program with a runtime, for [`until_peer_ends`].
+#[cfg(feature = "tokio")]
+pub trait Discard {
+    /// Reads what comes next and throws it away. How many bytes that were; `None` is the peer's end.
+    fn discard(&mut self) -> impl Future<Output = io::Result<Option<usize>>> + Send;
+}
+
+/// The second half of [`finish`], for a program with a runtime: discards until the peer's end, but
+/// no longer than [`WAIT`] and no more than [`DISCARD`] bytes. Whether the peer's end was seen.
+#[cfg(feature = "tokio")]
+pub async fn until_peer_ends(mut input: impl Discard) -> io::Result<bool> {
+    let peer_end = async {
+        let mut discarded = 0;
+        while discarded < DISCARD {
+            match input.discard().await? {
+                Some(n) => discarded += n,
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
+    };
+    tokio::time::timeout(WAIT, peer_end)
+        .await
+        .unwrap_or(Ok(false))
 }
 
 fn discard(mut stream: &Stream) -> io::Result<bool> {

@@ -1,7 +1,6 @@
 //! Finding the other side of a connection.
 
 use std::io::{self, Write};
-use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -188,12 +187,7 @@ impl Receiver {
     /// The end of the stream: everything was written; waits until the other side has seen it, but
     /// not for long.
     pub(crate) fn close(self) -> Result<(), Failure> {
-        match self.stream.shutdown(Shutdown::Write) {
-            Err(error) if error.kind() != io::ErrorKind::NotConnected => {
-                return Err(self.failure(&error));
-            }
-            _ => {}
-        }
+        closing::end_writing(&self.stream).map_err(|error| self.failure(&error))?;
         match self.ended.recv_timeout(closing::WAIT) {
             Ok(()) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => Ok(()),
         }

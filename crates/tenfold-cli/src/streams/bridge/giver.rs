@@ -1,5 +1,7 @@
 //! Where the messages of one direction come from.
 
+use std::io;
+
 use tenfold::asynchronous::{Reader, Subscriber};
 use tenfold::client::{self, OnGap, Subscribe};
 use tenfold::protocol::{ChannelName, Position};
@@ -7,7 +9,6 @@ use tenfold::{
     Address, DEFAULT_LIMIT, Decoder, ErrorKind, Event, PATIENCE, ReadError, Side, closing,
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::{Instant, timeout_at};
 
 use super::last_line::LastLine;
 use crate::failure::Failure;
@@ -125,7 +126,11 @@ impl Giver {
             && !frames.ended
         {
             // Whatever goes wrong here, nothing is lost that was not lost before.
-            let _ = timeout_at(Instant::now() + closing::WAIT, frames.discard()).await;
+            let rest = Rest {
+                from: frames.reader.get_mut(),
+                space: vec![0; 8 * 1024],
+            };
+            let _ = closing::until_peer_ends(rest).await;
         }
     }
 }
@@ -155,16 +160,18 @@ impl Frames {
             Err(_) => Next::End,
         }
     }
+}
 
-    async fn discard(&mut self) {
-        let mut space = vec![0; 8 * 1024];
-        let mut discarded = 0;
-        while discarded < closing::DISCARD {
-            match self.reader.get_mut().read(&mut space).await {
-                Ok(0) | Err(_) => return,
-                Ok(n) => discarded += n,
-            }
-        }
+/// Whatever the peer of a connection still sends.
+struct Rest<'a> {
+    from: &'a mut Bytes,
+    space: Vec<u8>,
+}
+
+impl closing::Discard for Rest<'_> {
+    async fn discard(&mut self) -> io::Result<Option<usize>> {
+        let n = self.from.read(&mut self.space).await?;
+        Ok((n > 0).then_some(n))
     }
 }
 
