@@ -58,7 +58,7 @@ fn everything_else_is_no_address_and_the_error_says_why() {
         ("localhost:65536", "\"65536\" is not a port"),
         ("::1:80", "brackets"),
         ("[::1]", "\"1]\" is not a port"),
-        ("[localhost]:80", "no IPv6 address"),
+        ("[localhost]:80", "not an IPv6 address"),
         ("./directory:80", "neither a name nor an IP address"),
         ("http://host:80", "brackets"),
         ("unix:", "path"),
