@@ -4,6 +4,11 @@
 //! [pump](flow::pump::pump) between them. stdout carries payload only; words for people go to stderr,
 //! through [`words`].
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "tenfold runs on Linux only, for now: its log needs preadv2, O_DIRECT and fallocate, and its clients need eventfd"
+);
+
 mod cli;
 mod failure;
 mod flow;

@@ -35,6 +35,11 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "tenfold-hub runs on Linux only, for now: its log needs preadv2, O_DIRECT and fallocate, and its clients need eventfd"
+);
+
 // The engine: blocks, the tail, and its cursors.
 mod block;
 mod cursor;

@@ -22,6 +22,15 @@ use crate::stream::Stream;
 /// | `tcp://` and one of these | the same |
 /// | `unix:/path` | a unix socket |
 ///
+/// ```
+/// use tenfold::Address;
+///
+/// let address: Address = ":10010".parse()?;
+/// assert_eq!(address.to_string(), "127.0.0.1:10010");
+/// assert!("http://localhost".parse::<Address>().is_err());
+/// # Ok::<(), tenfold::AddressError>(())
+/// ```
+///
 /// Everything else is not an address. With port 0 the system chooses a free port to listen at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

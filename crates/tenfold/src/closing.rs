@@ -26,9 +26,11 @@ pub const DISCARD: usize = 1024 * 1024;
 ///
 /// let listener = "127.0.0.1:0".parse::<Address>()?.listen()?;
 /// let mut stream = listener.local_address()?.connect_blocking(None)?;
+/// let peer = listener.accept()?;
+/// let reading = std::thread::spawn(|| std::io::read_to_string(peer));
 /// stream.write_all(b"the last words")?;
-/// drop(listener.accept()?);
-/// assert!(closing::finish(&stream).is_ok());
+/// closing::finish(&stream)?;
+/// assert_eq!(reading.join().unwrap()?, "the last words");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn finish(stream: &Stream) -> io::Result<bool> {

@@ -1,54 +1,47 @@
-//! Whole messages over plain sockets.
+#![doc = include_str!("../README.md")]
 //!
-//! TCP delivers bytes; programs want messages. This crate puts the framings of [`tenfold_codec`]
-//! (all of which it re-exports) on transports:
+//! # Where to find what
 //!
-//! - [`blocking`]: readers and writers over [`std::io::Read`] and [`std::io::Write`];
-//! - `asynchronous` (feature `tokio`, on by default): the same over `AsyncRead` and `AsyncWrite`, cancel-safe;
-//! - `codec_traits` (feature `tokio-util`): the same as codecs of `tokio_util::codec::Framed`;
-//! - [`Address`], [`Stream`], [`Listener`]: TCP and unix sockets under one name;
-//! - [`client`]: clients of a hub, which reconnect and go on where they were;
-//! - [`protocol`]: what a hub and its clients say to each other;
+//! - [`blocking`]: readers and writers over [`std::io::Read`] and [`std::io::Write`], and clients of
+//!   a hub, whose calls a [`Stopper`](blocking::Stopper) or a time can end.
+//! - [`asynchronous`] (feature `tokio`, on by default): the same over `AsyncRead` and `AsyncWrite`.
+//! - [`codec_traits`] (feature `tokio-util`): the same as codecs of `tokio_util::codec::Framed`.
+//! - [`Address`], [`Stream`], [`Listener`]: TCP and unix sockets under one name.
+//! - [`client`]: what a hub's clients are told and tell.
+//! - [`protocol`]: what a hub and its clients say to each other.
 //! - [`closing`]: an end that does not destroy what is still on its way.
-//!
-//! ```
-//! use std::net::{TcpListener, TcpStream};
-//! use tenfold::{Framing, blocking};
-//!
-//! let framing = Framing::default(); // ten characters of length, then the message
-//! let listener = TcpListener::bind("127.0.0.1:0")?;
-//! let socket = TcpStream::connect(listener.local_addr()?)?;
-//! let mut writer = blocking::Writer::connecting(socket, &framing);
-//! writer.write(b"hello")?;
-//! writer.write(b"")?;
-//! writer.flush()?;
-//! drop(writer);
-//!
-//! let mut reader = blocking::Reader::listening(listener.accept()?.0, &framing);
-//! assert_eq!(reader.message()?, Some(&b"hello"[..]));
-//! assert_eq!(reader.message()?, Some(&b""[..]));
-//! assert_eq!(reader.message()?, None);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! - [`Framing`], [`Decoder`], [`Encoder`] and what belongs to them: the codec, for any transport.
 
 #![forbid(unsafe_code)]
 
-mod address;
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "tenfold runs on Linux only, for now: it needs eventfd, to wait for a socket and for another thread at once, and MSG_NOSIGNAL"
+);
+
+// Readers, writers and clients.
 #[cfg(feature = "tokio")]
 pub mod asynchronous;
 pub mod blocking;
-mod candidates;
-pub mod client;
-pub mod closing;
 #[cfg(feature = "tokio-util")]
 pub mod codec_traits;
-mod dial;
+
+// The halves of readers and writers that do no I/O.
 mod error;
 mod inbox;
-mod listener;
 mod outbox;
 mod pending;
+
+// Clients of a hub without I/O, and what they and a hub say.
+pub mod client;
 pub mod protocol;
+
+// Sockets: where they lead, how they are made, how they end.
+mod address;
+mod candidates;
+pub mod closing;
+mod dial;
+mod listener;
 mod readiness;
 mod stream;
 

@@ -18,6 +18,17 @@ use crate::stream::Stream;
 const BACKLOG: i32 = 4096;
 
 /// A listening socket, made by [`Address::listen`].
+///
+/// ```
+/// use tenfold::{Address, Listener};
+///
+/// let listener: Listener = "127.0.0.1:0".parse::<Address>()?.listen()?;
+/// let address = listener.local_address()?; // with the port that the system has chosen
+/// address.connect_blocking(None)?;
+/// let peer = listener.accept()?;
+/// # drop(peer);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Listener {

@@ -16,6 +16,20 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// A connection over TCP or a unix socket, for blocking readers and writers. A reader and a writer
 /// share one with [`try_clone`](Self::try_clone), or by reference: `&Stream` reads and writes, too.
 ///
+/// ```
+/// use std::io::{Read, Write};
+/// use tenfold::{Address, Stream};
+///
+/// let listener = "127.0.0.1:0".parse::<Address>()?.listen()?;
+/// let client: Stream = listener.local_address()?.connect_blocking(None)?;
+/// let server: Stream = listener.accept()?;
+/// (&client).write_all(b"hello")?;
+/// let mut received = [0; 5];
+/// (&server).read_exact(&mut received)?;
+/// assert_eq!(&received, b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// TCP connections send without delay (the writers make the batches) and are kept alive.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -33,6 +33,13 @@ pub enum Notice {
 }
 
 /// A message of a channel, owned or lent.
+///
+/// ```
+/// use tenfold::client::Message;
+///
+/// let message = Message::new(7, b"17.25");
+/// assert_eq!((message.seq, &message.bytes[..]), (7, &b"17.25"[..]));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Message<B = Vec<u8>> {
@@ -44,17 +51,18 @@ pub struct Message<B = Vec<u8>> {
 
 /// Messages that were asked for and cannot be had.
 ///
+/// Displays as a sentence, such as `messages 5 to 8 are no longer kept; the next one is 9`.
+///
 /// ```
 /// use tenfold::client::{Gap, GapReason};
 ///
-/// let gap = Gap {
-///     reason: GapReason::Trimmed,
-///     expected: Some(5),
-///     available: 9,
-///     known: None,
-///     epoch: None,
-/// };
-/// assert_eq!(gap.to_string(), "messages 5 to 8 are no longer kept; the next one is 9");
+/// /// How many messages are missing, where that is known.
+/// fn missing(gap: &Gap) -> Option<u64> {
+///     match gap.reason {
+///         GapReason::Epoch => None, // the seqs of two histories cannot be compared
+///         _ => gap.expected.map(|seq| gap.available - seq),
+///     }
+/// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -91,6 +99,13 @@ pub struct Disconnected {
     pub reason: Error,
     /// In how long the next one will be tried.
     pub retry_in: Duration,
+}
+
+impl<B> Message<B> {
+    /// A message of which `seq` others of the channel came before it.
+    pub fn new(seq: u64, bytes: B) -> Self {
+        Self { seq, bytes }
+    }
 }
 
 impl fmt::Display for Gap {
