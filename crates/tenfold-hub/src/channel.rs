@@ -183,12 +183,8 @@ impl Channel {
             Ok(found) => found,
             Err(time) => return Ok(Entered::Time(time)),
         };
-        let subscription = Subscription {
-            answer: Subscribed::new(self.epoch, from, first, next)
-                .with_new(next == 0 && publishers == 0),
-            head: head.map_or_else(Block::default, |(block, messages)| after(&block, messages)),
-            cursor: Cursor::entered(self.tail.clone(), place),
-        };
+        let entry = Entry { from, place, head };
+        let subscription = self.subscription(entry, (first, next), publishers);
         Ok(if place == Ledger::outside(from) {
             Entered::Files(subscription)
         } else {
@@ -229,13 +225,24 @@ impl Channel {
             ledger.enter_at(entry.place);
             Ok((entry, first, next))
         });
-        let (Entry { from, place, head }, first, next) = entered?;
-        Ok(Subscription {
+        let (entry, first, next) = entered?;
+        Ok(self.subscription(entry, (first, next), publishers))
+    }
+
+    /// A subscription that was entered while the channel had these first and next seqs, and after it
+    /// had so many publishers.
+    fn subscription(
+        &self,
+        Entry { from, place, head }: Entry,
+        (first, next): (u64, u64),
+        publishers: usize,
+    ) -> Subscription {
+        Subscription {
             answer: Subscribed::new(self.epoch, from, first, next)
                 .with_new(next == 0 && publishers == 0),
             head: head.map_or_else(Block::default, |(block, messages)| after(&block, messages)),
             cursor: Cursor::entered(self.tail.clone(), place),
-        })
+        }
     }
 
     fn another_epoch(&self, first: u64) -> Refusal {

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stands_in_the_way_for_too_long_is_passed_and_holds_nothing_any_more() {
+    fn a_subscriber_in_the_way_for_too_long_is_passed_and_holds_nothing_any_more() {
         let (holding, channel) = (Holding::new(Duration::from_secs(30)), Channel::default());
         let start = Instant::now();
         let _slow = holding.enter(&channel, 10);

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_takes_over_waits_for_what_is_on_its_way_and_counts_from_there() {
+    async fn a_claim_that_takes_over_waits_for_what_is_on_its_way_and_counts_from_there() {
         let mut producers = Producers::new(1);
         let first = claim(&mut producers, "a", 0).unwrap();
         first.settled().await;

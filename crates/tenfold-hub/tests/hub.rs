@@ -21,7 +21,7 @@ fn start(options: HubOptions) -> (Hub, Address) {
 /// A wake-up that got lost would be noticed only at the next message, and here there is none before
 /// every subscriber has the last one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_who_waits_is_overlooked_when_two_append_at_once() {
+async fn no_subscriber_that_waits_is_overlooked_when_two_append_at_once() {
     const ROUNDS: u64 = 1500;
     let (hub, address) = start(HubOptions::default());
     let channel = || "ticks".parse().unwrap();

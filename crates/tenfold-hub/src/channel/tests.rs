@@ -134,7 +134,7 @@ async fn the_epoch_is_looked_at_before_the_place() {
 }
 
 #[tokio::test]
-async fn a_channel_is_new_until_somebody_publishes_to_it() {
+async fn a_channel_is_new_until_a_publisher_connects() {
     let channel = empty();
     let is_new = || {
         let subscription = channel.subscribe(Position::Next, None);
@@ -160,7 +160,7 @@ fn an_empty_channel_has_one_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_subscription_stands_in_nobodys_way() {
+async fn a_refused_subscription_holds_up_no_publisher() {
     let channel = channel(500, WhenSlow::Wait(PATIENCE));
     publish(&channel, "a").await.unwrap();
     assert!(channel.subscribe(Position::Seq(9), None).is_err());
@@ -203,7 +203,7 @@ async fn a_producer_goes_on_where_its_last_connection_was() {
 }
 
 #[tokio::test]
-async fn who_was_fenced_appends_nothing_any_more() {
+async fn a_fenced_claim_appends_nothing_any_more() {
     let channel = empty();
     let first = claim(&channel, Some("p")).unwrap();
     append_at(0, &channel, &first, &["a"]).await.unwrap();

@@ -242,7 +242,7 @@ fn full() -> (Ledger, Spot) {
 }
 
 #[test]
-fn who_waits_for_the_front_is_woken_when_its_reader_moves_on() {
+fn a_publisher_that_waits_for_the_front_is_woken_when_its_reader_moves_on() {
     let (mut ledger, mut place) = full();
     let begun: Vec<Block> = ledger.blocks_from(place).take(1).cloned().collect();
     ledger.advance(&mut place, &begun);
@@ -256,7 +256,7 @@ fn who_waits_for_the_front_is_woken_when_its_reader_moves_on() {
 }
 
 #[test]
-fn who_waits_for_the_front_is_woken_when_its_reader_leaves() {
+fn a_publisher_that_waits_for_the_front_is_woken_when_its_reader_leaves() {
     let (mut ledger, place) = full();
     ledger.leave(place);
     assert!(ledger.take_effects().room);
@@ -264,7 +264,7 @@ fn who_waits_for_the_front_is_woken_when_its_reader_leaves() {
 }
 
 #[test]
-fn who_waits_for_the_front_is_woken_when_it_is_trimmed() {
+fn a_publisher_that_waits_for_the_front_is_woken_when_it_is_trimmed() {
     let (mut ledger, place) = full();
     ledger.trim(1);
     let effects = ledger.take_effects();
@@ -275,14 +275,14 @@ fn who_waits_for_the_front_is_woken_when_it_is_trimmed() {
 }
 
 #[test]
-fn who_waits_for_the_front_is_woken_at_the_close() {
+fn a_publisher_that_waits_for_the_front_is_woken_at_the_close() {
     let (mut ledger, _) = full();
     ledger.close();
     assert!(ledger.take_effects().room);
 }
 
 #[test]
-fn who_waits_for_the_front_is_not_woken_by_a_reader_behind_it() {
+fn a_publisher_that_waits_for_the_front_is_not_woken_by_a_reader_after_it() {
     let (mut ledger, _) = full();
     let other = ledger.find(Position::Last).unwrap().place;
     ledger.enter_at(other);
@@ -302,7 +302,7 @@ fn without_patience_the_reader_in_the_way_is_passed() {
 }
 
 #[test]
-fn a_reader_inside_a_block_stands_behind_it() {
+fn a_reader_inside_a_block_stands_after_it() {
     let waits = WhenSlow::Wait(Duration::from_secs(1));
     let mut ledger = Ledger::new(Model::cost(4), waits, Keep::All);
     let _ = ledger.append(block(0..4), at(0), true);

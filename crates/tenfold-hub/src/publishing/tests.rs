@@ -292,7 +292,7 @@ fn offsets_count_from_the_start_of_the_connection() {
 }
 
 #[test]
-fn nothing_behind_an_error_is_looked_at() {
+fn nothing_after_an_error_is_looked_at() {
     let mut driver = Driver::new(MEMORY, 0);
     driver.receive(&[frame(b"good"), b"bad".to_vec(), frame(b"more")].concat());
     assert!(!driver.session.is_receiving());
@@ -454,7 +454,7 @@ fn a_header_has_its_time_from_its_first_byte() {
 }
 
 #[test]
-fn a_header_has_its_time_also_behind_another_frame() {
+fn a_header_has_its_time_also_after_another_frame() {
     let mut driver = Driver::new(MEMORY, 0);
     driver.receive(b"1");
     driver.commit();
@@ -570,7 +570,7 @@ fn while_the_hub_did_not_receive_the_peer_is_not_to_blame() {
 }
 
 #[test]
-fn who_is_not_in_time_has_what_came_before_committed() {
+fn a_publisher_that_is_late_has_what_came_before_committed() {
     let mut driver = Driver::new(NONE, 0);
     driver.receive(&[three(), b"9".to_vec()].concat());
     driver.commit();
@@ -789,7 +789,7 @@ fn what_is_refused_on_its_way_is_told_in_the_place_of_the_end() {
 }
 
 #[test]
-fn who_is_fenced_is_told_so_even_if_something_was_refused_as_well() {
+fn a_fenced_publisher_is_told_so_even_if_something_was_refused_as_well() {
     let mut driver = in_flight(DURABLE, 3);
     driver.session.end(Refusal::new(Code::Fenced, "words"));
     driver.send_all();

@@ -92,7 +92,7 @@ fn with_a_limit_of_zero_there_are_no_channels() {
 }
 
 #[tokio::test]
-async fn nobody_enters_a_closed_registry_and_what_is_there_ends() {
+async fn a_closed_registry_refuses_to_enter_and_ends_what_is_there() {
     let registry = registry(|_| ());
     let visit = enter(&registry, "a", Publisher).unwrap();
     append(&visit, 1000).await;
