@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tenfold::asynchronous::{Connecting, Publisher, Subscriber, Transport};
-use tenfold::client::{Event, OnGap, Publish, Start, Subscribe};
+use tenfold::client::{OnGap, Publish, Start, Subscribe, SubscriberEvent};
 use tenfold::protocol::{ChannelName, Epoch, Position, ProducerId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -294,22 +294,24 @@ impl World {
                 quiet = false;
                 let event = event.unwrap().unwrap();
                 match event {
-                    Event::Connected(answer) => {
+                    SubscriberEvent::Connected(answer) => {
                         note(&record, format_args!("{name}: {answer}"));
                         steps.push(Step::Began {
                             epoch: answer.epoch,
                             from: answer.from,
                         });
                     }
-                    Event::Gap(gap) => {
+                    SubscriberEvent::Gap(gap) => {
                         note(&record, format_args!("{name}: {gap}"));
                         // It comes after the answer of the connection that goes on.
                         let began = steps.pop();
                         steps.push(Step::Gap);
                         steps.extend(began);
                     }
-                    Event::Disconnected(event) => note(&record, format_args!("{name}: {event}")),
-                    Event::Message(message) => {
+                    SubscriberEvent::Disconnected(event) => {
+                        note(&record, format_args!("{name}: {event}"))
+                    }
+                    SubscriberEvent::Message(message) => {
                         let (seq, bytes) = (message.seq, message.bytes.to_vec());
                         let epoch = subscriber.epoch().unwrap();
                         steps.push(Step::Message { epoch, seq, bytes });

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::{Connect, Connecting, Transport};
-use crate::client::{Advance, Error, Event, Message, Subscribe, Subscription, Unwritten};
+use crate::client::{Advance, Error, Message, Subscribe, SubscriberEvent, Subscription, Unwritten};
 use crate::protocol::{Epoch, Subscribed};
 
 /// Receives the messages of a channel of a hub: each once and in order, over as many connections as
@@ -78,7 +78,7 @@ impl Subscriber {
 
     /// Waits until the hub has answered that it is subscribed, and gives the answer: from here on no
     /// message is missed. It makes a connection if there is none; what happens before the answer is
-    /// passed over. The events after it, its [`Connected`](Event::Connected) included, are still
+    /// passed over. The events after it, its [`Connected`](SubscriberEvent::Connected) included, are still
     /// to come.
     ///
     /// ```no_run
@@ -102,7 +102,7 @@ impl Subscriber {
 
     /// The next thing that happens, lent until the next call.
     #[inline]
-    pub async fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
+    pub async fn next_event(&mut self) -> Result<Option<SubscriberEvent<'_>>, Error> {
         match poll_fn(|cx| self.poll_on(cx)).await? {
             Advance::Done => Ok(None),
             _ => Ok(self.core.take_event()),
@@ -112,7 +112,7 @@ impl Subscriber {
     /// The next event, if it is there already; does not read. `None` is the time to flush what was
     /// made of the events before.
     #[inline]
-    pub fn buffered_event(&mut self) -> Option<Event<'_>> {
+    pub fn buffered_event(&mut self) -> Option<SubscriberEvent<'_>> {
         match self.core.advance() {
             Advance::Message | Advance::Notice => self.core.take_event(),
             _ => None,

@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use super::bell::Bell;
 use super::stopper::{Stop, Stopper, TimeLimit};
 use crate::address::Address;
-use crate::client::{Advance, Error, Event, Message, Subscribe, Subscription, Unwritten};
+use crate::client::{Advance, Error, Message, Subscribe, SubscriberEvent, Subscription, Unwritten};
 use crate::dial::Dial;
 use crate::protocol::{Epoch, Subscribed};
 use crate::readiness::{self, earlier};
@@ -112,7 +112,7 @@ impl Subscriber {
 
     /// Waits until the hub has answered that it is subscribed, and gives the answer: from here on no
     /// message is missed. It makes a connection if there is none; what happens before the answer is
-    /// passed over. The events after it, its [`Connected`](Event::Connected) included, are still
+    /// passed over. The events after it, its [`Connected`](SubscriberEvent::Connected) included, are still
     /// to come.
     pub fn connect(&mut self) -> Result<Subscribed, Error> {
         loop {
@@ -137,7 +137,7 @@ impl Subscriber {
 
     /// The next thing that happens, lent until the next call.
     #[inline]
-    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
+    pub fn next_event(&mut self) -> Result<Option<SubscriberEvent<'_>>, Error> {
         match self.go_on()? {
             Advance::Done => Ok(None),
             _ => Ok(self.core.take_event()),
@@ -147,7 +147,7 @@ impl Subscriber {
     /// The next event, if it is there already; does not wait. `None` is the time to flush what was
     /// made of the events before.
     #[inline]
-    pub fn buffered_event(&mut self) -> Option<Event<'_>> {
+    pub fn buffered_event(&mut self) -> Option<SubscriberEvent<'_>> {
         match self.core.advance() {
             Advance::Message | Advance::Notice => self.core.take_event(),
             _ => None,

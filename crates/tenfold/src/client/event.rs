@@ -9,7 +9,7 @@ use crate::protocol::{Epoch, Publishing, Subscribed};
 /// What happened to a subscriber; messages are lent.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum SubscriberEvent<'a> {
     /// The hub has answered: from where on messages follow, and what the channel has.
     Connected(Subscribed),
     /// The next message.

@@ -51,7 +51,7 @@ mod subscription;
 mod unacknowledged;
 
 pub use error::{Error, HistoryMismatch};
-pub use event::{Disconnected, Event, Gap, GapReason, Message, Notice};
+pub use event::{Disconnected, Gap, GapReason, Message, Notice, SubscriberEvent};
 pub use options::{OnGap, Publish, Retry, Start, Subscribe};
 
 pub(crate) use publication::{Outgoing, Publication};

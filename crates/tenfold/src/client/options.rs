@@ -32,7 +32,7 @@ pub enum OnGap {
     /// Ends with [`Error::Gap`](super::Error::Gap).
     #[default]
     Stop,
-    /// Reports [`Event::Gap`](super::Event::Gap) and goes on with the first message that there is:
+    /// Reports [`SubscriberEvent::Gap`](super::SubscriberEvent::Gap) and goes on with the first message that there is:
     /// the oldest that is kept, or the first after the damage.
     Continue,
 }

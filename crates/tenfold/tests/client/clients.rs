@@ -1,6 +1,6 @@
 //! Both kinds of client under one name, so that the cases are written once.
 
-use tenfold::client::{Error, Event, Publish, Subscribe};
+use tenfold::client::{Error, Publish, Subscribe, SubscriberEvent};
 use tenfold::protocol::Epoch;
 use tenfold::{Address, blocking};
 
@@ -44,19 +44,19 @@ pub(crate) trait Publisher: Sized {
     fn counts(&self) -> (u64, u64);
 }
 
-fn seen(event: Option<Event<'_>>) -> Seen {
+fn seen(event: Option<SubscriberEvent<'_>>) -> Seen {
     match event {
         None => Seen::End,
-        Some(Event::Connected(answer)) => Seen::Connected {
+        Some(SubscriberEvent::Connected(answer)) => Seen::Connected {
             from: answer.from,
             first: answer.first,
             next: answer.next,
         },
-        Some(Event::Message(message)) => {
+        Some(SubscriberEvent::Message(message)) => {
             Seen::Message(message.seq, message.bytes.escape_ascii().to_string())
         }
-        Some(Event::Gap(gap)) => Seen::Gap(gap.to_string()),
-        Some(Event::Disconnected(_)) => Seen::Disconnected,
+        Some(SubscriberEvent::Gap(gap)) => Seen::Gap(gap.to_string()),
+        Some(SubscriberEvent::Disconnected(_)) => Seen::Disconnected,
         Some(other) => panic!("{other:?}"),
     }
 }

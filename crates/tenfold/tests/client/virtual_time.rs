@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::{FutureExt, poll_immediate};
 use tenfold::asynchronous::{Publisher, Subscriber, Transport};
-use tenfold::client::{Error, Event, Publish, Retry, Subscribe};
+use tenfold::client::{Error, Publish, Retry, Subscribe, SubscriberEvent};
 use tenfold::protocol::Position;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
@@ -62,7 +62,7 @@ async fn pauses_grow_to_five_seconds_while_nobody_is_there() {
     let mut longest = Duration::ZERO;
     loop {
         match subscriber.next_event().await {
-            Ok(Some(Event::Disconnected(cut))) => longest = longest.max(cut.retry_in),
+            Ok(Some(SubscriberEvent::Disconnected(cut))) => longest = longest.max(cut.retry_in),
             Err(Error::GaveUp { .. }) => break,
             other => panic!("{other:?}"),
         }
@@ -238,6 +238,9 @@ async fn a_call_of_connect_that_is_cancelled_loses_no_event() {
     };
     assert_eq!((answer.from, answer.next), (0, 2));
     let event = subscriber.next_event().await.unwrap();
-    assert!(matches!(event, Some(Event::Connected(_))), "{event:?}");
+    assert!(
+        matches!(event, Some(SubscriberEvent::Connected(_))),
+        "{event:?}"
+    );
     drop(hub);
 }

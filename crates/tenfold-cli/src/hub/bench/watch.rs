@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tenfold::blocking::Subscriber;
-use tenfold::client::{Error, Event, OnGap, Retry, Subscribe};
+use tenfold::client::{Error, OnGap, Retry, Subscribe, SubscriberEvent};
 
 use super::check::{Faults, Sequence};
 use super::load::Plan;
@@ -53,7 +53,7 @@ impl Plan {
             let Some(event) = subscriber.next_event()? else {
                 return Err(Error::Ended);
             };
-            if let (Event::Connected(_), Some(ready)) = (&event, ready.take()) {
+            if let (SubscriberEvent::Connected(_), Some(ready)) = (&event, ready.take()) {
                 // It fails only if the task that waited for it has given up.
                 let _ = ready.send(());
             }
@@ -70,8 +70,8 @@ impl Plan {
 
 impl Seen {
     #[inline]
-    fn take(&mut self, event: &Event<'_>, now: Duration) {
-        let Event::Message(message) = event else {
+    fn take(&mut self, event: &SubscriberEvent<'_>, now: Duration) {
+        let SubscriberEvent::Message(message) = event else {
             return;
         };
         let Some(payload) = Payload::read(self.run, message.bytes) else {

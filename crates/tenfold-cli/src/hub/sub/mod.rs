@@ -10,7 +10,7 @@ use clap::Args;
 use clap::ValueEnum;
 use tenfold::Framing;
 use tenfold::asynchronous::Subscriber;
-use tenfold::client::{self, Event, OnGap, Subscribe};
+use tenfold::client::{self, OnGap, Subscribe, SubscriberEvent};
 use tenfold::protocol::{ChannelName, Position};
 use tokio::runtime;
 
@@ -224,22 +224,22 @@ impl Sub {
 }
 
 impl Printing {
-    fn take(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+    fn take(&mut self, event: &SubscriberEvent<'_>) -> Result<(), Failure> {
         match event {
-            Event::Message(client::Message { bytes, .. }) => {
+            SubscriberEvent::Message(client::Message { bytes, .. }) => {
                 self.goal.take_one();
                 self.sink.put(tenfold::Event::Message(bytes))?;
             }
-            Event::Connected(answer) => {
+            SubscriberEvent::Connected(answer) => {
                 let place = format!("message {} comes next", answer.from);
                 self.outages.connected(&place);
             }
-            Event::Disconnected(notice) => {
+            SubscriberEvent::Disconnected(notice) => {
                 // Messages that came before the outage are printed before the person is told of it.
                 self.sink.flush()?;
                 self.outages.disconnected(notice);
             }
-            Event::Gap(gap) => self.words.warning(gap),
+            SubscriberEvent::Gap(gap) => self.words.warning(gap),
             _ => {}
         }
         Ok(())

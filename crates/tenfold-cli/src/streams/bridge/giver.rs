@@ -199,14 +199,20 @@ impl Channel {
 }
 
 /// A message, or something to tell people.
-fn understood<'a>(event: client::Event<'a>, outages: &mut Outages, words: &Words) -> Next<'a> {
+fn understood<'a>(
+    event: client::SubscriberEvent<'a>,
+    outages: &mut Outages,
+    words: &Words,
+) -> Next<'a> {
     match event {
-        client::Event::Message(message) => return Next::Event(Event::Message(message.bytes)),
-        client::Event::Connected(answer) => {
+        client::SubscriberEvent::Message(message) => {
+            return Next::Event(Event::Message(message.bytes));
+        }
+        client::SubscriberEvent::Connected(answer) => {
             outages.connected(&format!("message {} comes next", answer.from));
         }
-        client::Event::Disconnected(notice) => outages.disconnected(&notice),
-        client::Event::Gap(gap) => words.warning(gap),
+        client::SubscriberEvent::Disconnected(notice) => outages.disconnected(&notice),
+        client::SubscriberEvent::Gap(gap) => words.warning(gap),
         _ => {}
     }
     Next::Nothing

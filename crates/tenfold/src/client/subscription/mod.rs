@@ -10,7 +10,7 @@ use std::time::Duration;
 use tenfold_codec::{DecodeError, Decoder, Encoder, ErrorKind, Framing};
 
 use super::backoff::{Backoff, Next, WORKED};
-use super::{Disconnected, Error, Event, Gap, GapReason, Message, Subscribe};
+use super::{Disconnected, Error, Gap, GapReason, Message, Subscribe, SubscriberEvent};
 use crate::inbox::Inbox;
 use crate::protocol::{Answer, Epoch, Position, Request, Subscribed};
 
@@ -52,7 +52,7 @@ pub(crate) struct Subscription {
     stop_at: Option<u64>,
     /// Messages that cannot be had, until it is known with which one it goes on.
     gap: Option<Gap>,
-    notices: VecDeque<Event<'static>>,
+    notices: VecDeque<SubscriberEvent<'static>>,
     /// Why the connection is over.
     over: Option<Over>,
     connected_at: Duration,
@@ -199,11 +199,11 @@ impl Subscription {
 
     /// What [`advance`](Self::advance) came to.
     #[inline]
-    pub(crate) fn take_event(&mut self) -> Option<Event<'_>> {
+    pub(crate) fn take_event(&mut self) -> Option<SubscriberEvent<'_>> {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
         }
-        self.message().map(Event::Message)
+        self.message().map(SubscriberEvent::Message)
     }
 
     /// The message that [`advance`](Self::advance) came to, lent.
@@ -243,7 +243,8 @@ impl Subscription {
                     reason: error,
                     retry_in,
                 };
-                self.notices.push_back(Event::Disconnected(notice));
+                self.notices
+                    .push_back(SubscriberEvent::Disconnected(notice));
                 Ok(now + retry_in)
             }
             Next::Stop => self.end(error),
@@ -358,9 +359,9 @@ impl Subscription {
         }
         self.backoff.connected();
         self.phase = Phase::Streaming;
-        self.notices.push_back(Event::Connected(answer));
+        self.notices.push_back(SubscriberEvent::Connected(answer));
         if let Some(gap) = self.gap.take() {
-            self.notices.push_back(Event::Gap(Gap {
+            self.notices.push_back(SubscriberEvent::Gap(Gap {
                 available: answer.from,
                 epoch: Some(answer.epoch),
                 ..gap

@@ -131,9 +131,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, event: &Event<'_>, channel: &Channel) {
+    fn note(&mut self, event: &SubscriberEvent<'_>, channel: &Channel) {
         match event {
-            Event::Connected(answer) => {
+            SubscriberEvent::Connected(answer) => {
                 assert_eq!(answer.epoch, channel.epoch);
                 self.is_first = self.next.is_none();
                 if self.is_first {
@@ -141,25 +141,25 @@ impl Seen {
                 }
             }
             // The place that was asked for first was no seq, so none is missing.
-            Event::Gap(gap) if self.is_first => {
+            SubscriberEvent::Gap(gap) if self.is_first => {
                 assert_eq!((gap.expected, gap.known), (None, None));
                 assert_eq!(Some(gap.available), self.next);
             }
-            Event::Gap(gap) => {
+            SubscriberEvent::Gap(gap) => {
                 assert_eq!(gap.expected, self.next);
                 assert_eq!(gap.known, self.epoch);
                 assert!(gap.reason == GapReason::Epoch || gap.expected < Some(gap.available));
                 assert_eq!(gap.epoch, Some(channel.epoch));
                 (self.next, self.epoch) = (Some(gap.available), gap.epoch);
             }
-            Event::Message(message) => {
+            SubscriberEvent::Message(message) => {
                 assert_eq!(Some(message.seq), self.next);
                 assert_eq!(self.epoch, Some(channel.epoch));
                 assert_eq!(message.bytes, channel.payload(message.seq));
                 self.next = Some(message.seq + 1);
                 self.given += 1;
             }
-            Event::Disconnected(_) => {}
+            SubscriberEvent::Disconnected(_) => {}
         }
     }
 }
