@@ -309,7 +309,7 @@ impl World {
                         steps.extend(began);
                     }
                     SubscriberEvent::Disconnected(event) => {
-                        note(&record, format_args!("{name}: {event}"))
+                        note(&record, format_args!("{name}: {event}"));
                     }
                     SubscriberEvent::Message(message) => {
                         let (seq, bytes) = (message.seq, message.bytes.to_vec());
