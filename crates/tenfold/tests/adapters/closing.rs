@@ -49,3 +49,40 @@ fn a_peer_that_is_gone_is_no_failure() {
         assert_eq!((&near).read(&mut [0]).unwrap(), 0);
     }
 }
+
+/// The near end of a link in memory, for programs with a runtime.
+struct Link(tokio::io::DuplexStream);
+
+impl closing::Discard for Link {
+    async fn discard(&mut self) -> std::io::Result<Option<usize>> {
+        let n = tokio::io::AsyncReadExt::read(&mut self.0, &mut [0; 4096]).await?;
+        Ok((n > 0).then_some(n))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_runtime_the_wait_for_the_peers_end_has_the_same_bounds() {
+    let (near, far) = tokio::io::duplex(64);
+    let wait = tokio::spawn(closing::until_peer_ends(Link(near)));
+    drop(far);
+    assert!(wait.await.unwrap().unwrap(), "the peer has ended");
+
+    let (near, far) = tokio::io::duplex(64);
+    let before = tokio::time::Instant::now();
+    assert!(!closing::until_peer_ends(Link(near)).await.unwrap());
+    assert_eq!(before.elapsed(), closing::WAIT, "the peer was silent");
+    drop(far);
+
+    let (near, mut far) = tokio::io::duplex(64 * 1024);
+    let sending = tokio::spawn(async move {
+        let mut sent = 0;
+        while let Ok(n) = tokio::io::AsyncWriteExt::write(&mut far, &[0; 4096]).await {
+            sent += n;
+        }
+        sent
+    });
+    assert!(!closing::until_peer_ends(Link(near)).await.unwrap());
+    let sent = sending.await.unwrap();
+    let bounds = closing::DISCARD..2 * closing::DISCARD;
+    assert!(bounds.contains(&sent), "{sent}");
+}

@@ -34,7 +34,7 @@ fn ack(n: u64) -> Vec<u8> {
     frame(format!("ACK {n}").as_bytes())
 }
 
-/// Takes what the core writes, up to `limit` bytes. Whether it shuts down writing behind that.
+/// Takes what the core writes, up to `limit` bytes. Whether it shuts down writing after that.
 fn take(core: &mut Publication, limit: usize, out: &mut Vec<u8>) -> bool {
     let until = out.len() + limit;
     while out.len() < until {
