@@ -7,7 +7,7 @@ use tenfold::protocol::{ProducerId, Refusal};
 
 use crate::block::Block;
 use crate::channel::Channel;
-use crate::producers::{Claim, ClaimProgress, Fenced};
+use crate::claim::{Claim, ClaimProgress, Fenced};
 use crate::registry::Visit;
 use crate::tail::NotAppended;
 use crate::ticket::Ticket;

@@ -9,11 +9,12 @@ use tenfold_log::ReadError;
 use tokio::sync::Mutex as Turn;
 
 use crate::block::Block;
+use crate::claim::Claim;
 use crate::cursor::Cursor;
 use crate::frames::after;
 use crate::history::History;
 use crate::ledger::{Entry, Ledger, NotThere};
-use crate::producers::{Claim, Producers};
+use crate::producers::Producers;
 use crate::tail::NotAppended;
 use crate::tail::Tail;
 

@@ -8,10 +8,10 @@ use tenfold_log::{Frames, ReadError, Reader, Receipt, Submission};
 use tokio::task::spawn_blocking;
 
 use crate::block::Block;
+use crate::claim::Claim;
 use crate::durable::Durable;
 use crate::holding::{Holding, NextSeq};
 use crate::memory::{OnItsWay, Room};
-use crate::producers::Claim;
 use crate::tail::NotAppended;
 use crate::when_slow::WhenSlow;
 

@@ -70,6 +70,7 @@ mod stats;
 // Channels, and what of them is on disk.
 mod appender;
 mod channel;
+mod claim;
 mod durable;
 mod history;
 mod holding;

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::appender::Appender;
 use crate::channel::Channel;
+use crate::claim::ClaimProgress;
 use crate::memory::Allowance;
-use crate::producers::ClaimProgress;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::refusals::{busy, fenced, not_stored, shutdown};
 use crate::shared::Shared;

@@ -9,8 +9,8 @@ use tenfold::protocol::{Acks, Code, Refusal, ack};
 use tenfold::{Encoder, Framing};
 
 use crate::block::Block;
+use crate::claim::ClaimProgress;
 use crate::intake::Intake;
-use crate::producers::ClaimProgress;
 use crate::refusals::bad_frame;
 
 /// What was received from a publisher, what it is told, and in which order.

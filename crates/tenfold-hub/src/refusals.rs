@@ -4,7 +4,7 @@ use tenfold::protocol::{Code, Refusal};
 use tenfold::{DecodeError, ErrorKind};
 use tenfold_log::Refused;
 
-use crate::producers::Fenced;
+use crate::claim::Fenced;
 
 /// What the hub says to connections that could still ask or publish when it ends.
 pub(crate) fn shutdown() -> Refusal {

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use crate::block::Block;
 use crate::change::Change;
+use crate::claim::{Claim, Fenced};
 use crate::idle::{Idle, IdleList};
 use crate::ledger::{Keep, Ledger};
-use crate::producers::{Claim, Fenced};
 use crate::when_slow::WhenSlow;
 
 /// A bounded deque of blocks. Clones are handles to the same tail.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tenfold_log::{Commit, Receipt, Refused};
 
 use crate::block::Block;
+use crate::claim::Claim;
 use crate::memory::Room;
-use crate::producers::Claim;
 use crate::registry::Visit;
 
 /// What is to be done when a block has arrived. Until it is dropped, the channel is

@@ -7,7 +7,7 @@ use tenfold::protocol::Position;
 use super::*;
 use crate::block::Block;
 use crate::channel::Role::{Publisher, Subscriber};
-use crate::producers::Claim;
+use crate::claim::Claim;
 
 fn registry(change: impl FnOnce(&mut HubOptions)) -> Arc<Registry> {
     let mut options = HubOptions::default();
