@@ -21,11 +21,12 @@ pub(crate) struct Claim {
     accepted: AtomicU64,
     /// Blocks on their way to the disk.
     in_flight: AtomicUsize,
-    /// The producer's claim before, as long as it is not known where that has ended.
+    /// The producer's last claim that could append, as long as it is not known where that has ended.
+    /// It waits for none itself, so there is no chain that connections could lengthen.
     before: Mutex<Option<Arc<Self>>>,
     /// Wakes the publisher's task, which waits for its progress; and the tasks of later connections
     /// of the producer, which wait until nothing of this one is on its way.
-    pub(crate) changed: Notify,
+    changed: Notify,
     landed: Change,
     /// Its task waits for its end: until nothing is on its way.
     is_ending: AtomicBool,
@@ -57,10 +58,13 @@ impl fmt::Display for Fenced {
 }
 
 impl Claim {
-    /// A producer's claim that follows another one.
+    /// A producer's claim that follows another one, which is fenced.
     pub(crate) fn after(before: &Arc<Self>) -> Self {
+        // A claim that has not taken over has appended nothing, and is fenced: it waits for the same.
+        let waited_for = before.before().clone();
+        let before = waited_for.unwrap_or_else(|| Arc::clone(before));
         Self {
-            before: Mutex::new(Some(Arc::clone(before))),
+            before: Mutex::new(Some(before)),
             ..Self::default()
         }
     }
@@ -128,13 +132,11 @@ impl Claim {
         }
     }
 
-    /// Waits until what the producer's claims before had on their way has arrived, and counts from
+    /// Waits until what the producer's claim before had on its way has arrived, and counts from
     /// there.
     pub(crate) async fn settled(&self) {
         let before = self.before().clone();
         if let Some(before) = before {
-            // That one may have been waiting itself when it was fenced.
-            Box::pin(before.settled()).await;
             before.landed().await;
             self.take_over();
         }
@@ -150,7 +152,6 @@ impl Claim {
     pub(crate) fn take_over(&self) {
         let mut slot = self.before();
         if let Some(before) = &*slot
-            && before.before().is_none()
             && before.in_flight.load(SeqCst) == 0
         {
             let committed = before.committed();
@@ -167,6 +168,7 @@ impl Claim {
     /// Ends it. To be called under the lock.
     pub(crate) fn fence(&self) {
         self.fenced.store(true, SeqCst);
+        self.changed.notify_one();
     }
 
     /// Waits until it has ended.
