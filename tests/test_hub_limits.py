@@ -1,10 +1,12 @@
 """What is too slow and what is too many: the limits of a hub, each provoked from outside."""
 
+import json
+import signal
 import threading
 
 import pytest
 
-from hub import KIB, MIB, grown, ok, refused
+from hub import KIB, MIB, ack, grown, ok, refused
 from support import BOUND, frame, frames, read_to_end, unframe, wait_until
 
 REQUEST = frame(b"PUBLISH ticks")
@@ -120,16 +122,60 @@ def test_channels_over_the_limit_are_refused_and_the_others_go_on(hub):
 
 
 def test_producers_over_the_limit_are_refused_and_the_others_go_on(hub):
-    hub = hub("--max-producers", "2")
-    for producer in ("p", "_q"):
+    hub = hub("--max-producers", "2", "--max-producers-in-all", "3")
+    for producer in ("p", "q"):
         hub.publish("ticks", [b"x"], f" producer={producer}")
     # Neither has been away for so long that it could be forgotten.
-    for producer in ("r", "_r"):
-        refused(hub.refusal(f"PUBLISH ticks producer={producer}"), "BUSY")
+    refused(hub.refusal("PUBLISH ticks producer=r"), "BUSY")
     hub.publish("ticks", [b"y"])
     assert ok(hub.publish("ticks", [b"z"], " producer=p"))["next"] == "1"
     hub.publish("other", [b"x"], " producer=r")
+    refused(hub.refusal("PUBLISH other producer=s"), "BUSY")
+    hub.publish("other", [b"y"], " producer=_s")
     assert hub.messages("ticks", 4) == [b"x", b"x", b"y", b"z"]
+
+
+@pytest.mark.parametrize("log", [False, True], ids=["memory", "log"])
+def test_temporary_producers_that_end_well_leave_nothing(hub, tmp_path, log):
+    data = ["--data", tmp_path / "data"] if log else []
+    started = hub("--max-producers", "2", *data)
+    for number in range(20):
+        started.publish("ticks", [b"x"], " producer=_%016x" % number)
+
+    def forgotten() -> bool:
+        client, answer = started.ask("PUBLISH ticks producer=_%016x" % 19)
+        client.close()
+        return ok(answer)["next"] == "0"
+
+    wait_until(forgotten, what="the hub to see that the last acknowledgement was taken")
+    started.publish("ticks", [b"y"], " producer=named")
+    if log:
+        # Nor does the log remember them.
+        started.process.signal(signal.SIGTERM)
+        assert started.process.wait() == 0
+        started = hub("--max-producers", "2", *data)
+        assert ok(started.publish("ticks", [b"z"], " producer=_%016x" % 7))["next"] == "0"
+        assert ok(started.publish("ticks", [b"z"], " producer=named"))["next"] == "1"
+
+
+def test_temporary_producers_that_are_cut_are_known_until_there_are_too_many(hub):
+    hub = hub("--max-producers", "3")
+    for number in range(5):
+        client, _ = hub.ask(f"PUBLISH ticks producer=_{number}")
+        client.send(frame(b"x"))
+        assert ack(client.answer()) == 1
+        client.reset()
+
+        def left() -> bool:
+            with hub.connect() as asking:
+                asking.request("CHANNELS")
+                return json.loads(asking.only())["publishers"] == 0
+
+        wait_until(left, what="the hub to see the reset")
+    hub.publish("ticks", [b"y"], " producer=named")
+    assert ok(hub.publish("ticks", [b"z"], " producer=_4"))["next"] == "1"
+    assert ok(hub.publish("ticks", [b"z"], " producer=_2"))["next"] == "1"
+    assert ok(hub.publish("ticks", [b"z"], " producer=_0"))["next"] == "0"
 
 
 def test_those_who_have_not_asked_yet_do_not_keep_out_those_who_do(hub):

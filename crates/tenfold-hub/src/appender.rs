@@ -27,7 +27,7 @@ impl Appender {
         producer: Option<ProducerId>,
         clock: fn() -> SystemTime,
     ) -> Result<Self, Refusal> {
-        let claim = visit.channel().claim(producer.as_ref(), clock())?;
+        let claim = visit.claim(producer.as_ref(), clock())?;
         Ok(Self {
             visit: Arc::new(visit),
             claim,
@@ -99,6 +99,18 @@ impl Appender {
         self.claim.moved(seen, ending).await;
     }
 
+    /// Whether its producer was made up for one run.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.producer.as_ref().is_some_and(ProducerId::is_temporary)
+    }
+
+    /// Forgets a temporary producer: everything is told, and its side knows it.
+    pub(crate) fn finish(self) {
+        if let Some(producer) = &self.producer {
+            self.channel().finish(producer, &self.claim);
+        }
+    }
+
     pub(crate) fn channel(&self) -> &Arc<Channel> {
         self.visit.channel()
     }
@@ -108,7 +120,7 @@ impl Drop for Appender {
     fn drop(&mut self) {
         if let Some(producer) = &self.producer {
             let now = (self.clock)();
-            self.visit.channel().leave(producer, &self.claim, now);
+            self.visit.leave(producer, &self.claim, now);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::cursor::Cursor;
 use crate::frames::after;
 use crate::history::History;
 use crate::ledger::{Entry, Ledger, NotThere};
-use crate::producers::Producers;
+use crate::producers::{Producers, TooMany};
 use crate::tail::NotAppended;
 use crate::tail::Tail;
 
@@ -65,13 +65,13 @@ pub(crate) enum Role {
 
 impl Channel {
     /// A channel in memory.
-    pub(crate) fn new(name: ChannelName, epoch: Epoch, tail: Tail, max_producers: usize) -> Self {
+    pub(crate) fn new(name: ChannelName, epoch: Epoch, tail: Tail, producers: Producers) -> Self {
         Self {
             name,
             epoch,
             tail,
             history: None,
-            producers: Mutex::new(Producers::new(max_producers)),
+            producers: Mutex::new(producers),
             turn: Turn::new(()),
             publishers: AtomicUsize::new(0),
             subscribers: AtomicUsize::new(0),
@@ -83,16 +83,15 @@ impl Channel {
         name: ChannelName,
         history: History,
         tail: Tail,
-        max_producers: usize,
+        mut producers: Producers,
     ) -> Self {
-        let mut channel = Self::new(name, Epoch(history.channel.epoch()), tail, max_producers);
         for producer in history.channel.producers() {
             // The log has the same rules for their names.
             if let Ok(id) = producer.id.parse() {
-                let mut producers = channel.producers();
-                producers.remember(id, producer.messages, producer.time);
+                producers.remember(&id, producer.messages, producer.time);
             }
         }
+        let mut channel = Self::new(name, Epoch(history.channel.epoch()), tail, producers);
         channel.history = Some(Arc::new(history));
         channel
     }
@@ -258,30 +257,52 @@ impl Channel {
         &self,
         producer: Option<&ProducerId>,
         now: SystemTime,
-    ) -> Result<Arc<Claim>, Refusal> {
+    ) -> Result<Arc<Claim>, TooMany> {
         let Some(id) = producer else {
             return Ok(Arc::default());
         };
-        self.producers()
-            .claim(
-                id,
-                now,
-                |fence| match &self.history {
-                    Some(history) => history.still(fence),
-                    None => self.tail.with(|_| fence()),
-                },
-                |forgotten| {
-                    if let Some(history) = &self.history {
-                        history.channel.forget_producer(forgotten.as_str());
-                    }
-                },
-            )
-            .map_err(|_| Refusal::new(Code::Busy, "the channel has too many producers"))
+        let fence = |fence: &dyn Fn()| match &self.history {
+            Some(history) => history.still(fence),
+            None => self.tail.with(|_| fence()),
+        };
+        self.producers().claim(id, now, fence, self.forget())
     }
 
     /// Notes that a producer's connection has ended.
     pub(crate) fn leave(&self, producer: &ProducerId, claim: &Arc<Claim>, now: SystemTime) {
-        self.producers().leave(producer, claim, now);
+        self.producers().leave(producer, claim, now, self.forget());
+    }
+
+    /// Forgets a temporary producer that has ended and has taken its last acknowledgement.
+    pub(crate) fn finish(&self, producer: &ProducerId, claim: &Arc<Claim>) {
+        if self.producers().finish(producer, claim) {
+            self.forget()(producer);
+        }
+    }
+
+    /// Forgets the named producer that has been without a connection for the longest, if that is long enough.
+    pub(crate) fn forget_named(&self, now: SystemTime) -> bool {
+        self.producers().forget_named(now, self.forget()).is_some()
+    }
+
+    /// Forgets the temporary producer that has been without a connection for the longest.
+    pub(crate) fn forget_temporary(&self) -> bool {
+        let mut producers = self.producers();
+        producers.forget_temporary(self.forget()).is_some()
+    }
+
+    /// When the temporary producer was left that has been without a connection for the longest.
+    pub(crate) fn oldest_temporary(&self) -> Option<SystemTime> {
+        self.producers().oldest_temporary()
+    }
+
+    /// Has the log forget a producer, too.
+    fn forget(&self) -> impl Fn(&ProducerId) {
+        |forgotten| {
+            if let Some(history) = &self.history {
+                history.channel.forget_producer(forgotten.as_str());
+            }
+        }
     }
 
     /// Commits a block: gives its messages their seqs, and makes them visible. Waits for slow

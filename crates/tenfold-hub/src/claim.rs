@@ -132,6 +132,12 @@ impl Claim {
         }
     }
 
+    /// Whether nothing is on its way, neither of this claim nor of the one before it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.take_over();
+        self.before().is_none() && self.in_flight.load(SeqCst) == 0
+    }
+
     /// Waits until what the producer's claim before had on its way has arrived, and counts from
     /// there.
     pub(crate) async fn settled(&self) {

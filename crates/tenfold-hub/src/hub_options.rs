@@ -38,8 +38,11 @@ pub struct HubOptions {
     pub max_connections: usize,
     /// Channels at once.
     pub max_channels: usize,
-    /// Producers that a channel remembers.
+    /// Producers with a name of their own that a channel remembers; and as many temporary ones, which
+    /// have not ended well.
     pub max_producers: usize,
+    /// As [`max_producers`](Self::max_producers), for all channels together.
+    pub max_producers_in_all: usize,
     /// Bytes that were received and not committed, of all publishers together. A message of the
     /// largest size always fits.
     pub max_uncommitted: usize,
@@ -74,6 +77,7 @@ impl Default for HubOptions {
             max_connections: 10_000,
             max_channels: 10_000,
             max_producers: 10_000,
+            max_producers_in_all: 100_000,
             max_uncommitted: 256 << 20,
             max_large: 8,
             channel_memory: 64 << 20,

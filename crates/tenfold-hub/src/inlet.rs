@@ -72,6 +72,10 @@ impl Inlet {
         let published = publisher.run().await;
         drop(appending);
         reports::publisher_disconnected(&published, peer, publisher.channel().name());
+        if publisher.is_temporary() && published.end == Finish::Complete {
+            publisher.bid_farewell().await;
+            return drop(stay);
+        }
         let (socket, half_closed) = publisher.into_parts();
         if !matches!(published.end, Finish::Gone(_)) {
             socket.finish(half_closed).await;

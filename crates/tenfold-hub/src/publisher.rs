@@ -130,6 +130,20 @@ impl Publisher {
         (self.socket, self.half_closed)
     }
 
+    /// Ends the connection of a temporary producer that was told everything. Once its side has taken that,
+    /// nobody comes back to ask, and it is forgotten.
+    pub(crate) async fn bid_farewell(self) {
+        self.socket.finish(self.half_closed).await;
+        if self.broken.is_none() && self.socket.is_taken().await {
+            self.appender.finish();
+        }
+    }
+
+    /// Whether its producer was made up for one run.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.appender.is_temporary()
+    }
+
     async fn converse(&mut self) -> io::Result<()> {
         loop {
             self.commit().await;

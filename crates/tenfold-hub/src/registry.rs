@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use tenfold::protocol::{ChannelName, Code, Epoch, Refusal};
+use tenfold::protocol::{ChannelName, Code, Epoch, ProducerId, Refusal};
 use tenfold_log::Log;
 
 use crate::channel::{Channel, Role};
+use crate::claim::Claim;
 use crate::durable::Durable;
 use crate::history::History;
 use crate::hub_options::HubOptions;
+use crate::producers::{AllProducers, Producers, TooMany};
 use crate::refusals::shutdown;
 use crate::tail::Tail;
 
@@ -22,6 +25,8 @@ pub(crate) struct Registry {
     epoch: Epoch,
     /// What all channels keep, in bytes.
     total: Arc<AtomicUsize>,
+    /// The producers that all channels remember.
+    producers: Arc<AllProducers>,
     /// What keeps channels on disk.
     durable: Option<Arc<Durable>>,
     options: Arc<HubOptions>,
@@ -48,6 +53,7 @@ impl Registry {
             channels: Mutex::default(),
             epoch,
             total: Arc::default(),
+            producers: Arc::new(AllProducers::new(options.max_producers_in_all)),
             durable: None,
             options,
         }
@@ -118,6 +124,7 @@ impl Registry {
 
     fn make(&self, name: &ChannelName) -> Channel {
         let options = &self.options;
+        let producers = Producers::new(options.max_producers, Arc::clone(&self.producers));
         if let Some(durable) = &self.durable {
             let channel = durable.log.channel(name.as_str(), self.epoch.0);
             let tail = Tail::following(
@@ -127,14 +134,14 @@ impl Registry {
                 Arc::clone(&self.total),
             );
             let history = History::new(Arc::clone(durable), channel, options.when_slow(name));
-            return Channel::durable(name.clone(), history, tail, options.max_producers);
+            return Channel::durable(name.clone(), history, tail, producers);
         }
         let tail = Tail::keeping(
             options.channel_memory,
             options.when_slow(name),
             Arc::clone(&self.total),
         );
-        Channel::new(name.clone(), self.epoch, tail, options.max_producers)
+        Channel::new(name.clone(), self.epoch, tail, producers)
     }
 
     /// All channels, by name.
@@ -180,6 +187,31 @@ impl Registry {
         }
     }
 
+    /// Forgets a named producer of any channel, if there is one that may be forgotten.
+    fn forget_named(&self, now: SystemTime) -> bool {
+        let channels = self.channels();
+        channels.iter().any(|channel| channel.forget_named(now))
+    }
+
+    /// Keeps the number of temporary producers within its bound. A part more than is needed is forgotten,
+    /// so that the channels need not be looked through each time.
+    fn enforce_producers(&self) {
+        while self.producers.is_exceeded() {
+            let mut oldest: Vec<_> = self
+                .channels()
+                .into_iter()
+                .filter_map(|channel| Some((channel.oldest_temporary()?, channel)))
+                .collect();
+            oldest.sort_by_key(|(since, _)| *since);
+            let some = oldest.len().div_ceil(64);
+            let some = oldest.iter().take(some);
+            let forgotten = some.filter(|(_, channel)| channel.forget_temporary());
+            if forgotten.count() == 0 {
+                return;
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Channels> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,6 +225,33 @@ impl Visit {
     /// Keeps the memory of all channels together within its bound.
     pub(crate) fn enforce_total(&self) {
         self.registry.enforce_total();
+    }
+
+    /// Leave to append to the channel.
+    pub(crate) fn claim(
+        &self,
+        producer: Option<&ProducerId>,
+        now: SystemTime,
+    ) -> Result<Arc<Claim>, Refusal> {
+        let mut claimed = self.channel.claim(producer, now);
+        if let Err(TooMany::OfHub) = claimed
+            && self.registry.forget_named(now)
+        {
+            claimed = self.channel.claim(producer, now);
+        }
+        claimed.map_err(|limit| {
+            let words = match limit {
+                TooMany::OfChannel => "the channel has too many producers",
+                TooMany::OfHub => "the hub's channels have too many producers together",
+            };
+            Refusal::new(Code::Busy, words)
+        })
+    }
+
+    /// Notes that a producer's connection has ended.
+    pub(crate) fn leave(&self, producer: &ProducerId, claim: &Arc<Claim>, now: SystemTime) {
+        self.channel.leave(producer, claim, now);
+        self.registry.enforce_producers();
     }
 }
 

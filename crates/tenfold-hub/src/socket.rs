@@ -12,6 +12,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tenfold::closing;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{sleep, timeout};
 
 /// The client at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +135,32 @@ impl Socket {
         }
         // However it ends, the connection is closed now.
         let _ = closing::until_peer_ends(self).await;
+    }
+
+    /// Whether the peer's system has taken everything that was written, the end included. To be asked
+    /// when both sides have ended; waits for that no longer than [`closing::WAIT`].
+    pub(crate) async fn is_taken(&self) -> bool {
+        let mut pause = Duration::from_millis(1);
+        let taken = async {
+            while self.has_unacknowledged() {
+                sleep(pause).await;
+                pause *= 2;
+            }
+        };
+        timeout(closing::WAIT, taken).await.is_ok() && self.noted_error().is_none()
+    }
+
+    /// Whether something that was written, or the end, is still on its way to the peer. To be asked when
+    /// both sides have ended.
+    fn has_unacknowledged(&self) -> bool {
+        match self {
+            // The system knows a peer's address until the peer has acknowledged the end.
+            Self::Tcp(stream) => stream.peer_addr().is_ok(),
+            // What was written is in the peer's hands.
+            Self::Unix(_) => false,
+            #[cfg(test)]
+            Self::Link(link) => link.has_unacknowledged(),
+        }
     }
 
     /// Reads what has arrived and throws it away, but not more than `limit` (rounded up to a

@@ -4,6 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::cursor::Look;
+use crate::producers::AllProducers;
 use crate::when_slow::WhenSlow;
 
 const EPOCH: Epoch = Epoch(0x0123_4567_89ab_cdef);
@@ -11,7 +12,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn channel(memory: usize, when_slow: WhenSlow) -> Channel {
     let tail = Tail::keeping(memory, when_slow, Arc::default());
-    Channel::new("ticks".parse().unwrap(), EPOCH, tail, 2)
+    let all = Arc::new(AllProducers::new(10));
+    Channel::new(
+        "ticks".parse().unwrap(),
+        EPOCH,
+        tail,
+        Producers::new(2, all),
+    )
 }
 
 fn empty() -> Channel {
@@ -173,10 +180,9 @@ async fn a_refused_subscription_holds_up_no_publisher() {
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
-fn claim(channel: &Channel, producer: Option<&str>) -> Result<Arc<Claim>, String> {
+fn claim(channel: &Channel, producer: Option<&str>) -> Result<Arc<Claim>, TooMany> {
     let id = producer.map(|id| id.parse().unwrap());
-    let claim = channel.claim(id.as_ref(), UNIX_EPOCH);
-    claim.map_err(|refusal| refusal.to_string())
+    channel.claim(id.as_ref(), UNIX_EPOCH)
 }
 
 #[tokio::test]
@@ -220,8 +226,10 @@ fn a_channel_has_so_many_producers_and_anybody_without_a_name() {
     let channel = empty();
     let _one = claim(&channel, Some("one")).unwrap();
     let _two = claim(&channel, Some("two")).unwrap();
-    let busy = "ERROR BUSY the channel has too many producers";
-    assert_eq!(claim(&channel, Some("three")).unwrap_err(), busy);
+    assert_eq!(
+        claim(&channel, Some("three")).unwrap_err(),
+        TooMany::OfChannel
+    );
     assert!(claim(&channel, Some("two")).is_ok());
     assert!(claim(&channel, None).is_ok());
 }

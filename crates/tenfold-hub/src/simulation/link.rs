@@ -263,6 +263,12 @@ impl Link {
         line.wake();
     }
 
+    /// Whether something that was sent, or the end, has not arrived.
+    pub(crate) fn has_unacknowledged(&self) -> bool {
+        let line = self.line();
+        !line.reset && !line.ways[self.side].end_arrived
+    }
+
     pub(crate) fn noted_error(&self) -> Option<io::Error> {
         self.line().broken().err()
     }

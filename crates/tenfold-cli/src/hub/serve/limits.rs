@@ -37,9 +37,13 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
     max_channels: usize,
 
-    /// Producers that a channel remembers
+    /// Producers with a name of their own that a channel remembers
     #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
     max_producers: usize,
+
+    /// Producers with a name of their own that all channels remember together
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = units::count::<usize>)]
+    max_producers_in_all: usize,
 
     /// Connections that have not sent their request; more have to wait to be accepted
     #[arg(long, value_name = "N", default_value = "512", value_parser = units::count::<usize>)]
@@ -97,6 +101,7 @@ impl LimitOptions {
         options.max_connections = self.max_connections;
         options.max_channels = self.max_channels;
         options.max_producers = self.max_producers;
+        options.max_producers_in_all = self.max_producers_in_all;
         options.max_pending = self.max_pending;
         options.max_uncommitted = self.max_uncommitted;
         options.max_large = self.max_large;
