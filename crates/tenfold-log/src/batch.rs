@@ -173,7 +173,7 @@ impl Head {
     /// Whether the bytes look like what is left of this head: it was being written, or it was
     /// damaged. What stands there otherwise is zeros, or of an older generation.
     pub(crate) fn is_left_in(&self, bytes: &[u8]) -> bool {
-        if bytes.len() < HEAD {
+        if bytes.len() < HEAD || bytes.iter().all(|byte| *byte == 0) {
             return false;
         }
         let there = Self::fields(bytes);
@@ -295,6 +295,11 @@ mod tests {
             assert_eq!(Head::decode(&flipped), None, "bit {bit}");
             assert!(head().is_left_in(&flipped), "bit {bit}");
         }
-        assert!(!head().is_left_in(&[0; 100]));
+        for head in [head(), Head::default()] {
+            assert!(
+                !head.is_left_in(&[0; 100]),
+                "zeros are where nothing was written"
+            );
+        }
     }
 }
