@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::directory::{replace, sync_dir};
+use crate::directory::{remove, replace, sync_dir};
 use crate::names;
 use crate::storage::Storage;
 use crate::whole::uninterrupted;
@@ -12,19 +12,27 @@ pub(crate) fn put(storage: &dyn Storage, name: &str, bytes: &[u8]) -> io::Result
     uninterrupted(|| storage.create_dir(names::ASIDE))?;
     sync_dir(storage, "")?;
     let path = format!("{}/{name}", names::ASIDE);
+    // What an earlier start could not write is not written on.
+    remove(storage, &names::new(&path))?;
     replace(storage, &path, bytes)?;
     sync_dir(storage, names::ASIDE)?;
     Ok(path)
 }
 
-/// Moves a file of a channel to `aside/`, durably. Returns the path.
-pub(crate) fn move_file(storage: &dyn Storage, channel: &str, file: &str) -> io::Result<String> {
+/// Where a file of a channel is moved to.
+pub(crate) fn path_of(channel: &str, file: &str) -> String {
+    format!("{}/{channel}-{file}", names::ASIDE)
+}
+
+/// Moves a file of a channel to `aside/`, durably. If it is not there, it was moved before.
+pub(crate) fn move_file(storage: &dyn Storage, channel: &str, file: &str) -> io::Result<()> {
     uninterrupted(|| storage.create_dir(names::ASIDE))?;
     sync_dir(storage, "")?;
-    let path = format!("{}/{channel}-{file}", names::ASIDE);
     let from = format!("{}/{file}", names::channel(channel));
-    uninterrupted(|| storage.rename(&from, &path))?;
+    match uninterrupted(|| storage.rename(&from, &path_of(channel, file))) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        result => result?,
+    }
     sync_dir(storage, names::ASIDE)?;
-    sync_dir(storage, &names::channel(channel))?;
-    Ok(path)
+    sync_dir(storage, &names::channel(channel))
 }

@@ -2,15 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use crate::directory::sync_dir;
 use crate::error::OpenError;
 use crate::format;
+use crate::look::wait_for_checkpoint;
 use crate::names;
 use crate::open::open;
 use crate::options::Options;
+use crate::recovery::older_first;
 use crate::report::Report;
 use crate::snapshot::Snapshot;
 use crate::storage::{File, Sharing, Storage};
@@ -18,11 +18,6 @@ use crate::whole::{WAITING, read_at, uninterrupted, write_all_at};
 
 /// How many bytes are copied at once.
 const AT_ONCE: usize = 1024 * 1024;
-/// A checkpoint holds the lock for as long as its syncs take. A backup that has tried so often, with this
-/// pause between two tries, gives up.
-const TRIES: u32 = 3000;
-const PAUSE: Duration = Duration::from_millis(20);
-
 /// A file, and how many of its bytes are copied.
 struct Source {
     path: String,
@@ -83,12 +78,13 @@ fn copy(
     to: &dyn Storage,
     progress: &mut dyn FnMut(u64, u64),
 ) -> io::Result<()> {
-    let lock = lock(from)?;
+    let lock = wait_for_checkpoint(from)?;
     let segments = sources(from)?;
     let mut done = 0;
     let segment_bytes: u64 = segments.iter().map(|source| source.length).sum();
     let mut journals = Vec::new();
-    for path in names::JOURNALS {
+    for number in older_first(from)? {
+        let path = names::JOURNALS[number];
         match uninterrupted(|| from.open(path, false)) {
             Ok(file) => journals.push(source(path, file)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -131,20 +127,6 @@ fn copy(
         .rev()
         .try_for_each(|directory| sync_dir(to, directory))?;
     sync_dir(to, "")
-}
-
-/// Keeps the hub's checkpointer from changing files that are being copied.
-fn lock(from: &dyn Storage) -> io::Result<Box<dyn std::fmt::Debug + Send + Sync>> {
-    for _ in 0..TRIES {
-        match uninterrupted(|| from.lock(names::CHECKPOINT, Sharing::Shared)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(PAUSE),
-            result => return result,
-        }
-    }
-    Err(io::Error::new(
-        io::ErrorKind::TimedOut,
-        "a checkpoint does not end",
-    ))
 }
 
 fn channels(from: &dyn Storage) -> io::Result<Vec<String>> {

@@ -19,6 +19,8 @@ use crate::journal::{Journal, NotWritten};
 use crate::options::time;
 use crate::plan::{ChannelPlan, Plan};
 use crate::rebuild;
+use crate::recovery::Unfinished;
+use crate::report::Report;
 use crate::segment::Segment;
 use crate::submission::Commit;
 use crate::whole::is_full;
@@ -37,6 +39,8 @@ pub struct Committer {
     dirty: BTreeMap<Arc<str>, Dirty>,
     /// The last batch was one submission, and was soon on disk.
     is_light: bool,
+    /// What the start had no space for: before it is written down, nothing is committed.
+    unfinished: Option<Unfinished>,
 }
 
 /// For a batch that takes no longer than this, waking the committer's thread would take a good part of
@@ -51,7 +55,29 @@ impl Committer {
             taken: Vec::new(),
             dirty: BTreeMap::new(),
             is_light: false,
+            unfinished: None,
         }
+    }
+
+    /// Takes over a recovery that has no space.
+    pub(crate) fn finish_later(&mut self, unfinished: Unfinished) {
+        self.common.set_full(true);
+        self.unfinished = Some(unfinished);
+    }
+
+    /// Writes down what the start had no space for, if there is space now.
+    fn finish_recovery(&mut self) -> io::Result<()> {
+        let Some(unfinished) = &mut self.unfinished else {
+            return Ok(());
+        };
+        let mut report = Report::default();
+        let finished = unfinished.finish(&*self.common.storage, &mut self.journal, &mut report);
+        if !finished.map_err(|(_, error)| error)? {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.unfinished = None;
+        self.common.checkpointed(self.journal.number());
+        Ok(())
     }
 
     /// Commits one batch of what is queued. False: there was nothing, or the older journal file is still
@@ -69,6 +95,10 @@ impl Committer {
         }
         if self.common.health() == Health::ReadOnly {
             self.refuse(Refused::Storage);
+            return true;
+        }
+        if let Err(error) = self.finish_recovery() {
+            self.give_up(&error);
             return true;
         }
         let mut plan = match self.plan() {
@@ -241,6 +271,7 @@ impl Committer {
 
     /// Gives the checkpointer everything that is not synced.
     pub(crate) fn begin_checkpoint(&mut self) -> io::Result<()> {
+        self.finish_recovery()?;
         for dirty in self.dirty.values_mut() {
             let channel = Arc::clone(&dirty.channel);
             let mut newest = channel.newest();

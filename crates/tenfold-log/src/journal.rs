@@ -8,13 +8,13 @@ use crate::crc;
 use crate::little_endian::{u32_at, u64_at};
 use crate::names;
 use crate::storage::{File, Storage};
-use crate::whole::{is_full, uninterrupted, write_all_at};
+use crate::whole::{is_full, synced, uninterrupted, write_all_at};
 
 /// The two files of a journal.
 pub(crate) type JournalFiles = [Arc<dyn File>; 2];
 
 /// Two files of fixed size, one of which is being written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Journal {
     pub(crate) files: JournalFiles,
     active: usize,
@@ -95,9 +95,9 @@ impl Header {
 }
 
 impl Journal {
-    /// Begins a journal anew. The caller has made sure that everything in the files is in the segments and
-    /// synced. Both files get the right size. `end` is where their batches end, if that is known.
-    pub(crate) fn begin(
+    /// Opens the files of a journal, which is then to be [begun](Self::begun). `end` is where their batches
+    /// end, if that is known.
+    pub(crate) fn open(
         storage: &dyn Storage,
         size: u64,
         end: Option<End>,
@@ -105,7 +105,7 @@ impl Journal {
     ) -> io::Result<Self> {
         let open = |path| uninterrupted(|| storage.open(path, true));
         let from = end.unwrap_or_default();
-        let mut journal = Self {
+        Ok(Self {
             files: [open(names::JOURNALS[0])?, open(names::JOURNALS[1])?],
             active: from.file,
             head: Head {
@@ -119,15 +119,26 @@ impl Journal {
             size: size.next_multiple_of(BLOCK).max(4 * BLOCK),
             is_broken: false,
             random,
-        };
+        })
+    }
+
+    /// The journal begun anew. The caller has made sure that everything in the files is in the segments and
+    /// synced. Both files get the right size.
+    pub(crate) fn begun(&self, storage: &dyn Storage, is_end_known: bool) -> io::Result<Self> {
+        let mut journal = self.clone();
+        // The system tells of a write that failed before once more, to the first sync of a file that is opened
+        // anew. It says nothing new: what the disk has was read past the system's cache.
+        for file in &journal.files {
+            let _ = file.sync();
+        }
         // The file that is written ends with a batch of nothing. After that, a recovery would take the other
         // one for cut if it were too short.
         let other = 1 - journal.active;
         if uninterrupted(|| journal.files[other].length())? < journal.size {
             journal.fill(other)?;
         }
-        storage.sync_dir(names::JOURNAL)?;
-        if end.is_some() {
+        synced(storage.sync_dir(names::JOURNAL))?;
+        if is_end_known {
             journal.close().map_err(NotWritten::into_error)?;
         }
         journal.checkpointed(journal.head.number);
@@ -143,7 +154,7 @@ impl Journal {
     fn fill(&self, file: usize) -> io::Result<()> {
         let file = &*self.files[file];
         if fill(file, self.size)? {
-            file.sync()?;
+            synced(file.sync())?;
         }
         Ok(())
     }
@@ -152,7 +163,7 @@ impl Journal {
     fn mark_clean(&mut self) -> io::Result<()> {
         let file = &*self.files[self.active];
         write_all_at(file, &[&self.header().encode()], 0)?;
-        file.sync()
+        synced(file.sync())
     }
 
     /// The same at a clean stop, when a checkpoint has made everything durable.
@@ -286,7 +297,7 @@ fn sync(file: &dyn File) -> io::Result<()> {
             return file.sync().or_else(|_| file.sync());
         }
     }
-    file.sync()
+    synced(file.sync())
 }
 
 fn broken() -> io::Error {

@@ -69,6 +69,7 @@ mod snapshot;
 
 // The disk, and calls to it that are carried through.
 mod directory;
+mod draft;
 mod error;
 pub mod storage;
 mod whole;

@@ -55,23 +55,41 @@ pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenE
         sync_dir(&*storage, "")
     };
     make().map_err(OpenError::io("making the directories"))?;
-    let recovered = recovery::recover(&storage, &options)
-        .map_err(|(doing, error)| OpenError::Io(doing, error))?;
+    let failed = |(doing, error)| OpenError::Io(doing, error);
+    let mut found = recovery::look(&storage, options.random).map_err(failed)?;
+    found.put_aside(&*storage).map_err(failed)?;
+    let mut journal = found.journal(&*storage, &options).map_err(failed)?;
+    let channels: Vec<_> = found
+        .channels
+        .iter()
+        .map(|channel| Arc::clone(&channel.channel))
+        .collect();
+    let (mut unfinished, mut report) = found.unfinished();
+    let is_finished = unfinished
+        .finish(&*storage, &mut journal, &mut report)
+        .map_err(failed)?;
     let common = Arc::new(Common::new(
         storage,
         options,
-        recovered.journal.files.clone(),
-        recovered.channels,
+        journal.files.clone(),
+        channels,
         lock,
     ));
-    common.checkpointed(recovered.journal.number());
+    common.checkpointed(journal.number());
+    let mut committer = Committer::new(Arc::clone(&common), journal);
+    if !is_finished {
+        report.note(
+            "there is no space to write down what the journal has: the log is full until there is",
+        );
+        committer.finish_later(unfinished);
+    }
     Ok(Opened {
         log: Log {
             common: Arc::clone(&common),
             hand: Arc::new(Hand::new(Arc::clone(&common))),
         },
-        report: recovered.report,
-        committer: Committer::new(Arc::clone(&common), recovered.journal),
+        report,
+        committer,
         checkpointer: Checkpointer::new(common),
     })
 }

@@ -22,6 +22,8 @@ pub enum Mistake {
     SkipIndexReservation,
     /// Recovery cuts the journal at a damaged batch, whatever stands after it.
     CutAtDamage,
+    /// Recovery writes into the files that are there.
+    ReplayInPlace,
     /// Recovery gives seqs again that were given before.
     ReuseSeq,
     /// Recovery takes headers with leading zeros for headers.

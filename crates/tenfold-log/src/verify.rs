@@ -6,83 +6,76 @@ use std::sync::Arc;
 use crate::channel::{Channel, ReadableSegment};
 use crate::error::{OpenError, ReadError};
 use crate::frames;
-use crate::look::{Look, Looked, index_of};
-use crate::names;
+use crate::look::{Look, index_of};
 use crate::report::Report;
 use crate::storage::Storage;
 
 /// How many bytes are read at once.
 const AT_ONCE: usize = 4 * 1024 * 1024;
 
-/// Reads everything in a log and checks it against its CRCs. Changes nothing, and can be done while a
-/// hub uses the log. `progress` is told the bytes that have been read, and of how many.
+/// Reads everything in a log, and what its journal has, and checks it against its CRCs. Changes nothing, and
+/// can be done while a hub uses the log. `progress` is told the bytes that have been read, and of how many.
 pub fn verify(
     storage: &Arc<dyn Storage>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, OpenError> {
     let look = Look::at(storage)?;
-    let mut report = Report::default();
-    let all = look
-        .channels
-        .iter()
-        .map(|looked| looked.channel.bytes())
-        .sum();
+    let mut report = next_start(&look);
+    let channels = look.found.channels.iter().map(|found| &found.channel);
+    let all = channels.clone().map(|channel| channel.bytes()).sum();
     let mut done = 0;
-    for looked in &look.channels {
+    for found in channels {
         let mut told = |bytes| {
             done += bytes;
             progress(done, all);
         };
-        channel(looked, &look, &mut report, &mut told)
+        channel(found, look.is_live, &mut report, &mut told)
             .map_err(OpenError::io("reading a channel"))?;
-    }
-    if !look.is_live {
-        journal(&look, &mut report);
     }
     Ok(report)
 }
 
-fn journal(look: &Look, report: &mut Report) {
-    for (scan, path) in look.journal.iter().zip(names::JOURNALS) {
-        if scan.is_short || scan.length == 0 {
-            report.damage(format!("{path} is missing or shorter than it was made"));
-        }
-        for lost in &scan.lost {
-            report.damage(format!(
-                "{path} has lost batches {} to {}",
-                lost.start,
-                lost.end - 1
-            ));
-        }
+/// What the next start will find and do. While a hub runs, the end of its journal is being written.
+fn next_start(look: &Look) -> Report {
+    let mut report = Report::default();
+    for finding in &look.found.report.findings {
+        let text = format!("at the next start: {}", finding.text);
+        report.push(
+            finding.is_damage,
+            finding.channel.as_ref(),
+            finding.seqs,
+            text,
+        );
     }
-    let (waiting, bytes) = look.waiting();
+    if look.is_live {
+        return report;
+    }
+    for torn in look.found.torn() {
+        report.note(format!("at the next start: {torn}"));
+    }
+    let (waiting, bytes) = (look.found.report.replayed, look.found.waiting_bytes);
     if waiting > 0 {
         report.note(format!(
             "{waiting} batches with {bytes} bytes are in the journal: the next start writes them to their segments"
         ));
     }
+    report
 }
 
 fn channel(
-    looked: &Looked,
-    look: &Look,
+    channel: &Arc<Channel>,
+    is_live: bool,
     report: &mut Report,
     told: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
-    let channel = &looked.channel;
-    let name = Some(&channel.name);
-    if looked.has_snapshot && looked.snapshot.is_none() {
-        report.push(true, name, None, "the snapshot is damaged");
-    }
-    let segments = channel.segments();
-    for (number, (first, readable)) in segments.iter().enumerate() {
-        let after = segments.get(number + 1).map(|(after, _)| *after);
-        match segment(channel, *first, readable, after, look, report) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && look.is_live => {}
+    for (first, readable) in channel.segments() {
+        match segment(channel, first, &readable, report) {
+            // Retention has removed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_live => {}
             result => result?,
         }
     }
-    messages(channel, look.is_live, report, told)
+    messages(channel, is_live, report, told)
 }
 
 /// What does not fit together in a segment.
@@ -90,27 +83,10 @@ fn segment(
     channel: &Arc<Channel>,
     first: u64,
     readable: &ReadableSegment,
-    after: Option<u64>,
-    look: &Look,
     report: &mut Report,
 ) -> io::Result<()> {
     let name = Some(&channel.name);
-    let index = match index_of(channel, first, readable) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            report.push(
-                true,
-                name,
-                None,
-                format!("segment {first:020} has no index"),
-            );
-            return Ok(());
-        }
-        result => result?,
-    };
-    if !index.has_header()? {
-        let text = format!("the index of segment {first:020} does not begin as one");
-        report.push(true, name, None, text);
-    }
+    let index = index_of(channel, first, readable)?;
     let mut number = 0;
     let mut end = 0;
     let mut unproven: Option<(u64, u64)> = None;
@@ -137,8 +113,7 @@ fn segment(
         let text = "unproven: their index was made from the frames";
         report.push(false, name, unproven, text);
     }
-    let may_have_more = after.is_none() && (look.is_live || look.waiting().0 > 0);
-    if readable.length > end && !may_have_more {
+    if readable.length > end {
         let text = format!(
             "no entry covers the last {} bytes of segment {first:020}",
             readable.length - end

@@ -10,7 +10,7 @@ use crate::aside;
 use crate::batch::Record;
 use crate::channel::{Channel, ReadableSegment, State};
 use crate::crc;
-use crate::directory::{remove, sync_dir};
+use crate::draft::Draft;
 use crate::entry;
 use crate::frames::{self, Frames};
 use crate::index::{self, Index};
@@ -18,12 +18,14 @@ use crate::names;
 use crate::report::Report;
 use crate::segment::{Files, Segment};
 use crate::snapshot::{Count, Snapshot};
-use crate::storage::Storage;
+use crate::storage::{File, Storage};
 use crate::whole::{DURABLE, WAITING, read_all, read_exact_at, uninterrupted};
 
 use super::rescue;
+use super::unwritten::{Drafted, Tidying, Unwritten};
 
-/// A channel between what is found and what it will be.
+/// A channel between what is found and what it will be. Nothing on disk is changed: what is to be
+/// written is in drafts, and what is to be tidied is noted.
 #[derive(Debug)]
 pub(crate) struct Recovering {
     storage: Arc<dyn Storage>,
@@ -34,15 +36,27 @@ pub(crate) struct Recovering {
     next: u64,
     producers: BTreeMap<Arc<str>, Count>,
     time: u64,
-    /// The segments, as their files are.
+    /// The lengths of the files of its segments when they were looked at.
+    found: BTreeMap<u64, Lengths>,
+    /// The segments, as they will be.
     segments: BTreeMap<u64, ReadableSegment>,
     /// The one that is being written, and those that were.
-    current: Option<Segment>,
-    written: Vec<Segment>,
+    current: Option<Drafted>,
+    written: Vec<Drafted>,
+    /// The segment that the next message goes to.
+    newest: Option<Segment>,
+    tidying: Tidying,
     /// Batches are lost, and nothing has shown yet whether they had something for this channel.
     pub(crate) is_uncertain: bool,
-    /// Its snapshot was written anew, so its directory's name has to be durable.
-    pub(crate) is_saved: bool,
+    /// Its snapshot is to be written anew.
+    is_due: bool,
+}
+
+/// The lengths of a segment's files that are there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lengths {
+    frames: Option<u64>,
+    index: Option<u64>,
 }
 
 impl Recovering {
@@ -56,11 +70,14 @@ impl Recovering {
             next: 0,
             producers: BTreeMap::new(),
             time: 0,
+            found: BTreeMap::new(),
             segments: BTreeMap::new(),
             current: None,
             written: Vec::new(),
+            newest: None,
+            tidying: Tidying::default(),
             is_uncertain: false,
-            is_saved: false,
+            is_due: false,
         }
     }
 
@@ -73,34 +90,38 @@ impl Recovering {
         let mut channel = Self::new(storage, name);
         let directory = names::channel(name);
         let files = uninterrupted(|| storage.list(&directory))?;
-        for file in files
+        let left = files
             .iter()
-            .filter(|file| file.ends_with(names::NEW_ENDING))
-        {
-            remove(&**storage, &format!("{directory}/{file}"))?;
-        }
+            .filter(|file| file.ends_with(names::NEW_ENDING));
+        let left = left.map(|file| format!("{directory}/{file}"));
+        channel.tidying.removed.extend(left);
         if files.iter().any(|file| file == "snapshot") {
             channel.read_snapshot(report)?;
         }
-        let segments = |ending| {
-            let of = files
-                .iter()
-                .filter_map(move |file| names::segment_of(file, ending));
-            of.collect::<Vec<u64>>()
-        };
-        let frames = segments(names::FRAMES_ENDING);
-        let indexes = segments(names::INDEX_ENDING);
-        for &segment in frames.iter().chain(&indexes) {
-            if !channel.segments.contains_key(&segment) {
-                let readable = channel.readable(
-                    segment,
-                    frames.contains(&segment),
-                    indexes.contains(&segment),
-                )?;
-                channel.segments.insert(segment, readable);
+        // Each index first: what it has then is in the frames, also while a hub writes.
+        for (ending, is_index) in [(names::INDEX_ENDING, true), (names::FRAMES_ENDING, false)] {
+            for file in &files {
+                let Some(segment) = names::segment_of(file, ending) else {
+                    continue;
+                };
+                let length = channel.length(&format!("{directory}/{file}"))?;
+                let lengths = channel.found.entry(segment).or_default();
+                if is_index {
+                    lengths.index = Some(length);
+                } else {
+                    lengths.frames = Some(length);
+                }
             }
         }
-        channel.trim()?;
+        for (&segment, lengths) in &channel.found {
+            let readable = ReadableSegment {
+                length: lengths.frames.unwrap_or(0),
+                entries: lengths.index.map_or(0, index::count),
+                ..ReadableSegment::default()
+            };
+            channel.segments.insert(segment, readable);
+        }
+        channel.trim();
         Ok(channel)
     }
 
@@ -109,7 +130,8 @@ impl Recovering {
         let file = uninterrupted(|| self.storage.open(&path, false))?;
         let snapshot = Snapshot::decode(&read_all(&*file, WAITING)?);
         let Some(snapshot) = snapshot.filter(|snapshot| *snapshot.channel == *self.name) else {
-            let path = aside::move_file(&*self.storage, &self.name, "snapshot")?;
+            self.tidying.has_bad_snapshot = true;
+            let path = aside::path_of(&self.name, "snapshot");
             let text = format!("the snapshot is damaged; it is kept in {path}");
             report.push(true, Some(&self.name), None, text);
             return Ok(());
@@ -121,44 +143,32 @@ impl Recovering {
         Ok(())
     }
 
-    fn readable(
-        &self,
-        segment: u64,
-        has_frames: bool,
-        has_index: bool,
-    ) -> io::Result<ReadableSegment> {
-        let length = |path: &str| {
-            let file = uninterrupted(|| self.storage.open(path, false))?;
-            uninterrupted(|| file.length())
-        };
-        let mut readable = ReadableSegment::default();
-        if has_frames {
-            readable.length = length(&names::frames(&self.name, segment))?;
-        }
-        if has_index {
-            readable.entries = index::count(length(&names::index(&self.name, segment))?);
-        }
-        Ok(readable)
+    fn length(&self, path: &str) -> io::Result<u64> {
+        let file = uninterrupted(|| self.storage.open(path, false))?;
+        uninterrupted(|| file.length())
     }
 
-    /// Removes segments that retention had trimmed and not removed.
-    fn trim(&mut self) -> io::Result<()> {
+    /// Drops segments that retention had trimmed and not removed.
+    fn trim(&mut self) {
         let Some(first) = self.first else {
-            return Ok(());
+            return;
         };
         let names: Vec<u64> = self.segments.keys().copied().collect();
         for pair in names.windows(2) {
             if pair[1] <= first {
-                self.remove(pair[0])?;
+                self.drop_segment(pair[0]);
             }
         }
-        Ok(())
     }
 
-    fn remove(&mut self, segment: u64) -> io::Result<()> {
+    fn drop_segment(&mut self, segment: u64) {
         self.segments.remove(&segment);
-        remove(&*self.storage, &names::frames(&self.name, segment))?;
-        remove(&*self.storage, &names::index(&self.name, segment))
+        self.found.remove(&segment);
+        let paths = [
+            names::frames(&self.name, segment),
+            names::index(&self.name, segment),
+        ];
+        self.tidying.removed.extend(paths);
     }
 
     /// Writes a record of the journal to its segment again. Without frames they are damaged in the journal.
@@ -200,7 +210,7 @@ impl Recovering {
             return Ok(());
         };
         self.go_to(record, report)?;
-        let Some(segment) = &mut self.current else {
+        let Some(Drafted { segment, .. }) = &mut self.current else {
             return Ok(());
         };
         if (record.first, record.offset) != (segment.next, segment.length) {
@@ -231,25 +241,54 @@ impl Recovering {
     fn go_to(&mut self, record: &Record, report: &mut Report) -> io::Result<()> {
         let current = self
             .current
-            .take_if(|current| current.first != record.segment);
+            .take_if(|current| current.segment.first != record.segment);
         self.written.extend(current);
         if self.current.is_some() {
             return Ok(());
         }
-        uninterrupted(|| self.storage.create_dir(&names::channel(&self.name)))?;
-        self.is_saved = true;
-        let segment = self.open(record.segment, Some(record.offset), report)?;
+        self.is_due = true;
+        let drafted = self.open(record.segment, Some(record.offset), report)?;
         self.segments
             .insert(record.segment, ReadableSegment::default());
-        self.current = Some(segment);
+        self.current = Some(drafted);
         Ok(())
     }
 
+    /// A draft of a file that was found with a length, or of one that is not there.
+    fn draft(&self, path: &str, length: Option<u64>) -> io::Result<Arc<Draft>> {
+        let Some(length) = length else {
+            return Ok(Arc::new(Draft::new()));
+        };
+        let file = uninterrupted(|| self.storage.open(path, false))?;
+        Ok(Arc::new(Draft::of(file, length)))
+    }
+
     /// A segment as its index has it, up to an offset.
-    fn open(&self, first: u64, upto: Option<u64>, report: &mut Report) -> io::Result<Segment> {
-        let files = Files::open(&*self.storage, &self.name, first, true)?;
-        let files = Arc::new(files);
+    fn open(&self, first: u64, upto: Option<u64>, report: &mut Report) -> io::Result<Drafted> {
+        let lengths = self.found.get(&first).copied().unwrap_or_default();
+        let frames = self.draft(&names::frames(&self.name, first), lengths.frames)?;
+        let index = self.draft(&names::index(&self.name, first), lengths.index)?;
+        let files = Arc::new(Files {
+            frames: Arc::clone(&frames) as Arc<dyn File>,
+            index: Arc::clone(&index) as Arc<dyn File>,
+        });
         let mut segment = Segment::begin(Arc::clone(&files), first);
+        self.enter(&mut segment, upto, report)?;
+        Ok(Drafted {
+            segment,
+            frames,
+            index,
+        })
+    }
+
+    /// Takes over what the index of a segment has, up to an offset.
+    fn enter(
+        &self,
+        segment: &mut Segment,
+        upto: Option<u64>,
+        report: &mut Report,
+    ) -> io::Result<()> {
+        let (files, first) = (Arc::clone(&segment.files), segment.first);
         let length = uninterrupted(|| files.frames.length())?;
         let upto = upto.unwrap_or(u64::MAX);
         let count = index::count(uninterrupted(|| files.index.length())?);
@@ -265,9 +304,9 @@ impl Recovering {
                     format!("segment {first:020}: {text}"),
                 );
                 segment.empty_index()?;
-                rescue::enter(&mut segment, end, self.time_after(first)?)?;
+                rescue::enter(segment, end, self.time_after(first)?)?;
             }
-            return Ok(segment);
+            return Ok(());
         }
         let (_, last) = index.partition(|entry| entry.end() > upto)?;
         if let Some((number, last)) = last {
@@ -277,7 +316,7 @@ impl Recovering {
             segment.time = last.time;
             segment.since = index.partition(|_| true)?.0.map(|(_, entry)| entry.time);
         }
-        Ok(segment)
+        Ok(())
     }
 
     /// A time for messages of a segment of which nothing is known: that of the first ones after them.
@@ -299,42 +338,45 @@ impl Recovering {
         Ok(self.time)
     }
 
-    /// Finishes it: what was written becomes durable.
-    pub(crate) fn finish(&mut self, random: fn() -> u64, report: &mut Report) -> io::Result<()> {
+    /// Concludes what it will be.
+    pub(crate) fn conclude(&mut self, report: &mut Report) -> io::Result<()> {
         let (next_in_snapshot, had_epoch) = (self.next, self.epoch.is_some());
         self.written.extend(self.current.take());
         let is_replayed = !self.written.is_empty();
-        self.drop_empty()?;
-        self.fill_in(report)?;
+        self.drop_empty();
+        self.fill_in(report);
         self.open_untouched(report)?;
         let mut has_more = false;
-        for mut segment in std::mem::take(&mut self.written) {
+        let mut newest = None;
+        for mut drafted in std::mem::take(&mut self.written) {
+            let segment = &mut drafted.segment;
             let after = self.after(segment.first);
-            has_more |= rescue::rest(
-                &*self.storage,
-                &self.name,
-                &mut segment,
-                after,
-                self.time,
-                report,
-            )?;
+            let put = &mut self.tidying.put;
+            has_more |= rescue::rest(&self.name, segment, after, self.time, put, report)?;
             self.time = self.time.max(segment.time);
-            self.settle(&mut segment)?;
+            segment.complete()?;
+            let length = uninterrupted(|| segment.files.frames.length())?;
+            // If the file was cut, nothing is written to the segment any more: readers report it.
+            if length >= segment.length {
+                segment.cut()?;
+                segment.synced = segment.extent();
+            }
             let readable = ReadableSegment {
-                length: uninterrupted(|| segment.files.frames.length())?,
-                ..ReadableSegment::of(&segment)
+                length: length.min(segment.length),
+                ..ReadableSegment::of(segment)
             };
             self.segments.insert(segment.first, readable);
             if after.is_none() {
                 self.next = self.next.max(segment.next);
-                self.current = Some(segment);
+                newest = Some(segment.clone());
             }
+            self.written.push(drafted);
         }
         #[cfg(feature = "planted")]
         if crate::planted::is(crate::planted::Mistake::ReuseSeq) {
-            self.next = self.current.as_ref().map_or(0, |segment| segment.next);
+            self.next = newest.as_ref().map_or(0, |segment| segment.next);
         }
-        self.look_for_gaps(report);
+        self.look_for_gaps(newest.as_ref(), report);
         // Where something is missing at the end, the next message begins another segment after it.
         let length = |first| {
             self.segments
@@ -342,10 +384,8 @@ impl Recovering {
                 .map_or(0, |readable: &ReadableSegment| readable.length)
         };
         let next = self.next;
-        self.current = self
-            .current
-            .take()
-            .filter(|newest| newest.next == next && newest.length == length(newest.first));
+        self.newest =
+            newest.filter(|newest| newest.next == next && newest.length == length(newest.first));
         let first = *self
             .first
             .get_or_insert_with(|| self.segments.keys().next().copied().unwrap_or(0));
@@ -367,52 +407,53 @@ impl Recovering {
             report.push(true, Some(&self.name), None, text);
         }
         if is_unknown {
-            self.epoch = Some(random());
+            self.epoch = None;
         }
-        if is_unknown || is_replayed || self.next != next_in_snapshot {
-            self.save(random)?;
-        }
+        self.is_due |= is_unknown || is_replayed || self.next != next_in_snapshot;
         Ok(())
     }
 
-    /// Removes segments in which nothing ever was, as far as anything says.
-    fn drop_empty(&mut self) -> io::Result<()> {
-        let is_written = |first| self.written.iter().any(|segment| segment.first == first);
+    /// Drops segments in which nothing ever was, as far as anything says.
+    fn drop_empty(&mut self) {
         let is_empty = |(first, readable): (&u64, &ReadableSegment)| {
-            (readable.length == 0 && readable.entries == 0 && !is_written(*first)).then_some(*first)
+            let is_empty = readable.length == 0 && readable.entries == 0;
+            (is_empty && !self.is_written(*first)).then_some(*first)
         };
         let empty: Vec<u64> = self.segments.iter().filter_map(is_empty).collect();
-        empty.into_iter().try_for_each(|first| self.remove(first))
+        for first in empty {
+            self.drop_segment(first);
+        }
     }
 
-    /// Makes files for segments of which only the index is left, so that it can be told what is missing.
-    fn fill_in(&self, report: &mut Report) -> io::Result<()> {
-        let is_written = |first| self.written.iter().any(|segment| segment.first == first);
-        for (&first, _) in self
-            .segments
-            .iter()
-            .filter(|(_, readable)| readable.length == 0)
-        {
-            if !is_written(first) {
-                Files::open(&*self.storage, &self.name, first, true)?;
+    /// Notes segments of which only the index is left. They get a file without frames, so that it can be
+    /// told what is missing.
+    fn fill_in(&mut self, report: &mut Report) {
+        for (&first, readable) in &self.segments {
+            if readable.length == 0 && !self.is_written(first) {
+                let path = names::frames(&self.name, first);
+                self.tidying.missing.push(path);
                 let text = format!("segment {first:020} has lost its frames");
                 report.push(true, Some(&self.name), None, text);
             }
         }
-        Ok(())
+    }
+
+    fn is_written(&self, first: u64) -> bool {
+        self.written
+            .iter()
+            .any(|drafted| drafted.segment.first == first)
     }
 
     /// Opens the newest segment, and those whose index has to be made.
     fn open_untouched(&mut self, report: &mut Report) -> io::Result<()> {
         let newest = self.segments.keys().next_back().copied();
         for first in self.segments.keys().copied().collect::<Vec<_>>() {
-            let is_written = self.written.iter().any(|segment| segment.first == first);
-            if !is_written && (Some(first) == newest || !self.has_index(first)?) {
-                let segment = self.open(first, None, report)?;
-                self.written.push(segment);
+            if !self.is_written(first) && (Some(first) == newest || !self.has_index(first)?) {
+                let drafted = self.open(first, None, report)?;
+                self.written.push(drafted);
             }
         }
-        self.written.sort_by_key(|segment| segment.first);
+        self.written.sort_by_key(|drafted| drafted.segment.first);
         Ok(())
     }
 
@@ -434,30 +475,8 @@ impl Recovering {
         self.segments.range(above).next().map(|(first, _)| *first)
     }
 
-    /// Makes a segment's files durable, with exactly what is in them.
-    fn settle(&mut self, segment: &mut Segment) -> io::Result<()> {
-        segment.complete()?;
-        let files = &segment.files;
-        let length = uninterrupted(|| files.frames.length())?;
-        let index = uninterrupted(|| files.index.length())?;
-        if length < segment.length {
-            // The file was cut. Readers report that; nothing is written to the segment any more.
-            return Ok(());
-        }
-        let is_untouched = !self.is_saved;
-        if is_untouched && (length, index) == (segment.length, segment.index_length()) {
-            segment.synced = segment.extent();
-            return Ok(());
-        }
-        self.is_saved = true;
-        segment.cut()?;
-        segment.files.sync()?;
-        segment.synced = segment.extent();
-        Ok(())
-    }
-
     /// Says what is missing between segments, as far as names and indexes show.
-    fn look_for_gaps(&mut self, report: &mut Report) {
+    fn look_for_gaps(&self, newest: Option<&Segment>, report: &mut Report) {
         let mut expected = self.first;
         for &first in self.segments.keys() {
             if let Some(gap) = expected.filter(|expected| *expected < first) {
@@ -470,7 +489,7 @@ impl Recovering {
             }
             expected = None;
         }
-        if let Some(newest) = &self.current
+        if let Some(newest) = newest
             && newest.next < self.next
         {
             let gap = Some((newest.next, self.next));
@@ -478,23 +497,12 @@ impl Recovering {
         }
     }
 
-    fn save(&mut self, random: fn() -> u64) -> io::Result<()> {
-        self.is_saved = true;
-        let snapshot = Snapshot {
-            channel: self.name.to_string(),
-            epoch: *self.epoch.get_or_insert_with(random),
-            first: self.first.unwrap_or(0),
-            next: self.next,
-            producers: self.producers.clone(),
-        };
-        uninterrupted(|| self.storage.create_dir(&names::channel(&self.name)))?;
-        sync_dir(&*self.storage, &names::channel(&self.name))?;
-        snapshot.save(&*self.storage)
-    }
-
-    /// What it has become; `None` if it has never had a message.
-    pub(crate) fn into_channel(self) -> Option<Arc<Channel>> {
-        let epoch = self.epoch.filter(|_| self.next > 0)?;
+    /// What it has become, and what is to be written of it; `None` if it has never had a message. A history
+    /// that nothing is known of gets a new name.
+    pub(crate) fn into_unwritten(self, random: fn() -> u64) -> Option<Unwritten> {
+        if self.next == 0 {
+            return None;
+        }
         let state = State {
             first: self.first.unwrap_or(0),
             next: self.next,
@@ -503,8 +511,17 @@ impl Recovering {
             time: self.time,
             snapshot_is_due: false,
         };
-        let channel = Channel::new(self.name, epoch, self.storage, state, self.current);
-        Some(Arc::new(channel))
+        let has_new_epoch = self.epoch.is_none();
+        let epoch = self.epoch.unwrap_or_else(random);
+        let channel = Channel::new(self.name, epoch, self.storage, state, self.newest);
+        Some(Unwritten {
+            channel: Arc::new(channel),
+            has_new_epoch,
+            tidying: self.tidying,
+            segments: self.written,
+            is_due: self.is_due,
+            is_written: false,
+        })
     }
 }
 

@@ -1,15 +1,16 @@
 //! What remains in the journal that segments may not have.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::aside;
-use crate::batch::BLOCK;
-use crate::journal::End;
+use crate::batch::{BLOCK, BLOCK_BYTES};
+use crate::journal::{End, Header};
 use crate::names;
 use crate::report::Report;
 use crate::scan::{Scan, Scanned, scan};
-use crate::storage::Storage;
-use crate::whole::{is_full, uninterrupted};
+use crate::storage::{File, Storage};
+use crate::whole::{DURABLE, is_full, read_at, uninterrupted};
 
 /// The batches that are not known to be in synced segments.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Remains {
     pub(crate) steps: Vec<Step>,
     /// Where it ends; `None` if neither file says anything.
     pub(crate) end: Option<End>,
+    /// What is left of a batch after the last one.
+    pub(crate) torn: Option<Torn>,
 }
 
 /// One step of a replay.
@@ -35,11 +38,9 @@ impl Remains {
         report: &mut Report,
     ) -> io::Result<Self> {
         let mut scans = [Scan::default(), Scan::default()];
-        for (found, path) in scans.iter_mut().zip(names::JOURNALS) {
-            match uninterrupted(|| storage.open(path, false)) {
-                Ok(file) => *found = scan(&file)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+        for file in older_first(storage)? {
+            if let Some(found) = open(storage, file)? {
+                scans[file] = scan(&found)?;
             }
         }
         let Some(newer) = newer(&scans) else {
@@ -50,7 +51,10 @@ impl Remains {
                 );
                 steps.push(Step::Lost);
             }
-            return Ok(Self { steps, end: None });
+            return Ok(Self {
+                steps,
+                ..Self::default()
+            });
         };
         let end = scans[newer].next().zip(scans[newer].generation());
         let end = end.map(|((number, chain), generation)| End {
@@ -61,16 +65,37 @@ impl Remains {
             chain,
         });
         let is_cut = is_cut(&scans, newer, report);
-        for (file, found) in scans.iter().enumerate() {
-            if let Some(bytes) = &found.torn
-                && file == newer
-            {
-                Torn::of(end.map_or(0, |end| end.number), bytes.clone())
-                    .put_aside(storage, report)?;
-            }
-        }
+        let torn = scans[newer].torn.take();
+        let torn = torn.map(|bytes| Torn::of(end.map_or(0, |end| end.number), bytes));
         let steps = steps(scans, end.map_or(0, |end| end.number), is_cut, report);
-        Ok(Self { steps, end })
+        Ok(Self { steps, end, torn })
+    }
+}
+
+/// The order in which the files are read, also while a hub writes. When the newer one is read last, it has
+/// everything that was committed before the older one was begun anew meanwhile. With `CHECKPOINT` locked
+/// that happens once at the most.
+pub(crate) fn older_first(storage: &dyn Storage) -> io::Result<[usize; 2]> {
+    let mut numbers = [None; 2];
+    for (file, number) in numbers.iter_mut().enumerate() {
+        let Some(found) = open(storage, file)? else {
+            continue;
+        };
+        let mut block = [0; BLOCK_BYTES];
+        read_at(&*found, &mut block, 0, DURABLE)?;
+        *number = Header::decode(&block).map(|header| header.number);
+    }
+    Ok(if numbers[1] < numbers[0] {
+        [1, 0]
+    } else {
+        [0, 1]
+    })
+}
+
+fn open(storage: &dyn Storage, file: usize) -> io::Result<Option<Arc<dyn File>>> {
+    match uninterrupted(|| storage.open(names::JOURNALS[file], false)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
     }
 }
 
@@ -190,9 +215,15 @@ impl Torn {
             Err(error) if is_full(&error) => "there is no space to keep it".to_owned(),
             Err(error) => return Err(error),
         };
-        report.note(format!(
-            "batch {number}, the last of the journal, is not whole, as after a crash while it was written: it is cut off; {kept}"
-        ));
+        report.note(format!("{}; {kept}", self.words()));
         Ok(())
+    }
+
+    /// What it is, and what a start does with it.
+    pub(crate) fn words(&self) -> String {
+        format!(
+            "batch {}, the last of the journal, is not whole, as after a crash while it was written: it is cut off",
+            self.number
+        )
     }
 }

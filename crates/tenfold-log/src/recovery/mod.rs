@@ -1,39 +1,53 @@
 //! What a start makes of the files that the last hub has left: `docs/log-format.md`, section 7.
 //!
 //! ```text
-//!   journal: scan both files --> steps: batches in their order, and where some are lost
-//!   channels: names, snapshots --> replay the steps --> newest segment --> sync, snapshot
-//!   journal: begin anew
+//!   look   channels: names, snapshots --> journal: scan both files --> replay, into drafts
+//!   write  drafts --> new files, synced, renamed --> snapshots --> journal: begin anew
 //! ```
 //!
-//! Nothing is deleted that a second recovery would need, so all of it can be repeated after a crash.
+//! To look changes nothing, so `tenfold log verify` and `stats` do it as well. Nothing is deleted that a second
+//! recovery would need, so all of it can be repeated after a crash, or when a full disk has space again.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::channel::Channel;
 use crate::directory::sync_dir;
-use crate::journal::Journal;
+use crate::journal::{End, Journal};
 use crate::names;
 use crate::options::Options;
 use crate::report::Report;
 use crate::storage::Storage;
-use crate::whole::uninterrupted;
+use crate::whole::{is_full, uninterrupted};
 
 mod channel;
 mod journal;
 mod rescue;
+mod unwritten;
 
 use channel::Recovering;
-use journal::{Remains, Step};
+use journal::{Remains, Step, Torn};
 
-/// What a recovery gives.
+pub(crate) use journal::older_first;
+pub(crate) use unwritten::Unwritten;
+
+/// What a look at the files has shown.
 #[derive(Debug)]
-pub(crate) struct Recovered {
-    pub(crate) channels: Vec<Arc<Channel>>,
-    pub(crate) journal: Journal,
+pub(crate) struct Found {
+    pub(crate) channels: Vec<Unwritten>,
     pub(crate) report: Report,
+    /// Bytes of the frames that the journal has and segments may not have.
+    pub(crate) waiting_bytes: u64,
+    torn: Vec<Torn>,
+    end: Option<End>,
+}
+
+/// A recovery that is not written down: until it is, nothing can be committed.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    channels: Vec<Unwritten>,
+    are_names_due: bool,
+    end: Option<End>,
 }
 
 /// What was being done when the storage failed, and its error.
@@ -43,52 +57,128 @@ pub(crate) fn doing(what: &'static str) -> impl Fn(io::Error) -> Failed {
     move |error| (what, error)
 }
 
-/// Recovers everything. The caller has the lock.
-pub(crate) fn recover(storage: &Arc<dyn Storage>, options: &Options) -> Result<Recovered, Failed> {
+/// Looks at everything, and changes nothing. The caller has the lock, or has locked `CHECKPOINT`.
+pub(crate) fn look(storage: &Arc<dyn Storage>, random: fn() -> u64) -> Result<Found, Failed> {
     let mut report = Report::default();
     let names = channel_names(&**storage, &mut report).map_err(doing("listing the channels"))?;
     let mut channels = BTreeMap::new();
     for name in names {
-        let channel =
-            Recovering::look(storage, &name, &mut report).map_err(doing("looking at a channel"))?;
-        channels.insert(name, channel);
+        match Recovering::look(storage, &name, &mut report) {
+            Ok(channel) => drop(channels.insert(name, channel)),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => report.note(format!(
+                "channels/{name} is not a directory, and is left alone"
+            )),
+            Err(error) => return Err(doing("looking at a channel")(error)),
+        }
     }
     let remains = Remains::read(&**storage, !channels.is_empty(), &mut report)
         .map_err(doing("reading the journal"))?;
     let mut replay = Replay {
         storage,
         channels,
+        waiting_bytes: 0,
         report: &mut report,
     };
-    let mut end = remains.end;
+    let (mut end, mut torn) = (remains.end, Vec::from_iter(remains.torn));
     for step in remains.steps {
         if let Some(cut) = replay
             .step(step)
-            .map_err(doing("writing the journal's frames to segments"))?
+            .map_err(doing("reading what segments have of the journal's frames"))?
         {
             end = end.map(|end| cut.cut(end));
+            torn.push(cut);
             break;
         }
     }
+    let waiting_bytes = replay.waiting_bytes;
     let mut channels = replay.channels;
     for channel in channels.values_mut() {
         channel
-            .finish(options.random, &mut report)
+            .conclude(&mut report)
             .map_err(doing("recovering a channel"))?;
     }
-    let was_changed = channels.values().any(|channel| channel.is_saved);
-    if was_changed {
-        sync_dir(&**storage, names::CHANNELS)
-            .map_err(doing("syncing the directory of the channels"))?;
-    }
-    let journal = Journal::begin(&**storage, options.journal, end, options.random)
-        .map_err(doing("beginning the journal"))?;
-    let channels = channels.into_values().filter_map(Recovering::into_channel);
-    Ok(Recovered {
-        channels: channels.collect(),
-        journal,
+    let channels = channels.into_values();
+    Ok(Found {
+        channels: channels
+            .filter_map(|channel| channel.into_unwritten(random))
+            .collect(),
         report,
+        waiting_bytes,
+        torn,
+        end,
     })
+}
+
+impl Found {
+    /// What a batch that is not whole is, in words.
+    pub(crate) fn torn(&self) -> impl Iterator<Item = String> {
+        self.torn.iter().map(Torn::words)
+    }
+
+    /// Keeps copies of batches that are not whole.
+    pub(crate) fn put_aside(&mut self, storage: &dyn Storage) -> Result<(), Failed> {
+        for torn in std::mem::take(&mut self.torn) {
+            torn.put_aside(storage, &mut self.report)
+                .map_err(doing("putting a batch aside"))?;
+        }
+        Ok(())
+    }
+
+    /// The journal as it is to be begun anew.
+    pub(crate) fn journal(
+        &self,
+        storage: &dyn Storage,
+        options: &Options,
+    ) -> Result<Journal, Failed> {
+        Journal::open(storage, options.journal, self.end, options.random)
+            .map_err(doing("opening the journal"))
+    }
+
+    /// What is to be written down.
+    pub(crate) fn unfinished(self) -> (Unfinished, Report) {
+        let unfinished = Unfinished {
+            channels: self.channels,
+            are_names_due: false,
+            end: self.end,
+        };
+        (unfinished, self.report)
+    }
+}
+
+impl Unfinished {
+    /// Writes everything down, and begins the journal anew. False: there is no space. It can be tried again.
+    pub(crate) fn finish(
+        &mut self,
+        storage: &dyn Storage,
+        journal: &mut Journal,
+        report: &mut Report,
+    ) -> Result<bool, Failed> {
+        match self.write(storage, journal, report) {
+            Err((_, error)) if is_full(&error) => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+
+    fn write(
+        &mut self,
+        storage: &dyn Storage,
+        journal: &mut Journal,
+        report: &mut Report,
+    ) -> Result<(), Failed> {
+        for channel in &mut self.channels {
+            self.are_names_due |= channel
+                .write(storage, report)
+                .map_err(doing("writing the journal's frames to segments"))?;
+        }
+        if self.are_names_due {
+            sync_dir(storage, names::CHANNELS)
+                .map_err(doing("syncing the directory of the channels"))?;
+        }
+        *journal = journal
+            .begun(storage, self.end.is_some())
+            .map_err(doing("beginning the journal"))?;
+        Ok(())
+    }
 }
 
 /// The directories of the channels. What a channel cannot have for a name is left alone.
@@ -110,12 +200,13 @@ fn channel_names(storage: &dyn Storage, report: &mut Report) -> io::Result<Vec<A
 struct Replay<'a> {
     storage: &'a Arc<dyn Storage>,
     channels: BTreeMap<Arc<str>, Recovering>,
+    waiting_bytes: u64,
     report: &'a mut Report,
 }
 
 impl Replay<'_> {
     /// Takes one step. Returns the last batch if it is torn: it was never acknowledged.
-    fn step(&mut self, step: Step) -> io::Result<Option<journal::Torn>> {
+    fn step(&mut self, step: Step) -> io::Result<Option<Torn>> {
         let (found, is_last) = match step {
             Step::Lost => {
                 for channel in self.channels.values_mut() {
@@ -126,9 +217,7 @@ impl Replay<'_> {
             Step::Batch { found, is_last } => (found, is_last),
         };
         if is_last && !found.is_whole() && !self.was_acknowledged(&found)? {
-            let torn = journal::Torn::new(&found);
-            torn.put_aside(&**self.storage, self.report)?;
-            return Ok(Some(torn));
+            return Ok(Some(Torn::new(&found)));
         }
         for ((record, range), is_sound) in found.batch.records_with_ranges().zip(&found.are_sound) {
             let channel = self.channels.entry(Arc::clone(&record.channel));
@@ -136,6 +225,7 @@ impl Replay<'_> {
             let frames = is_sound.then(|| found.batch.frames.slice(range));
             channel.replay(record, frames, self.report)?;
         }
+        self.waiting_bytes += found.batch.head.frames;
         self.report.replayed += u64::from(!found.batch.records.is_empty());
         Ok(None)
     }

@@ -6,12 +6,12 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::aside;
 use crate::entry;
 use crate::frames::{self, Frames};
+use crate::names;
 use crate::report::Report;
 use crate::segment::Segment;
-use crate::storage::{File, Storage};
+use crate::storage::File;
 use crate::whole::{DURABLE, read_at, uninterrupted};
 
 /// How many bytes are read at once.
@@ -55,13 +55,13 @@ fn read(file: &dyn File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
 }
 
 /// Makes entries for the whole frames after the end of a segment. Other bytes, and frames beyond the next
-/// segment, are copied to `aside/`; the caller cuts them off. False: there was nothing.
+/// segment, are to be put aside; the caller cuts them off. False: there was nothing.
 pub(crate) fn rest(
-    storage: &dyn Storage,
     channel: &Arc<str>,
     segment: &mut Segment,
     after: Option<u64>,
     time: u64,
+    put: &mut Vec<(String, Vec<u8>)>,
     report: &mut Report,
 ) -> io::Result<bool> {
     let length = uninterrupted(|| segment.files.frames.length())?;
@@ -80,12 +80,13 @@ pub(crate) fn rest(
         let left = usize::try_from(length - segment.length).unwrap_or(usize::MAX);
         let bytes = read(&*segment.files.frames, segment.length, left)?;
         let name = format!("{channel}-{:020}.frames-{}", segment.first, segment.length);
-        let path = aside::put(storage, &name, &bytes)?;
         let text = format!(
-            "{} bytes at the end of segment {:020} are not whole frames: they are cut off and kept in {path}",
+            "{} bytes at the end of segment {:020} are not whole frames: they are cut off and kept in {}/{name}",
             bytes.len(),
-            segment.first
+            segment.first,
+            names::ASIDE
         );
+        put.push((name, bytes));
         report.push(true, Some(channel), None, text);
     }
     Ok(true)

@@ -50,8 +50,16 @@ fn never_again_after_a_failed_sync(memory: &Memory, failed: &Call) {
     if !is_broken {
         return;
     }
-    for call in memory
-        .trace()
+    let calls = memory.trace();
+    let is_written = |call: &Call| call.kind == Kind::Write && call.path == failed.path;
+    // The first sync of a file that was just opened tells of writes of before, if any failed.
+    if !calls
+        .iter()
+        .any(|call| call.number < failed.number && is_written(call))
+    {
+        return;
+    }
+    for call in calls
         .iter()
         .skip(usize::try_from(failed.number).unwrap() + 1)
     {
@@ -302,6 +310,102 @@ fn a_log_without_space_stops_all_the_same_and_refuses_what_waits() {
         acknowledged += kept.len();
     }
     assert!((9..300).contains(&acknowledged), "{acknowledged}");
+}
+
+/// The device refuses what is not synced, for a while. The process ends and starts again, on the same mount.
+pub(crate) fn refuse_writes_and_start_again(commits: usize) {
+    let memory = Memory::new();
+    reset();
+    let mut opened = reopen(memory.clone(), small()).unwrap();
+    let mut sent = Vec::new();
+    for number in 0..commits {
+        let channel = ["a", "b", "c"][number % 3];
+        let message = format!("{number:0120}").into_bytes();
+        sent.push(send(&opened, channel, Some("p"), &[message]));
+        if !opened.committer.step() {
+            assert!(opened.checkpointer.step() && opened.committer.step());
+        }
+        assert!(matches!(sent[number].fate(), Fate::Written { .. }));
+        if number % 4 == 3 {
+            opened.checkpointer.step();
+        }
+    }
+    drop(opened);
+    memory.refuse_writes();
+    let opened = reopen(memory.clone(), small()).unwrap();
+    assert!(!opened.report.is_damaged(), "{:#?}", opened.report);
+    drop(opened);
+    // Then the power fails.
+    for image in [memory.image(|_| Keep::None), memory.image_kept()] {
+        let opened = reopen(image, small()).unwrap();
+        assert!(!opened.report.is_damaged(), "{:#?}", opened.report);
+        for channel in ["a", "b", "c"] {
+            let all = sent.iter().filter(|sent| sent.channel == channel);
+            let all: Vec<_> = all.flat_map(|sent| sent.messages.clone()).collect();
+            let there = read(&opened.log.channel(channel, 0));
+            assert!(there.damaged.is_empty());
+            let trimmed = usize::try_from(there.first).unwrap();
+            assert_eq!(
+                there.all(),
+                all[trimmed..],
+                "channel {channel}, {commits} commits"
+            );
+        }
+    }
+}
+
+#[test]
+fn after_refused_writes_one_start_writes_everything_acknowledged_again() {
+    for commits in 1..40 {
+        refuse_writes_and_start_again(commits);
+    }
+}
+
+/// What is acknowledged is in the journal alone, and something else has taken the rest of the disk.
+#[test]
+fn a_log_starts_on_a_full_disk_serves_everything_and_goes_on_when_there_is_space() {
+    const BLOCK: u64 = 4096;
+    let memory = Memory::new();
+    let run = run(&memory, false);
+    let channels = expected(&run);
+    drop(run);
+    let crashed = memory.image(|_| Keep::None);
+    let mut starts = 0;
+    for blocks in 0.. {
+        let image = crashed.copy();
+        image.set_space(image.used_space() + blocks * BLOCK);
+        let mut opened = reopen(image.clone(), small()).unwrap();
+        check(&opened, &channels);
+        if opened.log.health() == Health::Ok {
+            assert!(opened.report.findings.is_empty(), "{:#?}", opened.report);
+            break;
+        }
+        starts += 1;
+        assert_eq!(opened.log.health(), Health::Full);
+        let message = b"and one more".to_vec();
+        let sent = send(&opened, "a", None, std::slice::from_ref(&message));
+        settle(&mut opened);
+        assert_eq!(sent.fate(), Fate::Refused(Refused::Full));
+        check(&opened, &channels);
+        // The process ends, and starts again: nothing is lost by that.
+        if blocks % 2 == 0 {
+            assert!(!opened.stop());
+            opened = reopen(image.clone(), small()).unwrap();
+            check(&opened, &channels);
+        }
+        image.unlimit_space();
+        assert_eq!(opened.log.may_publish(), Ok(()));
+        let sent = send(&opened, "a", None, &[message]);
+        settle(&mut opened);
+        let (first, total) = (channels["a"].messages.len() as u64, 0);
+        assert_eq!(sent.fate(), Fate::Written { first, total });
+        assert_eq!(opened.log.health(), Health::Ok);
+        drop(opened);
+        let opened = reopen(image.image(|_| Keep::None), small()).unwrap();
+        assert_eq!(opened.log.channel("a", 0).next(), first + 1);
+        assert_eq!(read(&opened.log.channel("a", 0)).damaged, []);
+    }
+    assert!(starts > 2, "{starts}");
 }
 
 /// Small files, and messages that are too old after a second.

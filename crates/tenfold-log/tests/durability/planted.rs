@@ -76,6 +76,13 @@ fn a_journal_that_is_cut_at_interior_damage_is_found() {
 }
 
 #[test]
+fn a_recovery_that_writes_into_the_files_that_are_there_is_found() {
+    is_found(Mistake::ReplayInPlace, || {
+        crate::faults::refuse_writes_and_start_again(7);
+    });
+}
+
+#[test]
 fn seqs_that_are_given_again_are_found() {
     is_found(Mistake::ReuseSeq, || {
         crate::damage::a_newest_segment_that_is_gone_is_told_and_its_seqs_are_not_given_again();

@@ -8,7 +8,7 @@ use super::super::{File, Sharing, Storage};
 use super::Memory;
 use super::change::{Change, Id, Pending};
 use super::content::Content;
-use super::fault::{Call, Kind, Verdict};
+use super::fault::{Call, EIO, Kind, Verdict};
 use super::state::{State, error, gone, pending};
 
 impl Memory {
@@ -223,8 +223,14 @@ impl File for MemoryFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.memory.state();
         match state.begin(&mut self.call(Kind::Sync)) {
-            Verdict::Go | Verdict::Short => state.sync(self.id),
+            Verdict::Go | Verdict::Short => {
+                state.sync(self.id);
+                if state.untold.remove(&self.id) {
+                    return Err(io::Error::from_raw_os_error(EIO));
+                }
+            }
             Verdict::Fail(error, landing) => {
+                state.untold.remove(&self.id);
                 state.fail_sync(self.id, landing);
                 return Err(error);
             }
@@ -498,6 +504,26 @@ mod tests {
         assert_eq!(memory.read_durable("d/file").unwrap()[..10], *b"0123456789");
         file.sync().unwrap();
         assert_eq!(memory.read_durable("d/file").unwrap()[..10], *b"abc345678y");
+    }
+
+    #[test]
+    fn a_refused_write_is_told_once_and_its_bytes_stay_out_of_that_file() {
+        let (memory, file) = memory();
+        write(&file, b"abc", 10).unwrap();
+        memory.refuse_writes();
+        let again = memory.open("d/file", false).unwrap();
+        assert_eq!(again.sync().unwrap_err().raw_os_error(), Some(5));
+        again.sync().unwrap();
+        write(&again, b"abcd", 10).unwrap();
+        again.sync().unwrap();
+        assert_eq!(read(&file), b"0123456789abcd");
+        assert_eq!(read_durable(&file), b"0123456789\0\0\0d");
+        let other = memory.open("d/other", true).unwrap();
+        write(&other, b"0123456789abcd", 0).unwrap();
+        other.sync().unwrap();
+        assert_eq!(memory.read_durable("d/other").unwrap(), b"0123456789abcd");
+        let image = memory.image(|_| Keep::All);
+        image.open("d/file", false).unwrap().sync().unwrap();
     }
 
     #[test]

@@ -86,6 +86,14 @@ impl Content {
         self.extend(from.length.min(blocks.end * BLOCK));
     }
 
+    /// Makes a range zeros, as far as the contents go.
+    pub(super) fn clear(&mut self, range: Range<u64>) {
+        let end = range.end.min(self.length);
+        if range.start < end {
+            self.write(&vec![0; index(end - range.start)], range.start);
+        }
+    }
+
     /// Whether a block takes room.
     pub(super) fn has_block(&self, block: u64) -> bool {
         matches!(self.blocks.get(index(block)), Some(Some(_)))

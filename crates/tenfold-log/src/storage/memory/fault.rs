@@ -115,7 +115,7 @@ pub(super) enum Verdict {
 }
 
 /// `EIO`.
-const EIO: i32 = 5;
+pub(super) const EIO: i32 = 5;
 
 impl Fault {
     fn new(number: Option<u64>, kind: Option<Kind>) -> Self {

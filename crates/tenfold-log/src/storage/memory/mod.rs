@@ -105,6 +105,13 @@ impl Memory {
         self.state().gone
     }
 
+    /// The device refuses what waits to be written, and takes writes again. The changes are given up, as by a
+    /// failed sync. The next sync of each such file fails with `EIO`, whoever has opened it. What would have
+    /// made a file longer is not written to it later either, although syncs succeed: ext4 does that.
+    pub fn refuse_writes(&self) {
+        self.state().refuse_writes();
+    }
+
     /// Limits the space for all files, in bytes. Writes are short when it runs out, and then fail
     /// with `StorageFull`; so does [`reserve`](super::File::reserve). A range that is reserved is
     /// counted together with everything in front of it.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 
 use super::change::{Change, Id, Keep, Pending, ROOT, View};
 use super::content::{BLOCK, Content, blocks_of};
@@ -22,6 +23,10 @@ pub(super) struct State {
     pub(super) directories: BTreeSet<Id>,
     /// Files that a failed sync gave up changes of.
     diverged: BTreeSet<Id>,
+    /// What a refused write would have added to a file: later syncs of it do not write that either.
+    stuck: BTreeMap<Id, Range<u64>>,
+    /// Files of which a write was refused that no sync has told of.
+    pub(super) untold: BTreeSet<Id>,
     /// How many blocks are reserved, from the start of the file.
     reserved: BTreeMap<Id, u64>,
     next: Id,
@@ -51,6 +56,8 @@ impl State {
             pending: self.pending.clone(),
             directories: self.directories.clone(),
             diverged: self.diverged.clone(),
+            stuck: self.stuck.clone(),
+            untold: self.untold.clone(),
             reserved: self.reserved.clone(),
             next: self.next,
             ..Self::default()
@@ -140,6 +147,9 @@ impl State {
                 _ => {}
             }
         }
+        if let Some(stuck) = self.stuck.get(&id) {
+            content.clear(stuck.clone());
+        }
         content
     }
 
@@ -155,8 +165,22 @@ impl State {
         let pending = self.take_pending(|pending| pending.id == id && is_of_file(pending));
         if !pending.is_empty() && landing != Keep::All {
             self.diverged.insert(id);
+            let stuck = self.durable.file(id).length()..self.volatile.file(id).length();
+            let before = self.stuck.get(&id).filter(|before| !before.is_empty());
+            let from = before.map_or(stuck.start, |before| before.start.min(stuck.start));
+            self.stuck.insert(id, from..stuck.end);
         }
         self.land(pending, landing);
+    }
+
+    /// Gives up the waiting changes of all files. The next sync of each of these tells of it.
+    pub(super) fn refuse_writes(&mut self) {
+        let waiting = self.pending.iter().filter(|pending| is_of_file(pending));
+        let files: BTreeSet<Id> = waiting.map(|pending| pending.id).collect();
+        for id in files {
+            self.fail_sync(id, Keep::None);
+            self.untold.insert(id);
+        }
     }
 
     /// Makes the names in a directory durable.
@@ -205,6 +229,8 @@ impl State {
     /// Makes a file durable as reads see it, whatever was given up.
     pub(super) fn settle(&mut self, id: Id) {
         self.diverged.remove(&id);
+        self.stuck.remove(&id);
+        self.untold.remove(&id);
         self.sync(id);
     }
 
@@ -213,6 +239,8 @@ impl State {
         self.durable = self.volatile.clone();
         self.pending.clear();
         self.diverged.clear();
+        self.stuck.clear();
+        self.untold.clear();
     }
 
     /// Makes the names along a path durable as reads see them, whatever was given up.
@@ -259,6 +287,8 @@ impl State {
         self.pending.retain(|pending| kept(&pending.id));
         self.directories.retain(kept);
         self.diverged.retain(kept);
+        self.stuck.retain(|id, _| kept(id));
+        self.untold.retain(kept);
         self.reserved.retain(|id, _| kept(id));
     }
 
