@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_connections_over_the_limit_are_told_that_the_hub_is_busy(hub):
     hub = hub("--max-connections", "3")
     held = [hub.subscribe("ticks")[0] for _ in range(2)]
     held.append(hub.ask("PUBLISH ticks")[0])
-    for line in ("SUBSCRIBE ticks", "PUBLISH ticks", "HEALTH"):
+    for line in ("SUBSCRIBE ticks", "PUBLISH ticks"):
         refused(hub.refusal(line), "BUSY")
     held[2].send(frame(b"hello"))
     assert [one.frame() for one in held[:2]] == [b"hello"] * 2
@@ -109,6 +110,64 @@ def test_connections_over_the_limit_are_told_that_the_hub_is_busy(hub):
         return good
 
     wait_until(accepted, what="the place of the one who left")
+
+
+def test_subscribers_that_have_closed_give_their_places_to_those_who_come(hub):
+    hub = hub("--max-connections", "10")
+    held = [hub.subscribe("ticks")[0] for _ in range(2)]
+    for _ in range(3):
+        gone = [hub.subscribe("ticks")[0] for _ in range(8)]
+        for client in gone:
+            client.close()
+    back = [hub.subscribe("ticks")[0] for _ in range(7)]
+    hub.publish("ticks", [b"hello"])
+    assert [one.frame() for one in held + back] == [b"hello"] * 9
+
+
+def test_a_subscriber_that_has_half_closed_keeps_its_place_as_long_as_nobody_needs_it(hub):
+    hub = hub("--max-connections", "3")
+    (first, _), (second, _) = hub.subscribe("ticks"), hub.subscribe("ticks")
+    first.half_close()
+    first.wait_taken()
+    second.half_close()
+    hub.publish("ticks", [b"hello"])
+    third, _ = hub.subscribe("ticks")
+    # Its end comes between two frames.
+    hub.subscribe("ticks")
+    assert first.rest() == [b"hello"]
+    hub.subscribe("ticks")
+    assert second.rest() == [b"hello"]
+    refused(hub.refusal("SUBSCRIBE ticks"), "BUSY")
+    third.close()
+
+
+def test_who_asks_how_the_hub_is_gets_an_answer_when_all_places_are_taken(hub):
+    hub = hub("--max-connections", "2", "--max-pending", "3", "--request-timeout", "1h")
+    held = [hub.subscribe("ticks")[0] for _ in range(2)]
+    silent = [hub.connect() for _ in range(12)]
+    assert hub.health()["status"] == "ok"
+    with hub.connect() as client:
+        client.request("CHANNELS")
+        assert json.loads(client.only())["subscribers"] == 2
+    refused(silent[0].only(), "TIMEOUT")
+    assert len(held) == 2
+
+
+def test_a_list_of_channels_is_sent_to_the_end_to_who_takes_it_slowly(hub):
+    hub = hub("--request-timeout", "100ms")
+    names = [f"{number:04}-{'x' * 100}" for number in range(1000)]
+    # Those who subscribe to a name make it, too.
+    held = [hub.subscribe(name)[0] for name in names]
+    client = hub.connect(receive_buffer=4096)
+    client.request("CHANNELS")
+    data, start = b"", time.monotonic()
+    while piece := client.sock.recv(1 << 12):
+        data += piece
+        # Slower than one who would have to have taken everything in the time for a request.
+        if time.monotonic() - start < 3:
+            time.sleep(0.1)
+    assert [json.loads(row)["channel"] for row in unframe(data)] == names
+    assert len(held) == len(names)
 
 
 def test_channels_over_the_limit_are_refused_and_the_others_go_on(hub):

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use crate::acceptor::Acceptor;
+use crate::presence::Present;
 use crate::socket::{Peer, Socket};
 
 /// After the system refused to accept a client, mostly for lack of file descriptors, the next
@@ -44,13 +45,45 @@ pub(crate) trait Host: Send + 'static {
     fn failed(&self, error: io::Error);
 }
 
+/// Places for clients. Clones are handles to the same places.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    free: Arc<Semaphore>,
+    /// Loops that wait for a place before they accept the next client.
+    waiting: Present,
+}
+
+impl Places {
+    pub(crate) fn new(free: Arc<Semaphore>) -> Self {
+        Self {
+            free,
+            waiting: Present::default(),
+        }
+    }
+
+    /// Waits for a place.
+    async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        let free = Arc::clone(&self.free);
+        if let Ok(place) = Arc::clone(&free).try_acquire_owned() {
+            return Some(place);
+        }
+        let _waiting = self.waiting.enter();
+        // The semaphore is never closed.
+        free.acquire_owned().await.ok()
+    }
+
+    /// Waits until all places are taken, and another one is wanted.
+    pub(crate) async fn wanted(&self) {
+        self.waiting.until(|count| count > 0).await;
+    }
+}
+
 /// Accepts clients until it is aborted. Where there are `places`, a client is accepted only when
 /// there is one for it.
-pub(crate) async fn accept(acceptor: Acceptor, places: Option<Arc<Semaphore>>, host: impl Host) {
+pub(crate) async fn accept(acceptor: Acceptor, places: Option<Places>, host: impl Host) {
     loop {
         let place = match &places {
-            // The semaphore is never closed.
-            Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+            Some(places) => places.take().await,
             None => None,
         };
         match acceptor.accept().await {

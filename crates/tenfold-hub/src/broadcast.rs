@@ -7,7 +7,7 @@ use tenfold::Listener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::accepting::{Host, accept};
+use crate::accepting::{Host, Places, accept};
 use crate::acceptor::Acceptor;
 use crate::block::Block;
 use crate::options::Options;
@@ -69,7 +69,7 @@ impl Broadcast {
         for listener in listeners {
             accepting.spawn(accept(
                 Acceptor::new(listener)?,
-                Some(Arc::clone(&shared.places)),
+                Some(Places::new(Arc::clone(&shared.places))),
                 Door(Arc::clone(&shared)),
             ));
         }

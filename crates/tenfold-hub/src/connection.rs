@@ -1,17 +1,28 @@
 //! One connection of a hub, from its first byte to its last.
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use tenfold::protocol::Refusal;
+use tenfold::protocol::{Code, Refusal};
 use tenfold::{Encoder, Framing, closing};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::presence::Presence;
 use crate::reports;
 use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
+
+/// How long a connection waits for the place of another one that has ended or gives way.
+const GIVE_WAY: Duration = Duration::from_millis(250);
+
+/// The size of the send buffer of a connection that is sent a list, in bytes.
+const LIST_BUFFER: usize = 16 * 1024;
+/// How long a peer that is sent a list may take nothing.
+const TAKES_NOTHING: Duration = Duration::from_secs(120);
 
 /// A connection, until it is known what it is for.
 pub(crate) struct Connection {
@@ -23,8 +34,8 @@ pub(crate) struct Connection {
 
 /// What a connection takes from the hub's limits, until the last of its tasks has dropped it.
 pub(crate) struct Stay {
-    /// A place among the connections that are served; `None`: the hub has no more.
-    pub(crate) place: Option<OwnedSemaphorePermit>,
+    /// A place among the publishers and subscribers, once it has one.
+    place: OnceLock<OwnedSemaphorePermit>,
     #[expect(dead_code, reason = "held for its drop")]
     presence: Presence,
 }
@@ -32,11 +43,9 @@ pub(crate) struct Stay {
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, socket: Socket, peer: Peer) -> Self {
         shared.counters.accepted();
-        // Taken here, and not by the task of the connection: places go by the order of accepting.
-        let place = Arc::clone(&shared.places).try_acquire_owned().ok();
         Self {
             stay: Arc::new(Stay {
-                place,
+                place: OnceLock::new(),
                 presence: shared.connections.enter(),
             }),
             shared,
@@ -45,9 +54,59 @@ impl Connection {
         }
     }
 
+    /// Takes a place among the publishers and subscribers. If there is none, a subscriber that has half-closed gives
+    /// way; if none has, the answer is that the hub is busy.
+    pub(crate) async fn take_place(&self) -> Result<(), Refusal> {
+        let places = &self.shared.places;
+        let place = match Arc::clone(places).try_acquire_owned() {
+            Ok(place) => Some(place),
+            Err(_) => self.wait_for_place().await,
+        };
+        let place =
+            place.ok_or_else(|| Refusal::new(Code::Busy, "the hub has too many connections"))?;
+        // It is taken once.
+        let _ = self.stay.place.set(place);
+        Ok(())
+    }
+
+    async fn wait_for_place(&self) -> Option<OwnedSemaphorePermit> {
+        let _turn = self.shared.waiting.try_acquire().ok()?;
+        let mut place = pin!(Arc::clone(&self.shared.places).acquire_owned());
+        tokio::select! {
+            biased;
+            place = &mut place => return place.ok(),
+            () = self.shared.giving_way.ask() => {}
+            // Whose clients come back together, its hub learns in this time that they have gone.
+            () = sleep(GIVE_WAY) => return None,
+        }
+        timeout(closing::WAIT, place).await.ok()?.ok()
+    }
+
     pub(crate) async fn refuse(&self, refusal: &Refusal, half_closed: bool) {
         reports::refused(self.peer, refusal);
         self.say(&framed([refusal]), half_closed).await;
+    }
+
+    /// Sends lines as frames, in parts, and closes. As long as the peer takes something, it gets all of
+    /// them.
+    pub(crate) async fn list(&self, parts: impl Iterator<Item = Vec<String>>) {
+        // So it is seen early that a slow peer has taken something.
+        self.socket.set_send_buffer(LIST_BUFFER);
+        for part in parts {
+            if self.send(&framed(part)).await.is_err() {
+                return self.socket.reset_on_close();
+            }
+        }
+        self.socket.finish(false).await;
+    }
+
+    /// Sends all of something, unless the peer takes nothing for a while.
+    async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let some = timeout(TAKES_NOTHING, self.socket.write_some(bytes)).await;
+            bytes = &bytes[some??..];
+        }
+        Ok(())
     }
 
     /// Says something short, and closes. It fits into the system's buffer, so a peer that takes

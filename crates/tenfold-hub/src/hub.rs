@@ -15,7 +15,6 @@ use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
 use crate::connection::Connection;
 use crate::hub_options::HubOptions;
-use crate::memory::permits;
 use crate::port::{Port, PortKind};
 use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
@@ -97,10 +96,9 @@ impl Hub {
         log: Option<Log>,
     ) -> Self {
         let shared = Arc::new(Shared::new(options, epoch, log));
-        let pending = permits(shared.options.max_pending);
         let mut accepting = JoinSet::new();
         for (acceptor, kind) in doors {
-            let places = matches!(kind, PortKind::Protocol).then(|| Arc::clone(&pending));
+            let places = matches!(kind, PortKind::Protocol).then(|| shared.pending.clone());
             let door = Door {
                 shared: Arc::clone(&shared),
                 kind,

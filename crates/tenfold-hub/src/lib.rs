@@ -80,6 +80,7 @@ mod ticket;
 
 // Connections of a hub: what they ask for, both directions, and what they are told.
 mod connection;
+mod giving_way;
 mod inlet;
 mod outlet;
 mod plain_port;

@@ -44,7 +44,8 @@ impl Outlet {
             // The rest of the time is for closing.
             Drain::Total(shared.options.drain.mul_f32(0.8)),
             Arc::clone(&shared.counters),
-        );
+        )
+        .giving_way(Arc::clone(&shared.giving_way));
         reports::subscriber_connected(connection.peer, visit.channel().name(), answer.from);
         Self {
             subscriber,

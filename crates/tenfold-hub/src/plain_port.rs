@@ -18,7 +18,7 @@ use crate::reports;
 impl Connection {
     /// Serves a connection of a plain port.
     pub(crate) async fn serve_plain(self, plain: Arc<Plain>) {
-        if self.stay.place.is_none() {
+        if self.take_place().await.is_err() {
             return;
         }
         let plain = &*plain;
@@ -72,6 +72,9 @@ async fn both(outlet: Outlet, inlet: Inlet) {
         half_closed = publisher.into_parts().1;
         drop(inlet.appending);
         if goes_on {
+            if half_closed {
+                subscriber.peer_ended();
+            }
             subscriber.deliver().await;
         }
     }

@@ -1,11 +1,12 @@
 //! A connection that says what it wants.
 
 use std::io;
+use std::time::Duration;
 
 use tenfold::protocol::{Acks, ChannelName, Code, Epoch, Position, ProducerId, Refusal, Request};
 use tokio::io::Interest;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::time::{sleep, timeout};
 
 use crate::channel::Role;
 use crate::connection::{Connection, framed};
@@ -16,14 +17,13 @@ use crate::publishing::Voice;
 use crate::refusals::shutdown;
 use crate::request::{FirstFrame, Received};
 
+/// How long a connection may take to its request while others wait to be accepted.
+const LEAST_TIME: Duration = Duration::from_millis(250);
+
 impl Connection {
     /// Serves a connection that says what it wants. `pending` is its place among the connections
     /// that have not said it yet.
     pub(crate) async fn serve(self, pending: Option<OwnedSemaphorePermit>) {
-        if self.stay.place.is_none() {
-            let refusal = Refusal::new(Code::Busy, "the hub has too many connections");
-            return self.refuse(&refusal, false).await;
-        }
         let received = self.first_frame().await;
         match received {
             // A request that is only being looked up keeps that place.
@@ -38,14 +38,21 @@ impl Connection {
     }
 
     async fn first_frame(&self) -> io::Result<Received> {
-        let limit = self.shared.options.request_timeout;
-        let reading = timeout(limit, self.read_first_frame());
+        let late = async {
+            let limit = self.shared.options.request_timeout;
+            let place_is_wanted = async {
+                sleep(LEAST_TIME).await;
+                self.shared.pending.wanted().await;
+            };
+            let _ = timeout(limit, place_is_wanted).await;
+        };
         tokio::select! {
             biased;
-            received = reading => received.unwrap_or_else(|_| {
+            received = self.read_first_frame() => received,
+            () = late => {
                 let words = "the request did not come in time";
                 Ok(Received::Refused(Refusal::new(Code::Timeout, words)))
-            }),
+            }
             () = self.shared.draining.raised() => Ok(Received::Refused(shutdown())),
         }
     }
@@ -97,12 +104,20 @@ impl Connection {
                     self.refuse(&refusal, false).await;
                 }
             },
-            Request::Channels => {
-                let channels = self.shared.registry.channels();
-                let lines = framed(channels.iter().map(|channel| channel.describe()));
-                self.say(&lines, false).await;
-            }
-            Request::Health => self.say(&framed([self.shared.health()]), false).await,
+            Request::Channels => match self.turn(&self.shared.listing).await {
+                Ok(_turn) => {
+                    drop(pending);
+                    self.list(self.shared.registry.listing()).await;
+                }
+                Err(refusal) => self.refuse(&refusal, false).await,
+            },
+            Request::Health => match self.turn(&self.shared.asking).await {
+                Ok(_turn) => {
+                    drop(pending);
+                    self.say(&framed([self.shared.health()]), false).await;
+                }
+                Err(refusal) => self.refuse(&refusal, false).await,
+            },
             _ => {
                 let refusal = Refusal::new(Code::Proto, "this hub does not know the request");
                 drop(pending);
@@ -111,12 +126,20 @@ impl Connection {
         }
     }
 
+    /// A place among those that ask for something.
+    async fn turn<'a>(&self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, Refusal> {
+        let turn = timeout(self.shared.options.request_timeout, places.acquire()).await;
+        let busy = || Refusal::new(Code::Busy, "too many others ask for the same");
+        turn.map_err(|_| busy())?.map_err(|_| busy())
+    }
+
     async fn subscribe(
         &self,
         channel: &ChannelName,
         from: Position,
         epoch: Option<Epoch>,
     ) -> Result<Outlet, Refusal> {
+        self.take_place().await?;
         let visit = self.shared.registry.enter(channel, Role::Subscriber)?;
         let subscription = visit.channel().find(from, epoch).await?;
         let answer = framed([subscription.answer]);
@@ -139,6 +162,7 @@ impl Connection {
             let words = "the channel has no log: acks=memory is what there is";
             return Err(Refusal::new(Code::Denied, words));
         }
+        self.take_place().await?;
         Inlet::new(self, channel, producer, Voice::Protocol(acks), intake).await
     }
 }

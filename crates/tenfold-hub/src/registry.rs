@@ -1,6 +1,7 @@
 //! The channels of a hub, by name.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -16,6 +17,9 @@ use crate::hub_options::HubOptions;
 use crate::producers::{AllProducers, Producers, TooMany};
 use crate::refusals::shutdown;
 use crate::tail::Tail;
+
+/// How many channels are looked at for one part of a list.
+const LISTED_AT_ONCE: usize = 64;
 
 /// All channels, and what they keep together.
 #[derive(Debug)]
@@ -147,6 +151,24 @@ impl Registry {
     /// All channels, by name.
     pub(crate) fn channels(&self) -> Vec<Arc<Channel>> {
         self.lock().by_name.values().cloned().collect()
+    }
+
+    /// What `CHANNELS` says of all channels, in parts and by name: so much at once as a peer that takes it slowly may cost.
+    /// A channel that comes or goes meanwhile may be in it or not.
+    pub(crate) fn listing(&self) -> impl Iterator<Item = Vec<String>> {
+        let mut last: Option<ChannelName> = None;
+        std::iter::from_fn(move || {
+            let after = last.as_ref().map_or(Unbounded, Excluded);
+            let channels = self.lock();
+            let some = channels.by_name.range::<ChannelName, _>((after, Unbounded));
+            let some: Vec<_> = some
+                .take(LISTED_AT_ONCE)
+                .map(|(_, channel)| Arc::clone(channel))
+                .collect();
+            drop(channels);
+            last = Some(some.last()?.name().clone());
+            Some(some.iter().map(|channel| channel.describe()).collect())
+        })
     }
 
     /// The channels with a log whose publishers wait for slow subscribers.

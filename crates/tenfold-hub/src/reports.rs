@@ -46,6 +46,7 @@ pub(crate) fn subscriber_disconnected(report: &ClientReport, channel: &Channel, 
         End::Damaged => &"damaged",
         End::Stalled => &"stalled",
         End::Gone(kind) => kind,
+        End::GaveWay => &"gave way",
     };
     let committed = channel.tail().next_seq();
     info!(

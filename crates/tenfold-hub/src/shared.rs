@@ -8,12 +8,20 @@ use tenfold_log::{Health, Log, Numbers};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::accepting::Places;
 use crate::draining::Draining;
+use crate::giving_way::GivingWay;
 use crate::hub_options::HubOptions;
 use crate::memory::{Receiving, permits};
 use crate::presence::Present;
 use crate::registry::Registry;
 use crate::stats::{Counters, HubStats};
+
+/// Connections that are told at once how the hub is. An answer is a line, so each needs its place for
+/// a moment only.
+const ASKING: usize = 64;
+/// Connections that are sent the list of channels at once. They may take it slowly.
+const LISTING: usize = 64;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -23,8 +31,17 @@ pub(crate) struct Shared {
     pub(crate) receiving: Arc<Receiving>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) started: Instant,
-    /// Places for connections that are served.
+    /// Places for connections that have not said what they want.
+    pub(crate) pending: Places,
+    /// Places for publishers and subscribers.
     pub(crate) places: Arc<Semaphore>,
+    /// Places for connections that wait for the place of another one.
+    pub(crate) waiting: Semaphore,
+    /// Subscribers that may have to give their places to others.
+    pub(crate) giving_way: Arc<GivingWay>,
+    /// Places for those that ask how the hub is, and for those that ask for its channels.
+    pub(crate) asking: Semaphore,
+    pub(crate) listing: Semaphore,
     /// How many connections there are.
     pub(crate) connections: Present,
     /// How many publishers may still append.
@@ -43,7 +60,12 @@ impl Shared {
             receiving: Arc::new(Receiving::new(&options)),
             counters: Arc::default(),
             started: Instant::now(),
+            pending: Places::new(permits(options.max_pending)),
             places: permits(options.max_connections),
+            waiting: Semaphore::new(options.max_pending),
+            giving_way: Arc::default(),
+            asking: Semaphore::new(ASKING),
+            listing: Semaphore::new(LISTING),
             connections: Present::default(),
             appending: Present::default(),
             draining: Draining::default(),

@@ -80,7 +80,7 @@ impl Socket {
             return;
         };
         if let Some(bytes) = send_buffer {
-            let _ = socket.set_send_buffer_size(bytes);
+            self.set_send_buffer(bytes);
         }
         if let Self::Tcp(_) = self {
             let keepalive = TcpKeepalive::new()
@@ -89,6 +89,13 @@ impl Socket {
             let _ = socket.set_tcp_nodelay(true);
             let _ = socket.set_tcp_keepalive(&keepalive);
             let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+        }
+    }
+
+    /// Sets how many bytes the system holds for the peer.
+    pub(crate) fn set_send_buffer(&self, bytes: usize) {
+        if let Some(socket) = self.raw() {
+            let _ = socket.set_send_buffer_size(bytes);
         }
     }
 
@@ -114,16 +121,23 @@ impl Socket {
     /// Writes all of a short answer.
     pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
+            let some = self.write_some(bytes).await?;
+            bytes = &bytes[some..];
+        }
+        Ok(())
+    }
+
+    /// Waits until the system takes some of these bytes. How many it has taken.
+    pub(crate) async fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
             self.ready(Interest::WRITABLE).await?;
             match self.try_write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => bytes = &bytes[n..],
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+                result => return result,
             }
         }
-        Ok(())
     }
 
     /// The polite close: everything was written, so shut down writing and wait for the peer to do

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::block::Block;
 use crate::cursor::Cursor;
 use crate::delivery::{Attempt, Delivery};
+use crate::giving_way::{GivingWay, Leaver};
 use crate::history::History;
 use crate::idle::Idle;
 use crate::socket::{Discarded, INPUT_PER_TURN, Peer, Socket};
@@ -38,6 +39,9 @@ pub(crate) struct Subscriber {
     enlisted: bool,
     /// The peer has said that it will send nothing more.
     half_closed: bool,
+    /// Where it is entered when its peer has half-closed, and what it is there.
+    giving_way: Option<Arc<GivingWay>>,
+    leaver: Option<Arc<Leaver>>,
     /// Set once an end is in sight.
     deadline: Option<Instant>,
     drain: Drain,
@@ -115,6 +119,8 @@ impl Subscriber {
             }),
             enlisted: false,
             half_closed: false,
+            giving_way: None,
+            leaver: None,
             deadline: None,
             drain,
             end: End::Complete,
@@ -126,6 +132,19 @@ impl Subscriber {
     pub(crate) fn without_input(mut self) -> Self {
         self.half_closed = true;
         self
+    }
+
+    /// A subscriber that gives its place to another one once its peer has half-closed.
+    #[must_use]
+    pub(crate) fn giving_way(mut self, giving_way: Arc<GivingWay>) -> Self {
+        self.giving_way = Some(giving_way);
+        self
+    }
+
+    /// Notes that the peer has half-closed.
+    pub(crate) fn peer_ended(&mut self) {
+        self.half_closed = true;
+        self.leaver = self.giving_way.as_ref().map(GivingWay::enter);
     }
 
     /// Serves the client to its end, and closes the connection.
@@ -174,6 +193,7 @@ impl Subscriber {
                         biased;
                         () = self.outgoing.woken.notified() => self.enlisted = false,
                         ready = self.socket.ready(self.input()) => self.listen(ready?)?,
+                        () = asked(self.leaver.as_deref()) => return Ok(End::GaveWay),
                     }
                 }
                 Attempt::Blocked => {
@@ -256,11 +276,19 @@ impl Subscriber {
             return self.socket.noted_error().map_or(Ok(()), Err);
         }
         if !self.half_closed && self.socket.discard(INPUT_PER_TURN)? == Discarded::End {
-            self.half_closed = true;
+            self.peer_ended();
             if self.socket.is_hung_up() {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
         }
         Ok(())
+    }
+}
+
+/// Waits until the subscriber is to give its place to another one.
+async fn asked(leaver: Option<&Leaver>) {
+    match leaver {
+        Some(leaver) => leaver.asked().await,
+        None => std::future::pending().await,
     }
 }
