@@ -8,7 +8,7 @@ use crate::error::OpenError;
 use crate::format;
 use crate::look::wait_for_checkpoint;
 use crate::names;
-use crate::open::open;
+use crate::open::{TornEnd, open_with};
 use crate::options::Options;
 use crate::recovery::older_first;
 use crate::report::Report;
@@ -55,7 +55,13 @@ pub fn backup(
     copy(&**from, &**to, progress).map_err(OpenError::io("copying"))?;
     format::create(&**to).map_err(OpenError::io("writing FORMAT"))?;
     let random = options.random;
-    let opened = open(Arc::clone(to), options.keeping_everything())?;
+    // The end of the journal of a hub that runs may have been copied while it was written.
+    let torn = if idle.is_some() {
+        TornEnd::Keep
+    } else {
+        TornEnd::Drop
+    };
+    let opened = open_with(Arc::clone(to), options.keeping_everything(), torn)?;
     let (log, report) = (opened.log.clone(), opened.report.clone());
     if !opened.stop() {
         let error = io::Error::other("the copy could not be closed");
@@ -130,8 +136,18 @@ fn copy(
 }
 
 fn channels(from: &dyn Storage) -> io::Result<Vec<String>> {
-    let mut channels = uninterrupted(|| from.list(names::CHANNELS))?;
-    channels.retain(|name| names::is_channel(name));
+    let mut channels = Vec::new();
+    for name in uninterrupted(|| from.list(names::CHANNELS))? {
+        if !names::is_channel(&name) {
+            continue;
+        }
+        match uninterrupted(|| from.list(&names::channel(&name))) {
+            Ok(_) => channels.push(name),
+            // A file that is not the log's.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
+            Err(error) => return Err(error),
+        }
+    }
     Ok(channels)
 }
 

@@ -40,6 +40,23 @@ pub struct Opened {
 /// Opens the log in a directory, or makes one in an empty directory: takes the lock, and recovers what
 /// the last process has left.
 pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenError> {
+    open_with(storage, options, TornEnd::Keep)
+}
+
+/// What is done with a batch at the end of the journal that is not whole. It was not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TornEnd {
+    /// It is put aside and reported.
+    Keep,
+    /// Nothing: it is known why it is not whole.
+    Drop,
+}
+
+pub(crate) fn open_with(
+    storage: Arc<dyn Storage>,
+    options: Options,
+    torn: TornEnd,
+) -> Result<Opened, OpenError> {
     // The first check keeps `LOCK` out of a directory that is not a log. Before it is locked another hub
     // can have made it one, so it is checked again.
     format::check(&*storage)?;
@@ -57,7 +74,9 @@ pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Opened, OpenE
     make().map_err(OpenError::io("making the directories"))?;
     let failed = |(doing, error)| OpenError::Io(doing, error);
     let mut found = recovery::look(&storage, options.random).map_err(failed)?;
-    found.put_aside(&*storage).map_err(failed)?;
+    if torn == TornEnd::Keep {
+        found.put_aside(&*storage).map_err(failed)?;
+    }
     let mut journal = found.journal(&*storage, &options).map_err(failed)?;
     let channels: Vec<_> = found
         .channels

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tenfold_log::storage::{Keep, Kind, Memory};
 
 use crate::is_full;
+use crate::look::check_image;
 use crate::model::{Expected, check, expected};
 use crate::script::run;
 use crate::support::{Fate, reopen, send, settle, small};
@@ -97,6 +98,9 @@ pub(crate) fn crash(how: Thoroughness, part: u64, parts: u64) -> u64 {
 /// Opens an image, looks, goes on with it, and opens it once more.
 fn look(image: &Memory, channels: &BTreeMap<String, Expected>, goes_on: bool) {
     let again = image.image(|_| Keep::None);
+    if goes_on {
+        check_image(image);
+    }
     let mut opened = reopen(image.clone(), small()).unwrap();
     check(&opened, channels);
     if !goes_on {

@@ -16,6 +16,7 @@ mod disk;
 mod faults;
 mod hand;
 mod kept;
+mod look;
 mod model;
 mod planted;
 mod script;

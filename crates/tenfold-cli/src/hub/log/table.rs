@@ -52,7 +52,7 @@ pub(super) fn text(stats: &Stats, is_json: bool) -> String {
 pub(super) fn note(stats: &Stats, words: &Words) {
     if stats.waiting > 0 {
         words.note(format_args!(
-            "the journal has {} more with {}, which a hub writes to segments in time or when it starts",
+            "{} of these with {} are safe in the journal, and written to segments in time or when a hub starts",
             counted(stats.waiting, "commit"),
             size(stats.waiting_bytes),
         ));
