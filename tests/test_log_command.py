@@ -115,6 +115,61 @@ def test_the_numbers_of_a_log_in_use_say_so(stored, tenfold):
     assert stats.wait() == 0 and "a hub uses it now" in stats.err
 
 
+def test_the_numbers_of_a_log_in_use_are_those_of_what_is_acknowledged(stored, tenfold):
+    data, hub = stored
+    answer = ok(hub.publish("new", numbered(1000), " producer=p"))
+    stats = tenfold("log", "stats", "--json", data)
+    assert stats.wait() == 0, stats.err
+    new, other, ticks = map(json.loads, stats.out.splitlines())
+    assert [line["next"] for line in (new, other, ticks)] == [1000, 10, 40]
+    assert (new["epoch"], new["first"], new["producers"]) == (answer["epoch"], 0, 1)
+    assert new["bytes"] == len(frames(numbered(1000)))
+
+
+def test_what_a_killed_hub_leaves_is_well(stored, tenfold):
+    data, hub = stored
+    hub.publish("new", numbered(100))
+    hub.may_die()
+    hub.process.signal(signal.SIGKILL)
+    hub.process.wait()
+    # So much is durable in any case: what stands in the journal. The rest can be there or not.
+    for path in (data / "channels/new").iterdir():
+        path.write_bytes(b"")
+    before = everything(data)
+    verify = tenfold("log", "verify", data)
+    assert verify.wait() == 0, verify.out
+    assert b"in the journal" in verify.out and b"damage" not in verify.out
+    stats = tenfold("log", "stats", "--json", data)
+    assert stats.wait() == 0 and json.loads(stats.out.splitlines()[0])["next"] == 100
+    assert everything(data) == before
+
+
+def test_a_hub_without_a_message_has_no_torn_batch(hub, tenfold, tmp_path):
+    data = tmp_path / "data"
+    first = hub("--data", data)
+    backup = tenfold("log", "backup", data, tmp_path / "copy")
+    assert backup.wait() == 0 and backup.out == b"", backup.out
+    first.may_die()
+    first.process.signal(signal.SIGKILL)
+    first.process.wait()
+    for directory in (data, tmp_path / "copy"):
+        second = hub("--data", directory)
+        end(second)
+        assert "batch" not in second.process.err
+
+
+def test_a_strange_file_beside_the_channels_is_said_and_left_alone(stored, hub, tenfold):
+    data, first = stored
+    end(first)
+    (data / "channels/notes").write_text("mine")
+    second = hub("--data", data)
+    assert second.messages("other", 10) == numbered(10)
+    end(second)
+    assert second.process.err.count("channels/notes is not a directory") == 1
+    assert tenfold("log", "verify", data).wait() == 0
+    assert (data / "channels/notes").read_text() == "mine"
+
+
 @pytest.mark.parametrize("is_live", [True, False])
 def test_a_copy_serves_what_there_was(stored, tenfold, hub, tmp_path, is_live):
     data, first = stored
