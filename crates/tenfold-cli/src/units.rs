@@ -34,6 +34,13 @@ pub(crate) fn count<N: FromStr + PartialEq + Default>(text: &str) -> Result<N, S
     }
 }
 
+/// Reads permissions of a file in octal.
+pub(crate) fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok();
+    mode.filter(|mode| *mode <= 0o777)
+        .ok_or_else(|| "write three octal digits, as chmod takes them: 600, 660, 666".to_owned())
+}
+
 /// Reads `3s`, `1.5s`, `200ms` or `2m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write a number with a unit: 200ms, 1.5s, 3s, 2m".to_owned();

@@ -88,11 +88,21 @@ impl Address {
         Ok(stream)
     }
 
-    /// Listens.
+    /// Listens. The file of a unix socket gets the permissions that the process's umask leaves.
     pub fn listen(&self) -> io::Result<Listener> {
+        self.listen_with(None)
+    }
+
+    /// [`listen`](Self::listen); the file of a unix socket has these permissions (such as `0o660`)
+    /// before the first peer can connect. To connect, a peer needs the permission to write.
+    pub fn listen_with_mode(&self, mode: u32) -> io::Result<Listener> {
+        self.listen_with(Some(mode))
+    }
+
+    fn listen_with(&self, mode: Option<u32>) -> io::Result<Listener> {
         match self {
             Self::Tcp { .. } => Listener::tcp(&self.resolve()?),
-            Self::Unix(path) => Listener::unix(path),
+            Self::Unix(path) => Listener::unix(path, mode),
         }
     }
 

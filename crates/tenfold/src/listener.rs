@@ -1,10 +1,10 @@
 //! Where peers connect.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -57,18 +57,24 @@ impl Listener {
 
     /// On a path. A socket file that a dead process left is replaced. One at which a process listens
     /// is not, and no other file is.
-    pub(crate) fn unix(path: &Path) -> io::Result<Self> {
-        let listener = match UnixListener::bind(path) {
+    pub(crate) fn unix(path: &Path, mode: Option<u32>) -> io::Result<Self> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        let address = SockAddr::unix(path)?;
+        match socket.bind(&address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 refuse_unless_stale(path)?;
                 fs::remove_file(path)?;
-                UnixListener::bind(path)?
+                socket.bind(&address)?;
             }
             bound => bound?,
-        };
+        }
         let file = SocketFile::new(path)?;
-        SockRef::from(&listener).listen(BACKLOG)?;
-        Ok(Self::Unix(listener, Some(file)))
+        // Nobody can connect before the socket listens, so nobody meets other permissions.
+        if let Some(mode) = mode {
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        }
+        socket.listen(BACKLOG)?;
+        Ok(Self::Unix(socket.into(), Some(file)))
     }
 
     /// Waits for a peer.

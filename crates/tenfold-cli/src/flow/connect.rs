@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use tenfold_hub::pause_after;
 
 use crate::failure::Failure;
 use crate::flow::input::is_ready_within;
-use crate::flow::options::{PeerOptions, Retry};
+use crate::flow::options::{ListenOptions, PeerOptions, Retry};
 use crate::flow::output::Output;
 use crate::flow::port_file;
 use crate::signals;
@@ -77,20 +76,30 @@ pub(crate) fn connect_patiently(
 /// Listens, and says where.
 pub(crate) fn listen(
     address: &Address,
-    port_file: Option<&Path>,
+    options: &ListenOptions,
     words: &Words,
 ) -> Result<Listener, Failure> {
-    let listener = address
-        .listen()
-        .map_err(|error| cannot_listen(address, &error))?;
-    let place = listener
-        .local_address()
-        .map_err(|error| cannot_listen(address, &error))?;
+    let (listener, place) = bind(address, options)?;
     words.note(format_args!("listening {place}"));
-    if let Some(path) = port_file {
+    if let Some(path) = &options.port_file {
         port_file::write(path, &[place])?;
     }
     Ok(listener)
+}
+
+/// Listens; the address is the one that peers can connect to.
+pub(crate) fn bind(
+    address: &Address,
+    options: &ListenOptions,
+) -> Result<(Listener, Address), Failure> {
+    let failed = |error| cannot_listen(address, &error);
+    let listener = match options.socket_mode {
+        Some(mode) => address.listen_with_mode(mode),
+        None => address.listen(),
+    };
+    let listener = listener.map_err(failed)?;
+    let place = listener.local_address().map_err(failed)?;
+    Ok((listener, place))
 }
 
 pub(crate) fn cannot_listen(address: &Address, error: &io::Error) -> Failure {

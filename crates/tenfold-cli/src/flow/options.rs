@@ -92,6 +92,11 @@ pub(crate) struct ListenOptions {
     /// Write the addresses to this file once they can be connected to, one for each line
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
+
+    /// Permissions of the file of a unix socket, as chmod takes them: 600 for this user alone, 660 for the
+    /// group as well (default: what the umask leaves)
+    #[arg(long, value_name = "MODE", value_parser = units::mode)]
+    pub(crate) socket_mode: Option<u32>,
 }
 
 /// How patient to be with the other side.

@@ -151,8 +151,7 @@ impl Send {
                 (stream, address.to_string())
             }
             (None, Some(listen)) => {
-                let port_file = self.peer.listening.port_file.as_deref();
-                let listener = connect::listen(listen, port_file, words)?;
+                let listener = connect::listen(listen, &self.peer.listening, words)?;
                 connect::accept(&listener, timeout, words)?
             }
             (None, None) => return Err(Failure::Usage("say where to send to".to_owned())),

@@ -55,34 +55,55 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    pub(crate) fn run(&self, _words: &Words) -> Result<(), Failure> {
+    pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
         if self.health {
             return stdout.write(self.health()?.as_bytes());
         }
         let mut before = None;
+        let text = self.look(&mut before)?;
+        let Some(every) = self.watch else {
+            return stdout.write(text.as_bytes());
+        };
+        let mut looked = Ok(text);
+        let mut is_away = false;
         let mut due = Instant::now();
         loop {
-            let lines = ask("CHANNELS", &self.server, self.timeout)?;
-            let text = if self.json {
-                lines
-                    .iter()
-                    .flat_map(|line| [line.as_str(), "\n"])
-                    .collect::<String>()
-            } else {
-                let table = Table::new(&objects(&lines, &self.server)?);
-                let text = table.text(self.watch.is_some(), before.as_ref());
-                before = Some(table);
-                text
-            };
-            let Some(every) = self.watch else {
-                return stdout.write(text.as_bytes());
-            };
-            stdout.write(in_place(text, stdout.is_terminal() && !self.json).as_bytes())?;
+            match looked {
+                Ok(text) => {
+                    if std::mem::take(&mut is_away) {
+                        words.note(format_args!("{} is there again", self.server));
+                    }
+                    stdout.write(in_place(text, stdout.is_terminal() && !self.json).as_bytes())?;
+                }
+                // The hub may come back, and a person who watches wants to see that.
+                Err(failure) if !is_away => {
+                    is_away = true;
+                    before = None;
+                    words.warning(format_args!("{failure}; looking again every {every:?}"));
+                }
+                Err(_) => {}
+            }
             due = (due + every).max(Instant::now());
             thread::sleep(due.saturating_duration_since(Instant::now()));
+            looked = self.look(&mut before);
         }
+    }
+
+    /// What is there now, and the rates since the look before.
+    fn look(&self, before: &mut Option<Table>) -> Result<String, Failure> {
+        let lines = ask("CHANNELS", &self.server, self.timeout)?;
+        if self.json {
+            return Ok(lines
+                .iter()
+                .flat_map(|line| [line.as_str(), "\n"])
+                .collect());
+        }
+        let table = Table::new(&objects(&lines, &self.server)?);
+        let text = table.text(self.watch.is_some(), before.as_ref());
+        *before = Some(table);
+        Ok(text)
     }
 
     fn health(&self) -> Result<String, Failure> {

@@ -18,14 +18,39 @@ pub(super) enum Log {
     Json,
 }
 
+/// `--log-level`: the least important line that is still told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogLevel {
+    /// What failed for good
+    Error,
+    /// What went wrong and is tried again, too
+    Warn,
+    /// Each connection, too
+    Info,
+    /// What happens inside of one, too
+    Debug,
+}
+
+impl LogLevel {
+    fn severity(self) -> Severity {
+        match self {
+            Self::Error => Severity::ERROR,
+            Self::Warn => Severity::WARN,
+            Self::Info => Severity::INFO,
+            Self::Debug => Severity::DEBUG,
+        }
+    }
+}
+
 impl Log {
-    /// From now on what the hub tells is seen on stderr.
-    pub(super) fn start(self, words: &Words) {
-        let severity = match words.level() {
-            Level::Quiet => Severity::ERROR,
-            Level::Normal => Severity::INFO,
-            Level::Detailed => Severity::DEBUG,
+    /// From now on what the hub tells is seen on stderr: from this level on, or else as `-q` and `-v` say.
+    pub(super) fn start(self, level: Option<LogLevel>, words: &Words) {
+        let by_words = match words.level() {
+            Level::Quiet => LogLevel::Error,
+            Level::Normal => LogLevel::Info,
+            Level::Detailed => LogLevel::Debug,
         };
+        let severity = level.unwrap_or(by_words).severity();
         let lines = fmt()
             .with_writer(stderr::Line::default)
             .with_max_level(severity)

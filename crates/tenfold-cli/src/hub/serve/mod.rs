@@ -27,7 +27,7 @@ use crate::units;
 use crate::words::Words;
 use data::DataOptions;
 use limits::LimitOptions;
-use log::Log;
+use log::{Log, LogLevel};
 use ports::PlainPort;
 pub(crate) use settings::{FileError, Settings, explain, with_environment, with_file};
 
@@ -106,6 +106,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     log: Log,
 
+    /// The least important line that is still told (default: info, error with -q, debug with -v)
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    log_level: Option<LogLevel>,
+
     /// End with a line of JSON on stderr that says what was done
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
           default_value = "false", default_missing_value = "true", hide_default_value = true,
@@ -131,7 +135,7 @@ impl Serve {
         let stop = Stop::watch()?;
         // Thousands of clients are more than the usual limit allows. With less it works as well.
         let _ = raise_fd_limit();
-        self.log.start(words);
+        self.log.start(self.log_level, words);
         let (signal, stats) = self.serve(stop, words)?;
         let result = self.judge(signal, &stats);
         let json = self.json || self.log == Log::Json;

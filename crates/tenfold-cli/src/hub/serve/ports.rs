@@ -4,12 +4,12 @@ use std::net::{IpAddr, ToSocketAddrs};
 
 use bytes::Bytes;
 use tenfold::protocol::{BadName, ChannelName};
-use tenfold::{Address, AddressError, Encoder, Framing, Listener};
+use tenfold::{Address, AddressError, Encoder, Framing};
 use tenfold_hub::{Direction, Plain, Port};
 
 use super::{Serve, Settings};
 use crate::failure::Failure;
-use crate::flow::connect::cannot_listen;
+use crate::flow::connect::{bind, cannot_listen};
 use crate::words::Words;
 
 /// `--plain`.
@@ -101,14 +101,14 @@ impl Serve {
         let mut ports = Vec::new();
         let mut places = Vec::new();
         for address in &self.listen {
-            let (listener, place) = listen(address)?;
+            let (listener, place) = bind(address, &self.listening)?;
             self.log.listening(&place, None, words);
             ports.push(Port::protocol(listener));
             places.push(place);
         }
         let welcome = self.welcome()?;
         for port in &self.plain {
-            let (listener, place) = listen(&port.address)?;
+            let (listener, place) = bind(&port.address, &self.listening)?;
             self.log.listening(&place, Some(&port.description()), words);
             let mut plain =
                 Plain::new(port.channel.clone(), port.direction).welcome(welcome.clone());
@@ -131,13 +131,6 @@ impl Serve {
         }
         Ok(frame.into())
     }
-}
-
-fn listen(address: &Address) -> Result<(Listener, Address), Failure> {
-    let failed = |error| cannot_listen(address, &error);
-    let listener = address.listen().map_err(failed)?;
-    let place = listener.local_address().map_err(failed)?;
-    Ok((listener, place))
 }
 
 #[cfg(test)]

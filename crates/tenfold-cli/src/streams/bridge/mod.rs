@@ -198,7 +198,7 @@ impl Bridge {
             seat(&self.a, &self.b, &framing_a),
             seat(&self.b, &self.a, &framing_b),
         ];
-        let listening = Listening::begin(&ends, self.listening.port_file.as_deref(), words)?;
+        let listening = Listening::begin(&ends, &self.listening, words)?;
         Ok(Service {
             ends,
             listening,

@@ -1,6 +1,5 @@
 //! One session, or one for each connection.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tenfold_hub::{ACCEPT_PAUSE, raise_fd_limit};
@@ -12,7 +11,8 @@ use super::end::End;
 use super::joint::{Door, Joint, Seat};
 use super::session::{self, Outcome, Terms};
 use crate::failure::Failure;
-use crate::flow::connect::cannot_listen;
+use crate::flow::connect::{bind, cannot_listen};
+use crate::flow::options::ListenOptions;
 use crate::flow::port_file;
 use crate::words::Words;
 
@@ -45,7 +45,7 @@ impl Listening {
     /// Listens, and says where.
     pub(super) fn begin(
         ends: &[Seat; 2],
-        port_file: Option<&Path>,
+        options: &ListenOptions,
         words: &Words,
     ) -> Result<Self, Failure> {
         let mut places = Vec::new();
@@ -54,15 +54,15 @@ impl Listening {
             let End::Listen(address) = &seat.end else {
                 continue;
             };
-            let failed = |error| cannot_listen(address, &error);
-            let listener = address.listen().map_err(failed)?;
-            places.push(listener.local_address().map_err(failed)?);
-            *door = Some(Door::new(listener).map_err(failed)?);
+            let (listener, place) = bind(address, options)?;
+            places.push(place);
+            let made = Door::new(listener).map_err(|error| cannot_listen(address, &error))?;
+            *door = Some(made);
         }
         for place in &places {
             words.note(format_args!("listening {place}"));
         }
-        if let Some(path) = port_file {
+        if let Some(path) = &options.port_file {
             port_file::write(path, &places)?;
         }
         Ok(Self(Arc::new(doors)))

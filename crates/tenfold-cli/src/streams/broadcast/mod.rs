@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
-use crate::flow::connect::cannot_listen;
+use crate::flow::connect;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::options::{FramingOptions, ListenOptions, SideName};
@@ -256,9 +256,8 @@ impl Broadcast {
         let mut listeners = Vec::new();
         let mut places = Vec::new();
         for address in &self.listen {
-            let failed = |error| cannot_listen(address, &error);
-            let listener = address.listen().map_err(failed)?;
-            places.push(listener.local_address().map_err(failed)?);
+            let (listener, place) = connect::bind(address, &self.listening)?;
+            places.push(place);
             listeners.push(listener);
         }
         for place in &places {

@@ -68,8 +68,7 @@ pub(super) fn run(
         None => None,
     };
     let stop = Stop::watch()?;
-    let port_file = options.peer.listening.port_file.as_deref();
-    let listener = connect::listen(address, port_file, words)?;
+    let listener = connect::listen(address, &options.peer.listening, words)?;
     // With less it works as well.
     let _ = raise_fd_limit();
     let shown = Shown::start(sheet.stdout().clone(), sheet.rows.json)?;

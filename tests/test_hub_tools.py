@@ -1,0 +1,71 @@
+"""What an operator does around a hub: watching it, permissions of its socket, and how much it logs."""
+
+import json
+import os
+import signal
+import socket
+import stat
+
+import pytest
+
+from hub import Hub
+from support import frame, read_message, wait_until
+
+
+def test_a_watch_outlives_the_hub_and_says_when_it_is_back(tenfold, hub):
+    first = hub()
+    first.publish("ticks", [b"one"])
+    address = f"127.0.0.1:{first.port}"
+    watch = tenfold("channels", "--watch=50ms", "--json", "--server", address)
+    wait_until(lambda: b'"ticks"' in watch.out, what="the channel")
+    first.may_die()
+    first.end()
+    wait_until(lambda: "looking again every 50ms" in watch.err, what="the warning")
+    again = tenfold("serve", "--listen", address)
+    wait_until(lambda: "listening" in again.err, what="the next hub")
+    wait_until(lambda: "is there again" in watch.err, what="the good news")
+    seen = len(watch.out.splitlines())
+    with socket.create_connection(("127.0.0.1", first.port)) as client:
+        client.sendall(frame(b"PUBLISH tocks") + frame(b"two"))
+        client.shutdown(socket.SHUT_WR)
+        assert read_message(client).startswith(b"OK") and read_message(client) == b"ACK 1"
+        wait_until(lambda: b'"tocks"' in watch.out, what="the channel of the next hub")
+    assert json.loads(watch.out.splitlines()[seen])["channel"] == "tocks"
+    # One line for one outage, however many looks it lasted.
+    assert watch.err.count("cannot connect") == 1
+    assert watch.process.poll() is None
+
+
+def test_a_watch_of_a_hub_that_never_was_there_ends(tenfold):
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    watch = tenfold("channels", "--watch", "--server", f"127.0.0.1:{port}")
+    assert watch.wait() == 3
+    assert "is `tenfold serve` running?" in watch.err
+
+
+@pytest.mark.parametrize("command", [["serve"], ["broadcast"], ["recv"], ["send"]])
+@pytest.mark.parametrize("mode", ["600", "666"])
+def test_the_file_of_a_socket_has_the_permissions_that_are_asked_for(tenfold, tmp_path, command, mode):
+    path, ports = tmp_path / "socket", tmp_path / "ports"
+    options = ["--listen", f"unix:{path}", "--socket-mode", mode, "--port-file", ports]
+    running = tenfold(*command, *options, stdin="open", port_file=ports)
+    assert running.addresses == [f"unix:{path}"]
+    assert stat.S_IMODE(os.stat(path).st_mode) == int(mode, 8)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(os.fspath(path))
+
+
+def test_permissions_that_are_none_are_refused(tenfold, tmp_path):
+    running = tenfold("serve", "--listen", f"unix:{tmp_path}/socket", "--socket-mode", "rw-rw----")
+    assert running.wait() == 2
+    assert "three octal digits" in running.err
+
+
+@pytest.mark.parametrize("level, connections", [("error", False), ("warn", False), ("info", True), ("debug", True)])
+def test_the_log_has_what_its_level_asks_for(tenfold, level, connections):
+    hub = Hub(tenfold("serve", "--log-level", level, listen=True))
+    hub.publish("ticks", [b"one"])
+    hub.process.signal(signal.SIGTERM)
+    assert hub.process.wait() == 0
+    assert ("publisher connected" in hub.process.err) == connections
