@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, RECORD};
 use crate::options::time;
-use crate::segment::{Files, Segment};
+use crate::segment::{BLOCK, Files, Segment, on_disk};
 use crate::snapshot::{Count, Snapshot};
 use crate::storage::Storage;
 
@@ -60,6 +60,8 @@ pub(crate) struct ReadableSegment {
     /// Complete entries of its index.
     pub(crate) entries: u64,
     pub(crate) open: Option<Entry>,
+    /// How far space is reserved, in frames and in index.
+    pub(crate) reserved: [u64; 2],
     /// When its newest message was committed, as far as it is known.
     pub(crate) time: Option<u64>,
     /// Its files, if the committer or a reader has them open.
@@ -72,9 +74,17 @@ impl ReadableSegment {
             length: segment.length,
             entries: segment.entries,
             open: segment.open,
+            reserved: segment.reserved,
             time: Some(segment.time),
             files: Arc::downgrade(&segment.files),
         }
+    }
+
+    /// Bytes that its two files take on disk.
+    pub(crate) fn disk(&self) -> u64 {
+        let index = (self.entries + 1) * RECORD as u64;
+        let [frames_reserved, index_reserved] = self.reserved;
+        on_disk(self.length, frames_reserved) + on_disk(index, index_reserved)
     }
 }
 
@@ -120,6 +130,11 @@ impl Channel {
     /// Bytes of its segments.
     pub fn bytes(&self) -> u64 {
         self.state().bytes()
+    }
+
+    /// Bytes that its segments take on disk, with their indexes and with what is reserved for them.
+    pub fn disk(&self) -> u64 {
+        self.state().disk()
     }
 
     /// The seq after the last message that can be read, and the bytes of the segments up to there.
@@ -180,14 +195,17 @@ impl Channel {
         }
     }
 
-    /// Lets readers see how far a segment is.
-    pub(crate) fn publish(&self, segment: &Segment) {
+    /// Lets readers see how far a segment is. Returns how many bytes more than before it takes on disk.
+    pub(crate) fn publish(&self, segment: &Segment) -> i64 {
         let mut state = self.state();
-        state
-            .segments
-            .insert(segment.first, ReadableSegment::of(segment));
-        state.next = state.next.max(segment.next);
-        state.time = state.time.max(segment.time);
+        let readable = ReadableSegment::of(segment);
+        let disk = readable.disk();
+        let before = state.segments.insert(segment.first, readable);
+        if segment.next >= state.next {
+            (state.next, state.time) = (segment.next, segment.time);
+        }
+        disk.wrapping_sub(before.map_or(0, |before| before.disk()))
+            .cast_signed()
     }
 
     /// A panic while the lock is held is a bug in the bookkeeping; other channels are better served by
@@ -200,6 +218,9 @@ impl Channel {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What a channel takes beside its segments, in bytes: a block for its directory, and one for its snapshot.
+pub(crate) const BESIDE: u64 = 2 * BLOCK;
 
 impl State {
     pub(crate) fn empty() -> Self {
@@ -215,6 +236,11 @@ impl State {
 
     pub(crate) fn bytes(&self) -> u64 {
         self.segments.values().map(|readable| readable.length).sum()
+    }
+
+    /// Bytes of its segments on disk.
+    pub(crate) fn disk(&self) -> u64 {
+        self.segments.values().map(ReadableSegment::disk).sum()
     }
 
     /// The segment that has a seq, and the seq of the first message of the one after it.

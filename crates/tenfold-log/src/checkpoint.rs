@@ -22,7 +22,7 @@ pub(crate) struct Checkpoint {
 #[derive(Debug)]
 pub(crate) struct Dirty {
     pub(crate) channel: Arc<Channel>,
-    /// Segments that are full.
+    /// Segments that have ended.
     sealed: Vec<Segment>,
     /// The newest one, and how far it was synced before.
     newest: Option<(u64, Arc<Files>, Extent)>,
@@ -50,23 +50,29 @@ impl Dirty {
         self.newest = Some((segment.first, Arc::clone(&segment.files), synced));
     }
 
-    /// Notes that the newest segment is full.
-    pub(crate) fn seal(&mut self, full: Segment) {
+    /// Notes that the newest segment has ended. Those that retention has removed since are let go.
+    pub(crate) fn seal(&mut self, ended: Segment) {
         self.newest = None;
-        self.sealed.push(full);
+        self.sealed.push(ended);
+        let state = self.channel.state();
+        self.sealed
+            .retain(|segment| state.segments.contains_key(&segment.first));
     }
 
     fn sync(&self, journal: &JournalFiles) -> io::Result<()> {
         let channel = &self.channel;
-        for full in &self.sealed {
+        // Of what retention has removed since, nothing is synced or made anew.
+        let is_kept = |first: u64| channel.state().segments.contains_key(&first);
+        for full in self.sealed.iter().filter(|full| is_kept(full.first)) {
+            let mut full = full.clone();
             let synced = full.cut().and_then(|()| full.files.sync());
             if synced.is_err() {
-                let mut full = full.clone();
                 rebuild::rebuild(journal, channel, &mut full)?;
                 rebuild::forget_files(channel, &full);
             }
         }
-        let Some((first, files, synced)) = &self.newest else {
+        let newest = self.newest.as_ref().filter(|newest| is_kept(newest.0));
+        let Some((first, files, synced)) = newest else {
             return Ok(());
         };
         if files.sync().is_err() {

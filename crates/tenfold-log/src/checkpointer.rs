@@ -33,7 +33,8 @@ impl Checkpointer {
         Self { common, looked: 0 }
     }
 
-    /// Does one thing that is due. False: nothing is due, or a backup is being made.
+    /// Does one thing that is due. False: nothing is due, or a backup is being made. It may leave the committer
+    /// something to do.
     pub fn step(&mut self) -> bool {
         if self.common.health() == Health::ReadOnly {
             return false;
@@ -42,7 +43,7 @@ impl Checkpointer {
         let duties = self.common.duties();
         let is_idle = duties.checkpoint.is_none() && duties.retention.is_empty();
         drop(duties);
-        if is_idle && now.saturating_sub(self.looked) < LOOK {
+        if is_idle && !self.is_due(now) {
             return false;
         }
         let storage = &*self.common.storage;
@@ -55,7 +56,7 @@ impl Checkpointer {
         let names = std::mem::take(&mut duties.retention);
         drop(duties);
         match self.work(checkpoint.as_ref(), &names, now) {
-            Ok(()) => !is_idle,
+            Ok(()) => !is_idle || !self.common.duties().ends.is_empty(),
             Err(error) if is_full(&error) => {
                 // It is done when there is space again, and may make some.
                 self.common.set_full(true);
@@ -76,6 +77,11 @@ impl Checkpointer {
         }
     }
 
+    /// Whether it is time to look at all channels. A clock that was set back does not put that off.
+    fn is_due(&self, now: u64) -> bool {
+        now.abs_diff(self.looked) >= LOOK
+    }
+
     fn work(
         &mut self,
         checkpoint: Option<&Checkpoint>,
@@ -83,15 +89,14 @@ impl Checkpointer {
         now: u64,
     ) -> io::Result<()> {
         // First what can make space.
-        let is_due = now.saturating_sub(self.looked) >= LOOK;
+        let is_due = self.is_due(now);
         if is_due {
             self.looked = now;
             self.common.retain(self.common.all(), now)?;
         } else {
             let rolled = rolled.iter().filter_map(|name| self.common.find(name));
-            self.common.retain(rolled, now)?;
+            self.common.retain(rolled.collect(), now)?;
         }
-        self.common.retain_in_all()?;
         if let Some(checkpoint) = checkpoint {
             checkpoint.run(&*self.common.storage, &self.common.journal_files)?;
             self.common.counters.checkpoints.fetch_add(1, Relaxed);

@@ -83,10 +83,11 @@ impl Committer {
     /// Commits one batch of what is queued. False: there was nothing, or the older journal file is still
     /// needed.
     pub fn step(&mut self) -> bool {
+        let has_ended = self.end_segments();
         if self.taken.is_empty() {
             let queued = self.common.take(self.common.options.max_batch);
             if queued.is_empty() {
-                return false;
+                return has_ended;
             }
             self.taken = without_followers(queued);
         }
@@ -101,18 +102,12 @@ impl Committer {
             self.give_up(&error);
             return true;
         }
-        let mut plan = match self.plan() {
-            Ok(plan) => plan,
-            Err(error) => {
-                self.give_up(&error);
-                return true;
-            }
-        };
+        let mut plan = self.plan();
         let has_room = self.journal.has_room(&plan.records(), plan.bytes());
         if !has_room || self.dirty.len() > self.common.options.max_unsynced {
             match self.turn_over() {
                 Ok(true) => {}
-                Ok(false) => return false,
+                Ok(false) => return has_ended,
                 Err(error) => {
                     self.give_up(&error);
                     return true;
@@ -143,15 +138,12 @@ impl Committer {
         }
     }
 
-    fn plan(&self) -> io::Result<Plan> {
-        if self.common.is_over.load(Relaxed) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        let mut plan = Plan::new(self.common.options.now());
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::new(self.common.options.now(), self.common.channels().len());
         for queued in &self.taken {
             plan.add(&self.common.options, queued);
         }
-        Ok(plan)
+        plan
     }
 
     fn commit(&mut self, plan: &mut Plan) {
@@ -228,6 +220,39 @@ impl Committer {
         self.common.counters.messages.fetch_add(messages, Relaxed);
     }
 
+    /// Ends the segments that retention wants to delete: the next frames of their channels begin others.
+    /// Returns whether there were any.
+    fn end_segments(&mut self) -> bool {
+        if self.unfinished.is_some() {
+            // These segments are not written down yet. Retention asks again.
+            return false;
+        }
+        let ends = std::mem::take(&mut self.common.duties().ends);
+        if ends.is_empty() || self.common.health() == Health::ReadOnly {
+            return false;
+        }
+        for (name, segment) in &ends {
+            let Some(channel) = self.common.find(name) else {
+                continue;
+            };
+            let mut newest = channel.newest();
+            let Some(ended) = newest.take_if(|newest| newest.first == *segment) else {
+                continue;
+            };
+            if ended.open.is_none() && ended.synced == ended.extent() {
+                continue;
+            }
+            let dirty = self.dirty.entry(Arc::clone(name));
+            let dirty = dirty.or_insert_with(|| Dirty::new(Arc::clone(&channel)));
+            if self.common.seal(dirty, &channel, ended).is_err() {
+                // The frames are in the journal, and the next start will find them there.
+                self.common.fail();
+            }
+        }
+        self.common.call_retention(ends.into_keys());
+        true
+    }
+
     /// Writes the frames of one channel to its segments.
     fn write(&mut self, planned: &mut ChannelPlan) -> io::Result<()> {
         let channel = Arc::clone(&planned.channel);
@@ -250,7 +275,10 @@ impl Committer {
                 segment.length = of_segment.record.offset + of_segment.record.length;
                 rebuild::rebuild(&self.common.journal_files, &channel, segment)?;
             }
-            channel.publish(segment);
+            self.common.took(channel.publish(segment));
+        }
+        if self.common.is_over() {
+            self.common.call_retention([Arc::clone(&channel.name)]);
         }
         Ok(())
     }
@@ -282,7 +310,7 @@ impl Committer {
                 rebuild::rebuild(&self.common.journal_files, &channel, segment)?;
             }
             dirty.extent = segment.extent();
-            channel.publish(segment);
+            self.common.took(channel.publish(segment));
         }
         let checkpoint = Checkpoint {
             upto: self.journal.number(),
@@ -341,16 +369,28 @@ impl Common {
         newest: &mut Option<Segment>,
         begun: Segment,
     ) -> io::Result<()> {
-        if let Some(mut full) = newest.take() {
-            if full.complete().is_err() {
-                rebuild::rebuild(&self.journal_files, channel, &mut full)?;
-            }
-            channel.publish(&full);
-            dirty.seal(full);
+        if let Some(full) = newest.take() {
+            self.seal(dirty, channel, full)?;
         }
         *newest = Some(begun);
-        self.duties().retention.insert(Arc::clone(&channel.name));
-        self.duty.notify_all();
+        self.call_retention([Arc::clone(&channel.name)]);
+        Ok(())
+    }
+
+    /// Ends a segment: what was reserved for it is given back.
+    fn seal(
+        &self,
+        dirty: &mut Dirty,
+        channel: &Arc<Channel>,
+        mut ended: Segment,
+    ) -> io::Result<()> {
+        if ended.complete().is_err() {
+            rebuild::rebuild(&self.journal_files, channel, &mut ended)?;
+        }
+        // The checkpoint does it again, and deals with a failure.
+        let _ = ended.cut();
+        self.took(channel.publish(&ended));
+        dirty.seal(ended);
         Ok(())
     }
 }

@@ -30,8 +30,10 @@ pub(crate) struct Common {
     /// Wakes the checkpointer: there is something to do.
     pub(crate) duty: Condvar,
     health: AtomicU8,
-    /// All segments are larger than they may be, and retention can delete nothing.
-    pub(crate) is_over: AtomicBool,
+    /// About how many bytes all channels take on disk. Retention counts them anew.
+    pub(crate) disk: AtomicU64,
+    /// All channels take more than they may, and retention has found nothing that it may delete.
+    pub(crate) is_stuck: AtomicBool,
     pub(crate) counters: Counters,
     _lock: Box<dyn std::fmt::Debug + Send + Sync>,
 }
@@ -70,8 +72,11 @@ pub(crate) struct Duties {
     pub(crate) has_no_space: bool,
     /// All batches with a smaller number are synced in segments.
     pub(crate) done: u64,
-    /// Channels that have begun a new segment.
+    /// Channels that retention has to look at now: they have begun a new segment.
     pub(crate) retention: BTreeSet<Arc<str>>,
+    /// Newest segments that retention wants to delete, by the names of their channels: the committer has to
+    /// end them first.
+    pub(crate) ends: BTreeMap<Arc<str>, u64>,
     pub(crate) stage: Stage,
 }
 
@@ -106,7 +111,8 @@ impl Common {
             freed: Condvar::new(),
             duty: Condvar::new(),
             health: AtomicU8::new(0),
-            is_over: AtomicBool::new(false),
+            disk: AtomicU64::new(0),
+            is_stuck: AtomicBool::new(false),
             counters: Counters::default(),
             _lock: lock,
         }
@@ -131,7 +137,7 @@ impl Common {
     /// a checkpoint. False: the log ends, and nothing more can be committed.
     pub(crate) fn wait_for_work(&self, has_some: bool) -> bool {
         if has_some {
-            return self.wait_for_checkpoint();
+            return self.wait_for_checkpoint_or(|duties| !duties.ends.is_empty());
         }
         let queue = self.lock_queue();
         let mut queue = self
@@ -157,13 +163,49 @@ impl Common {
     /// Waits until the checkpoint that was given is done, or the disk has failed. False: the log ends,
     /// and there is no space for the checkpoint.
     pub(crate) fn wait_for_checkpoint(&self) -> bool {
+        self.wait_for_checkpoint_or(|_| false)
+    }
+
+    /// The same, or until something else is to be done.
+    fn wait_for_checkpoint_or(&self, is_called: impl Fn(&Duties) -> bool) -> bool {
         let is_vain = |duties: &Duties| duties.stage != Stage::Running && duties.has_no_space;
         let is_awaited = |duties: &mut Duties| {
-            duties.is_pending && self.health() != Health::ReadOnly && !is_vain(duties)
+            duties.is_pending
+                && self.health() != Health::ReadOnly
+                && !is_vain(duties)
+                && !is_called(duties)
         };
         let waited = self.freed.wait_while(self.duties(), is_awaited);
         let duties = waited.unwrap_or_else(PoisonError::into_inner);
         !duties.is_pending || !is_vain(&duties)
+    }
+
+    /// Asks retention to look at some channels.
+    pub(crate) fn call_retention(&self, names: impl IntoIterator<Item = Arc<str>>) {
+        self.duties().retention.extend(names);
+        self.duty.notify_all();
+    }
+
+    /// Asks the committer to end some channels' newest segments, which begin with these seqs.
+    pub(crate) fn call_for_ends(&self, ends: BTreeMap<Arc<str>, u64>) {
+        if ends.is_empty() {
+            return;
+        }
+        self.duties().ends.extend(ends);
+        self.freed.notify_all();
+        self.call();
+    }
+
+    /// Notes that channels take so many bytes more on disk.
+    pub(crate) fn took(&self, more: i64) {
+        self.disk.fetch_add(more.cast_unsigned(), Relaxed);
+    }
+
+    /// Whether all channels take more than they may, and retention can change that.
+    pub(crate) fn is_over(&self) -> bool {
+        // Retention may have counted a bit less than was added: then it is below zero.
+        let disk = self.disk.load(Relaxed).cast_signed().max(0).cast_unsigned();
+        disk > self.options.max_disk && !self.is_stuck.load(Relaxed)
     }
 
     /// All batches with a smaller number are synced in segments.
@@ -211,9 +253,6 @@ impl Common {
 
     /// Whether there is space again: as much as a small batch needs is written and removed.
     pub(crate) fn probe(&self) -> bool {
-        if self.is_over.load(Relaxed) {
-            return false;
-        }
         let write = || {
             let file = uninterrupted(|| self.storage.open(names::PROBE, true))?;
             write_all_at(&*file, &[&[0; 4096][..]; 16], 0)

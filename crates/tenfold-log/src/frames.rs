@@ -18,13 +18,23 @@ pub struct Frames {
 impl Frames {
     /// Cuts whole frames so that each part has at most `most` bytes, or one larger frame.
     pub(crate) fn cut(bytes: Bytes, messages: u64, most: usize) -> Vec<Self> {
-        if bytes.len() <= most || messages == 1 {
+        Self::cut_to(bytes, messages, most, u64::MAX)
+    }
+
+    /// The same, and at most `most_messages` in each part.
+    pub(crate) fn cut_to(
+        bytes: Bytes,
+        messages: u64,
+        most: usize,
+        most_messages: u64,
+    ) -> Vec<Self> {
+        if messages == 1 || bytes.len() <= most && messages <= most_messages {
             return vec![Self { bytes, messages }];
         }
         let mut all = Vec::new();
         let (mut rest, mut left) = (bytes, messages);
         while left > 0 {
-            let found = whole(&rest, left, most);
+            let found = whole(&rest, left.min(most_messages), most);
             if found.messages == 0 {
                 // They are not frames: the caller has given something else.
                 break;
@@ -159,6 +169,9 @@ mod tests {
         assert_eq!(lengths, [(23, 2), (60, 1), (21, 2)]);
         let joined: Vec<u8> = cut.iter().flat_map(|some| some.bytes.to_vec()).collect();
         assert_eq!(joined, bytes);
+        let pairs = Frames::cut_to(bytes, 5, usize::MAX, 2);
+        let messages: Vec<_> = pairs.iter().map(|some| some.messages).collect();
+        assert_eq!(messages, [2, 2, 1]);
     }
 
     #[test]

@@ -16,8 +16,10 @@ pub enum Health {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Numbers {
-    /// Bytes of all segments.
+    /// Bytes of the frames of all segments.
     pub bytes: u64,
+    /// Bytes that all segments take on disk: frames, indexes, and what is reserved for them.
+    pub disk: u64,
     /// Batches that were made durable, each with one sync of the journal.
     pub batches: u64,
     /// Messages in them.

@@ -126,13 +126,10 @@ impl Log {
     /// Its numbers now.
     pub fn numbers(&self) -> Numbers {
         let counters = &self.common.counters;
+        let channels = self.common.all();
         Numbers {
-            bytes: self
-                .common
-                .all()
-                .iter()
-                .map(|channel| channel.bytes())
-                .sum(),
+            bytes: channels.iter().map(|channel| channel.bytes()).sum(),
+            disk: channels.iter().map(|channel| channel.disk()).sum(),
             batches: counters.batches.load(Relaxed),
             messages: counters.messages.load(Relaxed),
             checkpoints: counters.checkpoints.load(Relaxed),

@@ -34,9 +34,10 @@ pub struct Options {
     /// The size of each of the two files of the journal. Larger ones mean fewer checkpoints, and a
     /// longer start after a crash.
     pub journal: u64,
-    /// The largest segment; it is also at most an eighth of the channel's limit.
+    /// The largest segment with its index. It is also at most an eighth of the channel's limit, and of a
+    /// channel's share of the limit of all.
     pub segment: u64,
-    /// All segments together.
+    /// What all channels take on disk together.
     pub max_disk: u64,
     /// What a channel keeps, by its name.
     pub retention: RetentionOf,
@@ -54,11 +55,13 @@ pub struct Options {
 /// What a channel keeps, by its name.
 pub type RetentionOf = Arc<dyn Fn(&str) -> Retention + Send + Sync>;
 
-/// What a channel keeps: [`default`](Self::default) is 1 GiB, whatever its age. Retention deletes what is beyond in whole segments, and never the newest one.
+/// What a channel keeps: [`default`](Self::default) is 1 GiB, whatever its age. Retention deletes what is
+/// beyond in whole segments, which are at most an eighth of a limit. The newest segment stays, unless it is
+/// too old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
-    /// Bytes of its segments.
+    /// Bytes that its segments take on disk.
     pub max_bytes: u64,
     /// How old messages become.
     pub max_age: Option<Duration>,
@@ -101,9 +104,22 @@ impl Options {
         self
     }
 
-    /// The largest segment of a channel.
-    pub(crate) fn segment_of(&self, retention: &Retention) -> u64 {
-        self.segment.min(retention.max_bytes / 8).max(1)
+    /// How far a segment of a channel grows, if there are so many channels.
+    pub(crate) fn growth(&self, retention: &Retention, channels: usize) -> Growth {
+        let parts = (channels as u64).saturating_mul(PARTS);
+        let share = (self.max_disk / parts.max(1)).max(LEAST_SHARE);
+        let bytes = [self.segment, retention.max_bytes / PARTS, share]
+            .into_iter()
+            .fold(self.max_disk / PARTS, u64::min);
+        let age = retention.max_age.map(|age| milliseconds_of(age) / PARTS);
+        Growth {
+            bytes: bytes.max(1),
+            messages: retention
+                .max_messages
+                .map_or(u64::MAX, |most| most / PARTS)
+                .max(1),
+            age: age.unwrap_or(u64::MAX),
+        }
     }
 
     /// Now, in milliseconds.
@@ -124,12 +140,30 @@ impl fmt::Debug for Options {
     }
 }
 
+/// How far a segment grows: what would make it go beyond one of these begins another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Growth {
+    /// Bytes of its frames and of its index.
+    pub(crate) bytes: u64,
+    pub(crate) messages: u64,
+    /// From its first message to its newest one, in milliseconds.
+    pub(crate) age: u64,
+}
+
+/// Retention deletes whole segments, so a limit is kept to about one part of so many.
+pub(crate) const PARTS: u64 = 8;
+/// With many channels a segment may be larger than their part of what all keep: it costs two files.
+const LEAST_SHARE: u64 = 64 * 1024;
+
+/// Whole milliseconds.
+pub(crate) fn milliseconds_of(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Whole milliseconds since 1970.
 pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, milliseconds_of)
 }
 
 /// The time that so many milliseconds since 1970 are.

@@ -8,10 +8,10 @@ use crate::batch::Record;
 use crate::channel::Channel;
 use crate::common::Queued;
 use crate::crc;
-use crate::entry;
+use crate::entry::{self, RECORD};
 use crate::frames::Frames;
 use crate::names;
-use crate::options::Options;
+use crate::options::{Growth, Options};
 use crate::segment::{Files, Segment};
 use crate::storage::Storage;
 use crate::whole::uninterrupted;
@@ -20,6 +20,8 @@ use crate::whole::uninterrupted;
 #[derive(Debug)]
 pub(crate) struct Plan {
     now: u64,
+    /// How many channels share the disk.
+    sharers: usize,
     channels: Vec<ChannelPlan>,
     by_name: HashMap<Arc<str>, usize>,
 }
@@ -31,9 +33,8 @@ pub(crate) struct ChannelPlan {
     /// When it is committed; never before what is there already.
     pub(crate) time: u64,
     pub(crate) segments: Vec<SegmentPlan>,
-    /// The largest segment, and how old the first message of one becomes.
-    segment: u64,
-    most_age: Option<u64>,
+    /// How far each segment grows.
+    growth: Growth,
     /// Where the next frames go.
     at: At,
 }
@@ -43,8 +44,16 @@ struct At {
     segment: u64,
     next: u64,
     length: u64,
+    /// Entries of its index, the newest of which can still grow.
+    entries: u64,
+    open: Option<(u64, u64)>,
     since: Option<u64>,
 }
+
+/// How far the clock may be behind the newest message of a channel, in milliseconds, so that the next one
+/// gets the time of that one: clocks are set by small steps all the time. If it is further behind, it was
+/// wrong before, and the next message gets the time that it says now.
+pub(crate) const BACK: u64 = 1000;
 
 /// What goes into one segment.
 #[derive(Debug)]
@@ -57,9 +66,10 @@ pub(crate) struct SegmentPlan {
 }
 
 impl Plan {
-    pub(crate) fn new(now: u64) -> Self {
+    pub(crate) fn new(now: u64, sharers: usize) -> Self {
         Self {
             now,
+            sharers,
             channels: Vec::new(),
             by_name: HashMap::new(),
         }
@@ -74,8 +84,10 @@ impl Plan {
             .copied()
             .unwrap_or(self.channels.len());
         if index == self.channels.len() {
-            self.channels
-                .push(ChannelPlan::new(&queued.channel, options, self.now));
+            let retention = (options.retention)(name);
+            let growth = options.growth(&retention, self.sharers);
+            let channel_plan = ChannelPlan::new(&queued.channel, growth, self.now);
+            self.channels.push(channel_plan);
             self.by_name.insert(Arc::clone(name), index);
         }
         self.channels[index].add(queued);
@@ -150,47 +162,49 @@ impl Plan {
 }
 
 impl ChannelPlan {
-    fn new(channel: &Arc<Channel>, options: &Options, now: u64) -> Self {
-        let retention = (options.retention)(channel.name());
-        let next = channel.state().next;
-        let (time, at) = match channel.newest().as_ref() {
-            Some(segment) => (
-                segment.time,
-                At {
-                    segment: segment.first,
-                    next: segment.next,
-                    length: segment.length,
-                    since: segment.since,
-                },
-            ),
-            None => (
-                0,
-                At {
-                    segment: next,
-                    next,
-                    // No frame fits after this, so the first one begins a segment.
-                    length: u64::MAX,
-                    since: None,
-                },
-            ),
+    fn new(channel: &Arc<Channel>, growth: Growth, now: u64) -> Self {
+        let (known, next) = {
+            let state = channel.state();
+            (state.time, state.next)
         };
-        let time = now.max(time).max(channel.state().time);
-        let most_age = retention
-            .max_age
-            .map(|age| u64::try_from(age.as_millis() / 8).unwrap_or(u64::MAX));
+        let mut at = At {
+            segment: next,
+            next,
+            // No frame fits after this, so the first one begins a segment.
+            length: u64::MAX,
+            entries: 0,
+            open: None,
+            since: None,
+        };
+        let mut time = now.max(known);
+        if let Some(segment) = channel.newest().as_ref() {
+            let open = segment.open.as_ref();
+            at = At {
+                segment: segment.first,
+                next: segment.next,
+                length: segment.length,
+                entries: segment.entries + u64::from(open.is_some()),
+                open: open.map(|entry| (entry.time, entry.length)),
+                since: segment.since,
+            };
+            time = time.max(segment.time);
+        }
+        if time > now.saturating_add(BACK) {
+            // Within a segment times never go back, so another one is begun.
+            (at.length, at.since, time) = (u64::MAX, None, now);
+        }
         Self {
             channel: Arc::clone(channel),
             time,
             segments: Vec::new(),
-            segment: options.segment_of(&retention),
-            most_age,
+            growth,
             at,
         }
     }
 
     fn add(&mut self, queued: &Queued) {
         let submission = &queued.submission;
-        let most = usize::try_from(self.segment)
+        let most = usize::try_from(self.growth.bytes)
             .unwrap_or(usize::MAX)
             .min(entry::MOST);
         let mut total = None;
@@ -209,7 +223,9 @@ impl ChannelPlan {
             });
             total = Some((Arc::clone(id), before + submission.messages));
         }
-        for some in Frames::cut(submission.frames.clone(), submission.messages, most) {
+        let frames = submission.frames.clone();
+        let most_messages = self.growth.messages;
+        for some in Frames::cut_to(frames, submission.messages, most, most_messages) {
             self.place(some);
         }
         // Counts are those of the whole batch, so any record will do.
@@ -224,19 +240,15 @@ impl ChannelPlan {
 
     fn place(&mut self, some: Frames) {
         let length = some.bytes.len() as u64;
-        let is_full = self.at.length > 0 && self.at.length.saturating_add(length) > self.segment;
-        let is_old = self
-            .at
-            .since
-            .zip(self.most_age)
-            .is_some_and(|(since, most)| self.time.saturating_sub(since) > most);
-        let is_new = is_full || is_old;
+        let is_new = !self.at.has_room(&some, self.time, &self.growth);
         if is_new {
             self.at = At {
                 segment: self.at.next,
+                next: self.at.next,
                 length: 0,
+                entries: 0,
+                open: None,
                 since: Some(self.time),
-                ..self.at
             };
         }
         if is_new || self.segments.is_empty() {
@@ -255,9 +267,7 @@ impl ChannelPlan {
                 begun: None,
             });
         }
-        self.at.next += some.messages;
-        self.at.length += length;
-        self.at.since.get_or_insert(self.time);
+        self.at.take(&some, self.time);
         if let Some(SegmentPlan { record, frames, .. }) = self.segments.last_mut() {
             record.crc = crc::append(record.crc, &some.bytes);
             record.messages += some.messages;
@@ -276,12 +286,48 @@ impl ChannelPlan {
                 let files = Files::open(storage, name, first, true)?;
                 let mut begun = Segment::begin(Arc::new(files), first);
                 begun.empty()?;
-                begun.reserve(bytes, entries)?;
+                begun.reserve(bytes, entries, self.growth.bytes)?;
                 planned.begun = Some(begun);
             } else if let Some(segment) = self.channel.newest().as_mut() {
-                segment.reserve(bytes, entries)?;
+                segment.reserve(bytes, entries, self.growth.bytes)?;
             }
         }
         Ok(())
+    }
+}
+
+impl At {
+    /// Whether the segment may grow by these frames. One that is empty may.
+    fn has_room(&self, some: &Frames, time: u64, growth: &Growth) -> bool {
+        if self.length == 0 {
+            return true;
+        }
+        let length = self.length.saturating_add(some.bytes.len() as u64);
+        let records = self.entries + u64::from(!self.extends(some, time)) + 1;
+        let messages = self.next - self.segment + some.messages;
+        let age = self.since.map_or(0, |since| time.saturating_sub(since));
+        length.saturating_add(records * RECORD as u64) <= growth.bytes
+            && messages <= growth.messages
+            && age <= growth.age
+    }
+
+    /// Whether the frames go into the newest entry.
+    fn extends(&self, some: &Frames, time: u64) -> bool {
+        let length = some.bytes.len() as u64;
+        self.open
+            .is_some_and(|open| open.0 == time && open.1 + length <= entry::MOST as u64)
+    }
+
+    fn take(&mut self, some: &Frames, time: u64) {
+        let length = some.bytes.len() as u64;
+        if self.extends(some, time) {
+            self.open = self.open.map(|(time, open)| (time, open + length));
+        } else {
+            self.open = Some((time, length));
+            self.entries += 1;
+        }
+        self.next += some.messages;
+        self.length += length;
+        self.since.get_or_insert(time);
     }
 }

@@ -1,170 +1,312 @@
 //! Retention: which segments are deleted, and when.
+//!
+//! ```text
+//!   limits of one channel --\
+//!                            +--> trims --> snapshots, synced --> files removed
+//!   the limit of all --------/      \--> newest segments that the committer has to end first
+//! ```
 
+use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::channel::{Channel, ReadableSegment};
+use crate::channel::{BESIDE, Channel};
 use crate::common::Common;
 use crate::directory::{remove, sync_dir};
 use crate::index::{self, Index};
 use crate::names;
-use crate::options::Retention;
+use crate::options::{Retention, milliseconds_of};
+use crate::plan::BACK;
 use crate::whole::{WAITING, uninterrupted};
 
+/// What one look at the channels has found, by their names.
+#[derive(Debug, Default)]
+struct Findings {
+    /// Channels that need nothing before a seq.
+    trims: BTreeMap<Arc<str>, (Arc<Channel>, u64)>,
+    /// Newest segments that are to be deleted and can still be written to.
+    ends: BTreeMap<Arc<str>, u64>,
+    /// Channels of which something is held that would be deleted.
+    held: BTreeMap<Arc<str>, Arc<Channel>>,
+}
+
+/// One segment of a channel.
+#[derive(Debug)]
+struct Found {
+    segment: u64,
+    /// The seq after its last message.
+    next: u64,
+    /// Nothing comes after it.
+    is_newest: bool,
+    disk: u64,
+}
+
+/// The oldest segment of a channel, which it may have to give when all take too much. The oldest one is the
+/// greatest.
+#[derive(Debug)]
+struct Candidate {
+    /// When its newest message was committed.
+    time: u64,
+    channel: Arc<Channel>,
+    found: Found,
+}
+
 impl Common {
-    /// Deletes what these channels need not keep.
-    pub(crate) fn retain(
-        &self,
-        channels: impl IntoIterator<Item = Arc<Channel>>,
-        now: u64,
-    ) -> io::Result<()> {
-        for channel in channels {
+    /// Deletes what need not be kept: of some channels what is beyond their own limits, and of all what is
+    /// beyond the limit of all.
+    pub(crate) fn retain(&self, channels: Vec<Arc<Channel>>, now: u64) -> io::Result<()> {
+        let mut findings = Findings::default();
+        for channel in &channels {
             let retention = (self.options.retention)(channel.name());
-            let kept = channel.kept(&retention, now)?;
-            let to = kept.min(channel.holding());
-            channel.note_held(to < kept);
-            self.trim(&channel, to)?;
+            findings.look(channel, &retention, now)?;
         }
-        Ok(())
+        self.look_at_all(&mut findings, now)?;
+        for channel in channels {
+            channel.note_held(findings.held.contains_key(&channel.name));
+        }
+        for channel in findings.held.values() {
+            channel.note_held(true);
+        }
+        self.call_for_ends(findings.ends);
+        self.trim(findings.trims.into_values())
     }
 
-    /// Deletes the oldest segments of all, if all together are too much.
-    pub(crate) fn retain_in_all(&self) -> io::Result<()> {
+    /// If all together take too much, the oldest segment of all goes first: the one whose newest message is the
+    /// oldest, also if it can still be written to.
+    fn look_at_all(&self, findings: &mut Findings, now: u64) -> io::Result<()> {
         let channels = self.all();
-        let mut bytes: u64 = channels.iter().map(|channel| channel.bytes()).sum();
-        let mut is_held = false;
-        while bytes > self.options.max_disk {
-            let mut oldest: Option<(u64, &Arc<Channel>, u64)> = None;
+        let segments: u64 = channels.iter().map(|channel| channel.disk()).sum();
+        // Where there are so many channels that this is most of the limit, messages have a half of it.
+        let beside = (channels.len() as u64 * BESIDE).min(self.options.max_disk / 2);
+        let disk = segments + beside;
+        self.disk.store(disk, Relaxed);
+        let given = findings.trims.values();
+        let given = given.map(|(channel, to)| channel.disk_before(*to));
+        let mut disk = disk.saturating_sub(given.sum());
+        let mut oldest = BinaryHeap::new();
+        if disk > self.options.max_disk {
             for channel in &channels {
-                let Some((segment, next)) = channel.oldest() else {
-                    continue;
-                };
-                if next > channel.holding() {
-                    is_held = true;
-                    channel.note_held(true);
-                    continue;
-                }
-                let time = channel.time_of(segment)?;
-                if oldest.is_none_or(|(before, _, _)| time < before) {
-                    oldest = Some((time, channel, next));
-                }
+                let trimmed = findings.trims.get(&channel.name);
+                let from = trimmed.map_or_else(|| channel.first(), |(_, to)| *to);
+                oldest.extend(Candidate::new(channel, from, now)?);
             }
-            let Some((_, channel, to)) = oldest else {
-                break;
-            };
-            let before = channel.bytes();
-            self.trim(channel, to)?;
-            bytes -= before.saturating_sub(channel.bytes());
         }
-        let is_over = bytes > self.options.max_disk && !is_held;
-        self.is_over.store(is_over, Relaxed);
+        while disk > self.options.max_disk
+            && let Some(Candidate { channel, found, .. }) = oldest.pop()
+        {
+            if findings.give(&channel, &found) {
+                disk = disk.saturating_sub(found.disk);
+                oldest.extend(Candidate::new(&channel, found.next, now)?);
+            }
+        }
+        let is_stuck = disk > self.options.max_disk;
+        self.is_stuck.store(is_stuck, Relaxed);
         Ok(())
     }
 
-    /// Deletes all segments before the one that begins with a seq. Before that, a snapshot makes durable
-    /// that they are trimmed.
-    fn trim(&self, channel: &Channel, to: u64) -> io::Result<()> {
+    /// Deletes all segments of channels before some seqs. Before that, snapshots make durable that they are
+    /// trimmed. If there is no space for one of them, those before it are deleted all the same.
+    fn trim(&self, trims: impl Iterator<Item = (Arc<Channel>, u64)>) -> io::Result<()> {
         let storage = &*self.storage;
-        if to <= channel.first() {
-            return Ok(());
+        let mut saved = Vec::new();
+        let mut result = Ok(());
+        for (channel, to) in trims {
+            #[cfg(feature = "planted")]
+            if crate::planted::is(crate::planted::Mistake::DropProducerCounts) {
+                channel.state().producers.clear();
+            }
+            let mut snapshot = channel.snapshot();
+            snapshot.first = to;
+            result = snapshot.save_on_a_full_disk(storage);
+            if result.is_err() {
+                break;
+            }
+            saved.push((channel, to));
         }
-        #[cfg(feature = "planted")]
-        if crate::planted::is(crate::planted::Mistake::DropProducerCounts) {
-            channel.state().producers.clear();
+        if !saved.is_empty() {
+            sync_dir(storage, names::CHANNELS)?;
         }
-        let mut snapshot = channel.snapshot();
-        snapshot.first = to;
-        snapshot.save_on_a_full_disk(storage)?;
-        sync_dir(storage, names::CHANNELS)?;
-        let mut state = channel.state();
-        state.first = to;
-        let kept = state.segments.split_off(&to);
-        let gone = std::mem::replace(&mut state.segments, kept);
-        drop(state);
-        for &segment in gone.keys() {
-            let name = channel.name();
-            remove(storage, &names::frames(name, segment))?;
-            remove(storage, &names::index(name, segment))?;
+        for (channel, to) in saved {
+            let gone = channel.give_up(to);
+            for &segment in &gone {
+                let name = channel.name();
+                remove(storage, &names::frames(name, segment))?;
+                remove(storage, &names::index(name, segment))?;
+            }
+            self.counters.removed.fetch_add(gone.len() as u64, Relaxed);
         }
-        self.counters.removed.fetch_add(gone.len() as u64, Relaxed);
+        result
+    }
+}
+
+impl Findings {
+    /// Finds what is beyond the limits of one channel.
+    fn look(&mut self, channel: &Arc<Channel>, retention: &Retention, now: u64) -> io::Result<()> {
+        let mut disk = channel.disk();
+        let mut from = channel.first();
+        while let Some(found) = channel.find(from) {
+            let next = channel.next();
+            let is_too_much = disk > retention.max_bytes && !found.is_newest;
+            let is_too_many = retention
+                .max_messages
+                .is_some_and(|most| next.saturating_sub(found.next) >= most);
+            let is_too_old = match retention.max_age {
+                Some(age) => {
+                    let time = channel.time_of(found.segment, now)?;
+                    now.saturating_sub(time) > milliseconds_of(age)
+                }
+                None => false,
+            };
+            if !(is_too_much || is_too_many || is_too_old) || !self.give(channel, &found) {
+                break;
+            }
+            disk = disk.saturating_sub(found.disk);
+            from = found.next;
+        }
+        // The clock was wrong when it was written: what comes now gets another segment, and the right time.
+        if let Some(ahead) = channel.is_ahead_of(now) {
+            self.ends.insert(Arc::clone(&channel.name), ahead);
+        }
         Ok(())
+    }
+
+    /// Gives up a segment, or has it ended first. False: it is held.
+    fn give(&mut self, channel: &Arc<Channel>, found: &Found) -> bool {
+        let name = Arc::clone(&channel.name);
+        if found.next > channel.holding() {
+            self.held.insert(name, Arc::clone(channel));
+            return false;
+        }
+        let newest = channel.newest();
+        if newest
+            .as_ref()
+            .is_some_and(|newest| newest.first == found.segment)
+        {
+            // When it has ended, it goes together with those before it: one snapshot is for all.
+            self.trims.remove(&name);
+            self.ends.insert(name, found.segment);
+        } else {
+            self.trims.insert(name, (Arc::clone(channel), found.next));
+        }
+        true
     }
 }
 
 impl Channel {
-    /// The seq of the first segment that has to be kept.
-    fn kept(&self, retention: &Retention, now: u64) -> io::Result<u64> {
+    /// The segment that has a seq, or the first one after it.
+    fn find(&self, from: u64) -> Option<Found> {
         let state = self.state();
-        let next = state.next;
-        let mut bytes = state.bytes();
-        let segments: Vec<(u64, ReadableSegment)> = state
-            .segments
-            .iter()
-            .map(|(first, readable)| (*first, readable.clone()))
-            .collect();
-        let mut to = state.first;
-        drop(state);
-        let max_age = retention
-            .max_age
-            .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-        for pair in segments.windows(2) {
-            let [(segment, readable), (after, _)] = pair else {
-                continue;
-            };
-            let is_too_much = bytes > retention.max_bytes;
-            let is_too_many = retention
-                .max_messages
-                .is_some_and(|most| next.saturating_sub(*after) >= most);
-            let is_too_old = match max_age {
-                Some(age) => now.saturating_sub(self.time_of(*segment)?) > age,
-                None => false,
-            };
-            if !(is_too_much || is_too_many || is_too_old) {
-                break;
-            }
-            bytes -= readable.length;
-            to = *after;
-        }
-        Ok(to)
+        let before = state.segment_of(from).map(|(segment, _, _)| segment);
+        let segment = match before {
+            Some(segment) if state.after(segment).is_none_or(|after| after > from) => segment,
+            _ => *state.segments.range(from..).next()?.0,
+        };
+        let after = state.after(segment);
+        let next = after.unwrap_or(state.next);
+        let disk = state.segments.get(&segment)?.disk();
+        (next > from).then_some(Found {
+            segment,
+            next,
+            is_newest: after.is_none(),
+            disk,
+        })
     }
 
-    /// The seq of the first segment that [`Channel::hold`] keeps.
+    /// What the segments before a seq take on disk.
+    fn disk_before(&self, to: u64) -> u64 {
+        let state = self.state();
+        let segments = state.segments.range(..to);
+        segments.map(|(_, readable)| readable.disk()).sum()
+    }
+
+    /// Makes a seq the first one, and returns the segments before it.
+    fn give_up(&self, to: u64) -> Vec<u64> {
+        let mut state = self.state();
+        state.first = state.first.max(to);
+        let kept = state.segments.split_off(&to);
+        std::mem::replace(&mut state.segments, kept)
+            .into_keys()
+            .collect()
+    }
+
+    /// The first seq that [`Channel::hold`] keeps, with its whole segment.
     fn holding(&self) -> u64 {
         let hold = self.held();
-        if hold == u64::MAX {
+        let state = self.state();
+        if hold >= state.next {
             return u64::MAX;
         }
-        let state = self.state();
         state
             .segment_of(hold)
             .map_or(state.first, |(segment, _, _)| segment)
     }
 
-    /// The oldest segment, if there is one after it, and where that one begins.
-    fn oldest(&self) -> Option<(u64, u64)> {
-        let state = self.state();
-        let mut firsts = state.segments.keys();
-        Some((*firsts.next()?, *firsts.next()?))
+    /// The newest segment, if its newest message has a time that is yet to come.
+    fn is_ahead_of(&self, now: u64) -> Option<u64> {
+        let newest = self.newest();
+        let ahead = newest
+            .as_ref()
+            .filter(|newest| newest.time > now.saturating_add(BACK));
+        ahead.map(|newest| newest.first)
     }
 
-    /// When the newest message of a segment was committed.
-    fn time_of(&self, segment: u64) -> io::Result<u64> {
+    /// When the newest message of a segment was committed. If that is yet to come, the clock was wrong: it was
+    /// committed now at the latest, and this is kept in mind.
+    fn time_of(&self, segment: u64, now: u64) -> io::Result<u64> {
         let readable = self.state().segments.get(&segment).cloned();
         let Some(readable) = readable else {
             return Ok(0);
         };
-        if let Some(time) = readable.time {
-            return Ok(time);
-        }
-        let path = names::index(&self.name, segment);
-        let file = uninterrupted(|| self.storage.open(&path, false))?;
-        let count = index::count(uninterrupted(|| file.length())?);
-        let index = Index::new(file, segment, count, None, WAITING);
-        let time = index.last()?.map_or(0, |(_, entry)| entry.time);
+        let time = match readable.time {
+            Some(time) if time <= now => return Ok(time),
+            Some(time) => time,
+            None => {
+                let path = names::index(&self.name, segment);
+                let file = uninterrupted(|| self.storage.open(&path, false))?;
+                let count = index::count(uninterrupted(|| file.length())?);
+                let index = Index::new(file, segment, count, None, WAITING);
+                index.last()?.map_or(0, |(_, entry)| entry.time)
+            }
+        };
+        let time = time.min(now);
         if let Some(readable) = self.state().segments.get_mut(&segment) {
             readable.time = Some(time);
         }
         Ok(time)
     }
 }
+
+impl Candidate {
+    fn new(channel: &Arc<Channel>, from: u64, now: u64) -> io::Result<Option<Self>> {
+        let Some(found) = channel.find(from) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            time: channel.time_of(found.segment, now)?,
+            channel: Arc::clone(channel),
+            found,
+        }))
+    }
+}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |candidate: &Self| (candidate.time, Arc::clone(&candidate.channel.name));
+        key(other).cmp(&key(self))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Candidate {}

@@ -55,7 +55,7 @@ pub(crate) struct Segment {
     pub(crate) since: Option<u64>,
     pub(crate) time: u64,
     /// How far space is reserved, in frames and in index.
-    reserved: [u64; 2],
+    pub(crate) reserved: [u64; 2],
     /// What the last checkpoint has synced.
     pub(crate) synced: Extent,
 }
@@ -68,10 +68,12 @@ pub(crate) struct Extent {
     pub(crate) next: u64,
 }
 
-/// Space is reserved in steps that grow with the segment, up to this, in bytes.
+/// Space is reserved in steps that grow with the segment, up to this, in bytes: a channel with one short
+/// message takes a block for it and another one for its index.
 const RESERVED_AT_ONCE: u64 = 4 * 1024 * 1024;
-/// Space is reserved in multiples of this, in bytes.
-const STEP: u64 = 64 * 1024;
+
+/// Bytes of a block: files take space in whole ones.
+pub(crate) const BLOCK: u64 = 4096;
 
 impl Segment {
     /// An empty one, which is written from its beginning.
@@ -98,19 +100,20 @@ impl Segment {
         (self.entries + 1) * RECORD as u64
     }
 
-    /// Reserves space for `bytes` more of frames, and for `entries` more in the index.
-    pub(crate) fn reserve(&mut self, bytes: u64, entries: usize) -> io::Result<()> {
+    /// Reserves space for `bytes` more of frames, and for `entries` more in the index. Ahead of that it
+    /// reserves no more than `most` bytes for each of the files, which is how large the segment becomes.
+    pub(crate) fn reserve(&mut self, bytes: u64, entries: usize, most: u64) -> io::Result<()> {
         // The open entry needs a record as well, and so does the header.
         let records = (entries as u64 + 2) * RECORD as u64;
         let frames = (self.length, bytes, &self.files.frames);
         let index = (self.index_length(), records, &self.files.index);
         let [frames_reserved, index_reserved] = &mut self.reserved;
-        reserve(frames, frames_reserved)?;
+        reserve(frames, frames_reserved, most)?;
         #[cfg(feature = "planted")]
         if crate::planted::is(crate::planted::Mistake::SkipIndexReservation) {
             return Ok(());
         }
-        reserve(index, index_reserved)
+        reserve(index, index_reserved, most)
     }
 
     /// Leaves a hole up to a place: what is missing there is damaged.
@@ -216,9 +219,11 @@ impl Segment {
 
     /// Makes the files exactly as long as what is known to be in them, and gives back what was
     /// reserved after that.
-    pub(crate) fn cut(&self) -> io::Result<()> {
+    pub(crate) fn cut(&mut self) -> io::Result<()> {
         uninterrupted(|| self.files.frames.set_length(self.length))?;
-        uninterrupted(|| self.files.index.set_length(self.index_length()))
+        uninterrupted(|| self.files.index.set_length(self.index_length()))?;
+        self.reserved = [0; 2];
+        Ok(())
     }
 
     /// What is in the files now.
@@ -233,13 +238,17 @@ impl Segment {
 
 /// Makes sure that `more` bytes after `end` have space on disk. Reserves more than that, so that the next
 /// commits need not; if there is not so much space, exactly what is needed.
-fn reserve((end, more, file): (u64, u64, &Arc<dyn File>), reserved: &mut u64) -> io::Result<()> {
+fn reserve(
+    (end, more, file): (u64, u64, &Arc<dyn File>),
+    reserved: &mut u64,
+    most: u64,
+) -> io::Result<()> {
     let needed = end + more;
     if needed <= *reserved {
         return Ok(());
     }
-    let ahead = end.clamp(STEP, RESERVED_AT_ONCE);
-    let wanted = (needed + ahead).next_multiple_of(STEP);
+    let ahead = (needed + end.min(RESERVED_AT_ONCE)).min(most);
+    let wanted = ahead.max(needed).next_multiple_of(BLOCK);
     for until in [wanted, needed] {
         match uninterrupted(|| file.reserve(end, until - end)) {
             Ok(()) => {
@@ -251,4 +260,9 @@ fn reserve((end, more, file): (u64, u64, &Arc<dyn File>), reserved: &mut u64) ->
         }
     }
     Ok(())
+}
+
+/// What a file of so many bytes takes on disk, if space is reserved up to `reserved`.
+pub(crate) fn on_disk(length: u64, reserved: u64) -> u64 {
+    length.max(reserved).next_multiple_of(BLOCK)
 }

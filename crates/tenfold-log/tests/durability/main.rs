@@ -16,6 +16,7 @@ mod disk;
 mod faults;
 mod hand;
 mod kept;
+mod limits;
 mod look;
 mod model;
 mod planted;

@@ -46,8 +46,8 @@ pub(crate) fn small() -> Options {
     options.retention = Arc::new(|name| {
         let mut retention = Retention::default();
         if name == "b" {
-            // An eighth of it is a segment.
-            retention.max_bytes = 8 * 400;
+            // A segment takes two blocks at the least.
+            retention.max_bytes = 24 * 4096;
             retention.max_messages = Some(8);
         }
         retention

@@ -26,8 +26,10 @@ pub(super) struct DataOptions {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// What a channel keeps; what is beyond is deleted, the oldest first. For the channels that fit PATTERN
-    /// (a name, or the start of one and `*`): of each limit the first that fits counts; may be given
+    /// What a channel keeps; what is beyond is deleted, the oldest first, in segments of at most an eighth of
+    /// the limit: a channel has at most a quarter more than that. Bytes are what `du` counts, with indexes
+    /// and reserved space. Messages that are too old go without any traffic. For the channels that fit
+    /// PATTERN (a name, or the start of one and `*`): of each limit the first that fits counts; may be given
     /// several times (with semicolons between in the environment) [default: max-bytes=1GiB]
     #[arg(
         long,
@@ -37,7 +39,8 @@ pub(super) struct DataOptions {
     )]
     retain: Vec<Retain>,
 
-    /// What all channels keep together; the oldest is deleted first
+    /// What all channels take on disk together, as `du` counts it. Beyond that, the oldest is deleted first,
+    /// whatever channel it is in; nobody is refused. The journal comes on top of it
     #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = units::size)]
     max_disk: u64,
 
