@@ -68,6 +68,14 @@ class Hub:
             client.request("HEALTH")
             return ok(client.only())
 
+    def listens(self) -> bool:
+        """Whether a connection is accepted now."""
+        try:
+            self.connect().close()
+        except ConnectionError:
+            return False
+        return True
+
     def resident(self) -> int:
         """Bytes of memory that the hub's process holds."""
         status = Path(f"/proc/{self.process.process.pid}/status").read_text()

@@ -23,6 +23,47 @@ def test_a_request_that_does_not_come_is_told_so(hub, part):
     refused(client.only(), "TIMEOUT")
 
 
+@pytest.mark.parametrize("cut", ["request", "header", "message", "large message"])
+def test_what_came_while_the_hub_was_stopped_came_in_time(hub, cut):
+    times = [f"--{name}-timeout=500ms" for name in ("request", "header", "stall")]
+    hub = hub(*times)
+    message = b"x" * (2 * MIB if cut == "large message" else 100)
+    stream = REQUEST + frame(message)
+    at = {"request": 15, "header": len(REQUEST) + 5, "message": len(REQUEST) + 50, "large message": len(REQUEST) + 70 * KIB}[cut]
+    clients = [hub.connect() for _ in range(5)]
+    for client in clients:
+        client.send(stream[:at])
+    for client in clients:
+        client.wait_taken()
+    hub.process.signal(signal.SIGSTOP)
+    sending = [threading.Thread(target=client.send, args=[stream[at:]]) for client in clients]
+    for thread in sending:
+        thread.start()
+    # The deadlines pass.
+    time.sleep(1)
+    hub.process.signal(signal.SIGCONT)
+    for thread, client in zip(sending, clients):
+        thread.join(BOUND)
+        client.half_close()
+        answer, last = client.rest()
+        ok(answer)
+        assert ack(last) == 1
+
+
+def test_who_takes_the_end_slowly_is_not_cut_because_the_hub_was_stopped(hub):
+    hub = hub("--drain", "2s")
+    messages = [b"x" * MIB] * 4
+    hub.publish("ticks", messages)
+    client, _ = hub.subscribe("ticks", " from=first", receive_buffer=64 * KIB)
+    hub.process.signal(signal.SIGTERM)
+    # It listens no more once it is ending.
+    wait_until(lambda: not hub.listens(), what="the hub's drain")
+    hub.process.signal(signal.SIGSTOP)
+    time.sleep(3)
+    hub.process.signal(signal.SIGCONT)
+    assert client.rest() == messages
+
+
 def dribble(client) -> bytes:
     """Sends one byte after the other until the hub answers. The one frame that it answers with, then its end."""
     client.sock.settimeout(0.01)

@@ -11,6 +11,7 @@ use tenfold::{Encoder, Framing, closing};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
+use crate::deadline::within;
 use crate::presence::Presence;
 use crate::reports;
 use crate::shared::Shared;
@@ -103,8 +104,8 @@ impl Connection {
     /// Sends all of something, unless the peer takes nothing for a while.
     async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let some = timeout(TAKES_NOTHING, self.socket.write_some(bytes)).await;
-            bytes = &bytes[some??..];
+            let some = within(TAKES_NOTHING, self.socket.write_some(bytes)).await;
+            bytes = &bytes[some.ok_or(io::ErrorKind::TimedOut)??..];
         }
         Ok(())
     }
@@ -113,7 +114,7 @@ impl Connection {
     /// nothing is not waited for.
     pub(crate) async fn say(&self, bytes: &[u8], half_closed: bool) {
         let time = self.shared.options.request_timeout.max(closing::WAIT);
-        if let Ok(Ok(())) = timeout(time, self.socket.write_all(bytes)).await {
+        if let Some(Ok(())) = within(time, self.socket.write_all(bytes)).await {
             self.socket.finish(half_closed).await;
         } else {
             // A reset, so that the peer does not take a part of the answer for all of it.

@@ -8,12 +8,13 @@ use tenfold::protocol::Epoch;
 use tenfold_log::Log;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
 use crate::connection::Connection;
+use crate::deadline::while_running;
 use crate::hub_options::HubOptions;
 use crate::port::{Port, PortKind};
 use crate::shared::Shared;
@@ -122,16 +123,16 @@ impl Hub {
     /// cut; [`connections`](HubStats::connections) says how many.
     pub async fn drain(mut self) -> HubStats {
         let shared = &self.shared;
-        let start = Instant::now();
-        let end = start + shared.options.drain;
+        let time = shared.options.drain;
         self.accepting.shutdown().await;
         shared.draining.raise();
         // What can still be appended is appended before the channels end; but a publisher may not hold
         // them open until there is no time left to deliver.
-        let half = start + shared.options.drain / 2;
-        let _ = timeout_at(half, shared.appending.until(|count| count == 0)).await;
+        let start = Instant::now();
+        while_running(time / 2, shared.appending.until(|count| count == 0)).await;
+        let left = time.saturating_sub(start.elapsed()).max(time / 2);
         shared.registry.close();
-        let _ = timeout_at(end, shared.connections.until(|count| count == 0)).await;
+        while_running(left, shared.connections.until(|count| count == 0)).await;
         self.stats()
     }
 }

@@ -93,6 +93,7 @@ mod request;
 
 // What all of them use.
 mod change;
+mod deadline;
 mod draining;
 mod memory;
 mod presence;

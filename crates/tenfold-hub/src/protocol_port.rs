@@ -1,15 +1,17 @@
 //! A connection that says what it wants.
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use tenfold::protocol::{Acks, ChannelName, Code, Epoch, Position, ProducerId, Refusal, Request};
 use tokio::io::Interest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::channel::Role;
 use crate::connection::{Connection, framed};
+use crate::deadline::second_look;
 use crate::inlet::Inlet;
 use crate::intake::Intake;
 use crate::outlet::Outlet;
@@ -38,23 +40,27 @@ impl Connection {
     }
 
     async fn first_frame(&self) -> io::Result<Received> {
+        let limit = self.shared.options.request_timeout;
+        let deadline = Instant::now() + limit;
         let late = async {
-            let limit = self.shared.options.request_timeout;
             let place_is_wanted = async {
                 sleep(LEAST_TIME).await;
                 self.shared.pending.wanted().await;
             };
             let _ = timeout(limit, place_is_wanted).await;
         };
+        let mut reading = pin!(self.read_first_frame());
         tokio::select! {
             biased;
-            received = self.read_first_frame() => received,
-            () = late => {
-                let words = "the request did not come in time";
-                Ok(Received::Refused(Refusal::new(Code::Timeout, words)))
-            }
-            () = self.shared.draining.raised() => Ok(Received::Refused(shutdown())),
+            received = &mut reading => return received,
+            () = late => {}
+            () = self.shared.draining.raised() => return Ok(Received::Refused(shutdown())),
         }
+        let seen = timeout(second_look(deadline), reading).await;
+        seen.unwrap_or_else(|_| {
+            let words = "the request did not come in time";
+            Ok(Received::Refused(Refusal::new(Code::Timeout, words)))
+        })
     }
 
     async fn read_first_frame(&self) -> io::Result<Received> {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::appender::Appender;
 use crate::channel::Channel;
 use crate::claim::ClaimProgress;
+use crate::deadline::second_look;
 use crate::memory::Allowance;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::refusals::{busy, fenced, not_stored, shutdown};
@@ -35,6 +36,8 @@ pub(crate) struct Publisher {
     half_closed: bool,
     /// When a peer that does not take the last words is left.
     deadline: Option<Instant>,
+    /// A deadline that has passed, and when the second look is over.
+    second_look: Option<(Instant, Instant)>,
     /// How far what was appended was when this task looked last.
     seen: Option<ClaimProgress>,
     /// Since when it waits for a share or a place.
@@ -92,6 +95,7 @@ impl Publisher {
             place: None,
             half_closed: false,
             deadline: None,
+            second_look: None,
             seen: None,
             waits_since: None,
             broken: None,
@@ -288,6 +292,10 @@ impl Publisher {
             self.waits_since = Some(Instant::now());
         }
         let deadline = self.next_deadline();
+        let look_until = match self.second_look {
+            Some((of, until)) if Some(of) == deadline => Some(until),
+            _ => deadline,
+        };
         tokio::select! {
             biased;
             () = moved(&self.appender, self.seen, !receiving) => {}
@@ -308,11 +316,13 @@ impl Publisher {
                     self.socket.noted_error().map_or(Ok(()), Err)?;
                 }
             }
-            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                if !receiving {
+            () = sleep_until(look_until.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                if let Some(deadline) = deadline && look_until == Some(deadline) {
+                    let until = Instant::now() + second_look(deadline);
+                    self.second_look = Some((deadline, until));
+                } else if !receiving {
                     return Err(io::ErrorKind::TimedOut.into());
-                }
-                if waits {
+                } else if waits {
                     // Two publishers may each hold what the other waits for.
                     self.session.end(busy());
                 } else {

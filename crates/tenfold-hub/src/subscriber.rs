@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::block::Block;
 use crate::cursor::Cursor;
+use crate::deadline::second_look;
 use crate::delivery::{Attempt, Delivery};
 use crate::giving_way::{GivingWay, Leaver};
 use crate::history::History;
@@ -44,6 +45,8 @@ pub(crate) struct Subscriber {
     leaver: Option<Arc<Leaver>>,
     /// Set once an end is in sight.
     deadline: Option<Instant>,
+    /// It has come, and what follows is the second look.
+    looks_again: bool,
     drain: Drain,
     end: End,
 }
@@ -122,6 +125,7 @@ impl Subscriber {
             giving_way: None,
             leaver: None,
             deadline: None,
+            looks_again: false,
             drain,
             end: End::Complete,
         }
@@ -183,6 +187,7 @@ impl Subscriber {
                     if let (Some(deadline), Drain::Silence(time)) = (&mut self.deadline, self.drain)
                     {
                         *deadline = Instant::now() + time;
+                        self.looks_again = false;
                     }
                     // A client that takes everything at once must not keep the thread.
                     tokio::task::consume_budget().await;
@@ -252,6 +257,10 @@ impl Subscriber {
             biased;
             ready = self.socket.ready(interest) => self.listen(ready?)?,
             () = sleep_until(deadline) => {
+                if !std::mem::replace(&mut self.looks_again, true) {
+                    self.deadline = Some(Instant::now() + second_look(deadline));
+                    return Ok(None);
+                }
                 let passed = self.outgoing.lock().is_passed();
                 return Ok(Some(if passed { End::Slow } else { End::Stalled }));
             }
