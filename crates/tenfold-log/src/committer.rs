@@ -143,6 +143,9 @@ impl Committer {
         for queued in &self.taken {
             plan.add(&self.common.options, queued);
         }
+        if let Some(by) = plan.behind {
+            self.common.clock_is_behind(by);
+        }
         plan
     }
 

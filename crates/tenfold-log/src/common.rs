@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::channel::Channel;
 use crate::checkpoint::Checkpoint;
 use crate::health::Health;
 use crate::journal::JournalFiles;
 use crate::names;
-use crate::options::Options;
+use crate::options::{Notice, Options};
 use crate::storage::Storage;
 use crate::submission::Submission;
 use crate::whole::{uninterrupted, write_all_at};
@@ -34,6 +35,8 @@ pub(crate) struct Common {
     pub(crate) disk: AtomicU64,
     /// All channels take more than they may, and retention has found nothing that it may delete.
     pub(crate) is_stuck: AtomicBool,
+    /// It was said that the clock is behind; said again when it was not for a while.
+    is_behind: AtomicBool,
     pub(crate) counters: Counters,
     _lock: Box<dyn std::fmt::Debug + Send + Sync>,
 }
@@ -113,6 +116,7 @@ impl Common {
             health: AtomicU8::new(0),
             disk: AtomicU64::new(0),
             is_stuck: AtomicBool::new(false),
+            is_behind: AtomicBool::new(false),
             counters: Counters::default(),
             _lock: lock,
         }
@@ -194,6 +198,18 @@ impl Common {
         self.duties().ends.extend(ends);
         self.freed.notify_all();
         self.call();
+    }
+
+    /// Says once by how many milliseconds the clock is behind the newest message of a channel.
+    pub(crate) fn clock_is_behind(&self, by: u64) {
+        if !self.is_behind.swap(true, Relaxed) {
+            (self.options.notice)(&Notice::ClockIsBehind(Duration::from_millis(by)));
+        }
+    }
+
+    /// The clock is not behind any channel.
+    pub(crate) fn clock_is_right(&self) {
+        self.is_behind.store(false, Relaxed);
     }
 
     /// Notes that channels take so many bytes more on disk.

@@ -89,7 +89,7 @@ pub use health::{Health, Numbers};
 pub use log::Log;
 pub use look::{ChannelStats, Stats, stats};
 pub use open::{Opened, Threads, open};
-pub use options::{Options, Retention, RetentionOf};
+pub use options::{Notice, Options, Retention, RetentionOf};
 pub use reader::Reader;
 pub use repair::repair;
 pub use report::{Finding, Report};

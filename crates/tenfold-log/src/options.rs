@@ -48,8 +48,31 @@ pub struct Options {
     pub max_batch: usize,
     /// Tells the time of a commit.
     pub clock: fn() -> SystemTime,
+    /// Is told what a person should know. It is called on the log's threads, so it must not wait.
+    pub notice: Arc<dyn Fn(&Notice) + Send + Sync>,
     /// Makes random numbers, for new epochs and generations: no two starts may have the same.
     pub random: fn() -> u64,
+}
+
+/// What a person should know of a log that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// Messages have times that are yet to come: the clock was so far ahead when they were committed, or it
+    /// is behind now.
+    ClockIsBehind(Duration),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::ClockIsBehind(by) = self;
+        let seconds = by.as_secs();
+        write!(
+            f,
+            "the clock is {seconds} s behind the newest message: it was wrong then, or is wrong now. \
+             What is committed from now on has the time that the clock says, and max-age counts from now for what is older"
+        )
+    }
 }
 
 /// What a channel keeps, by its name.
@@ -90,6 +113,7 @@ impl Options {
             max_unsynced: 1024,
             max_batch: 4 << 20,
             clock: SystemTime::now,
+            notice: Arc::new(|_| {}),
             random,
         }
     }

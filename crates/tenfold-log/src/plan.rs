@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     now: u64,
     /// How many channels share the disk.
     sharers: usize,
+    /// By how much the clock is behind the newest message of a channel, in milliseconds, if that is too much.
+    pub(crate) behind: Option<u64>,
     channels: Vec<ChannelPlan>,
     by_name: HashMap<Arc<str>, usize>,
 }
@@ -70,6 +72,7 @@ impl Plan {
         Self {
             now,
             sharers,
+            behind: None,
             channels: Vec::new(),
             by_name: HashMap::new(),
         }
@@ -86,7 +89,8 @@ impl Plan {
         if index == self.channels.len() {
             let retention = (options.retention)(name);
             let growth = options.growth(&retention, self.sharers);
-            let channel_plan = ChannelPlan::new(&queued.channel, growth, self.now);
+            let (channel_plan, behind) = ChannelPlan::new(&queued.channel, growth, self.now);
+            self.behind = self.behind.max(behind);
             self.channels.push(channel_plan);
             self.by_name.insert(Arc::clone(name), index);
         }
@@ -162,7 +166,8 @@ impl Plan {
 }
 
 impl ChannelPlan {
-    fn new(channel: &Arc<Channel>, growth: Growth, now: u64) -> Self {
+    /// And by how much the clock is behind, if that is too much.
+    fn new(channel: &Arc<Channel>, growth: Growth, now: u64) -> (Self, Option<u64>) {
         let (known, next) = {
             let state = channel.state();
             (state.time, state.next)
@@ -189,17 +194,19 @@ impl ChannelPlan {
             };
             time = time.max(segment.time);
         }
-        if time > now.saturating_add(BACK) {
+        let behind = time.checked_sub(now).filter(|behind| *behind > BACK);
+        if behind.is_some() {
             // Within a segment times never go back, so another one is begun.
             (at.length, at.since, time) = (u64::MAX, None, now);
         }
-        Self {
+        let channel_plan = Self {
             channel: Arc::clone(channel),
             time,
             segments: Vec::new(),
             growth,
             at,
-        }
+        };
+        (channel_plan, behind)
     }
 
     fn add(&mut self, queued: &Queued) {

@@ -95,7 +95,18 @@ impl Channel {
                 .collect();
             (segments, state.next)
         };
-        for (segment, readable) in segments {
+        // Times go back between two segments where a clock was wrong. So what is before the last segment that
+        // begins before the time was committed before it, whatever its entries say.
+        let mut start = 0;
+        for (number, (segment, readable)) in segments.iter().enumerate().rev() {
+            let index = self.reader(*segment).index(*segment, readable, WAITING)?;
+            let first = index.partition(|_| true)?.0;
+            if first.is_some_and(|(_, entry)| entry.time < wanted_ms) {
+                start = number;
+                break;
+            }
+        }
+        for (segment, readable) in segments.into_iter().skip(start) {
             let mut reader = self.reader(segment);
             let index = reader.index(segment, &readable, WAITING)?;
             let (after, before) = index.partition(|entry| entry.time >= wanted_ms)?;

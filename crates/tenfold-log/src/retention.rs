@@ -29,6 +29,8 @@ struct Findings {
     ends: BTreeMap<Arc<str>, u64>,
     /// Channels of which something is held that would be deleted.
     held: BTreeMap<Arc<str>, Arc<Channel>>,
+    /// By how much the clock is behind a channel, in milliseconds.
+    behind: Option<u64>,
 }
 
 /// One segment of a channel.
@@ -67,6 +69,10 @@ impl Common {
         }
         for channel in findings.held.values() {
             channel.note_held(true);
+        }
+        match findings.behind {
+            Some(by) => self.clock_is_behind(by),
+            None => self.clock_is_right(),
         }
         self.call_for_ends(findings.ends);
         self.trim(findings.trims.into_values())
@@ -165,8 +171,9 @@ impl Findings {
             from = found.next;
         }
         // The clock was wrong when it was written: what comes now gets another segment, and the right time.
-        if let Some(ahead) = channel.is_ahead_of(now) {
-            self.ends.insert(Arc::clone(&channel.name), ahead);
+        if let Some((segment, behind)) = channel.is_ahead_of(now) {
+            self.ends.insert(Arc::clone(&channel.name), segment);
+            self.behind = self.behind.max(Some(behind));
         }
         Ok(())
     }
@@ -242,13 +249,13 @@ impl Channel {
             .map_or(state.first, |(segment, _, _)| segment)
     }
 
-    /// The newest segment, if its newest message has a time that is yet to come.
-    fn is_ahead_of(&self, now: u64) -> Option<u64> {
+    /// The newest segment, if its newest message has a time that is yet to come, and when it comes.
+    fn is_ahead_of(&self, now: u64) -> Option<(u64, u64)> {
         let newest = self.newest();
         let ahead = newest
             .as_ref()
             .filter(|newest| newest.time > now.saturating_add(BACK));
-        ahead.map(|newest| newest.first)
+        ahead.map(|newest| (newest.first, newest.time - now))
     }
 
     /// When the newest message of a segment was committed. If that is yet to come, the clock was wrong: it was

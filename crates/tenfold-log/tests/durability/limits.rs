@@ -1,13 +1,13 @@
 //! What is kept stays within its limits: after each step, by what the disk has and not by what the log says.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tenfold_log::storage::Memory;
-use tenfold_log::{Opened, Options, Retention};
+use tenfold_log::{Notice, Opened, Options, Retention};
 
-use crate::support::{Fate, advance, clock, random, read, reopen, reset, send, settle};
+use crate::support::{Fate, advance, clock, go_back, random, read, reopen, reset, send, settle};
 
 const BLOCK: u64 = 4096;
 const KIB: u64 = 1024;
@@ -51,12 +51,12 @@ fn commit(opened: &mut Opened, channel: &str, messages: &[Vec<u8>]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     /// Short messages and long ones, many in a commit or each in a millisecond of its own.
     #[test]
     fn one_channel_takes_at_most_a_quarter_more_than_its_limit(
-        steps in prop::collection::vec((0_usize..3000, 1_usize..40, 0_u64..3), 150..300),
+        steps in prop::collection::vec((0_usize..3000, 1_usize..40, 0_u64..3), 80..160),
         kib in 128_u64..1024,
     ) {
         reset();
@@ -79,7 +79,7 @@ proptest! {
 
     #[test]
     fn all_channels_take_at_most_a_quarter_more_than_their_limit_and_nothing_is_refused(
-        steps in prop::collection::vec((0_usize..40, 0_usize..5000, 1_usize..20, 0_u64..3), 150..300),
+        steps in prop::collection::vec((0_usize..40, 0_usize..5000, 1_usize..20, 0_u64..3), 80..160),
         kib in 512_u64..2048,
     ) {
         reset();
@@ -229,4 +229,59 @@ fn what_is_held_is_kept_and_goes_when_it_is_held_no_more() {
     settle(&mut opened);
     commit(&mut opened, "other", &vec![vec![b'x'; 1000]; 20]);
     assert_eq!((held.first(), held.is_held()), (20, false));
+}
+
+#[test]
+fn what_was_stored_while_the_clock_was_ahead_is_kept_for_its_age_and_no_longer() {
+    const YEAR: u64 = 365 * 24 * 3600 * 1000;
+    reset();
+    let memory = Memory::new();
+    let mut options = options(for_at_most(Duration::from_secs(60)));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notices = Arc::clone(&told);
+    options.notice = Arc::new(move |notice| notices.lock().unwrap().push(*notice));
+    let mut opened = reopen(memory.clone(), options.clone()).unwrap();
+    let began = clock();
+    advance(YEAR);
+    commit(&mut opened, "a", &[b"ahead".to_vec()]);
+    commit(&mut opened, "silent", &[b"ahead".to_vec()]);
+    go_back(YEAR);
+    commit(&mut opened, "a", &[b"now".to_vec()]);
+    settle(&mut opened);
+    advance(2000);
+    settle(&mut opened);
+    assert_eq!(
+        *told.lock().unwrap(),
+        [Notice::ClockIsBehind(Duration::from_millis(YEAR))]
+    );
+    let channel = opened.log.channel("a", 0);
+    assert_eq!(read(&channel).all(), [b"ahead".to_vec(), b"now".to_vec()]);
+    // The second message has the right time, and the first one came before it.
+    assert_eq!(channel.at_time(began).unwrap(), 0);
+    assert_eq!(
+        channel.at_time(began + Duration::from_millis(1)).unwrap(),
+        2
+    );
+    advance(62_000);
+    settle(&mut opened);
+    for name in ["a", "silent"] {
+        let channel = opened.log.channel(name, 0);
+        assert_eq!(
+            (channel.first(), read(&channel).all()),
+            (channel.next(), Vec::new()),
+            "{name}"
+        );
+    }
+    // The same after a start that finds such times.
+    advance(YEAR);
+    commit(&mut opened, "a", &[b"ahead".to_vec()]);
+    drop(opened);
+    go_back(YEAR);
+    let mut opened = reopen(memory.image_kept(), options).unwrap();
+    settle(&mut opened);
+    advance(62_000);
+    settle(&mut opened);
+    let channel = opened.log.channel("a", 0);
+    assert_eq!(channel.first(), channel.next());
+    assert!(told.lock().unwrap().len() >= 2);
 }

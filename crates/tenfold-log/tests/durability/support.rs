@@ -30,6 +30,11 @@ pub(crate) fn advance(milliseconds: u64) {
     NOW.set(NOW.get() + milliseconds);
 }
 
+/// The clock was wrong.
+pub(crate) fn go_back(milliseconds: u64) {
+    NOW.set(NOW.get() - milliseconds);
+}
+
 /// Numbers that do not repeat on a thread, and are the same in each run.
 pub(crate) fn random() -> u64 {
     let next = RANDOM.get().wrapping_add(0x9e37_79b9_7f4a_7c15);

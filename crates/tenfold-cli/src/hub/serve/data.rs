@@ -104,6 +104,7 @@ impl DataOptions {
         let mut options = Options::new(random);
         options.journal = self.journal;
         options.max_disk = self.max_disk;
+        options.notice = Arc::new(|notice| warn!("{notice}"));
         options.max_unsynced = max_unsynced();
         let rules = self.retain.clone();
         options.retention = Arc::new(move |name| retention(&rules, name));
