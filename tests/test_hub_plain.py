@@ -217,3 +217,51 @@ def test_who_sends_and_gets_is_one_connection(hub):
     with at(hub):
         subscribers(hub, 1)
         wait_until(lambda: hub.health()["connections"] == "2", what="one client and who asks")
+
+
+# What a first program on a microcontroller sends, and words of the hub's log that name what is wrong with it.
+MISTAKES = {
+    "println": (b"5         hello\r\n5         world\r\n", "message=1", "print, not println"),
+    "a newline": (b"5         hello\n5         world\n", "message=1", "print, not println"),
+    "no padding": (b"5hello5world", "message=0", "without padding"),
+    "zeros": (b"0000000005hello", "message=0", "zero-padded"),
+    "spaces first": (b"         5hello", "message=0", "right-aligned"),
+    "lines": (b"hello\nworld\n", "message=0", "lines of text"),
+    "HTTP": (b"POST /ticks HTTP/1.1\r\nHost: hub\r\n\r\nhello", "message=0", "HTTP"),
+    "MQTT": (b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x3c\x00\x03abc", "message=0", "MQTT"),
+    "a binary length": (b"\x00\x00\x00\x05hello", "message=0", "4-byte binary length"),
+    "characters counted": ("5         café!2         ok".encode(), "message=1", "bytes, not characters"),
+    "cut": (b"5         hel", "message=0", "2 missing"),
+    "too large": (b"9999999999", "message=0", "TOO_LARGE"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_log_names_the_mistake_of_a_client_that_is_told_nothing(hub, mistake):
+    data, place, words = MISTAKES[mistake]
+    hub = hub("--plain", "127.0.0.1:0=sensors:in")
+    client = at(hub)
+    client.send(data)
+    client.half_close()
+    assert read_to_end(client.sock) == b""
+
+    def line() -> str | None:
+        return next((line for line in hub.process.err.splitlines() if "a client's mistake" in line), None)
+
+    said = wait_until(line, what="a line about the mistake")
+    for part in ("WARN", "sensors", place, words, "127.0.0.1:%d" % client.sock.getsockname()[1]):
+        assert part in said, said
+
+
+def test_a_client_that_makes_a_mistake_again_and_again_is_named_once_in_a_minute(hub):
+    hub = hub("--plain", "127.0.0.1:0=sensors:in")
+    for _ in range(20):
+        client = at(hub)
+        client.send(b"5hello")
+        assert read_to_end(client.sock) == b""
+    with hub.connect() as client:
+        client.request("HELLO")
+        assert client.answer().startswith(b"ERROR PROTO")
+    hub.process.signal(signal.SIGTERM)
+    assert hub.process.wait() == 0
+    assert hub.process.err.count("a client's mistake") == 1

@@ -54,10 +54,16 @@ pub enum LooksLike {
     ZeroPadded,
     /// A decimal number with a sign.
     Signed,
+    /// A decimal number with the message directly after it.
+    Unpadded,
+    /// The end of a line after the message before, which its header did not count.
+    NewlineAfter,
     /// UTF-16.
     Utf16,
     /// The message before was longer than its header said: its characters were counted.
     CharacterCount,
+    /// The message before was this many bytes longer than its header said.
+    TooSmall(usize),
     /// Lines of text.
     Lines,
 }
@@ -103,6 +109,7 @@ impl LooksLike {
     pub(crate) fn guess(bytes: &[u8], index: u64, expected: Expected) -> Option<Self> {
         Self::by_beginning(bytes)
             .filter(|guess| (*guess, expected) != (Self::ContentLength, Expected::Block))
+            .or_else(|| Self::by_newline(bytes, index, expected))
             .or_else(|| Self::by_characters(bytes, index))
             .or_else(|| Self::by_decimal(bytes).filter(|_| expected != Expected::Decimal))
             .or_else(|| Self::by_binary(bytes).filter(|_| expected != Expected::Binary))
@@ -156,15 +163,18 @@ impl LooksLike {
         }
     }
 
-    /// The rest of a message whose characters were counted: text with characters of several
-    /// bytes, as long as there are such bytes, and then a header again.
+    /// The rest of a message whose length was too small: text, and then a header again. If there are
+    /// characters of several bytes in it, characters were counted.
     fn by_characters(bytes: &[u8], index: u64) -> Option<Self> {
         if index == 0 {
             return None;
         }
-        let rest = bytes.iter().position(|b| !b.is_ascii())?;
         let next =
             (1..bytes.len().saturating_sub(9)).find(|&at| is_native_header(&bytes[at..at + 10]));
+        let Some(rest) = bytes.iter().position(|b| !b.is_ascii()) else {
+            let next = next.filter(|&at| !has_controls(&bytes[..at]));
+            return next.map(Self::TooSmall);
+        };
         let end = next.unwrap_or(bytes.len());
         let text = &bytes[..end];
         // The cut can stand inside a character.
@@ -178,6 +188,16 @@ impl LooksLike {
             Err(error) => next.is_none() && error.error_len().is_none(),
         };
         (rest < end && is_text && !has_controls(text)).then_some(Self::CharacterCount)
+    }
+
+    /// The end of a line where a header should be, and then nothing yet, or the beginning of a header.
+    fn by_newline(bytes: &[u8], index: u64, expected: Expected) -> Option<Self> {
+        let ([b'\r', b'\n', rest @ ..] | [b'\n' | b'\r', rest @ ..]) = bytes else {
+            return None;
+        };
+        let is_text = matches!(expected, Expected::Other | Expected::Decimal);
+        let goes_on = rest.first().is_none_or(u8::is_ascii_digit);
+        (index > 0 && is_text && goes_on).then_some(Self::NewlineAfter)
     }
 
     fn by_decimal(bytes: &[u8]) -> Option<Self> {
@@ -196,7 +216,8 @@ impl LooksLike {
                         Some(Self::OctetCounted)
                     }
                     _ if bytes[0] == b'0' && count > 1 => Some(Self::ZeroPadded),
-                    _ => None,
+                    Some(_) => is_unpadded(bytes, count).then_some(Self::Unpadded),
+                    None => None,
                 }
             }
             _ => None,
@@ -221,6 +242,25 @@ impl LooksLike {
         }
         let text = core::str::from_utf8(bytes).is_ok_and(|text| text.contains('\n'));
         text.then_some(Self::Lines)
+    }
+}
+
+/// Whether a number of so many digits is followed by a message of that length, and then by the next number.
+/// A longer message is not all there; then a letter, a quote or a bracket after the number is enough, and
+/// a date or a decimal fraction is not taken for it.
+fn is_unpadded(bytes: &[u8], digits: usize) -> bool {
+    let number = bytes[..digits].iter().try_fold(0_usize, |number, digit| {
+        number
+            .checked_mul(10)?
+            .checked_add(usize::from(digit - b'0'))
+    });
+    let rest = &bytes[digits..];
+    match number.and_then(|number| rest.get(number)) {
+        Some(next) => next.is_ascii_digit(),
+        None if number == Some(rest.len()) => true,
+        None => rest
+            .first()
+            .is_some_and(|b| b.is_ascii_alphabetic() || b"{[\"<".contains(b)),
     }
 }
 
@@ -276,11 +316,25 @@ impl fmt::Display for LooksLike {
             Self::RightAligned => "a right-aligned number (framing decimal:10,lax)",
             Self::ZeroPadded => "a zero-padded number (framing decimal:010)",
             Self::Signed => "a number with a sign",
+            Self::Unpadded => {
+                "a number without padding (fill it with spaces up to the width of the header)"
+            }
+            Self::NewlineAfter => {
+                "the end of a line after the message before, which its length does not count \
+                 (print, not println)"
+            }
             Self::Utf16 => "UTF-16",
             Self::CharacterCount => {
                 return f.write_str(
                     "this looks like the rest of the message before: its header counted characters \
                      where bytes are counted (encode first, then take the length)",
+                );
+            }
+            Self::TooSmall(by) => {
+                return write!(
+                    f,
+                    "this looks like the rest of the message before: its length was {by} too small (it counts \
+                     bytes, not characters)"
                 );
             }
             Self::Lines => "lines of text (framing line)",

@@ -49,6 +49,12 @@ fn strangers() -> Vec<(&'static [u8], LooksLike)> {
         (b"0000000005hello", LooksLike::ZeroPadded),
         (b"+5        hello", LooksLike::Signed),
         (b"-1        ", LooksLike::Signed),
+        (b"5hello5world", LooksLike::Unpadded),
+        (b"12{\"temp\": 21}2ok", LooksLike::Unpadded),
+        (
+            b"300a message that is longer than what came",
+            LooksLike::Unpadded,
+        ),
         (b"\xff\xfeh\0e\0l\0l\0o\0", LooksLike::Utf16),
         (b"one\ntwo\nthree\n", LooksLike::Lines),
     ]
@@ -97,6 +103,47 @@ fn strangers_are_recognised_in_the_bytes_that_come_after_the_verdict() {
         decoder.feed(rest);
         assert_eq!(failure(&mut decoder), described);
     }
+}
+
+#[test]
+fn the_end_of_a_line_after_a_message_is_recognised_and_other_newlines_are_not() {
+    let guess = |bytes: &[u8]| {
+        let mut decoder = native();
+        decoder.feed(bytes);
+        while let Ok(Some(_)) = decoder.next_event() {}
+        failure(&mut decoder).looks_like()
+    };
+    for bytes in [
+        &b"5         hello\r\n5         world\r\n"[..],
+        b"5         hello\n5         world\n",
+        b"5         hello\r\n",
+        b"5         hello\n",
+    ] {
+        let shown = bytes.escape_ascii();
+        assert_eq!(guess(bytes), Some(LooksLike::NewlineAfter), "{shown}");
+    }
+    // Before the first message it is something else, and so is a line of text.
+    for bytes in [
+        &b"\r\n5         hello"[..],
+        b"5         hello\nan error message\n",
+    ] {
+        let shown = bytes.escape_ascii();
+        assert_ne!(guess(bytes), Some(LooksLike::NewlineAfter), "{shown}");
+    }
+    // A date, a time and a fraction are not taken for numbers without padding.
+    for bytes in [&b"2026-11-26 sensor up"[..], b"21.5 degrees", b"10/11/2026"] {
+        let shown = bytes.escape_ascii();
+        assert_ne!(guess(bytes), Some(LooksLike::Unpadded), "{shown}");
+    }
+}
+
+#[test]
+fn the_rest_of_a_message_whose_length_was_too_small_is_recognised() {
+    let mut decoder = native();
+    decoder.feed("5         café!2         ok".as_bytes());
+    assert!(decoder.next_event().unwrap().is_some());
+    let guess = failure(&mut decoder).looks_like();
+    assert_eq!(guess, Some(LooksLike::TooSmall(1)));
 }
 
 #[test]

@@ -85,6 +85,9 @@ impl Connection {
 
     pub(crate) async fn refuse(&self, refusal: &Refusal, half_closed: bool) {
         reports::refused(self.peer, refusal);
+        self.shared
+            .mistakes
+            .note(self.peer, "the protocol's port", refusal);
         self.say(&framed([refusal]), half_closed).await;
     }
 

@@ -52,9 +52,9 @@ impl Inlet {
             session.begin(committed, &answer.to_string(), Instant::now().into_std());
         }
         reports::publisher_connected(connection.peer, channel, id.as_ref(), committed);
-        let socket = Arc::clone(&connection.socket);
+        let client = (Arc::clone(&connection.socket), connection.peer);
         Ok(Self {
-            publisher: Publisher::new(socket, session, appender, Arc::clone(shared)),
+            publisher: Publisher::new(client, session, appender, Arc::clone(shared)),
             peer: connection.peer,
             appending: shared.appending.enter(),
             stay: Arc::clone(&connection.stay),

@@ -96,6 +96,7 @@ mod change;
 mod deadline;
 mod draining;
 mod memory;
+mod mistakes;
 mod presence;
 mod shared;
 

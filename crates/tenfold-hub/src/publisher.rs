@@ -17,7 +17,7 @@ use crate::memory::Allowance;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::refusals::{busy, fenced, not_stored, shutdown};
 use crate::shared::Shared;
-use crate::socket::Socket;
+use crate::socket::{Peer, Socket};
 use crate::tail::NotAppended;
 
 /// Drives a [`Publishing`] session: receives as fast as blocks can be committed, and sends what it
@@ -25,6 +25,7 @@ use crate::tail::NotAppended;
 #[derive(Debug)]
 pub(crate) struct Publisher {
     socket: Arc<Socket>,
+    peer: Peer,
     session: Publishing,
     appender: Appender,
     shared: Arc<Shared>,
@@ -80,7 +81,7 @@ impl fmt::Display for Finish {
 
 impl Publisher {
     pub(crate) fn new(
-        socket: Arc<Socket>,
+        (socket, peer): (Arc<Socket>, Peer),
         session: Publishing,
         appender: Appender,
         shared: Arc<Shared>,
@@ -88,6 +89,7 @@ impl Publisher {
         let bytes = session.held() as u64;
         Self {
             socket,
+            peer,
             session,
             appender,
             allowance: Allowance::new(Arc::clone(&shared.receiving)),
@@ -109,7 +111,11 @@ impl Publisher {
         let result = self.converse().await;
         let end = match (result, self.session.ending()) {
             (Err(error), _) => Finish::Gone(error.kind()),
-            (Ok(()), Some(Ending::Refused(refusal, _))) => Finish::Refused(refusal.code),
+            (Ok(()), Some(Ending::Refused(refusal, _))) => {
+                let place = self.channel().name().as_str();
+                self.shared.mistakes.note(self.peer, place, refusal);
+                Finish::Refused(refusal.code)
+            }
             (Ok(()), _) => Finish::Complete,
         };
         Published {

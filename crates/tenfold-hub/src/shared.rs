@@ -13,6 +13,7 @@ use crate::draining::Draining;
 use crate::giving_way::GivingWay;
 use crate::hub_options::HubOptions;
 use crate::memory::{Receiving, permits};
+use crate::mistakes::Mistakes;
 use crate::presence::Present;
 use crate::registry::Registry;
 use crate::stats::{Counters, HubStats};
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) receiving: Arc<Receiving>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) mistakes: Mistakes,
     pub(crate) started: Instant,
     /// Places for connections that have not said what they want.
     pub(crate) pending: Places,
@@ -59,6 +61,7 @@ impl Shared {
             }),
             receiving: Arc::new(Receiving::new(&options)),
             counters: Arc::default(),
+            mistakes: Mistakes::default(),
             started: Instant::now(),
             pending: Places::new(permits(options.max_pending)),
             places: permits(options.max_connections),

@@ -238,6 +238,8 @@ fn finding(scene: Scene<'_>, guess: LooksLike, bytes: &[u8]) -> Finding {
             ("number", 55, guess.to_string())
         }
         LooksLike::Signed => ("number", 70, guess.to_string()),
+        // What the diagnosis of one frame finds out by itself says more.
+        LooksLike::Unpadded | LooksLike::NewlineAfter | LooksLike::TooSmall(_) => ("number", 40, guess.to_string()),
         LooksLike::Netstring | LooksLike::ContentLength | LooksLike::Mqtt => {
             ("protocol", 60, guess.to_string())
         }
