@@ -22,10 +22,12 @@ pub(crate) struct Checkpoint {
 #[derive(Debug)]
 pub(crate) struct Dirty {
     pub(crate) channel: Arc<Channel>,
-    /// Segments that have ended.
-    sealed: Vec<Segment>,
+    /// Segments that have ended, and whether a sync of the files has failed: the files are made anew then.
+    sealed: Vec<(Segment, bool)>,
     /// The newest one, and how far it was synced before.
     newest: Option<(u64, Arc<Files>, Extent)>,
+    /// A sync of its files has failed.
+    is_newest_broken: bool,
     /// How far the newest one is at the checkpoint.
     pub(crate) extent: Extent,
     /// There are files whose names are not durable.
@@ -38,6 +40,7 @@ impl Dirty {
             channel,
             sealed: Vec::new(),
             newest: None,
+            is_newest_broken: false,
             extent: Extent::default(),
             has_new_names: false,
         }
@@ -53,29 +56,33 @@ impl Dirty {
     /// Notes that the newest segment has ended. Those that retention has removed since are let go.
     pub(crate) fn seal(&mut self, ended: Segment) {
         self.newest = None;
-        self.sealed.push(ended);
+        self.sealed.push((ended, false));
         let state = self.channel.state();
         self.sealed
-            .retain(|segment| state.segments.contains_key(&segment.first));
+            .retain(|(segment, _)| state.segments.contains_key(&segment.first));
     }
 
-    fn sync(&self, journal: &JournalFiles) -> io::Result<()> {
-        let channel = &self.channel;
+    /// May be repeated after an error. What is done is not done again, and no sync that failed is repeated:
+    /// a second one would say that all is well.
+    fn sync(&mut self, journal: &JournalFiles) -> io::Result<()> {
         // Of what retention has removed since, nothing is synced or made anew.
+        let channel = Arc::clone(&self.channel);
         let is_kept = |first: u64| channel.state().segments.contains_key(&first);
-        for full in self.sealed.iter().filter(|full| is_kept(full.first)) {
-            let mut full = full.clone();
-            let synced = full.cut().and_then(|()| full.files.sync());
-            if synced.is_err() {
-                rebuild::rebuild(journal, channel, &mut full)?;
-                rebuild::forget_files(channel, &full);
+        self.sealed.retain(|(segment, _)| is_kept(segment.first));
+        while let Some((full, is_broken)) = self.sealed.last_mut() {
+            *is_broken = *is_broken || full.cut().and_then(|()| full.files.sync()).is_err();
+            if *is_broken {
+                rebuild::rebuild(journal, &channel, full)?;
+                rebuild::forget_files(&channel, full);
             }
+            self.sealed.pop();
         }
         let newest = self.newest.as_ref().filter(|newest| is_kept(newest.0));
         let Some((first, files, synced)) = newest else {
             return Ok(());
         };
-        if files.sync().is_err() {
+        self.is_newest_broken = self.is_newest_broken || files.sync().is_err();
+        if self.is_newest_broken {
             self.rebuild_newest(journal, *first, *synced)?;
         }
         if let Some(segment) = channel
@@ -85,6 +92,7 @@ impl Dirty {
         {
             segment.synced = self.extent;
         }
+        self.newest = None;
         Ok(())
     }
 
@@ -119,8 +127,8 @@ impl Dirty {
 
 impl Checkpoint {
     /// Makes it durable. The older journal file is not needed after that.
-    pub(crate) fn run(&self, storage: &dyn Storage, journal: &JournalFiles) -> io::Result<()> {
-        for dirty in &self.dirty {
+    pub(crate) fn run(&mut self, storage: &dyn Storage, journal: &JournalFiles) -> io::Result<()> {
+        for dirty in &mut self.dirty {
             dirty.sync(journal)?;
         }
         for dirty in &self.dirty {

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::checkpoint::Checkpoint;
 use crate::common::{Common, Stage};
+use crate::error::Refused;
+use crate::fault;
 use crate::health::Health;
 use crate::names;
 use crate::spare;
 use crate::storage::Sharing;
-use crate::whole::{is_full, uninterrupted};
+use crate::whole::{is_full, is_momentary, uninterrupted};
 
 /// Makes checkpoints and applies retention. There is one for each log.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ const LOOK: u64 = 1000;
 /// How long the thread waits for a backup to end before it tries again, and how long for anything to do.
 const PAUSE: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_millis(500);
+/// Frames that wait for a lock that somebody else holds are refused after so long.
+const HELD: Duration = Duration::from_secs(30);
 
 impl Checkpointer {
     pub(crate) fn new(common: Arc<Common>) -> Self {
@@ -47,31 +51,39 @@ impl Checkpointer {
             return false;
         }
         let storage = &*self.common.storage;
-        let Ok(_lock) = uninterrupted(|| storage.lock(names::CHECKPOINT, Sharing::Exclusive))
-        else {
-            return false;
+        let locked = uninterrupted(|| storage.lock(names::CHECKPOINT, Sharing::Exclusive));
+        let _lock = match locked {
+            Ok(lock) => {
+                self.common.condition().held = None;
+                lock
+            }
+            Err(error) => {
+                self.is_locked_out(&error);
+                return false;
+            }
         };
         let mut duties = self.common.duties();
-        let checkpoint = duties.checkpoint.take();
+        let mut checkpoint = duties.checkpoint.take();
         let names = std::mem::take(&mut duties.retention);
         drop(duties);
-        match self.work(checkpoint.as_ref(), &names, now) {
-            Ok(()) => !is_idle || !self.common.duties().ends.is_empty(),
-            Err(error) if is_full(&error) => {
+        match self.work(checkpoint.as_mut(), &names, now) {
+            Ok(()) => {
+                self.common.condition().hindrance = None;
+                !is_idle || !self.common.duties().ends.is_empty()
+            }
+            Err(error) if is_full(&error) || is_momentary(&error) => {
                 // It is done when there is space again, and may make some.
-                self.common.set_full(true);
                 let mut duties = self.common.duties();
                 if duties.is_pending {
                     duties.checkpoint = checkpoint;
                 }
                 duties.retention.extend(names);
-                duties.has_no_space = true;
                 drop(duties);
-                self.common.freed.notify_all();
+                self.common.hinder(&error, fault::refusal(&error));
                 false
             }
-            Err(_) => {
-                self.common.fail();
+            Err(error) => {
+                self.common.fail(&error);
                 true
             }
         }
@@ -82,9 +94,25 @@ impl Checkpointer {
         now.abs_diff(self.looked) >= LOOK
     }
 
+    /// The lock could not be taken. That somebody holds it is nothing unusual: it is waited for.
+    fn is_locked_out(&self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            self.common.condition().held = None;
+            return self.common.hinder(error, fault::refusal(error));
+        }
+        let since = *self
+            .common
+            .condition()
+            .held
+            .get_or_insert_with(Instant::now);
+        if since.elapsed() > HELD {
+            self.common.hinder(error, Refused::Busy);
+        }
+    }
+
     fn work(
         &mut self,
-        checkpoint: Option<&Checkpoint>,
+        checkpoint: Option<&mut Checkpoint>,
         rolled: &BTreeSet<Arc<str>>,
         now: u64,
     ) -> io::Result<()> {

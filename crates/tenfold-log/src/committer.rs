@@ -14,6 +14,7 @@ use crate::channel::Channel;
 use crate::checkpoint::{Checkpoint, Dirty};
 use crate::common::{Common, Queued};
 use crate::error::Refused;
+use crate::fault;
 use crate::health::Health;
 use crate::journal::{Journal, NotWritten};
 use crate::options::time;
@@ -23,7 +24,14 @@ use crate::recovery::Unfinished;
 use crate::report::Report;
 use crate::segment::Segment;
 use crate::submission::Commit;
-use crate::whole::is_full;
+use crate::whole::{is_full, is_momentary};
+
+/// Whether the log goes on in the other journal file.
+enum Turn {
+    Done,
+    /// That file is still needed; and what is refused for that reason, if it may take longer.
+    Waits(Option<Refused>),
+}
 
 /// Makes batches durable. There is one for each log.
 ///
@@ -61,7 +69,7 @@ impl Committer {
 
     /// Takes over a recovery that has no space.
     pub(crate) fn finish_later(&mut self, unfinished: Unfinished) {
-        self.common.set_full(true);
+        self.common.fill(&no_space());
         self.unfinished = Some(unfinished);
     }
 
@@ -73,7 +81,7 @@ impl Committer {
         let mut report = Report::default();
         let finished = unfinished.finish(&*self.common.storage, &mut self.journal, &mut report);
         if !finished.map_err(|(_, error)| error)? {
-            return Err(io::ErrorKind::StorageFull.into());
+            return Err(no_space());
         }
         self.unfinished = None;
         self.common.checkpointed(self.journal.number());
@@ -94,29 +102,49 @@ impl Committer {
         if self.taken.is_empty() {
             return true;
         }
+        let begun = Instant::now();
+        self.common.condition().batch.get_or_insert(begun);
+        let submissions = self.taken.len();
+        let has_done = self.advance();
+        if self.taken.is_empty() {
+            self.common.condition().batch = None;
+        }
+        self.is_light = has_done && submissions == 1 && begun.elapsed() < LIGHT;
+        has_done || has_ended
+    }
+
+    /// Does with what was taken what can be done now. False: it has to wait for a checkpoint.
+    fn advance(&mut self) -> bool {
         if self.common.health() == Health::ReadOnly {
             self.refuse(Refused::Storage);
             return true;
         }
         if let Err(error) = self.finish_recovery() {
-            self.give_up(&error);
+            if is_momentary(&error) {
+                self.common.hinder(&error, Refused::Busy);
+                self.refuse(Refused::Busy);
+            } else {
+                self.give_up(&error);
+            }
             return true;
         }
         let mut plan = self.plan();
         let has_room = self.journal.has_room(&plan.records(), plan.bytes());
         if !has_room || self.dirty.len() > self.common.options.max_unsynced {
             match self.turn_over() {
-                Ok(true) => {}
-                Ok(false) => return has_ended,
+                Ok(Turn::Done) => {}
+                Ok(Turn::Waits(None)) => return false,
+                Ok(Turn::Waits(Some(why))) => {
+                    self.refuse(why);
+                    return true;
+                }
                 Err(error) => {
                     self.give_up(&error);
                     return true;
                 }
             }
         }
-        let (begun, submissions) = (Instant::now(), self.taken.len());
         self.commit(&mut plan);
-        self.is_light = submissions == 1 && begun.elapsed() < LIGHT;
         true
     }
 
@@ -150,9 +178,15 @@ impl Committer {
     }
 
     fn commit(&mut self, plan: &mut Plan) {
-        if let Err(error) = plan.reserve(&*self.common.storage) {
-            plan.undo(&*self.common.storage);
-            return self.give_up(&error);
+        match plan.reserve(&*self.common.storage) {
+            Ok(failed) => self.refuse_channels(&failed),
+            Err(error) => {
+                plan.undo(&*self.common.storage);
+                return self.give_up(&error);
+            }
+        }
+        if self.taken.is_empty() {
+            return;
         }
         let records = plan.records();
         match self.journal.write(&records, &plan.slices()) {
@@ -161,23 +195,23 @@ impl Committer {
                 plan.undo(&*self.common.storage);
                 return self.give_up(&io::ErrorKind::StorageFull.into());
             }
-            Err(NotWritten::Broken(_)) => {
+            Err(NotWritten::Broken(error)) => {
                 #[cfg(feature = "planted")]
                 if crate::planted::is(crate::planted::Mistake::AppendAfterError) {
                     return self.refuse(Refused::Storage);
                 }
-                self.common.fail();
+                self.common.fail(&error);
                 return self.refuse(Refused::Storage);
             }
         }
-        self.common.set_full(false);
+        self.common.unfill();
         self.journal.checkpointed(self.common.duties().done);
         self.acknowledge(plan);
         let mut unwritten = BTreeSet::new();
         for planned in plan.channels() {
-            if self.write(planned).is_err() {
+            if let Err(error) = self.write(planned) {
                 // The frames are in the journal, and the next start will find them there.
-                self.common.fail();
+                self.common.fail(&error);
                 unwritten.insert(Arc::clone(&planned.channel.name));
             }
         }
@@ -247,9 +281,9 @@ impl Committer {
             }
             let dirty = self.dirty.entry(Arc::clone(name));
             let dirty = dirty.or_insert_with(|| Dirty::new(Arc::clone(&channel)));
-            if self.common.seal(dirty, &channel, ended).is_err() {
+            if let Err(error) = self.common.seal(dirty, &channel, ended) {
                 // The frames are in the journal, and the next start will find them there.
-                self.common.fail();
+                self.common.fail(&error);
             }
         }
         self.common.call_retention(ends.into_keys());
@@ -288,21 +322,38 @@ impl Committer {
 
     /// Goes on in the other journal file, if it is not needed any more; the batches of this one are now
     /// to be made durable in their segments.
-    fn turn_over(&mut self) -> io::Result<bool> {
-        if self.common.duties().is_pending {
-            return Ok(false);
+    fn turn_over(&mut self) -> io::Result<Turn> {
+        let duties = self.common.duties();
+        if duties.is_pending {
+            return Ok(Turn::Waits(duties.obstacle));
         }
-        let done = self.common.duties().done;
+        let done = duties.done;
+        drop(duties);
+        // While that fails, nothing is changed: the batches of this file stay where they are.
+        match self.complete() {
+            Err(error) if is_momentary(&error) => {
+                self.common.hinder(&error, Refused::Busy);
+                return Ok(Turn::Waits(Some(Refused::Busy)));
+            }
+            result => result?,
+        }
         self.journal.checkpointed(done);
         // Whatever happens to the checkpoint, the batches of the other file are not needed.
         self.journal.turn_over().map_err(NotWritten::into_error)?;
-        self.begin_checkpoint()?;
-        Ok(true)
+        self.give_checkpoint();
+        Ok(Turn::Done)
     }
 
     /// Gives the checkpointer everything that is not synced.
     pub(crate) fn begin_checkpoint(&mut self) -> io::Result<()> {
         self.finish_recovery()?;
+        self.complete()?;
+        self.give_checkpoint();
+        Ok(())
+    }
+
+    /// Completes the entries that are in memory.
+    fn complete(&mut self) -> io::Result<()> {
         for dirty in self.dirty.values_mut() {
             let channel = Arc::clone(&dirty.channel);
             let mut newest = channel.newest();
@@ -315,6 +366,10 @@ impl Committer {
             dirty.extent = segment.extent();
             self.common.took(channel.publish(segment));
         }
+        Ok(())
+    }
+
+    fn give_checkpoint(&mut self) {
         let checkpoint = Checkpoint {
             upto: self.journal.number(),
             dirty: std::mem::take(&mut self.dirty).into_values().collect(),
@@ -322,10 +377,9 @@ impl Committer {
         let mut duties = self.common.duties();
         duties.checkpoint = Some(checkpoint);
         duties.is_pending = true;
-        duties.has_no_space = false;
+        duties.obstacle = None;
         drop(duties);
         self.common.duty.notify_all();
-        Ok(())
     }
 
     /// Leaves the journal so that the next start has nothing to recover. The caller has made a checkpoint
@@ -334,13 +388,43 @@ impl Committer {
         self.journal.finish()
     }
 
+    /// Nothing of what was taken can be committed.
     fn give_up(&mut self, error: &io::Error) {
         if is_full(error) {
-            self.common.set_full(true);
+            self.common.fill(error);
             self.refuse(Refused::Full);
         } else {
-            self.common.fail();
+            self.common.fail(error);
             self.refuse(Refused::Storage);
+        }
+    }
+
+    /// Refuses what was taken of channels for which nothing could be prepared, and notes how all are.
+    fn refuse_channels(&mut self, failed: &[(Arc<Channel>, io::Error)]) {
+        let now = Instant::now();
+        let mut refused = BTreeMap::new();
+        let mut condition = self.common.condition();
+        for (channel, error) in failed {
+            let why = fault::refusal(error);
+            condition.fault(&channel.name, self.common.fault(error, why), now);
+            refused.insert(Arc::clone(&channel.name), why);
+        }
+        if condition.has_channels() {
+            for queued in &self.taken {
+                if !refused.contains_key(&queued.channel.name) {
+                    condition.passed(&queued.channel.name);
+                }
+            }
+        }
+        drop(condition);
+        if refused.is_empty() {
+            return;
+        }
+        for queued in std::mem::take(&mut self.taken) {
+            match refused.get(&queued.channel.name) {
+                Some(why) => queued.submission.receipt.refused(*why),
+                None => self.taken.push(queued),
+            }
         }
     }
 
@@ -349,6 +433,12 @@ impl Committer {
             queued.submission.receipt.refused(why);
         }
     }
+}
+
+/// What the start has recovered cannot be written down.
+fn no_space() -> io::Error {
+    let words = "there is no space for what the start has recovered";
+    io::Error::new(io::ErrorKind::StorageFull, words)
 }
 
 /// Refuses submissions that must follow one that was refused, and returns the others.

@@ -1,12 +1,16 @@
 //! What the committer, the checkpointer and the handles of a log have in common.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::channel::Channel;
 use crate::checkpoint::Checkpoint;
+use crate::condition::Condition;
+use crate::error::Refused;
+use crate::fault::Fault;
 use crate::health::Health;
 use crate::journal::JournalFiles;
 use crate::names;
@@ -26,7 +30,8 @@ pub(crate) struct Common {
     pub(crate) duties: Mutex<Duties>,
     /// Wakes the committer's thread: there is something in the queue, or the log ends.
     work: Condvar,
-    /// Wakes threads that wait for a checkpoint: it is done, or has failed.
+    condition: Mutex<Condition>,
+    /// Wakes threads that wait for a checkpoint: it is done, or was tried in vain.
     pub(crate) freed: Condvar,
     /// Wakes the checkpointer: there is something to do.
     pub(crate) duty: Condvar,
@@ -71,8 +76,9 @@ pub(crate) struct Duties {
     pub(crate) checkpoint: Option<Checkpoint>,
     /// A checkpoint was given and is not done: the older journal file is still needed.
     pub(crate) is_pending: bool,
-    /// There was no space for what was tried last.
-    pub(crate) has_no_space: bool,
+    /// What was tried last could not be done, and is tried again. This is what frames are refused with
+    /// that have to wait for it.
+    pub(crate) obstacle: Option<Refused>,
     /// All batches with a smaller number are synced in segments.
     pub(crate) done: u64,
     /// Channels that retention has to look at now: they have begun a new segment.
@@ -113,6 +119,7 @@ impl Common {
             work: Condvar::new(),
             freed: Condvar::new(),
             duty: Condvar::new(),
+            condition: Mutex::default(),
             health: AtomicU8::new(0),
             disk: AtomicU64::new(0),
             is_stuck: AtomicBool::new(false),
@@ -164,24 +171,24 @@ impl Common {
         }
     }
 
-    /// Waits until the checkpoint that was given is done, or the disk has failed. False: the log ends,
-    /// and there is no space for the checkpoint.
+    /// Waits until the checkpoint that was given is done or cannot be done now, or the disk has failed.
+    /// False: the log ends, and the checkpoint cannot be done.
     pub(crate) fn wait_for_checkpoint(&self) -> bool {
         self.wait_for_checkpoint_or(|_| false)
     }
 
     /// The same, or until something else is to be done.
     fn wait_for_checkpoint_or(&self, is_called: impl Fn(&Duties) -> bool) -> bool {
-        let is_vain = |duties: &Duties| duties.stage != Stage::Running && duties.has_no_space;
         let is_awaited = |duties: &mut Duties| {
             duties.is_pending
                 && self.health() != Health::ReadOnly
-                && !is_vain(duties)
+                && duties.obstacle.is_none()
                 && !is_called(duties)
         };
         let waited = self.freed.wait_while(self.duties(), is_awaited);
         let duties = waited.unwrap_or_else(PoisonError::into_inner);
-        !duties.is_pending || !is_vain(&duties)
+        let is_vain = duties.is_pending && duties.obstacle.is_some();
+        !is_vain || duties.stage == Stage::Running
     }
 
     /// Asks retention to look at some channels.
@@ -238,7 +245,7 @@ impl Common {
         let mut duties = self.duties();
         duties.stage = Stage::Closing;
         // There may be space by now: it is tried once more.
-        duties.has_no_space = false;
+        duties.obstacle = None;
         drop(duties);
         self.duty.notify_all();
         self.lock_queue().ending = true;
@@ -254,7 +261,14 @@ impl Common {
     }
 
     /// The disk has failed. The log stays read-only until it is opened again.
-    pub(crate) fn fail(&self) {
+    pub(crate) fn fail(&self, error: &io::Error) {
+        let fault = self.fault(error, Refused::Storage);
+        let mut condition = self.condition();
+        if condition.fatal.is_none() {
+            condition.fatal = Some(fault.clone());
+            condition.tell(fault);
+        }
+        drop(condition);
         self.health.store(2, SeqCst);
         // A thread that is about to wait for a checkpoint holds this lock from its look at the health until it
         // waits. So it has seen the failure, or is woken.
@@ -262,9 +276,45 @@ impl Common {
         self.freed.notify_all();
     }
 
-    pub(crate) fn set_full(&self, is_full: bool) {
-        let (from, to) = if is_full { (0, 1) } else { (1, 0) };
-        let _ = self.health.compare_exchange(from, to, SeqCst, SeqCst);
+    /// There is no space.
+    pub(crate) fn fill(&self, error: &io::Error) {
+        if self.health.compare_exchange(0, 1, SeqCst, SeqCst).is_ok() {
+            let fault = self.fault(error, Refused::Full);
+            let mut condition = self.condition();
+            condition.full = Some(fault.clone());
+            condition.tell(fault);
+        }
+    }
+
+    /// There is space.
+    pub(crate) fn unfill(&self) {
+        let _ = self.health.compare_exchange(1, 0, SeqCst, SeqCst);
+    }
+
+    /// What is due cannot be done now. It is tried again; frames that have to wait for it are refused.
+    pub(crate) fn hinder(&self, error: &io::Error, refused: Refused) {
+        if refused == Refused::Full {
+            self.fill(error);
+        } else {
+            let fault = self.fault(error, refused);
+            let mut condition = self.condition();
+            let known = condition.hindrance.replace(fault.clone());
+            if !known.is_some_and(|known| known.is_like(&fault)) {
+                condition.tell(fault);
+            }
+        }
+        self.duties().obstacle = Some(refused);
+        self.freed.notify_all();
+    }
+
+    pub(crate) fn fault(&self, error: &io::Error, refused: Refused) -> Fault {
+        Fault::new(error, refused, (self.options.clock)())
+    }
+
+    pub(crate) fn condition(&self) -> MutexGuard<'_, Condition> {
+        self.condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether there is space again: as much as a small batch needs is written and removed.

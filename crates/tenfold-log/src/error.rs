@@ -61,6 +61,12 @@ impl std::error::Error for OpenError {
 pub enum Refused {
     /// There is no space.
     Full,
+    /// There are too few open files, or there is too little memory, at the moment; or somebody holds the
+    /// lock of a checkpoint for too long. It is tried again with the next frames.
+    Busy,
+    /// What has to be done first fails: a file of the channel cannot be opened, so that other channels are
+    /// not concerned; or the lock that a checkpoint needs cannot. It is tried again with the next frames.
+    Hindered,
     /// The disk has failed; nothing is written any more. If this is said of frames that were queued,
     /// it is not known whether the disk has them.
     Storage,
@@ -70,6 +76,8 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "no space left on the disk",
+            Self::Busy => "too few open files, or too little memory, at the moment",
+            Self::Hindered => "what has to be done first fails",
             Self::Storage => "the disk has failed",
         })
     }

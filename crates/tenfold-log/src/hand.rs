@@ -5,6 +5,7 @@
 //! needs. So a thread that is the only one to submit, on a fast disk, commits by itself. As soon as two
 //! submit at once, or the disk is slow, the committer's thread commits and the others go on.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::committer::Committer;
@@ -73,10 +74,15 @@ impl Hand {
     fn lock(&self) -> MutexGuard<'_, Option<Committer>> {
         self.committer.lock().unwrap_or_else(|poisoned| {
             // A thread has panicked in the middle of a commit: nothing may be written after that.
-            self.common.fail();
+            self.common.fail(&panicked());
             poisoned.into_inner()
         })
     }
+}
+
+/// What the log fails with when one of its threads has panicked.
+pub(crate) fn panicked() -> io::Error {
+    io::Error::other("a commit has panicked, which is a mistake in the hub")
 }
 
 /// Frames that are queued. Dropped, they are left to the committer's thread.

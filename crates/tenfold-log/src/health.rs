@@ -6,6 +6,11 @@
 pub enum Health {
     /// Everything can be written.
     Ok,
+    /// Something takes too long: a batch more than a second, or the lock of a checkpoint more than ten.
+    Slow,
+    /// Something could not be done, and is tried again: a channel could not be written to within the last
+    /// minute, or a checkpoint cannot be made.
+    Degraded,
     /// There was no space for the last batch.
     Full,
     /// The disk has failed, and nothing is written until the log is opened again.

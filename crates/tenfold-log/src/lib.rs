@@ -20,6 +20,7 @@ compile_error!(
 
 // A log and what goes into it.
 mod channel;
+mod condition;
 mod health;
 mod log;
 mod open;
@@ -71,6 +72,7 @@ mod snapshot;
 mod directory;
 mod draft;
 mod error;
+mod fault;
 pub mod storage;
 mod whole;
 
@@ -82,7 +84,9 @@ pub use backup::backup;
 pub use channel::{Channel, Producer};
 pub use checkpointer::Checkpointer;
 pub use committer::Committer;
+pub use condition::Stall;
 pub use error::{OpenError, ReadError, Refused};
+pub use fault::Fault;
 pub use frames::Frames;
 pub use hand::Pending;
 pub use health::{Health, Numbers};

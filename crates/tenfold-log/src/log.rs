@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use crate::channel::{Channel, State};
 use crate::common::{Common, Queued};
+use crate::condition::Stall;
 use crate::error::Refused;
+use crate::fault::Fault;
 use crate::hand::{Hand, Pending};
 use crate::health::{Health, Numbers};
 use crate::names;
@@ -108,10 +111,10 @@ impl Log {
     /// writes and removes 64 KiB to see whether there is space again, and so waits for the disk.
     pub fn may_publish(&self) -> Result<(), Refused> {
         match self.common.health() {
-            Health::Ok => Ok(()),
+            Health::Ok | Health::Slow | Health::Degraded => Ok(()),
             Health::ReadOnly => Err(Refused::Storage),
             Health::Full if self.common.probe() => {
-                self.common.set_full(false);
+                self.common.unfill();
                 Ok(())
             }
             Health::Full => Err(Refused::Full),
@@ -120,7 +123,56 @@ impl Log {
 
     /// Whether it can be written to.
     pub fn health(&self) -> Health {
-        self.common.health()
+        let health = self.common.health();
+        let now = Instant::now();
+        let mut condition = self.common.condition();
+        if health != Health::Ok {
+            health
+        } else if condition.hindrance.is_some() || condition.any_channel(now).is_some() {
+            Health::Degraded
+        } else if condition.stall(now).is_some() {
+            Health::Slow
+        } else {
+            Health::Ok
+        }
+    }
+
+    /// Why it is [read-only](Health::ReadOnly), [full](Health::Full) or [degraded](Health::Degraded).
+    pub fn why(&self) -> Option<Fault> {
+        let health = self.common.health();
+        let mut condition = self.common.condition();
+        match health {
+            Health::ReadOnly => condition.fatal.clone(),
+            Health::Full => condition.full.clone(),
+            _ => match &condition.hindrance {
+                Some(fault) => Some(fault.clone()),
+                None => condition.any_channel(Instant::now()).cloned(),
+            },
+        }
+    }
+
+    /// Why frames of a channel were refused just now.
+    pub fn why_refused(&self, channel: &str, refused: Refused) -> Option<Fault> {
+        let condition = self.common.condition();
+        let hindrance = condition.hindrance.as_ref();
+        match refused {
+            Refused::Storage => condition.fatal.as_ref(),
+            Refused::Full => condition.full.as_ref(),
+            Refused::Busy | Refused::Hindered => {
+                condition.channel(channel, Instant::now()).or(hindrance)
+            }
+        }
+        .cloned()
+    }
+
+    /// What has failed since this was asked the last time, each fault once for as long as it lasts.
+    pub fn take_faults(&self) -> Vec<Fault> {
+        self.common.condition().take_untold()
+    }
+
+    /// What takes too long just now.
+    pub fn stall(&self) -> Option<Stall> {
+        self.common.condition().stall(Instant::now())
     }
 
     /// Its numbers now.

@@ -11,7 +11,7 @@ use crate::common::{Common, Stage};
 use crate::directory::sync_dir;
 use crate::error::OpenError;
 use crate::format;
-use crate::hand::Hand;
+use crate::hand::{Hand, panicked};
 use crate::health::Health;
 use crate::log::Log;
 use crate::names;
@@ -130,7 +130,7 @@ fn commit(hand: &Hand, common: &Common) {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(is_stuck) if !common.wait_for_work(is_stuck) => break,
             Ok(_) => {}
-            Err(_) => common.fail(),
+            Err(_) => common.fail(&panicked()),
         }
     }
 }

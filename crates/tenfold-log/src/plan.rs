@@ -14,7 +14,7 @@ use crate::names;
 use crate::options::{Growth, Options};
 use crate::segment::{Files, Segment};
 use crate::storage::Storage;
-use crate::whole::uninterrupted;
+use crate::whole::{is_full, uninterrupted};
 
 /// A batch that is being made.
 #[derive(Debug)]
@@ -97,24 +97,44 @@ impl Plan {
         self.channels[index].add(queued);
     }
 
-    /// Makes sure that there is space for all of it.
-    pub(crate) fn reserve(&mut self, storage: &dyn Storage) -> io::Result<()> {
-        self.channels
-            .iter_mut()
-            .try_for_each(|channel_plan| channel_plan.reserve(storage))
+    /// Makes sure that there is space for all of it. Channels for which that fails, other than for want of
+    /// space, are taken out of the plan and returned with their errors. An error: there is no space, and
+    /// nothing of the plan can be done.
+    pub(crate) fn reserve(
+        &mut self,
+        storage: &dyn Storage,
+    ) -> io::Result<Vec<(Arc<Channel>, io::Error)>> {
+        let mut failed = Vec::new();
+        let mut sound = Vec::new();
+        let mut full = None;
+        for mut channel_plan in std::mem::take(&mut self.channels) {
+            let reserved = match full {
+                None => channel_plan.reserve(storage),
+                Some(_) => Ok(()),
+            };
+            match reserved {
+                Err(error) if !is_full(&error) => {
+                    channel_plan.undo(storage);
+                    failed.push((channel_plan.channel, error));
+                    continue;
+                }
+                Err(error) => full = Some(error),
+                Ok(()) => {}
+            }
+            sound.push(channel_plan);
+        }
+        self.channels = sound;
+        let names = self.channels.iter().enumerate();
+        self.by_name = names
+            .map(|(index, channel_plan)| (Arc::clone(&channel_plan.channel.name), index))
+            .collect();
+        full.map_or(Ok(failed), Err)
     }
 
     /// Removes the files that were made for it. What cannot be removed is empty, and does no harm.
     pub(crate) fn undo(&mut self, storage: &dyn Storage) {
         for channel_plan in &mut self.channels {
-            for planned in &mut channel_plan.segments {
-                if planned.is_new {
-                    planned.begun = None;
-                    let (name, segment) = (channel_plan.channel.name(), planned.record.segment);
-                    let _ = uninterrupted(|| storage.remove(&names::index(name, segment)));
-                    let _ = uninterrupted(|| storage.remove(&names::frames(name, segment)));
-                }
-            }
+            channel_plan.undo(storage);
         }
     }
 
@@ -280,6 +300,16 @@ impl ChannelPlan {
             record.messages += some.messages;
             record.length += length;
             frames.push(some);
+        }
+    }
+
+    fn undo(&mut self, storage: &dyn Storage) {
+        let name = self.channel.name();
+        for planned in self.segments.iter_mut().filter(|planned| planned.is_new) {
+            planned.begun = None;
+            let segment = planned.record.segment;
+            let _ = uninterrupted(|| storage.remove(&names::index(name, segment)));
+            let _ = uninterrupted(|| storage.remove(&names::frames(name, segment)));
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 
-use crate::storage::File;
+use crate::storage::{Failed, File, SyncFailed};
 
 /// Repeats a call for as long as it is interrupted. Not for syncs.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -91,9 +91,13 @@ pub(crate) fn write_all_at(file: &dyn File, slices: &[&[u8]], mut offset: u64) -
 }
 
 /// What a sync has returned. After a failed sync it is not known what is durable, so its error must not be
-/// taken for one that passes, such as an interrupted call or a full disk.
+/// taken for one that passes, such as an interrupted call or a full disk. A directory that could not even
+/// be opened was not synced, and nothing has been given up.
 pub(crate) fn synced(result: io::Result<()>) -> io::Result<()> {
-    result.map_err(|error| io::Error::other(format!("a sync has failed: {error}")))
+    result.map_err(|error| match Failed::of(&error) {
+        Some(Failed { call: "open", .. }) => error,
+        _ => io::Error::other(SyncFailed(error)),
+    })
 }
 
 /// Whether an error says that there is no space.
@@ -102,4 +106,14 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
     )
+}
+
+/// Whether an error says that the process, or the system, has something too little of at the moment: open
+/// files or memory.
+pub(crate) fn is_momentary(error: &io::Error) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    let source = Failed::of(error).map_or(error, |failed| &failed.source);
+    matches!(source.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE))
 }

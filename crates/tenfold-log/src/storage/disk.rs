@@ -1,7 +1,7 @@
 //! A directory of the real file system.
 
 use std::ffi::OsStr;
-use std::fmt::{self, Debug, Display};
+use std::fmt::Debug;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +12,7 @@ use rustix::fs::{Advice, AtFlags, CWD, Dir, FallocateFlags, FlockOperation, Mode
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::{fs, io as rio};
 
+use super::failed::Failed;
 use super::{File, Sharing, Storage};
 
 /// A directory of the real file system. It stays the same one if it is moved while it is open.
@@ -28,7 +29,7 @@ impl Disk {
     /// Opens a directory that is there.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        let root = open_dir(CWD, path).map_err(|errno| at(path, errno))?;
+        let root = open_dir(CWD, path).map_err(at("open", path))?;
         Ok(Self {
             root,
             path: path.to_owned(),
@@ -46,10 +47,10 @@ impl Disk {
         &self.path
     }
 
-    /// Says in an error what it is about.
-    fn at(&self, path: &str) -> impl Fn(Errno) -> io::Error {
-        let path = self.shown(path);
-        move |errno| at(&path, errno)
+    /// Says in an error which call it is of, and what it is about.
+    fn at(&self, call: &'static str, path: &str) -> impl Fn(Errno) -> io::Error {
+        let (path, shown) = (path.to_owned(), self.shown(path));
+        move |errno| Failed::error(call, &path, &shown, errno)
     }
 
     /// A path within the directory as the user knows it.
@@ -88,10 +89,13 @@ impl Disk {
 impl Storage for Disk {
     /// A file that may only be read is opened as well; what would change it fails.
     fn open(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
-        let (fd, refused) = self.open_file(path, create).map_err(self.at(path))?;
+        let (fd, refused) = self
+            .open_file(path, create)
+            .map_err(self.at("open", path))?;
         Ok(Arc::new(DiskFile {
             fd,
-            path: self.shown(path),
+            path: path.to_owned(),
+            shown: self.shown(path),
             refused,
             direct: OnceLock::new(),
         }))
@@ -99,7 +103,7 @@ impl Storage for Disk {
 
     /// A name that is not UTF-8 is listed with U+FFFD in it, so nothing is found under it.
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        let mut names = names(&self.root, path).map_err(self.at(path))?;
+        let mut names = names(&self.root, path).map_err(self.at("readdir", path))?;
         names.sort_unstable();
         Ok(names)
     }
@@ -107,38 +111,37 @@ impl Storage for Disk {
     fn create_dir(&self, path: &str) -> io::Result<()> {
         let ends = path.match_indices('/').map(|(end, _)| end);
         for end in ends.chain([path.len()]).filter(|&end| end > 0) {
-            make_dir(&self.root, &path[..end]).map_err(self.at(path))?;
+            make_dir(&self.root, &path[..end]).map_err(self.at("mkdir", path))?;
         }
         // Something else may have the name.
-        open_dir(&self.root, Path::new(path)).map_err(self.at(path))?;
+        open_dir(&self.root, Path::new(path)).map_err(self.at("open", path))?;
         Ok(())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::renameat(&self.root, from, &self.root, to).map_err(self.at(from))
+        fs::renameat(&self.root, from, &self.root, to).map_err(self.at("rename", from))
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        fs::unlinkat(&self.root, path, AtFlags::empty()).map_err(self.at(path))
+        fs::unlinkat(&self.root, path, AtFlags::empty()).map_err(self.at("unlink", path))
     }
 
     fn remove_dir(&self, path: &str) -> io::Result<()> {
-        fs::unlinkat(&self.root, path, AtFlags::REMOVEDIR).map_err(self.at(path))
+        fs::unlinkat(&self.root, path, AtFlags::REMOVEDIR).map_err(self.at("rmdir", path))
     }
 
     fn sync_dir(&self, path: &str) -> io::Result<()> {
-        open_dir(&self.root, Path::new(path))
-            .and_then(fs::fsync)
-            .map_err(self.at(path))
+        let directory = open_dir(&self.root, Path::new(path)).map_err(self.at("open", path))?;
+        fs::fsync(directory).map_err(self.at("fsync", path))
     }
 
     fn lock(&self, path: &str, sharing: Sharing) -> io::Result<Box<dyn Debug + Send + Sync>> {
-        let (fd, _) = self.open_file(path, true).map_err(self.at(path))?;
+        let (fd, _) = self.open_file(path, true).map_err(self.at("open", path))?;
         let operation = match sharing {
             Sharing::Exclusive => FlockOperation::NonBlockingLockExclusive,
             Sharing::Shared => FlockOperation::NonBlockingLockShared,
         };
-        fs::flock(&fd, operation).map_err(self.at(path))?;
+        fs::flock(&fd, operation).map_err(self.at("flock", path))?;
         Ok(Box::new(Locked { _fd: fd }))
     }
 }
@@ -172,11 +175,11 @@ fn create_durably(path: &Path) -> io::Result<()> {
         }
         result => result,
     };
-    if made.map_err(|errno| at(path, errno))? {
+    if made.map_err(at("mkdir", path))? {
         let above = path.parent().unwrap_or(path);
         open_dir(CWD, above)
             .and_then(fs::fsync)
-            .map_err(|errno| at(above, errno))?;
+            .map_err(at("fsync", above))?;
     }
     Ok(())
 }
@@ -204,7 +207,9 @@ struct Locked {
 #[derive(Debug)]
 struct DiskFile {
     fd: OwnedFd,
-    path: PathBuf,
+    /// The name that it was opened with, and the one that the user knows.
+    path: String,
+    shown: PathBuf,
     /// What writing is refused with, if the file could be opened for reading only.
     refused: Option<Errno>,
     /// The file once more, opened for reads past the page cache; `None` if that is not supported.
@@ -213,16 +218,21 @@ struct DiskFile {
 
 impl DiskFile {
     /// Says in an error which file it is about: by the name that it was opened with.
-    fn result<T>(&self, result: rio::Result<T>) -> io::Result<T> {
-        result.map_err(|errno| at(&self.path, errno))
+    fn result<T>(&self, call: &'static str, result: rio::Result<T>) -> io::Result<T> {
+        result.map_err(|errno| Failed::error(call, &self.path, &self.shown, errno))
     }
 
     /// Does what changes the file, unless that was refused when it was opened.
-    fn change<T>(&self, call: impl FnOnce(&OwnedFd) -> rio::Result<T>) -> io::Result<T> {
-        self.result(match self.refused {
+    fn change<T>(
+        &self,
+        name: &'static str,
+        call: impl FnOnce(&OwnedFd) -> rio::Result<T>,
+    ) -> io::Result<T> {
+        let result = match self.refused {
             Some(errno) => Err(errno),
             None => call(&self.fd),
-        })
+        };
+        self.result(name, result)
     }
 
     /// The file opened with `O_DIRECT`, if the file system has that. It is opened through `/proc`,
@@ -239,7 +249,7 @@ impl DiskFile {
 
 impl File for DiskFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.result(rio::pread(&self.fd, buffer, offset))
+        self.result("read", rio::pread(&self.fd, buffer, offset))
     }
 
     /// Where the file system or the system does not know `RWF_NOWAIT`, it is always `WouldBlock`.
@@ -252,7 +262,7 @@ impl File for DiskFile {
             Err(Errno::AGAIN | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 Err(ErrorKind::WouldBlock.into())
             }
-            result => self.result(result),
+            result => self.result("read", result),
         }
     }
 
@@ -260,29 +270,30 @@ impl File for DiskFile {
     /// then it is read in the ordinary way: a file system in memory has nothing else to read.
     fn read_durable_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let direct = self.direct().map(|fd| read_direct(fd, buffer, offset));
-        self.result(match direct {
+        let read = match direct {
             None | Some(Err(Errno::INVAL | Errno::OPNOTSUPP)) => {
                 read_forgotten(&self.fd, buffer, offset)
             }
             Some(result) => result,
-        })
+        };
+        self.result("read", read)
     }
 
     fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        self.change(|fd| rio::pwritev(fd, slices, offset))
+        self.change("write", |fd| rio::pwritev(fd, slices, offset))
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.result(fs::fdatasync(&self.fd))
+        self.result("fdatasync", fs::fdatasync(&self.fd))
     }
 
     fn length(&self) -> io::Result<u64> {
-        let stat = self.result(fs::fstat(&self.fd))?;
+        let stat = self.result("fstat", fs::fstat(&self.fd))?;
         Ok(u64::try_from(stat.st_size).unwrap_or(0))
     }
 
     fn set_length(&self, length: u64) -> io::Result<()> {
-        self.change(|fd| fs::ftruncate(fd, length))
+        self.change("ftruncate", |fd| fs::ftruncate(fd, length))
     }
 
     /// On a file system that cannot reserve this succeeds: space can then run out at any write.
@@ -290,12 +301,12 @@ impl File for DiskFile {
         if length == 0 {
             return Ok(());
         }
-        self.change(
-            |fd| match fs::fallocate(fd, FallocateFlags::KEEP_SIZE, offset, length) {
+        self.change("fallocate", |fd| {
+            match fs::fallocate(fd, FallocateFlags::KEEP_SIZE, offset, length) {
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
                 result => result,
-            },
-        )
+            }
+        })
     }
 }
 
@@ -335,31 +346,9 @@ fn read_forgotten(fd: &OwnedFd, buffer: &mut [u8], offset: u64) -> rio::Result<u
     rio::pread(fd, buffer, offset)
 }
 
-/// An error of the system, and the path that it is about.
-#[derive(Debug)]
-struct At {
-    path: PathBuf,
-    source: io::Error,
-}
-
-/// An error of the same kind that names the path.
-fn at(path: &Path, errno: Errno) -> io::Error {
-    let source = io::Error::from(errno);
-    let path = path.to_owned();
-    io::Error::new(source.kind(), At { path, source })
-}
-
-impl Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.source)
-    }
-}
-
-impl std::error::Error for At {
-    /// The system's error, with its number.
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
+/// Says in an error of a call what it is about, for a path of the file system.
+fn at(call: &'static str, path: &Path) -> impl Fn(Errno) -> io::Error {
+    move |errno| Failed::error(call, &path.to_string_lossy(), path, errno)
 }
 
 #[cfg(test)]
@@ -506,7 +495,7 @@ mod tests {
         assert_eq!(inner.raw_os_error(), Some(Errno::NOENT.raw_os_error()));
         for errno in [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::INTR] {
             let kind = io::Error::from(errno).kind();
-            assert_eq!(at(Path::new("x"), errno).kind(), kind);
+            assert_eq!(at("open", Path::new("x"))(errno).kind(), kind);
         }
     }
 
@@ -530,7 +519,8 @@ mod tests {
         let (fd, _) = disk.open_file("file", true).unwrap();
         let file = DiskFile {
             fd,
-            path: "dir/file".into(),
+            path: "file".into(),
+            shown: "dir/file".into(),
             refused: Some(Errno::ROFS),
             direct: OnceLock::new(),
         };

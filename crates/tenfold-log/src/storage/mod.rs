@@ -25,10 +25,12 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 mod disk;
+mod failed;
 #[cfg(any(test, feature = "memory"))]
 mod memory;
 
 pub use disk::Disk;
+pub(crate) use failed::{Failed, SyncFailed};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{Call, Fault, Keep, Kind, Memory};
 

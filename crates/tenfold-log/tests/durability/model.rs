@@ -22,8 +22,8 @@ pub(crate) struct Expected {
 pub(crate) fn expected(run: &Run) -> BTreeMap<String, Expected> {
     let mut channels: BTreeMap<String, Expected> = BTreeMap::new();
     for sent in &run.sent {
-        // Of what was refused for want of space nothing is kept.
-        if sent.fate() == Fate::Refused(Refused::Full) {
+        // Of what was refused before it was written nothing is kept. When the disk has failed, it is not known.
+        if matches!(sent.fate(), Fate::Refused(why) if why != Refused::Storage) {
             continue;
         }
         let expected = channels.entry(sent.channel.clone()).or_default();

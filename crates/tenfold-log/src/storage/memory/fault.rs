@@ -1,7 +1,9 @@
 //! Calls, and how they are made to fail.
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
+use super::super::Failed;
 use super::change::Keep;
 
 /// A call to the storage or to one of its files.
@@ -68,6 +70,26 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The system's call that the real storage makes for it.
+    fn system_call(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::List => "readdir",
+            Self::CreateDir => "mkdir",
+            Self::Rename => "rename",
+            Self::Remove => "unlink",
+            Self::RemoveDir => "rmdir",
+            Self::SyncDir => "fsync",
+            Self::Lock => "flock",
+            Self::Read | Self::ReadCached | Self::ReadDurable => "read",
+            Self::Write => "write",
+            Self::Sync => "fdatasync",
+            Self::Length => "fstat",
+            Self::SetLength => "ftruncate",
+            Self::Reserve => "fallocate",
+        }
+    }
+
     /// Whether such a call can change what a crash leaves.
     pub fn changes(self) -> bool {
         let reads = matches!(self, Self::Read | Self::ReadCached | Self::ReadDurable);
@@ -204,13 +226,17 @@ impl Fault {
         hit
     }
 
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self, call: &Call) -> Verdict {
         let error = match self.outcome {
             Outcome::Short => return Verdict::Short,
             Outcome::Errno(errno) => io::Error::from_raw_os_error(errno),
             Outcome::Kind(kind) => kind.into(),
         };
-        Verdict::Fail(error, self.landing)
+        let (name, path) = (call.kind.system_call(), &call.path);
+        Verdict::Fail(
+            Failed::error(name, path, Path::new(path), error),
+            self.landing,
+        )
     }
 }
 
@@ -219,7 +245,7 @@ pub(super) fn judge(faults: &mut Vec<Fault>, call: &Call) -> Verdict {
     let Some(index) = faults.iter_mut().position(|fault| fault.strikes(call)) else {
         return Verdict::Go;
     };
-    let verdict = faults[index].verdict();
+    let verdict = faults[index].verdict(call);
     if !faults[index].forever {
         faults.remove(index);
     }
