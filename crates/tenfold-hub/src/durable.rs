@@ -53,6 +53,7 @@ impl Durable {
         }
         let log = self.log.clone();
         let asked = spawn_blocking(move || log.may_publish()).await;
-        asked.unwrap_or(Err(Refused::Storage)).map_err(not_stored)
+        let told = |why| not_stored(why, self.log.why().as_ref());
+        asked.unwrap_or(Err(Refused::Storage)).map_err(told)
     }
 }

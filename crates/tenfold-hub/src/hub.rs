@@ -20,6 +20,7 @@ use crate::port::{Port, PortKind};
 use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
 use crate::stats::HubStats;
+use crate::watch::Watch;
 
 /// A server of named channels: `docs/hub-protocol.md`.
 ///
@@ -44,6 +45,7 @@ use crate::stats::HubStats;
 pub struct Hub {
     shared: Arc<Shared>,
     accepting: JoinSet<()>,
+    watching: JoinSet<()>,
 }
 
 impl Hub {
@@ -106,10 +108,16 @@ impl Hub {
             };
             accepting.spawn(accept(acceptor, places, door));
         }
-        if shared.registry.on_disk().is_some() {
+        let mut watching = JoinSet::new();
+        if let Some(durable) = shared.registry.on_disk() {
             accepting.spawn(hold(Arc::clone(&shared)));
+            watching.spawn(Watch::new(durable.log.clone()).run());
         }
-        Self { shared, accepting }
+        Self {
+            shared,
+            accepting,
+            watching,
+        }
     }
 
     /// Its numbers now.
@@ -133,6 +141,7 @@ impl Hub {
         let left = time.saturating_sub(start.elapsed()).max(time / 2);
         shared.registry.close();
         while_running(left, shared.connections.until(|count| count == 0)).await;
+        self.watching.shutdown().await;
         self.stats()
     }
 }

@@ -48,6 +48,7 @@ mod idle;
 mod intake;
 mod ledger;
 mod tail;
+mod watch;
 mod when_slow;
 
 // Sockets: accepting, and writing to one client what is after its cursor.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use tenfold::protocol::Code;
+use tenfold::protocol::{Code, Refusal};
+use tenfold_log::Refused;
 use tokio::io::Interest;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
@@ -184,7 +185,7 @@ impl Publisher {
                     self.appender.deliver(bytes);
                 }
                 Err(NotAppended::Fenced) => self.session.end(fenced()),
-                Err(NotAppended::Refused(why)) => self.session.fail(not_stored(why)),
+                Err(NotAppended::Refused(why)) => self.session.fail(self.not_stored(why)),
                 Err(NotAppended::Closed) => self.session.end(shutdown()),
             }
         }
@@ -205,8 +206,15 @@ impl Publisher {
             self.session.end(fenced());
         }
         if let Some(why) = progress.refused {
-            self.session.fail(not_stored(why));
+            self.session.fail(self.not_stored(why));
         }
+    }
+
+    fn not_stored(&self, why: Refused) -> Refusal {
+        let name = self.channel().name();
+        let durable = self.shared.registry.on_disk();
+        let fault = durable.and_then(|durable| durable.log.why_refused(name.as_str(), why));
+        not_stored(why, fault.as_ref())
     }
 
     /// Sends what the socket takes at once. A peer that takes nothing any more may still have sent

@@ -2,7 +2,7 @@
 
 use tenfold::protocol::{Code, Refusal};
 use tenfold::{DecodeError, ErrorKind};
-use tenfold_log::Refused;
+use tenfold_log::{Fault, Refused};
 
 use crate::claim::Fenced;
 
@@ -19,12 +19,24 @@ pub(crate) fn busy() -> Refusal {
     Refusal::new(Code::Busy, "the hub receives as much as it can")
 }
 
-/// What a publisher is told whose messages are not kept.
-pub(crate) fn not_stored(why: Refused) -> Refusal {
-    match why {
-        Refused::Full => Refusal::new(Code::Full, "there is no space left on the hub's disk"),
-        _ => Refusal::new(Code::Storage, "the hub's disk has failed; it is read-only"),
-    }
+/// What a publisher is told whose messages are not kept, and what the reason is, if it is known.
+pub(crate) fn not_stored(why: Refused, fault: Option<&Fault>) -> Refusal {
+    let (code, words) = match why {
+        Refused::Full => {
+            return Refusal::new(Code::Full, "there is no space left on the hub's disk");
+        }
+        Refused::Busy => (Code::Busy, "the hub cannot write at the moment"),
+        Refused::Hindered => (Code::Storage, "the channel cannot be written to"),
+        _ => (
+            Code::Storage,
+            "the hub's disk has failed, and it is read-only",
+        ),
+    };
+    // An answer is of printable characters.
+    let reason = fault.map_or_else(String::new, |fault| {
+        format!(": {fault}").replace(|c: char| c != ' ' && !c.is_ascii_graphic(), "?")
+    });
+    Refusal::new(code, format!("{words}{reason}"))
 }
 
 /// What is wrong with a frame, in the words of the protocol. `origin` is the offset at which the

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use tenfold::protocol::Epoch;
-use tenfold_log::{Health, Log, Numbers};
+use tenfold_log::{Health, Log, Numbers, Stall};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -89,6 +89,8 @@ impl Shared {
         let log = self.registry.on_disk().map(|durable| &durable.log);
         let status = match log.map(Log::health) {
             None | Some(Health::Ok) => "ok",
+            Some(Health::Slow) => "slow",
+            Some(Health::Degraded) => "degraded",
             Some(Health::Full) => "full",
             Some(_) => "read-only",
         };
@@ -108,6 +110,12 @@ impl Shared {
                 line,
                 " batches={batches} checkpoints={checkpoints} removed={removed}"
             );
+            if let Some(fault) = log.why().filter(|_| status != "ok") {
+                let _ = write!(line, " why={}", fault.why());
+            }
+            if let Some(Stall::Batch(time) | Stall::Lock(time)) = log.stall() {
+                let _ = write!(line, " waiting={}", time.as_secs());
+            }
         }
         line
     }
