@@ -4,24 +4,28 @@ use std::time::Duration;
 
 use tenfold_log::{Fault, Health, Log, Refused, Stall};
 use tokio::time::sleep;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
-/// How often it looks. Faults are kept for it meanwhile.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Looks at a log, and tells what has changed.
 #[derive(Debug)]
 pub(crate) struct Watch {
     log: Log,
     is_full: bool,
+    removed: u64,
     stall: Option<Stall>,
 }
 
 impl Watch {
+    /// Faults are told as soon as they are met, also after the hub has ended.
     pub(crate) fn new(log: Log) -> Self {
+        log.on_fault(tell);
         Self {
             log,
             is_full: false,
+            removed: 0,
             stall: None,
         }
     }
@@ -34,16 +38,16 @@ impl Watch {
     }
 
     fn look(&mut self) {
-        for fault in self.log.take_faults() {
-            self.is_full |= fault.refused == Refused::Full;
-            tell(&fault);
-        }
         let health = self.log.health();
-        if self.is_full && health != Health::Full {
-            self.is_full = false;
-            if health != Health::ReadOnly {
-                warn!("there is space on the disk again");
-            }
+        if self.is_full && !matches!(health, Health::Full | Health::ReadOnly) {
+            warn!("there is space on the disk again");
+        }
+        self.is_full = health == Health::Full;
+        let removed = self.log.removed();
+        if removed > self.removed {
+            let segments = removed - self.removed;
+            debug!(segments, "retention has deleted the oldest messages");
+            self.removed = removed;
         }
         let stall = self.log.stall();
         match (self.stall, stall) {
@@ -65,13 +69,6 @@ impl Watch {
             _ => {}
         }
         self.stall = stall;
-    }
-}
-
-impl Drop for Watch {
-    /// What failed at the end is told as well.
-    fn drop(&mut self) {
-        self.look();
     }
 }
 

@@ -69,7 +69,9 @@ impl Checkpointer {
         match self.work(checkpoint.as_mut(), &names, now) {
             Ok(()) => {
                 self.common.condition().hindrance = None;
-                !is_idle || !self.common.duties().ends.is_empty()
+                let mut duties = self.common.duties();
+                duties.obstacle = None;
+                !is_idle || !duties.ends.is_empty()
             }
             Err(error) if is_full(&error) || is_momentary(&error) => {
                 // It is done when there is space again, and may make some.

@@ -204,8 +204,13 @@ impl Committer {
                 return self.refuse(Refused::Storage);
             }
         }
-        self.common.unfill();
-        self.journal.checkpointed(self.common.duties().done);
+        let duties = self.common.duties();
+        let (done, obstacle) = (duties.done, duties.obstacle);
+        drop(duties);
+        if obstacle.is_none() {
+            self.common.unfill();
+        }
+        self.journal.checkpointed(done);
         self.acknowledge(plan);
         let mut unwritten = BTreeSet::new();
         for planned in plan.channels() {
@@ -403,10 +408,14 @@ impl Committer {
     fn refuse_channels(&mut self, failed: &[(Arc<Channel>, io::Error)]) {
         let now = Instant::now();
         let mut refused = BTreeMap::new();
+        let mut new = Vec::new();
         let mut condition = self.common.condition();
         for (channel, error) in failed {
             let why = fault::refusal(error);
-            condition.fault(&channel.name, self.common.fault(error, why), now);
+            let fault = self.common.fault(error, why);
+            if condition.fault(&channel.name, fault.clone(), now) {
+                new.push(fault);
+            }
             refused.insert(Arc::clone(&channel.name), why);
         }
         if condition.has_channels() {
@@ -417,6 +426,9 @@ impl Committer {
             }
         }
         drop(condition);
+        for fault in &new {
+            self.common.tell(fault);
+        }
         if refused.is_empty() {
             return;
         }

@@ -31,6 +31,7 @@ pub(crate) struct Common {
     /// Wakes the committer's thread: there is something in the queue, or the log ends.
     work: Condvar,
     condition: Mutex<Condition>,
+    pub(crate) listener: Mutex<Option<Listener>>,
     /// Wakes threads that wait for a checkpoint: it is done, or was tried in vain.
     pub(crate) freed: Condvar,
     /// Wakes the checkpointer: there is something to do.
@@ -44,6 +45,16 @@ pub(crate) struct Common {
     is_behind: AtomicBool,
     pub(crate) counters: Counters,
     _lock: Box<dyn std::fmt::Debug + Send + Sync>,
+}
+
+/// Is told of each fault.
+#[derive(Clone)]
+pub(crate) struct Listener(pub(crate) Arc<dyn Fn(&Fault) + Send + Sync>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +131,7 @@ impl Common {
             freed: Condvar::new(),
             duty: Condvar::new(),
             condition: Mutex::default(),
+            listener: Mutex::default(),
             health: AtomicU8::new(0),
             disk: AtomicU64::new(0),
             is_stuck: AtomicBool::new(false),
@@ -263,13 +275,14 @@ impl Common {
     /// The disk has failed. The log stays read-only until it is opened again.
     pub(crate) fn fail(&self, error: &io::Error) {
         let fault = self.fault(error, Refused::Storage);
-        let mut condition = self.condition();
-        if condition.fatal.is_none() {
-            condition.fatal = Some(fault.clone());
-            condition.tell(fault);
+        let is_first = self.condition().fatal.is_none();
+        if is_first {
+            self.condition().fatal = Some(fault.clone());
         }
-        drop(condition);
         self.health.store(2, SeqCst);
+        if is_first {
+            self.tell(&fault);
+        }
         // A thread that is about to wait for a checkpoint holds this lock from its look at the health until it
         // waits. So it has seen the failure, or is woken.
         drop(self.duties());
@@ -280,9 +293,8 @@ impl Common {
     pub(crate) fn fill(&self, error: &io::Error) {
         if self.health.compare_exchange(0, 1, SeqCst, SeqCst).is_ok() {
             let fault = self.fault(error, Refused::Full);
-            let mut condition = self.condition();
-            condition.full = Some(fault.clone());
-            condition.tell(fault);
+            self.condition().full = Some(fault.clone());
+            self.tell(&fault);
         }
     }
 
@@ -297,14 +309,22 @@ impl Common {
             self.fill(error);
         } else {
             let fault = self.fault(error, refused);
-            let mut condition = self.condition();
-            let known = condition.hindrance.replace(fault.clone());
+            let known = self.condition().hindrance.replace(fault.clone());
             if !known.is_some_and(|known| known.is_like(&fault)) {
-                condition.tell(fault);
+                self.tell(&fault);
             }
         }
         self.duties().obstacle = Some(refused);
         self.freed.notify_all();
+    }
+
+    /// Tells of a fault, before what it concerns is refused.
+    pub(crate) fn tell(&self, fault: &Fault) {
+        let listener = self.listener.lock();
+        let listener = listener.unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(Listener(hears)) = listener {
+            hears(fault);
+        }
     }
 
     pub(crate) fn fault(&self, error: &io::Error, refused: Refused) -> Fault {
@@ -319,6 +339,9 @@ impl Common {
 
     /// Whether there is space again: as much as a small batch needs is written and removed.
     pub(crate) fn probe(&self) -> bool {
+        if self.duties().obstacle.is_some() {
+            return false;
+        }
         let write = || {
             let file = uninterrupted(|| self.storage.open(names::PROBE, true))?;
             write_all_at(&*file, &[&[0; 4096][..]; 16], 0)

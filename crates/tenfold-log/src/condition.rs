@@ -1,6 +1,6 @@
 //! How the disk is: what has failed, and since when something is waited for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,6 @@ pub(crate) struct Condition {
     pub(crate) hindrance: Option<Fault>,
     /// What was the matter with a channel when it was written to the last time.
     channels: BTreeMap<Arc<str>, (Fault, Instant)>,
-    /// What nobody was told.
-    untold: VecDeque<Fault>,
     /// Since when the committer has been at the batch that it has.
     pub(crate) batch: Option<Instant>,
     /// Since when somebody else has held the lock that a checkpoint needs.
@@ -40,29 +38,15 @@ const FRESH: Duration = Duration::from_secs(60);
 /// A batch that takes longer than this, and a lock that is held for longer, are worth a word.
 const SLOW: Duration = Duration::from_secs(1);
 const HELD: Duration = Duration::from_secs(10);
-/// How many faults are kept for somebody who asks for them.
-const UNTOLD: usize = 64;
 
 impl Condition {
-    pub(crate) fn tell(&mut self, fault: Fault) {
-        if self.untold.len() < UNTOLD {
-            self.untold.push_back(fault);
-        }
-    }
-
-    pub(crate) fn take_untold(&mut self) -> Vec<Fault> {
-        self.untold.drain(..).collect()
-    }
-
-    /// A channel could not be written to. It is told once, for as long as it is the same.
-    pub(crate) fn fault(&mut self, channel: &Arc<str>, fault: Fault, now: Instant) {
+    /// A channel could not be written to. Returns whether that is new.
+    pub(crate) fn fault(&mut self, channel: &Arc<str>, fault: Fault, now: Instant) -> bool {
         let is_known = self
             .channel(channel, now)
             .is_some_and(|before| before.is_like(&fault));
-        if !is_known {
-            self.tell(fault.clone());
-        }
         self.channels.insert(Arc::clone(channel), (fault, now));
+        !is_known
     }
 
     pub(crate) fn has_channels(&self) -> bool {

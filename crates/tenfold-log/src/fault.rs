@@ -52,7 +52,10 @@ impl Fault {
     /// One word for programs: `CALL:PATH:ERRNO`, such as `fdatasync:journal/0.journal:EIO`. An error
     /// without a usual name has its number there, and one that is not of the system `-`.
     pub fn why(&self) -> String {
-        let number = || self.errno.map_or("-".to_owned(), |errno| errno.to_string());
+        let number = || {
+            self.errno
+                .map_or_else(|| "-".to_owned(), |errno| errno.to_string())
+        };
         let name = self.errno.and_then(name).map(str::to_owned);
         let name = name.unwrap_or_else(number);
         let path = self.path.replace(|c: char| !c.is_ascii_graphic(), "?");

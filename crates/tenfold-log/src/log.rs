@@ -1,11 +1,11 @@
 //! A log, as the programs see it that append to it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::channel::{Channel, State};
-use crate::common::{Common, Queued};
+use crate::common::{Common, Listener, Queued};
 use crate::condition::Stall;
 use crate::error::Refused;
 use crate::fault::Fault;
@@ -165,9 +165,16 @@ impl Log {
         .cloned()
     }
 
-    /// What has failed since this was asked the last time, each fault once for as long as it lasts.
-    pub fn take_faults(&self) -> Vec<Fault> {
-        self.common.condition().take_untold()
+    /// Has a function told of each fault, once for as long as it lasts, before any frames are refused for it.
+    /// It is called on the thread that commits, or the one that makes checkpoints, so it must return soon.
+    pub fn on_fault(&self, hears: impl Fn(&Fault) + Send + Sync + 'static) {
+        let listener = self.common.listener.lock();
+        *listener.unwrap_or_else(PoisonError::into_inner) = Some(Listener(Arc::new(hears)));
+    }
+
+    /// How many segments retention has removed.
+    pub fn removed(&self) -> u64 {
+        self.common.counters.removed.load(Relaxed)
     }
 
     /// What takes too long just now.

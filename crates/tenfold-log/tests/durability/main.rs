@@ -15,6 +15,7 @@ mod damage;
 mod disk;
 mod faults;
 mod hand;
+mod hindered;
 mod kept;
 mod limits;
 mod look;

@@ -10,7 +10,7 @@ use tenfold::protocol::ChannelName;
 use tenfold_hub::{BadPattern, Pattern, raise_fd_limit};
 use tenfold_log::storage::Disk;
 use tenfold_log::{Options, Report, Retention, Threads, open};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::settings::{Setting, Settings};
 use crate::failure::Failure;
@@ -128,11 +128,7 @@ impl Running {
         let threads = self.threads;
         // How long a disk takes that is full or stands still, cannot be known.
         thread::spawn(move || done.send(threads.stop()));
-        let is_stopped = stopped.recv_timeout(PATIENCE).unwrap_or(false);
-        for fault in self.log.take_faults() {
-            error!(data = self.place, %fault, "the log could not be closed");
-        }
-        if !is_stopped {
+        if !stopped.recv_timeout(PATIENCE).unwrap_or(false) {
             warn!(
                 data = self.place,
                 "the log could not be closed; the next start recovers what is committed"
