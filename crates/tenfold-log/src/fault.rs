@@ -39,10 +39,13 @@ impl Fault {
             Some(failed) => (failed.call, failed.path.clone(), &failed.source),
             None => ("", String::new(), error),
         };
+        let errno = source
+            .raw_os_error()
+            .or_else(|| is_full(source).then_some(ENOSPC));
         Self {
             call,
             path,
-            errno: source.raw_os_error(),
+            errno,
             at,
             refused,
             words: source.to_string(),
@@ -59,7 +62,8 @@ impl Fault {
         let name = self.errno.and_then(name).map(str::to_owned);
         let name = name.unwrap_or_else(number);
         let path = self.path.replace(|c: char| !c.is_ascii_graphic(), "?");
-        format!("{}:{path}:{name}", self.call)
+        let or_dash = |word: &str| if word.is_empty() { "-" } else { word }.to_owned();
+        format!("{}:{}:{name}", or_dash(self.call), or_dash(&path))
     }
 
     /// Whether it is the same call, path and error.
@@ -90,6 +94,8 @@ pub(crate) fn refusal(error: &io::Error) -> Refused {
     }
 }
 
+const ENOSPC: i32 = 28;
+
 /// The usual names of errors that calls to a disk have.
 fn name(errno: i32) -> Option<&'static str> {
     Some(match errno {
@@ -108,7 +114,7 @@ fn name(errno: i32) -> Option<&'static str> {
         23 => "ENFILE",
         24 => "EMFILE",
         27 => "EFBIG",
-        28 => "ENOSPC",
+        ENOSPC => "ENOSPC",
         30 => "EROFS",
         40 => "ELOOP",
         95 => "EOPNOTSUPP",
@@ -150,7 +156,7 @@ mod tests {
         let fault = fault(&io::Error::other("it is in pieces"));
         assert_eq!(
             (fault.why().as_str(), fault.to_string().as_str()),
-            ("::-", "it is in pieces")
+            ("-:-:-", "it is in pieces")
         );
     }
 
