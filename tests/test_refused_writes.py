@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from hub import numbered, refused
-from support import FULL
+from support import FULL, wait_until
 
 ROUNDS = 10 if FULL else 1
 CHANNELS = ["a", "b", "c", "d"]
@@ -68,7 +68,12 @@ class Device:
 
     def end(self):
         for directory in reversed(self.mounted):
-            call("umount", directory)
+            # The system lets go of an image a little after the file system in it was unmounted.
+            wait_until(lambda: not directory.is_mount() or unmount(directory), what=f"unmounting {directory}")
+
+
+def unmount(directory) -> bool:
+    return subprocess.run(["umount", directory], capture_output=True).returncode == 0
 
 
 def fill(path):

@@ -8,7 +8,7 @@ use crate::crc;
 use crate::little_endian::{u32_at, u64_at};
 use crate::names;
 use crate::storage::{File, Storage};
-use crate::whole::{is_full, synced, uninterrupted, write_all_at};
+use crate::whole::{DURABLE, is_full, read_exact_at, synced, uninterrupted, write_all_at};
 
 /// The two files of a journal.
 pub(crate) type JournalFiles = [Arc<dyn File>; 2];
@@ -162,8 +162,18 @@ impl Journal {
     /// Writes a header that says that nothing in the files is needed, into the file that is being begun.
     fn mark_clean(&mut self) -> io::Result<()> {
         let file = &*self.files[self.active];
-        write_all_at(file, &[&self.header().encode()], 0)?;
-        synced(file.sync())
+        let header = self.header().encode();
+        write_all_at(file, &[&header], 0)?;
+        synced(file.sync())?;
+        // The batches of before are given up with this, so it is not enough that the sync says so.
+        let mut block = ZEROS;
+        read_exact_at(file, &mut block, 0, DURABLE)?;
+        if block != header {
+            return Err(io::Error::other(
+                "a sync has succeeded, and the disk does not have what was written",
+            ));
+        }
+        Ok(())
     }
 
     /// The same at a clean stop, when a checkpoint has made everything durable.

@@ -123,20 +123,30 @@ impl Drafted {
             }));
         }
         let name = channel.name();
-        let frames = write_anew(storage, &names::frames(name, first), &self.frames)?;
-        let index = write_anew(storage, &names::index(name, first), &self.index)?;
-        let unreadable = frames + index;
-        if unreadable > 0 {
-            let text = format!("the disk cannot read {unreadable} bytes of segment {first:020}");
-            report.push(true, Some(&channel.name), None, text);
+        for (draft, path) in [
+            (&self.frames, names::frames(name, first)),
+            (&self.index, names::index(name, first)),
+        ] {
+            let unreadable = write_anew(storage, name, &path, draft)?;
+            if unreadable > 0 {
+                let text = format!(
+                    "the disk cannot read {unreadable} bytes of {path}: the old file is kept in {}",
+                    aside::path_of(name, file_name(&path))
+                );
+                report.push(true, Some(&channel.name), None, text);
+            }
         }
         Files::open(storage, name, first, false).map(Some)
     }
 }
 
-/// Writes a file that takes the place of the one at a path. Returns how many of its bytes the disk could
-/// not read.
-fn write_anew(storage: &dyn Storage, path: &str, draft: &Draft) -> io::Result<u64> {
+fn file_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+/// Writes a file that takes the place of the one at a path. Returns how many bytes of that one the disk could
+/// not read; if there are any, it is put aside.
+fn write_anew(storage: &dyn Storage, channel: &str, path: &str, draft: &Draft) -> io::Result<u64> {
     let new = names::new(path);
     #[cfg(feature = "planted")]
     let new = if crate::planted::is(crate::planted::Mistake::ReplayInPlace) {
@@ -149,6 +159,10 @@ fn write_anew(storage: &dyn Storage, path: &str, draft: &Draft) -> io::Result<u6
         let unreadable = draft.copy_to(&*file)?;
         uninterrupted(|| file.set_length(draft.length()?))?;
         synced(file.sync())?;
+        if unreadable > 0 {
+            // Another disk, or another day, may read more of it.
+            aside::move_file(storage, channel, file_name(path))?;
+        }
         uninterrupted(|| storage.rename(&new, path))?;
         Ok(unreadable)
     };

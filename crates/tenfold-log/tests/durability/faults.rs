@@ -362,6 +362,47 @@ fn after_refused_writes_one_start_writes_everything_acknowledged_again() {
     }
 }
 
+/// A part of the segment that the journal's frames belong to cannot be read any more.
+#[test]
+fn a_bad_block_does_not_keep_the_log_from_starting_and_the_old_file_is_kept() {
+    reset();
+    let memory = Memory::new();
+    let mut options = small();
+    options.segment = 100_000;
+    let message = |number: usize| vec![vec![b'a' + u8::try_from(number).unwrap(); 3000]];
+    let mut opened = reopen(memory.clone(), options.clone()).unwrap();
+    for number in 0..4 {
+        send(&opened, "a", None, &message(number));
+        settle(&mut opened);
+        advance(1);
+    }
+    assert!(opened.stop());
+    let mut opened = reopen(memory.clone(), options.clone()).unwrap();
+    send(&opened, "a", None, &message(4));
+    settle(&mut opened);
+    drop(opened);
+    let path = "channels/a/00000000000000000000.frames";
+    let before = memory.read(path).unwrap();
+    // All of it at once cannot be read, and neither can the second block.
+    memory.fail(Fault::next(Kind::ReadDurable).on(path));
+    memory.fail(Fault::next(Kind::ReadDurable).on(path).after(1));
+    let opened = reopen(memory.clone(), options).unwrap();
+    assert_eq!(memory.faults(), 0);
+    assert!(opened.report.is_damaged());
+    let aside = "aside/a-00000000000000000000.frames";
+    assert!(
+        opened.report.findings[0].text.ends_with(aside),
+        "{:?}",
+        opened.report
+    );
+    assert_eq!(memory.read(aside).unwrap(), before);
+    let there = read(&opened.log.channel("a", 0));
+    assert_eq!(there.damaged, [(1, 2), (2, 3)]);
+    for number in [0, 3, 4] {
+        assert_eq!(there.messages[&(number as u64)], message(number)[0]);
+    }
+}
+
 /// What is acknowledged is in the journal alone, and something else has taken the rest of the disk.
 #[test]
 fn a_log_starts_on_a_full_disk_serves_everything_and_goes_on_when_there_is_space() {
