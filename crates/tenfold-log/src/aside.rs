@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::directory::{remove, replace, sync_dir};
+use crate::directory::{replace, sync_dir};
 use crate::names;
 use crate::storage::Storage;
 use crate::whole::uninterrupted;
@@ -12,8 +12,6 @@ pub(crate) fn put(storage: &dyn Storage, name: &str, bytes: &[u8]) -> io::Result
     uninterrupted(|| storage.create_dir(names::ASIDE))?;
     sync_dir(storage, "")?;
     let path = format!("{}/{name}", names::ASIDE);
-    // What an earlier start could not write is not written on.
-    remove(storage, &names::new(&path))?;
     replace(storage, &path, bytes)?;
     sync_dir(storage, names::ASIDE)?;
     Ok(path)

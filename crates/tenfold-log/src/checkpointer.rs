@@ -128,7 +128,7 @@ impl Checkpointer {
             self.common.retain(rolled.collect(), now)?;
         }
         if let Some(checkpoint) = checkpoint {
-            checkpoint.run(&*self.common.storage, &self.common.journal_files)?;
+            checkpoint.run(&*self.common.storage, &self.common.journal_files())?;
             self.common.counters.checkpoints.fetch_add(1, Relaxed);
             self.common.checkpointed(checkpoint.upto);
         }

@@ -84,6 +84,8 @@ impl Committer {
             return Err(no_space());
         }
         self.unfinished = None;
+        let files = self.journal.files.clone();
+        self.common.set_journal_files(files);
         self.common.checkpointed(self.journal.number());
         Ok(())
     }
@@ -315,7 +317,7 @@ impl Committer {
                 // What the append has left undone is in the journal.
                 segment.next = of_segment.record.next();
                 segment.length = of_segment.record.offset + of_segment.record.length;
-                rebuild::rebuild(&self.common.journal_files, &channel, segment)?;
+                rebuild::rebuild(&self.common.journal_files(), &channel, segment)?;
             }
             self.common.took(channel.publish(segment));
         }
@@ -366,7 +368,7 @@ impl Committer {
                 continue;
             };
             if segment.complete().is_err() {
-                rebuild::rebuild(&self.common.journal_files, &channel, segment)?;
+                rebuild::rebuild(&self.common.journal_files(), &channel, segment)?;
             }
             dirty.extent = segment.extent();
             self.common.took(channel.publish(segment));
@@ -390,7 +392,7 @@ impl Committer {
     /// Leaves the journal so that the next start has nothing to recover. The caller has made a checkpoint
     /// of everything.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        self.journal.finish()
+        self.journal.finish(&*self.common.storage)
     }
 
     /// Nothing of what was taken can be committed.
@@ -490,7 +492,7 @@ impl Common {
         mut ended: Segment,
     ) -> io::Result<()> {
         if ended.complete().is_err() {
-            rebuild::rebuild(&self.journal_files, channel, &mut ended)?;
+            rebuild::rebuild(&self.journal_files(), channel, &mut ended)?;
         }
         // The checkpoint does it again, and deals with a failure.
         let _ = ended.cut();

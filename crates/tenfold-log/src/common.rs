@@ -24,7 +24,7 @@ use crate::whole::{uninterrupted, write_all_at};
 pub(crate) struct Common {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) options: Options,
-    pub(crate) journal_files: JournalFiles,
+    journal_files: Mutex<JournalFiles>,
     queue: Mutex<Queue>,
     channels: Mutex<BTreeMap<Arc<str>, Arc<Channel>>>,
     pub(crate) duties: Mutex<Duties>,
@@ -123,7 +123,7 @@ impl Common {
         Self {
             storage,
             options,
-            journal_files,
+            journal_files: Mutex::new(journal_files),
             queue: Mutex::default(),
             channels: Mutex::new(channels.into_iter().map(named).collect()),
             duties: Mutex::default(),
@@ -139,6 +139,18 @@ impl Common {
             counters: Counters::default(),
             _lock: lock,
         }
+    }
+
+    /// The files of the journal.
+    pub(crate) fn journal_files(&self) -> JournalFiles {
+        let files = self.journal_files.lock();
+        files.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes on with other files of the journal.
+    pub(crate) fn set_journal_files(&self, files: JournalFiles) {
+        let now = self.journal_files.lock();
+        *now.unwrap_or_else(PoisonError::into_inner) = files;
     }
 
     /// Takes the next submissions to be committed together: the first one, and more up to `most` bytes.

@@ -19,8 +19,9 @@ pub(crate) fn sync_dir(storage: &dyn Storage, path: &str) -> io::Result<()> {
 /// synced.
 pub(crate) fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<()> {
     let new = names::new(path);
+    // What could not be written before is not written on.
+    remove(storage, &new)?;
     let file = uninterrupted(|| storage.open(&new, true))?;
-    uninterrupted(|| file.set_length(0))?;
     write(&*file, bytes)?;
     uninterrupted(|| storage.rename(&new, path))
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::batch::{BLOCK, BLOCK_BYTES, Head, Record, head_size};
 use crate::crc;
+use crate::directory::remove;
 use crate::little_endian::{u32_at, u64_at};
 use crate::names;
 use crate::storage::{File, Storage};
-use crate::whole::{DURABLE, is_full, read_exact_at, synced, uninterrupted, write_all_at};
+use crate::whole::{DURABLE, is_full, read_at, synced, uninterrupted, write_all_at};
 
 /// The two files of a journal.
 pub(crate) type JournalFiles = [Arc<dyn File>; 2];
@@ -126,6 +127,9 @@ impl Journal {
     /// synced. Both files get the right size.
     pub(crate) fn begun(&self, storage: &dyn Storage, is_end_known: bool) -> io::Result<Self> {
         let mut journal = self.clone();
+        for path in names::JOURNALS {
+            remove(storage, &names::new(path))?;
+        }
         // The system tells of a write that failed before once more, to the first sync of a file that is opened
         // anew. It says nothing new: what the disk has was read past the system's cache.
         for file in &journal.files {
@@ -135,7 +139,7 @@ impl Journal {
         // one for cut if it were too short.
         let other = 1 - journal.active;
         if uninterrupted(|| journal.files[other].length())? < journal.size {
-            journal.fill(other)?;
+            journal.make(storage, other)?;
         }
         synced(storage.sync_dir(names::JOURNAL))?;
         if is_end_known {
@@ -143,48 +147,81 @@ impl Journal {
         }
         journal.checkpointed(journal.head.number);
         journal.switch();
-        journal.fill(journal.active)?;
-        journal.mark_clean()?;
+        journal.size_up(storage, journal.active)?;
+        journal.mark_clean(storage)?;
         // The batch that ends the other file may lie beyond that file's size. It is needed until the header
         // of this one is durable, so only now the other file gets its size.
-        journal.fill(1 - journal.active)?;
+        journal.size_up(storage, 1 - journal.active)?;
         Ok(journal)
     }
 
-    fn fill(&self, file: usize) -> io::Result<()> {
-        let file = &*self.files[file];
-        if fill(file, self.size)? {
+    /// Gives a file of which nothing is needed its size.
+    fn size_up(&mut self, storage: &dyn Storage, number: usize) -> io::Result<()> {
+        let file = &*self.files[number];
+        let length = uninterrupted(|| file.length())?;
+        if length < self.size {
+            return self.make(storage, number);
+        }
+        if length > self.size {
+            uninterrupted(|| file.set_length(self.size))?;
             synced(file.sync())?;
         }
         Ok(())
     }
 
+    /// Makes a file anew, full of zeros, so that overwriting them later changes no metadata. It gets its name
+    /// when they are durable: a file that has it has had all its blocks on disk.
+    fn make(&mut self, storage: &dyn Storage, number: usize) -> io::Result<()> {
+        let path = names::JOURNALS[number];
+        let new = names::new(path);
+        let write = || {
+            let file = uninterrupted(|| storage.open(&new, true))?;
+            fill(&*file, self.size)?;
+            synced(file.sync())?;
+            uninterrupted(|| storage.rename(&new, path))
+        };
+        write().inspect_err(|_| drop(storage.remove(&new)))?;
+        synced(storage.sync_dir(names::JOURNAL))?;
+        self.files[number] = uninterrupted(|| storage.open(path, false))?;
+        Ok(())
+    }
+
     /// Writes a header that says that nothing in the files is needed, into the file that is being begun.
-    fn mark_clean(&mut self) -> io::Result<()> {
+    fn mark_clean(&mut self, storage: &dyn Storage) -> io::Result<()> {
+        if self.write_header()? {
+            return Ok(());
+        }
+        // After a write that was refused, a file system may never write to its blocks.
+        self.make(storage, self.active)?;
+        if self.write_header()? {
+            return Ok(());
+        }
+        Err(io::Error::other(
+            "a sync has succeeded, and the disk does not have what was written",
+        ))
+    }
+
+    /// Whether the disk has the header then. The batches of before are given up with it, so it is not enough
+    /// that the sync says so.
+    fn write_header(&self) -> io::Result<bool> {
         let file = &*self.files[self.active];
         let header = self.header().encode();
         write_all_at(file, &[&header], 0)?;
         synced(file.sync())?;
-        // The batches of before are given up with this, so it is not enough that the sync says so.
         let mut block = ZEROS;
-        read_exact_at(file, &mut block, 0, DURABLE)?;
-        if block != header {
-            return Err(io::Error::other(
-                "a sync has succeeded, and the disk does not have what was written",
-            ));
-        }
-        Ok(())
+        let read = read_at(file, &mut block, 0, DURABLE)?;
+        Ok(block[..read] == header)
     }
 
     /// The same at a clean stop, when a checkpoint has made everything durable.
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self, storage: &dyn Storage) -> io::Result<()> {
         if self.is_broken {
             return Err(broken());
         }
         self.checkpointed(self.head.number);
         self.turn_over().map_err(NotWritten::into_error)?;
         self.checkpointed(self.head.number);
-        self.mark_clean()
+        self.mark_clean(storage)
     }
 
     fn header(&self) -> Header {
@@ -314,14 +351,9 @@ fn broken() -> io::Error {
     io::Error::other("the journal had an error before")
 }
 
-/// Gives a file its size, and returns whether it had another one. Zeros are written up to there, so that
-/// overwriting them later changes no metadata.
-fn fill(file: &dyn File, size: u64) -> io::Result<bool> {
-    let mut length = uninterrupted(|| file.length())?;
-    let is_other = length != size;
-    if length > size {
-        uninterrupted(|| file.set_length(size))?;
-    }
+/// Writes zeros to a new file.
+fn fill(file: &dyn File, size: u64) -> io::Result<()> {
+    let mut length = 0;
     let slices = [&ZEROS[..]; FILL];
     while length < size {
         let left = usize::try_from((size - length).div_ceil(BLOCK)).unwrap_or(FILL);
@@ -329,7 +361,7 @@ fn fill(file: &dyn File, size: u64) -> io::Result<bool> {
         write_all_at(file, buffer, length)?;
         length += buffer.len() as u64 * BLOCK;
     }
-    Ok(is_other)
+    Ok(())
 }
 
 #[cfg(test)]
