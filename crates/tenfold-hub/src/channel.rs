@@ -122,8 +122,11 @@ impl Channel {
         let Some(history) = &self.history else {
             return self.subscribe(from, epoch);
         };
+        if !self.has_place(from, epoch) {
+            return Err(self.another_epoch(history.channel.first()));
+        }
         loop {
-            match self.enter(history, from, epoch)? {
+            match self.enter(history, from)? {
                 Entered::Tail(subscription) => return Ok(subscription),
                 Entered::Files(subscription) => {
                     match history.probe(subscription.cursor.seq()).await {
@@ -147,19 +150,25 @@ impl Channel {
         }
     }
 
+    /// Whether a place in the history of an epoch is one in this history.
+    fn has_place(&self, from: Position, epoch: Option<Epoch>) -> bool {
+        let Some(epoch) = epoch.filter(|epoch| *epoch != self.epoch) else {
+            return true;
+        };
+        // In memory nothing outlives an epoch.
+        let history = self.history.as_ref();
+        let end = history.and_then(|history| history.channel.end_of(epoch.0));
+        end.is_some_and(|end| match from {
+            Position::Seq(seq) => seq <= end,
+            _ => true,
+        })
+    }
+
     /// Enters a subscription of a channel with a log.
-    fn enter(
-        &self,
-        history: &History,
-        from: Position,
-        epoch: Option<Epoch>,
-    ) -> Result<Entered, Refusal> {
+    fn enter(&self, history: &History, from: Position) -> Result<Entered, Refusal> {
         let publishers = self.publishers.load(Relaxed);
         let entered = self.tail.with(|ledger| {
             let (first, next) = (history.channel.first(), ledger.next_seq());
-            if epoch.is_some_and(|epoch| epoch != self.epoch) {
-                return Err(self.another_epoch(first));
-            }
             let at_time = |time| ledger.seq_at(time).ok_or(time);
             let seq = match from.seq(first, next, at_time) {
                 Ok(seq) => seq,
@@ -216,7 +225,7 @@ impl Channel {
         let publishers = self.publishers.load(Relaxed);
         let entered = self.tail.with(|ledger| {
             let (first, next) = (ledger.first_seq(), ledger.next_seq());
-            if epoch.is_some_and(|epoch| epoch != self.epoch) {
+            if !self.has_place(from, epoch) {
                 return Err(self.another_epoch(first));
             }
             let entry = ledger

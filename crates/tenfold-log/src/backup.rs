@@ -12,7 +12,6 @@ use crate::open::{TornEnd, open_with};
 use crate::options::Options;
 use crate::recovery::older_first;
 use crate::report::Report;
-use crate::snapshot::Snapshot;
 use crate::storage::{File, Sharing, Storage};
 use crate::whole::{WAITING, read_at, uninterrupted, write_all_at};
 
@@ -26,8 +25,8 @@ struct Source {
 }
 
 /// Copies the log in a directory to an empty one and recovers the copy. If a hub uses it, the copy is
-/// what was committed when the copying began, or a little more, and its channels get new epochs, because
-/// the hub goes on without it. `progress` is told the bytes that were copied, and of how many.
+/// what was committed when the copying began, or a little more. A hub that runs on it has epochs of its own,
+/// as after each start. `progress` is told the bytes that were copied, and of how many.
 ///
 /// The source is not changed, and nothing of the copy is deleted, whatever the options say of limits. A
 /// copy that is not complete has no `FORMAT`, so a hub refuses it.
@@ -53,8 +52,7 @@ pub fn backup(
         Err(error) => return Err(OpenError::io("locking the directory")(error)),
     };
     copy(&**from, &**to, progress).map_err(OpenError::io("copying"))?;
-    format::create(&**to).map_err(OpenError::io("writing FORMAT"))?;
-    let random = options.random;
+    format::copy(&**from, &**to).map_err(OpenError::io("writing FORMAT"))?;
     // The end of the journal of a hub that runs may have been copied while it was written.
     let torn = if idle.is_some() {
         TornEnd::Keep
@@ -62,19 +60,10 @@ pub fn backup(
         TornEnd::Drop
     };
     let opened = open_with(Arc::clone(to), options.keeping_everything(), torn)?;
-    let (log, report) = (opened.log.clone(), opened.report.clone());
+    let report = opened.report.clone();
     if !opened.stop() {
         let error = io::Error::other("the copy could not be closed");
         return Err(OpenError::Io("recovering the copy", error));
-    }
-    if idle.is_none() {
-        for channel in log.channels() {
-            let mut snapshot: Snapshot = channel.snapshot();
-            snapshot.epoch = random();
-            snapshot
-                .save(&**to)
-                .map_err(OpenError::io("writing a new epoch"))?;
-        }
     }
     Ok(report)
 }
@@ -122,6 +111,11 @@ fn copy(
     }
     for source in &journals {
         copy_file(source, to, &mut told)?;
+    }
+    match uninterrupted(|| from.open(names::STARTS, false)) {
+        Ok(file) => copy_file(&source(names::STARTS, file)?, to, &mut told)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     // What the segments had when the journal was copied does not change, and stays readable.
     drop(lock);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
+use crate::chain::Chain;
 use crate::entry::{Entry, RECORD};
 use crate::options::time;
 use crate::segment::{BLOCK, Files, Segment, on_disk};
@@ -15,7 +16,7 @@ use crate::storage::Storage;
 #[derive(Debug)]
 pub struct Channel {
     pub(crate) name: Arc<str>,
-    epoch: u64,
+    chain: Chain,
     pub(crate) storage: Arc<dyn Storage>,
     state: Mutex<State>,
     /// The newest segment. A thread that needs this lock and that of the state takes this one first:
@@ -91,14 +92,14 @@ impl ReadableSegment {
 impl Channel {
     pub(crate) fn new(
         name: Arc<str>,
-        epoch: u64,
+        chain: Chain,
         storage: Arc<dyn Storage>,
         state: State,
         newest: Option<Segment>,
     ) -> Self {
         Self {
             name,
-            epoch,
+            chain,
             storage,
             state: Mutex::new(state),
             newest: Mutex::new(newest),
@@ -112,9 +113,15 @@ impl Channel {
         &self.name
     }
 
-    /// The number that names its history. It changes when messages may have been lost.
+    /// The number that names its history: another one in each start.
     pub fn epoch(&self) -> u64 {
-        self.epoch
+        self.chain.epoch()
+    }
+
+    /// How far an epoch goes: whoever was told it, and then saw messages up to this seq at the most, has seen
+    /// those of this history. `None`: it is not one of this channel's, or is forgotten.
+    pub fn end_of(&self, epoch: u64) -> Option<u64> {
+        self.chain.end_of(epoch)
     }
 
     /// The oldest seq that is kept.
@@ -188,9 +195,10 @@ impl Channel {
         let state = self.state();
         Snapshot {
             channel: self.name.to_string(),
-            epoch: self.epoch,
+            birth: self.chain.birth(),
             first: state.first,
             next: state.next,
+            links: self.chain.links_at(state.next),
             producers: state.producers.clone(),
         }
     }

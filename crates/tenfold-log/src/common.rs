@@ -15,6 +15,7 @@ use crate::health::Health;
 use crate::journal::JournalFiles;
 use crate::names;
 use crate::options::{Notice, Options};
+use crate::starts::Starts;
 use crate::storage::Storage;
 use crate::submission::Submission;
 use crate::whole::{uninterrupted, write_all_at};
@@ -25,6 +26,7 @@ pub(crate) struct Common {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) options: Options,
     journal_files: Mutex<JournalFiles>,
+    pub(crate) starts: Arc<Starts>,
     queue: Mutex<Queue>,
     channels: Mutex<BTreeMap<Arc<str>, Arc<Channel>>>,
     pub(crate) duties: Mutex<Duties>,
@@ -116,6 +118,7 @@ impl Common {
         storage: Arc<dyn Storage>,
         options: Options,
         journal_files: JournalFiles,
+        starts: Arc<Starts>,
         channels: impl IntoIterator<Item = Arc<Channel>>,
         lock: Box<dyn std::fmt::Debug + Send + Sync>,
     ) -> Self {
@@ -124,6 +127,7 @@ impl Common {
             storage,
             options,
             journal_files: Mutex::new(journal_files),
+            starts,
             queue: Mutex::default(),
             channels: Mutex::new(channels.into_iter().map(named).collect()),
             duties: Mutex::default(),

@@ -5,11 +5,16 @@ use std::io;
 use crate::directory::{replace, sync_dir};
 use crate::error::OpenError;
 use crate::names;
+use crate::spare;
+use crate::starts::Starts;
 use crate::storage::Storage;
 use crate::whole::{WAITING, read_all, uninterrupted};
 
-/// The formats that this version writes, and the only ones that it reads.
-const TEXT: &str = "tenfold-log 1\njournal 1\nindex 1\nsnapshot 1\n";
+/// The formats that this version writes.
+const TEXT: &str = "tenfold-log 1\njournal 1\nindex 1\nsnapshot 2\nstarts 1\n";
+
+/// Those of the version before, which counted no starts. This one reads them, too.
+const UNCOUNTED: &str = "tenfold-log 1\njournal 1\nindex 1\nsnapshot 1\n";
 
 /// A `FORMAT` of more bytes was not written by any version.
 const MOST: u64 = 4096;
@@ -18,7 +23,7 @@ const MOST: u64 = 4096;
 /// what a new file system has.
 const NOTHING: [&str; 3] = [names::LOCK, "FORMAT.new", "lost+found"];
 
-/// Whether the directory is a log of this version. False: it is empty.
+/// Whether the directory is a log that this version can read. False: it is empty.
 pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
     let file = match uninterrupted(|| storage.open(names::FORMAT, false)) {
         Ok(file) => file,
@@ -39,13 +44,16 @@ pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
         return Err(OpenError::Format("a long text".to_owned()));
     }
     let bytes = read_all(&*file, WAITING).map_err(&reading)?;
-    if bytes == TEXT.as_bytes() {
+    if bytes == TEXT.as_bytes() || bytes == UNCOUNTED.as_bytes() {
         return Ok(true);
     }
     let text = String::from_utf8_lossy(&bytes);
-    let unknown = text
-        .lines()
-        .find(|line| !TEXT.lines().any(|known| known == *line));
+    let unknown = text.lines().find(|line| {
+        !TEXT
+            .lines()
+            .chain(UNCOUNTED.lines())
+            .any(|known| known == *line)
+    });
     Err(OpenError::Format(
         unknown.unwrap_or("an incomplete FORMAT").to_owned(),
     ))
@@ -55,4 +63,25 @@ pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
 pub(crate) fn create(storage: &dyn Storage) -> io::Result<()> {
     replace(storage, names::FORMAT, TEXT.as_bytes())?;
     sync_dir(storage, "")
+}
+
+/// Whether the log has the formats of the version before, which counted no starts.
+pub(crate) fn is_uncounted(storage: &dyn Storage) -> io::Result<bool> {
+    let file = uninterrupted(|| storage.open(names::FORMAT, false))?;
+    Ok(read_all(&*file, WAITING)? == UNCOUNTED.as_bytes())
+}
+
+/// Makes a log of the version before one of this version, before anything is written that the other one
+/// cannot read.
+pub(crate) fn upgrade(storage: &dyn Storage) -> io::Result<()> {
+    Starts::uncounted().save(storage)?;
+    spare::replace_on_a_full_disk(storage, names::FORMAT, TEXT.as_bytes())?;
+    sync_dir(storage, "")
+}
+
+/// Makes a copy of a log a log of the same version.
+pub(crate) fn copy(from: &dyn Storage, to: &dyn Storage) -> io::Result<()> {
+    let text = if is_uncounted(from)? { UNCOUNTED } else { TEXT };
+    replace(to, names::FORMAT, text.as_bytes())?;
+    sync_dir(to, "")
 }

@@ -19,6 +19,7 @@ compile_error!(
 );
 
 // A log and what goes into it.
+mod chain;
 mod channel;
 mod condition;
 mod health;
@@ -67,6 +68,7 @@ mod frames;
 mod little_endian;
 mod names;
 mod snapshot;
+mod starts;
 
 // The disk, and calls to it that are carried through.
 mod directory;

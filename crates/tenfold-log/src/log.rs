@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use crate::chain::Chain;
 use crate::channel::{Channel, State};
 use crate::common::{Common, Listener, Queued};
 use crate::condition::Stall;
@@ -62,7 +63,8 @@ impl Log {
             return Arc::clone(channel);
         }
         let storage = Arc::clone(&self.common.storage);
-        let channel = Channel::new(name.into(), epoch, storage, State::empty(), None);
+        let chain = Chain::beginning(epoch, &self.common.starts);
+        let channel = Channel::new(name.into(), chain, storage, State::empty(), None);
         let channel = Arc::new(channel);
         channels.insert(name.into(), Arc::clone(&channel));
         channel

@@ -96,8 +96,7 @@ impl Look {
         let wait = || wait_for_checkpoint(&**storage);
         let still = is_live.then(wait).transpose();
         let _still = still.map_err(OpenError::io("waiting for a checkpoint"))?;
-        // Nothing is written, so a new name of a history is not needed.
-        let found = recovery::look(storage, || 0);
+        let found = recovery::look(storage, None);
         Ok(Self {
             found: found.map_err(|(doing, error)| OpenError::Io(doing, error))?,
             is_live,

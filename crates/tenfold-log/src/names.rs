@@ -2,6 +2,8 @@
 
 /// The text with the versions of the formats.
 pub(crate) const FORMAT: &str = "FORMAT";
+/// The starts of the log.
+pub(crate) const STARTS: &str = "STARTS";
 /// Locked by the hub that runs.
 pub(crate) const LOCK: &str = "LOCK";
 /// Locked while files change that a backup copies.

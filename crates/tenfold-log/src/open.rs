@@ -73,7 +73,7 @@ pub(crate) fn open_with(
     };
     make().map_err(OpenError::io("making the directories"))?;
     let failed = |(doing, error)| OpenError::Io(doing, error);
-    let mut found = recovery::look(&storage, options.random).map_err(failed)?;
+    let mut found = recovery::look(&storage, Some(options.random)).map_err(failed)?;
     if torn == TornEnd::Keep {
         found.put_aside(&*storage).map_err(failed)?;
     }
@@ -83,6 +83,7 @@ pub(crate) fn open_with(
         .iter()
         .map(|channel| Arc::clone(&channel.channel))
         .collect();
+    let starts = Arc::clone(found.starts());
     let (mut unfinished, mut report) = found.unfinished();
     let is_finished = unfinished
         .finish(&*storage, &mut journal, &mut report)
@@ -91,6 +92,7 @@ pub(crate) fn open_with(
         storage,
         options,
         journal.files.clone(),
+        starts,
         channels,
         lock,
     ));

@@ -5,22 +5,26 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
+use crate::chain::Link;
 use crate::crc;
 use crate::directory::{replace, sync_dir};
 use crate::names;
 use crate::spare;
+use crate::starts;
 use crate::storage::Storage;
-use crate::whole::is_full;
 
 /// A channel's snapshot. `docs/log-format.md`, section 4, has the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub(crate) channel: String,
-    pub(crate) epoch: u64,
+    /// What its epochs are made of, together with the starts' numbers.
+    pub(crate) birth: u64,
     /// The oldest seq that is kept.
     pub(crate) first: u64,
     /// The seq after the last message at that time.
     pub(crate) next: u64,
+    /// The starts in which something was committed.
+    pub(crate) links: Vec<Link>,
     pub(crate) producers: BTreeMap<Arc<str>, Count>,
 }
 
@@ -33,17 +37,30 @@ pub(crate) struct Count {
     pub(crate) time: u64,
 }
 
-const TITLE: &str = "tenfold-snapshot 1";
+const TITLE: &str = "tenfold-snapshot 2";
+/// That of a version that counted no starts.
+const FIRST_TITLE: &str = "tenfold-snapshot 1";
 
 impl Snapshot {
     pub(crate) fn encode(&self) -> String {
+        self.encode_as(TITLE)
+    }
+
+    fn encode_as(&self, title: &str) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{TITLE}\nchannel {}\nepoch {:016x}\nfirst {}\nnext {}",
-            self.channel, self.epoch, self.first, self.next
+            "{title}\nchannel {}\n{} {:016x}\nfirst {}\nnext {}",
+            self.channel,
+            word_for_birth(title),
+            self.birth,
+            self.first,
+            self.next
         );
+        for link in &self.links {
+            let _ = writeln!(text, "start {} {}", link.start, link.first);
+        }
         for (id, count) in &self.producers {
             let _ = writeln!(text, "producer {id} {} {}", count.total, count.time);
         }
@@ -56,17 +73,30 @@ impl Snapshot {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut lines = text.lines();
-        if lines.next()? != TITLE {
+        let title = lines.next()?;
+        if title != TITLE && title != FIRST_TITLE {
             return None;
         }
         let mut snapshot = Self {
             channel: lines.next()?.strip_prefix("channel ")?.to_owned(),
-            epoch: u64::from_str_radix(lines.next()?.strip_prefix("epoch ")?, 16).ok()?,
+            birth: {
+                let line = lines.next()?.strip_prefix(word_for_birth(title))?;
+                u64::from_str_radix(line.strip_prefix(' ')?, 16).ok()?
+            },
             first: lines.next()?.strip_prefix("first ")?.parse().ok()?,
             next: lines.next()?.strip_prefix("next ")?.parse().ok()?,
+            links: Vec::new(),
             producers: BTreeMap::new(),
         };
         for line in lines {
+            if let Some(link) = line.strip_prefix("start ") {
+                let (start, first) = link.split_once(' ')?;
+                snapshot.links.push(Link {
+                    start: start.parse().ok()?,
+                    first: first.parse().ok()?,
+                });
+                continue;
+            }
             let Some(producer) = line.strip_prefix("producer ") else {
                 break;
             };
@@ -78,7 +108,8 @@ impl Snapshot {
             };
             snapshot.producers.insert(id.into(), count);
         }
-        (snapshot.encode() == text).then_some(snapshot)
+        let is_sound = snapshot.links.len() <= starts::MOST && snapshot.encode_as(title) == text;
+        is_sound.then_some(snapshot)
     }
 
     /// Replaces the snapshot before it. It is durable once the name of the channel's directory is.
@@ -90,15 +121,18 @@ impl Snapshot {
 
     /// The same; on a full disk with the space of `SPARE`.
     pub(crate) fn save_on_a_full_disk(&self, storage: &dyn Storage) -> io::Result<()> {
-        let full = match self.save(storage) {
-            Err(error) if is_full(&error) => error,
-            result => return result,
-        };
         let path = names::snapshot(&self.channel);
-        if !spare::replace(storage, &path, self.encode().as_bytes())? {
-            return Err(full);
-        }
+        spare::replace_on_a_full_disk(storage, &path, self.encode().as_bytes())?;
         sync_dir(storage, &names::channel(&self.channel))
+    }
+}
+
+/// An epoch of the first version was its channel's birth.
+fn word_for_birth(title: &str) -> &'static str {
+    if title == FIRST_TITLE {
+        "epoch"
+    } else {
+        "birth"
     }
 }
 
@@ -110,9 +144,12 @@ mod tests {
         let count = |total, time| Count { total, time };
         Snapshot {
             channel: "ticks".to_owned(),
-            epoch: 0x0123_4567_89ab_cdef,
+            birth: 0x0123_4567_89ab_cdef,
             first: 120,
             next: 57000,
+            links: [(3, 0), (17, 56_990)]
+                .map(|(start, first)| Link { start, first })
+                .into(),
             producers: [
                 ("meter7".into(), count(56880, 1_700_000_000_000)),
                 ("_x".into(), count(0, 0)),
@@ -126,8 +163,15 @@ mod tests {
         let snapshot = snapshot();
         assert_eq!(
             Snapshot::decode(snapshot.encode().as_bytes()),
-            Some(snapshot)
+            Some(snapshot.clone())
         );
+        let first = Snapshot {
+            links: Vec::new(),
+            ..snapshot.clone()
+        };
+        let text = first.encode_as(FIRST_TITLE);
+        assert!(text.contains("\nepoch 0123456789abcdef\n"), "{text}");
+        assert_eq!(Snapshot::decode(text.as_bytes()), Some(first));
         let empty = Snapshot::default();
         assert_eq!(Snapshot::decode(empty.encode().as_bytes()), Some(empty));
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::directory::{remove, write};
+use crate::directory::{self, remove, write};
 use crate::names;
 use crate::storage::Storage;
 use crate::whole::{is_full, uninterrupted};
@@ -34,9 +34,24 @@ pub(crate) fn restore(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     }
 }
 
-/// Writes a file anew in this space, as [`replace`](crate::directory::replace) does elsewhere. False: the
+/// Writes a file anew, as [`directory::replace`] does; on a full disk in this space.
+pub(crate) fn replace_on_a_full_disk(
+    storage: &dyn Storage,
+    path: &str,
+    bytes: &[u8],
+) -> io::Result<()> {
+    match directory::replace(storage, path, bytes) {
+        Err(error) if is_full(&error) => {
+            let is_replaced = replace(storage, path, bytes)?;
+            if is_replaced { Ok(()) } else { Err(error) }
+        }
+        result => result,
+    }
+}
+
+/// Writes a file anew in this space, as [`directory::replace`] does elsewhere. False: the
 /// space is used already, or too small.
-pub(crate) fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<bool> {
+fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<bool> {
     let file = match uninterrupted(|| storage.open(names::SPARE, false)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         result => result?,

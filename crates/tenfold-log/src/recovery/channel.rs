@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::aside;
 use crate::batch::Record;
+use crate::chain::{Chain, Link, epoch_of};
 use crate::channel::{Channel, ReadableSegment, State};
 use crate::crc;
 use crate::draft::Draft;
@@ -18,6 +19,7 @@ use crate::names;
 use crate::report::Report;
 use crate::segment::{Files, Segment};
 use crate::snapshot::{Count, Snapshot};
+use crate::starts::Starts;
 use crate::storage::{File, Storage};
 use crate::whole::{DURABLE, WAITING, read_all, read_exact_at, uninterrupted};
 
@@ -30,7 +32,10 @@ use super::unwritten::{Drafted, Tidying, Unwritten};
 pub(crate) struct Recovering {
     storage: Arc<dyn Storage>,
     name: Arc<str>,
-    epoch: Option<u64>,
+    /// The starts before this one. What the journal has is of the newest of them.
+    starts: Arc<Starts>,
+    birth: Option<u64>,
+    links: Vec<Link>,
     first: Option<u64>,
     /// No seq below is given again.
     next: u64,
@@ -61,11 +66,13 @@ struct Lengths {
 
 impl Recovering {
     /// A channel of which only the journal has something.
-    pub(crate) fn new(storage: &Arc<dyn Storage>, name: &Arc<str>) -> Self {
+    pub(crate) fn new(storage: &Arc<dyn Storage>, name: &Arc<str>, starts: &Arc<Starts>) -> Self {
         Self {
             storage: Arc::clone(storage),
             name: Arc::clone(name),
-            epoch: None,
+            starts: Arc::clone(starts),
+            birth: None,
+            links: Vec::new(),
             first: None,
             next: 0,
             producers: BTreeMap::new(),
@@ -85,9 +92,10 @@ impl Recovering {
     pub(crate) fn look(
         storage: &Arc<dyn Storage>,
         name: &Arc<str>,
+        starts: &Arc<Starts>,
         report: &mut Report,
     ) -> io::Result<Self> {
-        let mut channel = Self::new(storage, name);
+        let mut channel = Self::new(storage, name, starts);
         let directory = names::channel(name);
         let files = uninterrupted(|| storage.list(&directory))?;
         let left = files
@@ -136,7 +144,13 @@ impl Recovering {
             report.push(true, Some(&self.name), None, text);
             return Ok(());
         };
-        self.epoch = Some(snapshot.epoch);
+        self.birth = Some(snapshot.birth);
+        self.links = snapshot.links;
+        if self.starts.newest().is_none() {
+            // The starts are lost, and are counted anew.
+            self.is_due |= !self.links.is_empty();
+            self.links.clear();
+        }
         self.first = Some(snapshot.first);
         self.next = snapshot.next;
         self.producers = snapshot.producers;
@@ -178,10 +192,7 @@ impl Recovering {
         frames: Option<Bytes>,
         report: &mut Report,
     ) -> io::Result<()> {
-        if record.first == 0 && self.epoch.is_none() {
-            self.epoch = Some(record.epoch);
-            self.first = Some(0);
-        }
+        self.note_start(record);
         for (id, total) in &record.producers {
             let count = Count {
                 total: *total,
@@ -235,6 +246,28 @@ impl Recovering {
         }
         let frames = Frames::cut(frames, record.messages, entry::MOST);
         segment.append(record.time, &frames)
+    }
+
+    /// Notes that something was committed in the last start.
+    fn note_start(&mut self, record: &Record) {
+        let start = self.starts.newest();
+        if record.first == 0 && self.birth.is_none() {
+            self.birth = Some(epoch_of(record.epoch, start));
+            self.first = Some(0);
+        }
+        let Some(start) = start.map(|start| start.number) else {
+            return;
+        };
+        if self.links.last().is_none_or(|newest| newest.start < start) {
+            // If batches are lost, one of them may have had the first message.
+            let first = if self.is_uncertain {
+                self.next.min(record.first)
+            } else {
+                record.first
+            };
+            self.links.push(Link { start, first });
+            self.is_due = true;
+        }
     }
 
     /// Makes the segment of a record the current one, as it was before the record.
@@ -340,7 +373,7 @@ impl Recovering {
 
     /// Concludes what it will be.
     pub(crate) fn conclude(&mut self, report: &mut Report) -> io::Result<()> {
-        let (next_in_snapshot, had_epoch) = (self.next, self.epoch.is_some());
+        let (next_in_snapshot, had_birth) = (self.next, self.birth.is_some());
         self.written.extend(self.current.take());
         let is_replayed = !self.written.is_empty();
         self.drop_empty();
@@ -393,8 +426,8 @@ impl Recovering {
         if self.next == 0 {
             return Ok(());
         }
-        let is_unknown = self.is_uncertain || has_more || !had_epoch;
-        if is_unknown && !had_epoch {
+        let is_unknown = self.is_uncertain || has_more || !had_birth;
+        if is_unknown && !had_birth {
             let text = "there is no snapshot, and the journal does not have its first message";
             report.push(
                 true,
@@ -407,7 +440,8 @@ impl Recovering {
             report.push(true, Some(&self.name), None, text);
         }
         if is_unknown {
-            self.epoch = None;
+            self.birth = None;
+            self.links.clear();
         }
         self.is_due |= is_unknown || is_replayed || self.next != next_in_snapshot;
         Ok(())
@@ -499,7 +533,11 @@ impl Recovering {
 
     /// What it has become, and what is to be written of it; `None` if it has never had a message. A history
     /// that nothing is known of gets a new name.
-    pub(crate) fn into_unwritten(self, random: fn() -> u64) -> Option<Unwritten> {
+    pub(crate) fn into_unwritten(
+        self,
+        random: Option<fn() -> u64>,
+        starts: &Arc<Starts>,
+    ) -> Option<Unwritten> {
         if self.next == 0 {
             return None;
         }
@@ -509,11 +547,13 @@ impl Recovering {
             segments: self.segments,
             producers: self.producers,
             time: self.time,
-            snapshot_is_due: false,
+            // The first message in this start makes it due.
+            snapshot_is_due: true,
         };
-        let has_new_epoch = self.epoch.is_none();
-        let epoch = self.epoch.unwrap_or_else(random);
-        let channel = Channel::new(self.name, epoch, self.storage, state, self.newest);
+        let has_new_epoch = self.birth.is_none();
+        let birth = self.birth.or_else(|| random.map(|random| random()));
+        let chain = Chain::new(birth.unwrap_or(0), self.links, self.next, starts);
+        let channel = Channel::new(self.name, chain, self.storage, state, self.newest);
         Some(Unwritten {
             channel: Arc::new(channel),
             has_new_epoch,

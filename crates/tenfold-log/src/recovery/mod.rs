@@ -13,10 +13,12 @@ use std::io;
 use std::sync::Arc;
 
 use crate::directory::sync_dir;
+use crate::format;
 use crate::journal::{End, Journal};
 use crate::names;
 use crate::options::Options;
 use crate::report::Report;
+use crate::starts::Starts;
 use crate::storage::Storage;
 use crate::whole::{is_full, uninterrupted};
 
@@ -40,6 +42,7 @@ pub(crate) struct Found {
     pub(crate) waiting_bytes: u64,
     torn: Vec<Torn>,
     end: Option<End>,
+    begun: Begun,
 }
 
 /// A recovery that is not written down: until it is, nothing can be committed.
@@ -48,6 +51,15 @@ pub(crate) struct Unfinished {
     channels: Vec<Unwritten>,
     are_names_due: bool,
     end: Option<End>,
+    begun: Begun,
+}
+
+/// The starts of the log with the one that begins.
+#[derive(Clone, Debug)]
+struct Begun {
+    starts: Arc<Starts>,
+    /// `FORMAT` is that of a version that counted no starts.
+    is_uncounted: bool,
 }
 
 /// What was being done when the storage failed, and its error.
@@ -57,13 +69,20 @@ pub(crate) fn doing(what: &'static str) -> impl Fn(io::Error) -> Failed {
     move |error| (what, error)
 }
 
-/// Looks at everything, and changes nothing. The caller has the lock, or has locked `CHECKPOINT`.
-pub(crate) fn look(storage: &Arc<dyn Storage>, random: fn() -> u64) -> Result<Found, Failed> {
+/// Looks at everything, and changes nothing. The caller has the lock, or has locked `CHECKPOINT`. With a
+/// source of random numbers a start begins; without one the epochs are those of the last start.
+pub(crate) fn look(
+    storage: &Arc<dyn Storage>,
+    random: Option<fn() -> u64>,
+) -> Result<Found, Failed> {
     let mut report = Report::default();
     let names = channel_names(&**storage, &mut report).map_err(doing("listing the channels"))?;
+    let is_uncounted = format::is_uncounted(&**storage).map_err(doing("reading FORMAT"))?;
+    let starts = starts(&**storage, is_uncounted, !names.is_empty(), &mut report)
+        .map_err(doing("reading STARTS"))?;
     let mut channels = BTreeMap::new();
     for name in names {
-        match Recovering::look(storage, &name, &mut report) {
+        match Recovering::look(storage, &name, &starts, &mut report) {
             Ok(channel) => drop(channels.insert(name, channel)),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => report.note(format!(
                 "channels/{name} is not a directory, and is left alone"
@@ -75,6 +94,7 @@ pub(crate) fn look(storage: &Arc<dyn Storage>, random: fn() -> u64) -> Result<Fo
         .map_err(doing("reading the journal"))?;
     let mut replay = Replay {
         storage,
+        starts: &starts,
         channels,
         waiting_bytes: 0,
         report: &mut report,
@@ -97,19 +117,46 @@ pub(crate) fn look(storage: &Arc<dyn Storage>, random: fn() -> u64) -> Result<Fo
             .conclude(&mut report)
             .map_err(doing("recovering a channel"))?;
     }
+    let begun = Begun {
+        starts: random.map_or(Arc::clone(&starts), |random| Arc::new(starts.and(random()))),
+        is_uncounted,
+    };
     let channels = channels.into_values();
     Ok(Found {
         channels: channels
-            .filter_map(|channel| channel.into_unwritten(random))
+            .filter_map(|channel| channel.into_unwritten(random, &begun.starts))
             .collect(),
         report,
         waiting_bytes,
         torn,
         end,
+        begun,
     })
 }
 
+/// The starts before this one.
+fn starts(
+    storage: &dyn Storage,
+    is_uncounted: bool,
+    has_channels: bool,
+    report: &mut Report,
+) -> io::Result<Arc<Starts>> {
+    if is_uncounted {
+        return Ok(Arc::new(Starts::uncounted()));
+    }
+    let starts = Starts::read(storage)?;
+    if starts.is_none() && has_channels {
+        report.damage("STARTS is missing or damaged: all channels get new epochs, which do not go back to earlier ones");
+    }
+    Ok(Arc::new(starts.unwrap_or_default()))
+}
+
 impl Found {
+    /// The starts of the log with this one.
+    pub(crate) fn starts(&self) -> &Arc<Starts> {
+        &self.begun.starts
+    }
+
     /// What a batch that is not whole is, in words.
     pub(crate) fn torn(&self) -> impl Iterator<Item = String> {
         self.torn.iter().map(Torn::words)
@@ -140,6 +187,7 @@ impl Found {
             channels: self.channels,
             are_names_due: false,
             end: self.end,
+            begun: self.begun,
         };
         (unfinished, self.report)
     }
@@ -165,6 +213,10 @@ impl Unfinished {
         journal: &mut Journal,
         report: &mut Report,
     ) -> Result<(), Failed> {
+        if self.begun.is_uncounted {
+            format::upgrade(storage).map_err(doing("writing FORMAT"))?;
+            self.begun.is_uncounted = false;
+        }
         for channel in &mut self.channels {
             self.are_names_due |= channel
                 .write(storage, report)
@@ -177,7 +229,9 @@ impl Unfinished {
         *journal = journal
             .begun(storage, self.end.is_some())
             .map_err(doing("beginning the journal"))?;
-        Ok(())
+        // From here on the journal's records are those of this start.
+        let starts = &self.begun.starts;
+        starts.save(storage).map_err(doing("writing STARTS"))
     }
 }
 
@@ -199,6 +253,7 @@ fn channel_names(storage: &dyn Storage, report: &mut Report) -> io::Result<Vec<A
 /// The journal's frames on their way into segments.
 struct Replay<'a> {
     storage: &'a Arc<dyn Storage>,
+    starts: &'a Arc<Starts>,
     channels: BTreeMap<Arc<str>, Recovering>,
     waiting_bytes: u64,
     report: &'a mut Report,
@@ -221,7 +276,8 @@ impl Replay<'_> {
         }
         for ((record, range), is_sound) in found.batch.records_with_ranges().zip(&found.are_sound) {
             let channel = self.channels.entry(Arc::clone(&record.channel));
-            let channel = channel.or_insert_with_key(|name| Recovering::new(self.storage, name));
+            let channel =
+                channel.or_insert_with_key(|name| Recovering::new(self.storage, name, self.starts));
             let frames = is_sound.then(|| found.batch.frames.slice(range));
             channel.replay(record, frames, self.report)?;
         }

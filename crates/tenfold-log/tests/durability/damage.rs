@@ -47,7 +47,7 @@ pub(crate) fn look(directory: &Directory, damaged: &Memory) {
         Err(error) => panic!("{error:?}"),
     };
     let nexts = compare(directory, &opened);
-    for (name, (next, epoch)) in &nexts {
+    for (name, (next, is_known)) in &nexts {
         let sent = send(&opened, name, None, &[b"more".to_vec()]);
         settle(&mut opened);
         let Fate::Written { first, .. } = sent.fate() else {
@@ -55,7 +55,7 @@ pub(crate) fn look(directory: &Directory, damaged: &Memory) {
         };
         assert_eq!(first, *next, "{name}");
         let expected = &directory.channels[name];
-        if *epoch == expected.epoch {
+        if *is_known {
             assert!(
                 first >= expected.messages.len() as u64,
                 "{name}: seq {first} is given again"
@@ -64,8 +64,8 @@ pub(crate) fn look(directory: &Directory, damaged: &Memory) {
     }
 }
 
-/// What a channel goes on with: its next seq, and its epoch.
-type Next = (u64, u64);
+/// What a channel goes on with: its next seq, and whether the epoch before is one of its epochs.
+type Next = (u64, bool);
 
 fn compare(directory: &Directory, opened: &Opened) -> BTreeMap<String, Next> {
     let mut nexts = BTreeMap::new();
@@ -94,6 +94,8 @@ fn compare(directory: &Directory, opened: &Opened) -> BTreeMap<String, Next> {
             );
         }
         let all = expected.messages.len() as u64;
+        let end = channel.end_of(expected.epoch);
+        assert!(end.is_none_or(|end| end <= next), "{name}: {end:?}, {next}");
         let is_whole = first == directory.firsts[name] && next == all && damaged.is_empty();
         let producers: u64 = channel
             .producers()
@@ -117,8 +119,8 @@ fn compare(directory: &Directory, opened: &Opened) -> BTreeMap<String, Next> {
                 .iter()
                 .any(|finding| finding.text.contains("is not whole"));
             assert!(
-                channel.epoch() != expected.epoch || is_cut,
-                "{name}: the same epoch, {next} of {all}, {report:#?}"
+                end.is_none() || is_cut,
+                "{name}: an epoch of the same history, {next} of {all}, {report:#?}"
             );
         }
         if !is_whole {
@@ -126,7 +128,7 @@ fn compare(directory: &Directory, opened: &Opened) -> BTreeMap<String, Next> {
             let told: u64 = damaged.iter().map(|(first, next)| next - first).sum();
             assert_eq!(served + told, next - first, "{name}");
         }
-        nexts.insert(name.clone(), (next, channel.epoch()));
+        nexts.insert(name.clone(), (next, end.is_some()));
     }
     nexts
 }
@@ -226,13 +228,14 @@ pub(crate) fn what_stands_after_a_damaged_batch_is_kept() {
             let opened = reopen(damaged, small()).unwrap();
             for (name, expected) in &channels {
                 let channel = opened.log.channel(name, 0);
+                let all = expected.messages.len() as u64;
                 assert_eq!(
-                    channel.epoch(),
-                    expected.epoch,
+                    channel.end_of(expected.epoch),
+                    Some(all),
                     "{name}: {:#?}",
                     opened.report
                 );
-                assert_eq!(channel.next(), expected.messages.len() as u64, "{name}");
+                assert_eq!(channel.next(), all, "{name}");
                 let read = read(&channel);
                 let missing: u64 = read.damaged.iter().map(|(first, next)| next - first).sum();
                 assert!(missing == 0 || opened.report.is_damaged());
@@ -350,7 +353,7 @@ pub(crate) fn frames_that_nothing_proves_are_read_strictly() {
     let channel = opened.log.channel("a", 0);
     let all = directory.channels["a"].messages.len() as u64;
     assert_eq!(channel.next(), all + 1);
-    assert_ne!(channel.epoch(), directory.channels["a"].epoch);
+    assert_eq!(channel.end_of(directory.channels["a"].epoch), None);
     assert_eq!(read(&channel).messages[&all], b"whole");
     assert_eq!(damaged.read(&path).unwrap().len(), whole + 15);
     let (aside, _) = damaged

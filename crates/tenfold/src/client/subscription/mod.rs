@@ -353,7 +353,8 @@ impl Subscription {
     }
 
     fn accept(&mut self, answer: Subscribed) -> Result<(), Over> {
-        if !fits(&answer, self.place) || self.epoch.is_some_and(|epoch| epoch != answer.epoch) {
+        // The epoch may be a newer one: a hub that accepts the place says that its history goes on from there.
+        if !fits(&answer, self.place) {
             let words = format!("asked from={}, and it answered {answer}", self.place);
             return Err(Over::Final(Error::protocol(words)));
         }
