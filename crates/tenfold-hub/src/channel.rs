@@ -156,12 +156,15 @@ impl Channel {
             return true;
         };
         // In memory nothing outlives an epoch.
-        let history = self.history.as_ref();
-        let end = history.and_then(|history| history.channel.end_of(epoch.0));
-        end.is_some_and(|end| match from {
-            Position::Seq(seq) => seq <= end,
-            _ => true,
-        })
+        let Some(history) = &self.history else {
+            return false;
+        };
+        let end = history.channel.end_of(epoch.0);
+        match from {
+            // Before the first message there is nothing, in whatever history.
+            Position::Seq(seq) => seq <= end.unwrap_or(0),
+            _ => end.is_some(),
+        }
     }
 
     /// Enters a subscription of a channel with a log.

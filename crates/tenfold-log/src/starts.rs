@@ -11,7 +11,7 @@ use crate::storage::Storage;
 use crate::whole::{WAITING, read_all, uninterrupted};
 
 /// The newest starts, each with a random number that no other start has, in this directory or in a copy.
-/// `docs/log-format.md`, section 2, has the text.
+/// `docs/log-format.md`, section 1, has the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Starts {
     /// The number of the oldest that is kept. They are counted from 1.

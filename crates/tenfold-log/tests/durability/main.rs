@@ -13,6 +13,7 @@
 mod crash;
 mod damage;
 mod disk;
+mod epochs;
 mod faults;
 mod hand;
 mod hindered;
