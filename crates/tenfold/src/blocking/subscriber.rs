@@ -159,7 +159,7 @@ impl Subscriber {
         self.core.next_seq()
     }
 
-    /// The epoch of that seq. `None` while it is not known.
+    /// The epoch of that seq: the one that the hub told last. `None` while it is not known.
     pub fn epoch(&self) -> Option<Epoch> {
         self.core.epoch()
     }

@@ -134,8 +134,8 @@ impl Subscribe {
         self
     }
 
-    /// The history that the position is in, as `epoch()` told when it was reached: with another one
-    /// there is a [`Gap`](super::Gap).
+    /// The history that the position is in, as `epoch()` told when it was reached. If the hub's history does not
+    /// go on from there, there is a [`Gap`](super::Gap).
     #[must_use]
     pub fn epoch(mut self, epoch: Epoch) -> Self {
         self.epoch = Some(epoch);

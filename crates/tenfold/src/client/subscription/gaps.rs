@@ -48,10 +48,10 @@ impl Subscription {
             return None;
         }
         let gap = self.gap_to(next, GapReason::Corrupt);
-        // A seq means something in one history only. A subscriber that named no history takes the
-        // hub's here.
+        // A seq means something in one history only. The hub looks at the epoch first, so this history is the
+        // subscriber's; but `next` can be beyond what it had in the epoch that was asked for.
         let epoch = refusal.keys.get("epoch");
-        self.epoch = self.epoch.or_else(|| epoch?.parse().ok());
+        self.epoch = epoch.and_then(|epoch| epoch.parse().ok()).or(self.epoch);
         Some((gap, Position::Seq(next)))
     }
 

@@ -13,6 +13,8 @@ use crate::protocol::{Code, Refusal};
 #[derive(Debug)]
 struct Channel {
     epoch: Epoch,
+    /// The first epoch of this history: places in it and in those after it are good.
+    since: Epoch,
     first: u64,
     next: u64,
     damaged: std::ops::Range<u64>,
@@ -21,7 +23,7 @@ struct Channel {
 impl Channel {
     fn payload(&self, seq: u64) -> Vec<u8> {
         // Some are empty, and some are longer than a header.
-        let text = format!("{} {seq} ", self.epoch.0);
+        let text = format!("{} {seq} ", self.since.0);
         text.repeat(usize::try_from(seq % 4).unwrap()).into_bytes()
     }
 
@@ -32,7 +34,7 @@ impl Channel {
         let Ok(Request::Subscribe { from, epoch, .. }) = Request::parse(&request[10..]) else {
             panic!("{}", request.escape_ascii());
         };
-        if epoch.is_some_and(|epoch| epoch != self.epoch) {
+        if epoch.is_some_and(|epoch| !(self.since..=self.epoch).contains(&epoch)) {
             let refusal = Refusal::new(Code::Epoch, "another history")
                 .with("epoch", self.epoch)
                 .with("first", self.first);
@@ -102,7 +104,10 @@ fn feed(core: &mut Subscription, bytes: &[u8]) -> usize {
 enum Step {
     Append(u64),
     Trim(u64),
+    /// The same history, with a new epoch.
     Restart,
+    /// Another history.
+    Replace,
     Damage(u64, u64),
     /// At this permille of the stream, in reads of so many bytes; with the end of the stream or
     /// with an error.
@@ -114,6 +119,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..20_u64).prop_map(Step::Append),
         1 => (0..10_u64).prop_map(Step::Trim),
         1 => Just(Step::Restart),
+        1 => Just(Step::Replace),
         1 => (0..20_u64, 0..5_u64).prop_map(|(at, len)| Step::Damage(at, len)),
         6 => (0..1100_usize, 1..300_usize, any::<bool>())
             .prop_map(|(cut, read, end)| Step::Connect(cut, read, end)),
@@ -124,6 +130,8 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct Seen {
     epoch: Option<Epoch>,
+    /// What the last answer had; without a gap after it, it is the same history.
+    answered: Option<Epoch>,
     next: Option<u64>,
     /// The last answer was the first.
     is_first: bool,
@@ -132,9 +140,14 @@ struct Seen {
 
 impl Seen {
     fn note(&mut self, event: &SubscriberEvent<'_>, channel: &Channel) {
+        let answered = self.answered.take();
+        if !matches!(event, SubscriberEvent::Gap(_)) {
+            self.epoch = answered.or(self.epoch);
+        }
         match event {
             SubscriberEvent::Connected(answer) => {
                 assert_eq!(answer.epoch, channel.epoch);
+                self.answered = Some(answer.epoch);
                 self.is_first = self.next.is_none();
                 if self.is_first {
                     (self.next, self.epoch) = (Some(answer.from), Some(answer.epoch));
@@ -196,16 +209,25 @@ proptest! {
     fn each_message_comes_once_in_order_or_is_reported_missing(
         steps in prop::collection::vec(step(), 1..40)
     ) {
-        let mut channel = Channel { epoch: Epoch(1), first: 0, next: 3, damaged: 0..0 };
+        let mut channel = Channel {
+            epoch: Epoch(1),
+            since: Epoch(1),
+            first: 0,
+            next: 3,
+            damaged: 0..0,
+        };
         let mut core = Subscription::new(options().on_gap(OnGap::Continue));
         let mut seen = Seen::default();
         for step in steps {
             match step {
                 Step::Append(count) => channel.next += count,
                 Step::Trim(count) => channel.first = (channel.first + count).min(channel.next),
-                Step::Restart => {
+                Step::Restart => channel.epoch.0 += 1,
+                Step::Replace => {
+                    let epoch = Epoch(channel.epoch.0 + 1);
                     channel = Channel {
-                        epoch: Epoch(channel.epoch.0 + 1),
+                        epoch,
+                        since: epoch,
                         first: 0,
                         next: 2,
                         damaged: 0..0,
@@ -232,6 +254,7 @@ proptest! {
 fn goes_on_behind_the_last_whole_message_wherever_it_is_cut() {
     let channel = Channel {
         epoch: Epoch(7),
+        since: Epoch(7),
         first: 2,
         next: 9,
         damaged: 0..0,
@@ -305,6 +328,24 @@ fn the_place_that_was_asked_for_is_asked_for_until_there_is_an_answer() {
     let answer = format!("OK {E} from=9 first=2 next=9 colour=red");
     let asked = after(&mut core, &[&answer]).unwrap();
     assert_eq!(asked, format!("SUBSCRIBE ticks from=9 {E}"));
+}
+
+#[test]
+fn a_newer_epoch_of_the_same_history_is_asked_for_from_then_on() {
+    let mut core = Subscription::new(options().from(Position::Seq(5)).epoch(Epoch(1)));
+    let answer = "OK epoch=0000000000000002 from=5 first=2 next=9";
+    let asked = after(&mut core, &[answer]).unwrap();
+    assert_eq!(asked, "SUBSCRIBE ticks from=5 epoch=0000000000000002");
+    assert_eq!(core.epoch(), Some(Epoch(2)));
+}
+
+#[test]
+fn the_place_after_damage_is_one_in_the_newer_epoch() {
+    let options = options().from(Position::Seq(5)).epoch(Epoch(1));
+    let mut core = Subscription::new(options.on_gap(OnGap::Continue));
+    let refusal = "ERROR CORRUPT epoch=0000000000000002 first=5 next=9 damaged";
+    let asked = after(&mut core, &[refusal]).unwrap();
+    assert_eq!(asked, "SUBSCRIBE ticks from=9 epoch=0000000000000002");
 }
 
 #[test]
