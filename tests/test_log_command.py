@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from hub import numbered, ok
+from hub import numbered, ok, refused
 from support import frames, unframe
 
 
@@ -186,7 +186,13 @@ def test_a_copy_serves_what_there_was(stored, tenfold, hub, tmp_path, is_live):
     messages = second.messages("ticks", 40)
     assert messages == [b"%02d" % number + b"x" * 100_000 for number in range(40)]
     _, keys = second.subscribe("ticks")
-    assert keys["next"] == "40" and (keys["epoch"] == epoch) is not is_live
+    assert keys["next"] == "40" and keys["epoch"] != epoch
+    _, keys = second.subscribe("ticks", f" from=40 epoch={epoch}")
+    assert keys["from"] == "40"
+    if is_live:
+        # Who has seen what only the other hub has does not get something else in its place.
+        second.publish("ticks", [b"only there", b"and more"])
+        refused(second.refusal(f"SUBSCRIBE ticks from=41 epoch={epoch}"), "EPOCH", epoch=keys["epoch"], first=0)
     assert ok(second.ask("PUBLISH other producer=p")[1])["next"] == "10"
     assert unframe((copy / "channels/other/00000000000000000000.frames").read_bytes()) == numbered(10)
 

@@ -54,8 +54,8 @@ enum What {
     },
     /// Copy it to a new directory, also while a hub uses it
     ///
-    /// The copy is what was committed when the copying began, or a little more. Of a hub that goes on, the
-    /// copy's channels get new epochs, because they are another history from there on.
+    /// The copy is what was committed when the copying began, or a little more. A hub that runs on the copy
+    /// knows the places that subscribers have reached by then. Whoever has seen more is told so.
     Backup {
         #[command(flatten)]
         at: At,
