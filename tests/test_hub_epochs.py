@@ -75,7 +75,7 @@ def test_a_place_is_good_after_any_number_of_restarts_also_on_a_quiet_channel(st
     for position in ("first", "next", "last", "-1", "@0"):
         hub.subscribe("ticks", f" from={position} epoch={epoch}")
     is_refused(hub, "0123456789abcdef", 1)
-    refused(hub.refusal("SUBSCRIBE ticks from=first epoch=0123456789abcdef"), "EPOCH", first=0, epoch=place(hub)[0])
+    refused(hub.refusal("SUBSCRIBE ticks from=first epoch=0123456789abcdef"), "EPOCH", epoch=place(hub)[0], first=0)
 
 
 def test_before_the_first_message_every_epoch_is_good(start):
