@@ -118,7 +118,10 @@ pub(crate) fn look(
             .map_err(doing("recovering a channel"))?;
     }
     let begun = Begun {
-        starts: random.map_or(Arc::clone(&starts), |random| Arc::new(starts.and(random()))),
+        starts: match random {
+            Some(random) => Arc::new(starts.and(random())),
+            None => starts,
+        },
         is_uncounted,
     };
     let channels = channels.into_values();

@@ -31,7 +31,7 @@ fn describe(opened: &Opened, expected: &str) -> String {
             .find_map(|line| line.strip_prefix(&format!("channel {name} ")));
         let epoch = line.map(|line| u64::from_str_radix(&line[..16], 16).unwrap());
         let epoch = epoch.filter(|epoch| channel.end_of(*epoch) == Some(read.next));
-        let epoch = epoch.unwrap_or(channel.epoch());
+        let epoch = epoch.unwrap_or_else(|| channel.epoch());
         let _ = writeln!(
             text,
             "channel {name} {epoch:016x} {} {}",
@@ -51,11 +51,10 @@ fn describe(opened: &Opened, expected: &str) -> String {
 /// epochs that it was told, as text.
 fn left(is_stopped: bool) -> (Memory, String) {
     let memory = Memory::new();
-    let told: String = run(&memory, is_stopped)
-        .sent
-        .iter()
-        .map(|sent| format!("channel {} {:016x}\n", sent.channel, sent.epoch))
-        .collect();
+    let mut told = String::new();
+    for sent in run(&memory, is_stopped).sent {
+        let _ = writeln!(told, "channel {} {:016x}", sent.channel, sent.epoch);
+    }
     (memory.image(|_| Keep::None), told)
 }
 
