@@ -11,6 +11,9 @@ use crate::rebuild;
 use crate::segment::{Extent, Files, Segment};
 use crate::storage::Storage;
 
+/// What is done between two syncs of a checkpoint.
+pub(crate) type Between<'a> = dyn FnMut() -> io::Result<()> + 'a;
+
 /// Everything that batches before a number have left unsynced.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
@@ -64,18 +67,22 @@ impl Dirty {
 
     /// May be repeated after an error. What is done is not done again, and no sync that failed is repeated:
     /// a second one would say that all is well.
-    fn sync(&mut self, journal: &JournalFiles) -> io::Result<()> {
+    fn sync(&mut self, journal: &JournalFiles, between: &mut Between<'_>) -> io::Result<()> {
         // Of what retention has removed since, nothing is synced or made anew.
         let channel = Arc::clone(&self.channel);
         let is_kept = |first: u64| channel.state().segments.contains_key(&first);
-        self.sealed.retain(|(segment, _)| is_kept(segment.first));
         while let Some((full, is_broken)) = self.sealed.last_mut() {
+            if !is_kept(full.first) {
+                self.sealed.pop();
+                continue;
+            }
             *is_broken = *is_broken || full.cut().and_then(|()| full.files.sync()).is_err();
             if *is_broken {
                 rebuild::rebuild(journal, &channel, full)?;
                 rebuild::forget_files(&channel, full);
             }
             self.sealed.pop();
+            between()?;
         }
         let newest = self.newest.as_ref().filter(|newest| is_kept(newest.0));
         let Some((first, files, synced)) = newest else {
@@ -126,10 +133,17 @@ impl Dirty {
 }
 
 impl Checkpoint {
-    /// Makes it durable. The older journal file is not needed after that.
-    pub(crate) fn run(&mut self, storage: &dyn Storage, journal: &JournalFiles) -> io::Result<()> {
+    /// Makes it durable. The older journal file is not needed after that. Between two syncs it lets something
+    /// else be done, which may remove segments that need not be synced any more.
+    pub(crate) fn run(
+        &mut self,
+        storage: &dyn Storage,
+        journal: &JournalFiles,
+        between: &mut Between<'_>,
+    ) -> io::Result<()> {
         for dirty in &mut self.dirty {
-            dirty.sync(journal)?;
+            dirty.sync(journal, between)?;
+            between()?;
         }
         for dirty in &self.dirty {
             dirty.save(storage)?;

@@ -119,16 +119,15 @@ impl Checkpointer {
         now: u64,
     ) -> io::Result<()> {
         // First what can make space.
-        let is_due = self.is_due(now);
-        if is_due {
-            self.looked = now;
-            self.common.retain(self.common.all(), now)?;
-        } else {
-            let rolled = rolled.iter().filter_map(|name| self.common.find(name));
-            self.common.retain(rolled.collect(), now)?;
-        }
+        let is_due = self.retain(rolled, now)?;
         if let Some(checkpoint) = checkpoint {
-            checkpoint.run(&*self.common.storage, &self.common.journal_files())?;
+            let common = Arc::clone(&self.common);
+            // A checkpoint can take long, and limits hold meanwhile.
+            let mut between = || {
+                let rolled = std::mem::take(&mut common.duties().retention);
+                self.retain(&rolled, common.options.now()).map(drop)
+            };
+            checkpoint.run(&*common.storage, &common.journal_files(), &mut between)?;
             self.common.counters.checkpoints.fetch_add(1, Relaxed);
             self.common.checkpointed(checkpoint.upto);
         }
@@ -136,6 +135,20 @@ impl Checkpointer {
             spare::restore(&*self.common.storage, self.common.options.journal)?;
         }
         Ok(())
+    }
+
+    /// Applies retention: to all channels if it is time, and otherwise to those that have ended a segment.
+    /// Returns whether it was time.
+    fn retain(&mut self, rolled: &BTreeSet<Arc<str>>, now: u64) -> io::Result<bool> {
+        let is_due = self.is_due(now);
+        if is_due {
+            self.looked = now;
+            self.common.retain(self.common.all(), now)?;
+        } else if !rolled.is_empty() {
+            let rolled = rolled.iter().filter_map(|name| self.common.find(name));
+            self.common.retain(rolled.collect(), now)?;
+        }
+        Ok(is_due)
     }
 
     /// Runs until the log ends.
