@@ -14,7 +14,7 @@ use crate::health::Health;
 use crate::names;
 use crate::spare;
 use crate::storage::Sharing;
-use crate::whole::{is_full, is_momentary, uninterrupted};
+use crate::whole::{may_pass, uninterrupted};
 
 /// Makes checkpoints and applies retention. There is one for each log.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Checkpointer {
                 duties.obstacle = None;
                 !is_idle || !duties.ends.is_empty()
             }
-            Err(error) if is_full(&error) || is_momentary(&error) => {
+            Err(error) if may_pass(&error) => {
                 // It is done when there is space again, and may make some.
                 let mut duties = self.common.duties();
                 if duties.is_pending {
@@ -119,22 +119,29 @@ impl Checkpointer {
         now: u64,
     ) -> io::Result<()> {
         // First what can make space.
-        let is_due = self.retain(rolled, now)?;
+        // What keeps retention from deleting something need not keep the journal from going on.
+        let retained = match self.retain(rolled, now) {
+            Err(error) if !may_pass(&error) => return Err(error),
+            retained => retained,
+        };
         if let Some(checkpoint) = checkpoint {
             let common = Arc::clone(&self.common);
             // A checkpoint can take long, and limits hold meanwhile.
             let mut between = || {
                 let rolled = std::mem::take(&mut common.duties().retention);
-                self.retain(&rolled, common.options.now()).map(drop)
+                match self.retain(&rolled, common.options.now()) {
+                    Err(error) if !may_pass(&error) => Err(error),
+                    _ => Ok(()),
+                }
             };
             checkpoint.run(&*common.storage, &common.journal_files(), &mut between)?;
             self.common.counters.checkpoints.fetch_add(1, Relaxed);
             self.common.checkpointed(checkpoint.upto);
         }
-        if is_due {
+        if matches!(retained, Ok(true)) {
             spare::restore(&*self.common.storage, self.common.options.journal)?;
         }
-        Ok(())
+        retained.map(drop)
     }
 
     /// Applies retention: to all channels if it is time, and otherwise to those that have ended a segment.

@@ -67,6 +67,9 @@ pub(crate) struct Counters {
     pub(crate) removed: AtomicU64,
 }
 
+/// What a probe writes, in bytes.
+const PROBED: u64 = 64 * 1024;
+
 /// Submissions that wait to be committed.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -330,7 +333,11 @@ impl Common {
                 self.tell(&fault);
             }
         }
-        self.duties().obstacle = Some(refused);
+        let mut duties = self.duties();
+        if duties.is_pending || refused == Refused::Full {
+            duties.obstacle = Some(refused);
+        }
+        drop(duties);
         self.freed.notify_all();
     }
 
@@ -359,11 +366,12 @@ impl Common {
             return false;
         }
         let write = || {
+            self.storage.has_space(PROBED)?;
             let file = uninterrupted(|| self.storage.open(names::PROBE, true))?;
             write_all_at(&*file, &[&[0; 4096][..]; 16], 0)
         };
         let written = write();
-        let removed = uninterrupted(|| self.storage.remove(names::PROBE));
+        let removed = crate::directory::remove(&*self.storage, names::PROBE);
         written.is_ok() && removed.is_ok()
     }
 

@@ -104,6 +104,8 @@ impl Plan {
         &mut self,
         storage: &dyn Storage,
     ) -> io::Result<Vec<(Arc<Channel>, io::Error)>> {
+        // In the journal and in the segments, with as much as the index may take.
+        storage.has_space(self.bytes().saturating_mul(4))?;
         let mut failed = Vec::new();
         let mut sound = Vec::new();
         let mut full = None;

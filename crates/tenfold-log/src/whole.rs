@@ -108,6 +108,14 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// Whether what a checkpoint or retention has failed with may be tried again: for want of something, or
+/// because of a name that could not be opened, made, changed or removed. Nothing was written by halves.
+pub(crate) fn may_pass(error: &io::Error) -> bool {
+    let of_a_name = Failed::of(error)
+        .is_some_and(|failed| matches!(failed.call, "open" | "mkdir" | "rename" | "unlink"));
+    of_a_name || is_full(error) || is_momentary(error)
+}
+
 /// Whether an error says that the process, or the system, has something too little of at the moment: open
 /// files or memory.
 pub(crate) fn is_momentary(error: &io::Error) -> bool {

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{Advice, AtFlags, CWD, Dir, FallocateFlags, FlockOperation, Mode, OFlags};
@@ -23,16 +24,29 @@ use super::{File, Sharing, Storage};
 pub struct Disk {
     root: OwnedFd,
     path: PathBuf,
+    /// Space that was reserved can run out all the same: the file system cannot reserve, or writes what is
+    /// overwritten to another place.
+    is_unsure: Arc<AtomicBool>,
 }
+
+/// What is kept free where space cannot be reserved for sure: a 64th of the file system, within these.
+const LEAST_KEPT: u64 = 1 << 20;
+const MOST_KEPT: u64 = 64 << 20;
+/// File systems that write to another place what is overwritten: btrfs, bcachefs, ZFS, NILFS.
+const COPY_ON_WRITE: [i128; 4] = [0x9123_683e, 0xca45_1a4e, 0x2fc1_2fc1, 0x3434];
 
 impl Disk {
     /// Opens a directory that is there.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let root = open_dir(CWD, path).map_err(at("open", path))?;
+        // The field's type is the machine's.
+        let kind = i128::from(fs::fstatfs(&root).map_err(at("statfs", path))?.f_type);
+        let is_unsure = COPY_ON_WRITE.contains(&kind);
         Ok(Self {
             root,
             path: path.to_owned(),
+            is_unsure: Arc::new(AtomicBool::new(is_unsure)),
         })
     }
 
@@ -98,6 +112,7 @@ impl Storage for Disk {
             shown: self.shown(path),
             refused,
             direct: OnceLock::new(),
+            is_unsure: Arc::clone(&self.is_unsure),
         }))
     }
 
@@ -133,6 +148,20 @@ impl Storage for Disk {
     fn sync_dir(&self, path: &str) -> io::Result<()> {
         let directory = open_dir(&self.root, Path::new(path)).map_err(self.at("open", path))?;
         fs::fsync(directory).map_err(self.at("fsync", path))
+    }
+
+    fn has_space(&self, bytes: u64) -> io::Result<()> {
+        if !self.is_unsure.load(Relaxed) {
+            return Ok(());
+        }
+        let stat = fs::fstatvfs(&self.root).map_err(self.at("statvfs", ""))?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        let all = stat.f_blocks.saturating_mul(stat.f_frsize);
+        let kept = (all / 64).clamp(LEAST_KEPT, MOST_KEPT);
+        if free < bytes.saturating_add(kept) {
+            return Err(self.at("statvfs", "")(Errno::NOSPC));
+        }
+        Ok(())
     }
 
     fn lock(&self, path: &str, sharing: Sharing) -> io::Result<Box<dyn Debug + Send + Sync>> {
@@ -214,6 +243,7 @@ struct DiskFile {
     refused: Option<Errno>,
     /// The file once more, opened for reads past the page cache; `None` if that is not supported.
     direct: OnceLock<Option<OwnedFd>>,
+    is_unsure: Arc<AtomicBool>,
 }
 
 impl DiskFile {
@@ -296,14 +326,17 @@ impl File for DiskFile {
         self.change("ftruncate", |fd| fs::ftruncate(fd, length))
     }
 
-    /// On a file system that cannot reserve this succeeds: space can then run out at any write.
+    /// On a file system that cannot reserve this succeeds: [`Storage::has_space`] then keeps something free.
     fn reserve(&self, offset: u64, length: u64) -> io::Result<()> {
         if length == 0 {
             return Ok(());
         }
         self.change("fallocate", |fd| {
             match fs::fallocate(fd, FallocateFlags::KEEP_SIZE, offset, length) {
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    self.is_unsure.store(true, Relaxed);
+                    Ok(())
+                }
                 result => result,
             }
         })
@@ -451,6 +484,19 @@ mod tests {
     }
 
     #[test]
+    fn where_space_cannot_be_reserved_for_sure_a_part_of_the_file_system_is_kept_free() {
+        let (_dir, disk) = disk();
+        disk.is_unsure.store(true, Relaxed);
+        disk.has_space(0).unwrap();
+        let stat = fs::fstatvfs(&disk.root).unwrap();
+        let free = stat.f_bavail * stat.f_frsize;
+        let error = disk.has_space(free).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        disk.is_unsure.store(false, Relaxed);
+        disk.has_space(free).unwrap();
+    }
+
+    #[test]
     fn directories_are_made_with_those_above_listed_and_removed() {
         let (_dir, disk) = disk();
         disk.create_dir("a/b/c").unwrap();
@@ -523,6 +569,7 @@ mod tests {
             shown: "dir/file".into(),
             refused: Some(Errno::ROFS),
             direct: OnceLock::new(),
+            is_unsure: Arc::default(),
         };
         let error = file.write_at(&[IoSlice::new(b"x")], 0).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ReadOnlyFilesystem);

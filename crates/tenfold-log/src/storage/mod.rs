@@ -61,6 +61,13 @@ pub trait Storage: Debug + Send + Sync {
     /// the directory of the storage itself.
     fn sync_dir(&self, path: &str) -> io::Result<()>;
 
+    /// Whether there is space for so many bytes more, as far as [`File::reserve`] does not promise it: an
+    /// error that says that there is none, if there is not.
+    fn has_space(&self, bytes: u64) -> io::Result<()> {
+        let _ = bytes;
+        Ok(())
+    }
+
     /// Takes a lock on a file, which is made if it is not there, without waiting: `WouldBlock` if
     /// another holder keeps it. It lasts as long as what is returned, and not longer than the process.
     fn lock(&self, path: &str, sharing: Sharing) -> io::Result<Box<dyn Debug + Send + Sync>>;

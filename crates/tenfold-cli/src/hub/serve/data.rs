@@ -118,7 +118,16 @@ fn max_unsynced() -> usize {
     let eighth = files.map_or(usize::MAX, |files| {
         usize::try_from(files / 8).unwrap_or(usize::MAX)
     });
-    eighth.clamp(64, 16 * 1024)
+    eighth.clamp(4, 16 * 1024)
+}
+
+/// How many connections there can be with so many open files: beside what any process has open, a log has
+/// up to half of the rest.
+pub(super) fn connections_of(files: u64, has_data: bool) -> usize {
+    const FILES_OF_ITS_OWN: u64 = 32;
+    let rest = files.saturating_sub(FILES_OF_ITS_OWN);
+    let rest = if has_data { rest / 2 } else { rest };
+    usize::try_from(rest).unwrap_or(usize::MAX).max(2)
 }
 
 impl Running {

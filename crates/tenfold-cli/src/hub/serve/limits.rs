@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use tenfold_hub::{BadPattern, HubOptions, Pattern, WhenSlow};
+use tracing::warn;
 
+use super::data::connections_of;
 use crate::units;
 
 /// A limit on everything.
@@ -113,9 +115,41 @@ impl LimitOptions {
     }
 }
 
+/// Lowers what does not fit the number of files that may be open, and says so.
+pub(super) fn fit(options: &mut HubOptions, files: u64, has_data: bool) {
+    let fitting = connections_of(files, has_data);
+    if options.max_connections.saturating_add(options.max_pending) <= fitting {
+        return;
+    }
+    options.max_pending = options.max_pending.min((fitting / 4).max(1));
+    let most = fitting - options.max_pending;
+    if options.max_connections > most {
+        options.max_connections = most;
+        warn!(
+            files,
+            max_connections = most,
+            "the limit of open files leaves room for fewer connections than --max-connections says (`ulimit -n`)"
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_fit_the_files_that_may_be_open() {
+        let fitted = |files, has_data| {
+            let mut options = HubOptions::default();
+            fit(&mut options, files, has_data);
+            (options.max_connections, options.max_pending)
+        };
+        assert_eq!(fitted(1 << 20, true), (10_000, 512));
+        assert_eq!(fitted(1024, false), (744, 248));
+        assert_eq!(fitted(1024, true), (372, 124));
+        assert_eq!(fitted(128, true), (36, 12));
+        assert_eq!(fitted(8, true), (1, 1));
+    }
 
     #[test]
     fn a_policy_may_be_for_some_channels() {

@@ -165,7 +165,10 @@ impl Serve {
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let runtime = runtime(data.is_some()).map_err(cannot)?;
         let served = runtime.block_on(async {
-            let options = self.limits.options();
+            let mut options = self.limits.options();
+            if let Ok(Some(files)) = raise_fd_limit() {
+                limits::fit(&mut options, files, data.is_some());
+            }
             let hub = match &data {
                 Some(data) => Hub::with_log(ports, options, data.log.clone()),
                 None => Hub::start(ports, options),
