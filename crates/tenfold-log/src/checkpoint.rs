@@ -9,6 +9,7 @@ use crate::journal::JournalFiles;
 use crate::names;
 use crate::rebuild;
 use crate::segment::{Extent, Files, Segment};
+use crate::side_by_side::each;
 use crate::storage::Storage;
 
 /// What is done between two syncs of a checkpoint.
@@ -133,7 +134,7 @@ impl Dirty {
 }
 
 impl Checkpoint {
-    /// Makes it durable. The older journal file is not needed after that. Between two syncs it lets something
+    /// Makes it durable. The older journal file is not needed after that. Between syncs it lets something
     /// else be done, which may remove segments that need not be synced any more.
     pub(crate) fn run(
         &mut self,
@@ -141,13 +142,17 @@ impl Checkpoint {
         journal: &JournalFiles,
         between: &mut Between<'_>,
     ) -> io::Result<()> {
-        for dirty in &mut self.dirty {
-            dirty.sync(journal, between)?;
+        let at_once = storage.flushes_at_once();
+        for group in self.dirty.chunks_mut(at_once.max(1)) {
+            if let [alone] = group {
+                alone.sync(journal, between)?;
+            } else {
+                let work = |dirty: &mut Dirty| dirty.sync(journal, &mut || Ok(()));
+                each(group.iter_mut(), at_once, work)?;
+            }
             between()?;
         }
-        for dirty in &self.dirty {
-            dirty.save(storage)?;
-        }
+        each(self.dirty.iter(), at_once, |dirty| dirty.save(storage))?;
         if self.dirty.iter().any(|dirty| dirty.has_new_names) {
             sync_dir(storage, names::CHANNELS)?;
         }

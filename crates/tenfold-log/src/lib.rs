@@ -41,6 +41,7 @@ mod checkpoint;
 mod checkpointer;
 mod rebuild;
 mod retention;
+mod side_by_side;
 mod spare;
 
 // Reading back.

@@ -9,6 +9,7 @@
 //! recovery would need, so all of it can be repeated after a crash, or when a full disk has space again.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::journal::{End, Journal};
 use crate::names;
 use crate::options::Options;
 use crate::report::Report;
+use crate::side_by_side::each;
 use crate::starts::Starts;
 use crate::storage::Storage;
 use crate::whole::{is_full, uninterrupted};
@@ -220,11 +222,24 @@ impl Unfinished {
             format::upgrade(storage).map_err(doing("writing FORMAT"))?;
             self.begun.is_uncounted = false;
         }
-        for channel in &mut self.channels {
-            self.are_names_due |= channel
-                .write(storage, report)
-                .map_err(doing("writing the journal's frames to segments"))?;
+        let written = each(
+            self.channels.iter_mut(),
+            storage.flushes_at_once(),
+            |channel| {
+                let mut report = Report::default();
+                let has_written = channel.write(storage, &mut report);
+                Ok::<_, Infallible>((has_written, report))
+            },
+        );
+        let mut result = Ok(());
+        for (has_written, found) in written.unwrap_or_else(|never| match never {}) {
+            report.findings.extend(found.findings);
+            match has_written {
+                Ok(has_written) => self.are_names_due |= has_written,
+                Err(error) => result = result.and(Err(error)),
+            }
         }
+        result.map_err(doing("writing the journal's frames to segments"))?;
         if self.are_names_due {
             sync_dir(storage, names::CHANNELS)
                 .map_err(doing("syncing the directory of the channels"))?;

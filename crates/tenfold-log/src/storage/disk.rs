@@ -100,7 +100,15 @@ impl Disk {
     }
 }
 
+/// Flushes that a disk is given at once. A disk for servers takes them together, and one that does not loses
+/// nothing.
+const FLUSHES: usize = 32;
+
 impl Storage for Disk {
+    fn flushes_at_once(&self) -> usize {
+        FLUSHES
+    }
+
     /// A file that may only be read is opened as well; what would change it fails.
     fn open(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
         let (fd, refused) = self

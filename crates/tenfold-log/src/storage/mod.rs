@@ -68,6 +68,12 @@ pub trait Storage: Debug + Send + Sync {
         Ok(())
     }
 
+    /// How many files and directories may be synced at the same time. More than one makes the order of
+    /// the calls a matter of chance.
+    fn flushes_at_once(&self) -> usize {
+        1
+    }
+
     /// Takes a lock on a file, which is made if it is not there, without waiting: `WouldBlock` if
     /// another holder keeps it. It lasts as long as what is returned, and not longer than the process.
     fn lock(&self, path: &str, sharing: Sharing) -> io::Result<Box<dyn Debug + Send + Sync>>;
