@@ -339,11 +339,14 @@ impl Channel {
         }
     }
 
+    /// Whether nobody publishes to it, and no message was ever committed.
+    pub(crate) fn is_only_a_name(&self) -> bool {
+        self.publishers.load(Relaxed) == 0 && self.tail.next_seq() == 0
+    }
+
     /// Whether no connection has the channel, and no message was ever committed.
     pub(crate) fn is_forgettable(&self) -> bool {
-        self.publishers.load(Relaxed) == 0
-            && self.subscribers.load(Relaxed) == 0
-            && self.tail.next_seq() == 0
+        self.is_only_a_name() && self.subscribers.load(Relaxed) == 0
     }
 
     /// What `CHANNELS` says of it. A name needs no escapes.

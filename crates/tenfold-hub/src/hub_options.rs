@@ -38,6 +38,9 @@ pub struct HubOptions {
     pub max_connections: usize,
     /// Channels at once.
     pub max_channels: usize,
+    /// Channels without a message and without a publisher, which subscribers wait for. They are not
+    /// among [`max_channels`](Self::max_channels).
+    pub max_empty_channels: usize,
     /// Producers with a name of their own that a channel remembers; and as many temporary ones, which
     /// have not ended well.
     pub max_producers: usize,
@@ -76,6 +79,7 @@ impl Default for HubOptions {
             max_pending: 512,
             max_connections: 10_000,
             max_channels: 10_000,
+            max_empty_channels: 10_000,
             max_producers: 10_000,
             max_producers_in_all: 100_000,
             max_uncommitted: 256 << 20,

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tenfold::protocol::{Code, Refusal};
 use tenfold_log::Refused;
 use tokio::io::Interest;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::appender::Appender;
 use crate::channel::Channel;
@@ -40,6 +41,8 @@ pub(crate) struct Publisher {
     deadline: Option<Instant>,
     /// A deadline that has passed, and when the second look is over.
     second_look: Option<(Instant, Instant)>,
+    /// The peer has sent something lately, so it is there, whether or not it takes acknowledgements.
+    is_heard: bool,
     /// How far what was appended was when this task looked last.
     seen: Option<ClaimProgress>,
     /// Since when it waits for a share or a place.
@@ -80,6 +83,9 @@ impl fmt::Display for Finish {
     }
 }
 
+/// A publisher that has sent nothing for so long is not sure to be there.
+const QUIET: Duration = Duration::from_secs(60);
+
 impl Publisher {
     pub(crate) fn new(
         (socket, peer): (Arc<Socket>, Peer),
@@ -99,6 +105,7 @@ impl Publisher {
             half_closed: false,
             deadline: None,
             second_look: None,
+            is_heard: false,
             seen: None,
             waits_since: None,
             broken: None,
@@ -273,6 +280,7 @@ impl Publisher {
             }
             Ok(n) => {
                 self.bytes += n as u64;
+                self.set_heard(true);
                 self.session.received(now());
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -343,8 +351,17 @@ impl Publisher {
                     self.session.expired(now());
                 }
             }
+            () = sleep(QUIET), if self.is_heard => self.set_heard(false),
         }
         Ok(())
+    }
+
+    /// A peer that sends and does not read may take its time; one of which nothing is heard may have
+    /// vanished.
+    fn set_heard(&mut self, heard: bool) {
+        if std::mem::replace(&mut self.is_heard, heard) != heard {
+            self.socket.be_patient(heard);
+        }
     }
 
     /// Gives back the shares that are not needed for what is held, before a wait.

@@ -1,6 +1,6 @@
 //! The channels of a hub, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +39,8 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Channels {
     by_name: BTreeMap<ChannelName, Arc<Channel>>,
+    /// Those of them that have no message and no publisher: subscribers wait for them.
+    only_names: BTreeSet<ChannelName>,
     /// The hub ends: no connection enters a channel any more.
     closed: bool,
 }
@@ -95,17 +97,13 @@ impl Registry {
         if channels.closed {
             return Err(shutdown());
         }
-        let channel = match channels.by_name.get(name) {
-            Some(channel) => Arc::clone(channel),
-            None if channels.by_name.len() >= self.options.max_channels => {
-                return Err(Refusal::new(Code::Busy, "the hub has too many channels"));
-            }
-            None => {
-                let channel = Arc::new(self.make(name));
-                channels.by_name.insert(name.clone(), Arc::clone(&channel));
-                channel
-            }
-        };
+        let known = channels.by_name.get(name).cloned();
+        channels.admit(name, role, known.is_some(), &self.options)?;
+        let channel = known.unwrap_or_else(|| {
+            let channel = Arc::new(self.make(name));
+            channels.by_name.insert(name.clone(), Arc::clone(&channel));
+            channel
+        });
         // Under the lock, so that the end of another visit does not forget the name in between.
         channel.count(role).fetch_add(1, Relaxed);
         drop(channels);
@@ -239,6 +237,37 @@ impl Registry {
     }
 }
 
+impl Channels {
+    /// Lets a connection have a channel, if there is a place for it. Those who wait for a name take no
+    /// places from those who publish.
+    fn admit(
+        &mut self,
+        name: &ChannelName,
+        role: Role,
+        is_known: bool,
+        options: &HubOptions,
+    ) -> Result<(), Refusal> {
+        let busy = |words: &str| Err(Refusal::new(Code::Busy, words));
+        match role {
+            Role::Subscriber if is_known => {}
+            Role::Subscriber => {
+                if self.only_names.len() >= options.max_empty_channels {
+                    return busy("too many channels without a message are waited for");
+                }
+                self.only_names.insert(name.clone());
+            }
+            Role::Publisher if is_known && !self.only_names.contains(name) => {}
+            Role::Publisher => {
+                if self.by_name.len() - self.only_names.len() >= options.max_channels {
+                    return busy("the hub has too many channels");
+                }
+                self.only_names.remove(name);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Visit {
     pub(crate) fn channel(&self) -> &Arc<Channel> {
         &self.channel
@@ -281,8 +310,12 @@ impl Drop for Visit {
     fn drop(&mut self) {
         let mut channels = self.registry.lock();
         self.channel.count(self.role).fetch_sub(1, Relaxed);
+        if self.channel.is_only_a_name() {
+            channels.only_names.insert(self.channel.name().clone());
+        }
         if self.channel.is_forgettable() {
             channels.by_name.remove(self.channel.name());
+            channels.only_names.remove(self.channel.name());
             if let Some(durable) = &self.registry.durable {
                 durable.log.forget(self.channel.name().as_str());
             }

@@ -60,10 +60,12 @@ macro_rules! either {
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long a TCP peer may leave data unacknowledged, or its ledger shut, before the system ends
-/// the connection. It ends a peer that has vanished, but also one that is only stopped, so it is
-/// much longer than any pause of a client worth keeping.
-const USER_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a TCP peer may acknowledge nothing, or keep its window shut, before the system ends the
+/// connection. The system takes this time for idle peers as well, in the place of a number of probes.
+const VANISHED: Duration = Duration::from_secs(120);
+/// The same while the peer is known to be slow: it may have vanished, but it may also be only stopped. This is much longer than
+/// any pause of a client worth keeping.
+const STOPPED: Duration = Duration::from_secs(600);
 
 /// The usual cap of a socket's send buffer, in bytes: one vectored write.
 pub(crate) const SEND_BUFFER: usize = 512 * 1024;
@@ -88,7 +90,15 @@ impl Socket {
                 .with_interval(KEEPALIVE_INTERVAL);
             let _ = socket.set_tcp_nodelay(true);
             let _ = socket.set_tcp_keepalive(&keepalive);
-            let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+            let _ = socket.set_tcp_user_timeout(Some(VANISHED));
+        }
+    }
+
+    /// Gives a peer that acknowledges nothing more time, or no more than others have.
+    pub(crate) fn be_patient(&self, patient: bool) {
+        if let Self::Tcp(stream) = self {
+            let time = if patient { STOPPED } else { VANISHED };
+            let _ = SockRef::from(stream).set_tcp_user_timeout(Some(time));
         }
     }
 
@@ -271,4 +281,26 @@ pub(crate) enum Discarded {
     Bytes(usize),
     /// The peer will send nothing more. It may well go on receiving.
     End,
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The system counts keepalive's time by the user timeout, if there is one.
+    #[tokio::test]
+    async fn a_peer_that_has_vanished_is_given_two_minutes_and_one_that_is_slow_ten() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let socket = Socket::Tcp(stream.unwrap());
+        let time = || socket.raw().unwrap().tcp_user_timeout().unwrap();
+        socket.prepare(None);
+        assert_eq!(time(), Some(Duration::from_secs(120)));
+        socket.be_patient(true);
+        assert_eq!(time(), Some(Duration::from_secs(600)));
+        socket.be_patient(false);
+        assert_eq!(time(), Some(Duration::from_secs(120)));
+    }
 }

@@ -45,8 +45,10 @@ pub(crate) struct Subscriber {
     leaver: Option<Arc<Leaver>>,
     /// Set once an end is in sight.
     deadline: Option<Instant>,
-    /// It has come, and what follows is the second look.
-    looks_again: bool,
+    /// When the second look is over, once the deadline has passed.
+    second_look: Option<Instant>,
+    /// The peer has kept it waiting since it was caught up last.
+    is_slow: bool,
     drain: Drain,
     end: End,
 }
@@ -125,7 +127,8 @@ impl Subscriber {
             giving_way: None,
             leaver: None,
             deadline: None,
-            looks_again: false,
+            is_slow: false,
+            second_look: None,
             drain,
             end: End::Complete,
         }
@@ -187,12 +190,15 @@ impl Subscriber {
                     if let (Some(deadline), Drain::Silence(time)) = (&mut self.deadline, self.drain)
                     {
                         *deadline = Instant::now() + time;
-                        self.looks_again = false;
+                        self.second_look = None;
                     }
                     // A client that takes everything at once must not keep the thread.
                     tokio::task::consume_budget().await;
                 }
-                Attempt::CaughtUp if !self.enlisted => self.enlist(),
+                Attempt::CaughtUp if !self.enlisted => {
+                    self.set_slow(false);
+                    self.enlist();
+                }
                 Attempt::CaughtUp => {
                     tokio::select! {
                         biased;
@@ -202,12 +208,20 @@ impl Subscriber {
                     }
                 }
                 Attempt::Blocked => {
+                    self.set_slow(true);
                     if let Some(end) = self.wait_for_room().await? {
                         return Ok(end);
                     }
                 }
                 Attempt::Done(end) => return Ok(end),
             }
+        }
+    }
+
+    /// A peer that is slow may take its time.
+    fn set_slow(&mut self, slow: bool) {
+        if std::mem::replace(&mut self.is_slow, slow) != slow {
+            self.socket.be_patient(slow);
         }
     }
 
@@ -256,9 +270,9 @@ impl Subscriber {
         tokio::select! {
             biased;
             ready = self.socket.ready(interest) => self.listen(ready?)?,
-            () = sleep_until(deadline) => {
-                if !std::mem::replace(&mut self.looks_again, true) {
-                    self.deadline = Some(Instant::now() + second_look(deadline));
+            () = sleep_until(self.second_look.unwrap_or(deadline)) => {
+                if self.second_look.is_none() {
+                    self.second_look = Some(Instant::now() + second_look(deadline));
                     return Ok(None);
                 }
                 let passed = self.outgoing.lock().is_passed();

@@ -74,7 +74,7 @@ async fn a_name_with_messages_is_kept_even_if_they_are_not() {
 #[test]
 fn there_are_no_more_channels_than_the_limit() {
     let registry = registry(|options| options.max_channels = 2);
-    let a = enter(&registry, "a", Subscriber).unwrap();
+    let a = enter(&registry, "a", Publisher).unwrap();
     let _b = enter(&registry, "b", Publisher).unwrap();
     let c = enter(&registry, "c", Publisher);
     assert_eq!(c.err(), Some(Some(Code::Busy)));
@@ -86,9 +86,41 @@ fn there_are_no_more_channels_than_the_limit() {
 
 #[test]
 fn with_a_limit_of_zero_there_are_no_channels() {
-    let registry = registry(|options| options.max_channels = 0);
-    let refused = enter(&registry, "a", Subscriber);
-    assert_eq!(refused.err(), Some(Some(Code::Busy)));
+    let registry = registry(|options| {
+        options.max_channels = 0;
+        options.max_empty_channels = 0;
+    });
+    for role in [Publisher, Subscriber] {
+        let refused = enter(&registry, "a", role);
+        assert_eq!(refused.err(), Some(Some(Code::Busy)));
+    }
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_name_take_no_places_from_those_who_publish() {
+    let registry = registry(|options| {
+        options.max_channels = 1;
+        options.max_empty_channels = 2;
+    });
+    let waiting = ["a", "b"].map(|name| enter(&registry, name, Subscriber).unwrap());
+    let busy = |visit: Result<Visit, Option<Code>>| {
+        assert_eq!(visit.err(), Some(Some(Code::Busy)));
+    };
+    busy(enter(&registry, "c", Subscriber));
+    // A channel that is waited for is one that counts as soon as somebody publishes to it.
+    let publisher = enter(&registry, "a", Publisher).unwrap();
+    let third = enter(&registry, "c", Subscriber).unwrap();
+    busy(enter(&registry, "b", Publisher));
+    busy(enter(&registry, "d", Publisher));
+    // It has no message, so it is only a name again.
+    drop(publisher);
+    let publisher = enter(&registry, "b", Publisher).unwrap();
+    append(&publisher, 1000).await;
+    drop((publisher, waiting, third));
+    busy(enter(&registry, "a", Publisher));
+    assert_eq!(names(&registry), ["b"]);
+    let _waiting = ["c", "d"].map(|name| enter(&registry, name, Subscriber).unwrap());
+    busy(enter(&registry, "e", Subscriber));
 }
 
 #[tokio::test]

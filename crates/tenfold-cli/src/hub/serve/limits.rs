@@ -39,6 +39,11 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
     max_channels: usize,
 
+    /// Channels that subscribers wait for, and that have no message yet; `--max-channels` does not
+    /// count them
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
+    max_empty_channels: usize,
+
     /// Producers with a name of their own that a channel remembers
     #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
     max_producers: usize,
@@ -102,6 +107,7 @@ impl LimitOptions {
         options.memory = self.memory;
         options.max_connections = self.max_connections;
         options.max_channels = self.max_channels;
+        options.max_empty_channels = self.max_empty_channels;
         options.max_producers = self.max_producers;
         options.max_producers_in_all = self.max_producers_in_all;
         options.max_pending = self.max_pending;
