@@ -83,7 +83,8 @@ def test_a_failed_sync_is_told_with_its_file_and_its_error(run, binary, tmp_path
     trace = ["strace", "-D", "-f", "-o", tmp_path / "trace", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=40+"]
     broken = under(run, tmp_path, [*trace, binary], "--data", data)
     client, _ = broken.ask("PUBLISH ticks")
-    for number in range(100):
+    # Calls are counted for each thread, and several commit.
+    for number in range(1000):
         client.send(frame(b"x"))
         answer = client.answer()
         if answer != b"ACK %d" % (number + 1):
