@@ -83,6 +83,11 @@ impl Appender {
         }
     }
 
+    /// The claim.
+    pub(crate) fn claim(&self) -> Arc<Claim> {
+        Arc::clone(&self.claim)
+    }
+
     /// How many messages are committed: the producer's, or this connection's.
     pub(crate) fn committed(&self) -> u64 {
         self.claim.committed()

@@ -380,8 +380,23 @@ impl Channel {
         };
         self.tail.with(|ledger| {
             let (next, bytes) = history.channel.extent();
-            bytes + ledger.bytes_from(next) as u64
+            bytes + ledger.bytes_from(next)
         })
+    }
+
+    /// Bytes of the committed frames from a seq on. Of those that are in the files only, it is what they
+    /// would have if all messages there were equally long.
+    pub(crate) fn bytes_from(&self, seq: u64) -> u64 {
+        let (bytes, kept) = self
+            .tail
+            .with(|ledger| (ledger.bytes_from(seq), ledger.first_seq()));
+        let Some(history) = self.history.as_ref().filter(|_| seq < kept) else {
+            return bytes;
+        };
+        let (next, in_files) = history.channel.extent();
+        let messages = next.saturating_sub(history.channel.first()).max(1);
+        let before = u128::from(in_files) * u128::from(kept - seq) / u128::from(messages);
+        bytes + u64::try_from(before).unwrap_or(u64::MAX).min(in_files)
     }
 
     fn producers(&self) -> MutexGuard<'_, Producers> {

@@ -1,7 +1,7 @@
 //! One connection's leave to append.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tenfold_log::Refused;
@@ -17,6 +17,8 @@ pub(crate) struct Claim {
     /// Why something that was accepted is not kept. Nothing that follows it is, either.
     refused: OnceLock<Refused>,
     committed: AtomicU64,
+    /// Bytes of the frames of this claim that are committed, for people.
+    committed_bytes: AtomicU64,
     /// Messages that are committed or on their way.
     accepted: AtomicU64,
     /// Blocks on their way to the disk.
@@ -82,6 +84,16 @@ impl Claim {
     pub(crate) fn commit(&self, messages: u64) {
         self.committed.fetch_add(messages, SeqCst);
         self.changed.notify_one();
+    }
+
+    /// Counts the bytes of frames that are about to be counted as committed.
+    pub(crate) fn count_bytes(&self, bytes: usize) {
+        self.committed_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// How many bytes of this connection's frames are committed.
+    pub(crate) fn committed_bytes(&self) -> u64 {
+        self.committed_bytes.load(Relaxed)
     }
 
     /// How many messages are committed: the producer's, or this connection's.

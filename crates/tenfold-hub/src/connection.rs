@@ -11,6 +11,7 @@ use tenfold::{Encoder, Framing, closing};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
+use crate::clients::Listed;
 use crate::deadline::within;
 use crate::presence::Presence;
 use crate::reports;
@@ -37,16 +38,19 @@ pub(crate) struct Connection {
 pub(crate) struct Stay {
     /// A place among the publishers and subscribers, once it has one.
     place: OnceLock<OwnedSemaphorePermit>,
+    pub(crate) listed: Listed,
     #[expect(dead_code, reason = "held for its drop")]
     presence: Presence,
 }
 
 impl Connection {
-    pub(crate) fn new(shared: Arc<Shared>, socket: Socket, peer: Peer) -> Self {
+    /// `is_plain`: it is at a plain port.
+    pub(crate) fn new(shared: Arc<Shared>, socket: Socket, peer: Peer, is_plain: bool) -> Self {
         shared.counters.accepted();
         Self {
             stay: Arc::new(Stay {
                 place: OnceLock::new(),
+                listed: shared.clients.enter(peer, is_plain),
                 presence: shared.connections.enter(),
             }),
             shared,

@@ -55,6 +55,19 @@ pub(crate) enum Attempt {
     Done(End),
 }
 
+/// How far a delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Messages given to the system in full.
+    pub(crate) messages: u64,
+    /// Bytes given to the system.
+    pub(crate) bytes: u64,
+    /// Bytes that are left of what was begun.
+    pub(crate) rest: u64,
+    /// The seq of the message after that.
+    pub(crate) next: u64,
+}
+
 impl Delivery {
     /// Sends `first`, and then what is after the cursor.
     pub(crate) fn new(
@@ -84,6 +97,16 @@ impl Delivery {
                 skipped: 0,
                 torn: false,
             },
+        }
+    }
+
+    /// How far it is.
+    pub(crate) fn sent(&self) -> Sent {
+        Sent {
+            messages: self.report.messages,
+            bytes: self.report.bytes,
+            rest: self.rest.bytes().len() as u64,
+            next: self.cursor.seq(),
         }
     }
 

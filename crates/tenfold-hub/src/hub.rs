@@ -203,7 +203,8 @@ impl Host for Door {
     fn serve(&self, (socket, peer): (Socket, Peer), place: Option<OwnedSemaphorePermit>) {
         let connections = self.shared.connections.count();
         socket.prepare(Some(self.shared.options.send_buffer(connections)));
-        let connection = Connection::new(Arc::clone(&self.shared), socket, peer);
+        let is_plain = matches!(self.kind, PortKind::Plain(_));
+        let connection = Connection::new(Arc::clone(&self.shared), socket, peer, is_plain);
         match &self.kind {
             PortKind::Protocol => drop(tokio::spawn(connection.serve(place))),
             PortKind::Plain(plain) => {

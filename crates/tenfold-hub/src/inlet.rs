@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::appender::Appender;
 use crate::channel::Role;
+use crate::clients::Receiving;
 use crate::connection::{Connection, Stay};
 use crate::intake::Intake;
 use crate::presence::Presence;
@@ -53,8 +54,17 @@ impl Inlet {
         }
         reports::publisher_connected(connection.peer, channel, id.as_ref(), committed);
         let client = (Arc::clone(&connection.socket), connection.peer);
+        let (channel, claim) = (Arc::clone(appender.channel()), appender.claim());
+        let publisher = Publisher::new(client, session, appender, Arc::clone(shared));
+        connection.stay.listed.receives(Receiving {
+            channel,
+            producer: id,
+            claim,
+            base: committed,
+            bytes: publisher.received(),
+        });
         Ok(Self {
-            publisher: Publisher::new(client, session, appender, Arc::clone(shared)),
+            publisher,
             peer: connection.peer,
             appending: shared.appending.enter(),
             stay: Arc::clone(&connection.stay),

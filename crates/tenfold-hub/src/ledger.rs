@@ -76,6 +76,8 @@ pub(crate) struct Effects {
 struct Kept {
     block: Block,
     first_seq: u64,
+    /// How many bytes were appended before it.
+    first_byte: u64,
     /// When it was appended. Never earlier than the block before it.
     time: SystemTime,
     standing: usize,
@@ -94,6 +96,8 @@ pub(crate) struct Ledger {
     /// Index of the front block, counted over all blocks ever appended.
     first: u64,
     next_seq: u64,
+    /// How many bytes were ever appended.
+    next_byte: u64,
     /// The seq of the first message that was ever appended.
     base: u64,
     /// Blocks up to this seq may be dropped. A block after it is on its way to the channel's files, and
@@ -118,6 +122,7 @@ impl Ledger {
             blocks: VecDeque::new(),
             first: 0,
             next_seq: 0,
+            next_byte: 0,
             base: 0,
             written: u64::MAX,
             at_end: 0,
@@ -171,6 +176,8 @@ impl Ledger {
         }
         let first_seq = self.next_seq;
         self.next_seq += block.messages();
+        let first_byte = self.next_byte;
+        self.next_byte += block.bytes().len() as u64;
         self.cost += block.cost();
         self.effects.cost += block.cost().cast_signed();
         self.effects.appended |= self.at_end > 0;
@@ -179,6 +186,7 @@ impl Ledger {
         self.blocks.push_back(Kept {
             block,
             first_seq,
+            first_byte,
             time: self.newest,
             standing: std::mem::take(&mut self.at_end),
         });
@@ -426,10 +434,10 @@ impl Ledger {
     }
 
     /// Bytes of the frames from a seq on, which is where a block begins.
-    pub(crate) fn bytes_from(&self, seq: u64) -> usize {
-        let blocks = self.blocks.iter().rev();
-        let blocks = blocks.take_while(|kept| kept.first_seq >= seq);
-        blocks.map(|kept| kept.block.bytes().len()).sum()
+    pub(crate) fn bytes_from(&self, seq: u64) -> u64 {
+        let index = self.blocks.partition_point(|kept| kept.first_seq < seq);
+        let from = self.blocks.get(index);
+        self.next_byte - from.map_or(self.next_byte, |kept| kept.first_byte)
     }
 
     pub(crate) fn when_slow(&self) -> WhenSlow {

@@ -94,6 +94,7 @@ mod request;
 
 // What all of them use.
 mod change;
+mod clients;
 mod deadline;
 mod draining;
 mod memory;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::block::Block;
 use crate::channel::Subscription;
+use crate::clients::Sending;
 use crate::connection::{Connection, Stay};
 use crate::registry::Visit;
 use crate::reports;
@@ -46,6 +47,12 @@ impl Outlet {
             Arc::clone(&shared.counters),
         )
         .giving_way(Arc::clone(&shared.giving_way));
+        connection.stay.listed.sends(Sending {
+            channel: Arc::clone(visit.channel()),
+            from: answer.from,
+            before: before.len() as u64,
+            progress: subscriber.watched(),
+        });
         reports::subscriber_connected(connection.peer, visit.channel().name(), answer.from);
         Self {
             subscriber,

@@ -117,6 +117,13 @@ impl Connection {
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
             },
+            Request::Clients => match self.turn(&self.shared.listing).await {
+                Ok(_turn) => {
+                    drop(pending);
+                    self.list(self.shared.clients.listing()).await;
+                }
+                Err(refusal) => self.refuse(&refusal, false).await,
+            },
             Request::Health => match self.turn(&self.shared.asking).await {
                 Ok(_turn) => {
                     drop(pending);

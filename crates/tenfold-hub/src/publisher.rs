@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tenfold::protocol::{Code, Refusal};
@@ -49,7 +50,8 @@ pub(crate) struct Publisher {
     waits_since: Option<Instant>,
     /// The peer does not take anything any more.
     broken: Option<io::ErrorKind>,
-    bytes: u64,
+    /// Bytes received.
+    received: Arc<AtomicU64>,
 }
 
 /// What became of a publisher.
@@ -93,7 +95,8 @@ impl Publisher {
         appender: Appender,
         shared: Arc<Shared>,
     ) -> Self {
-        let bytes = session.held() as u64;
+        // What came together with the request.
+        let received = Arc::new(AtomicU64::new(session.held() as u64));
         Self {
             socket,
             peer,
@@ -109,8 +112,7 @@ impl Publisher {
             seen: None,
             waits_since: None,
             broken: None,
-            // What came together with the request.
-            bytes,
+            received,
         }
     }
 
@@ -129,8 +131,13 @@ impl Publisher {
         Published {
             end,
             committed: self.appender.committed(),
-            bytes: self.bytes,
+            bytes: self.received.load(Relaxed),
         }
+    }
+
+    /// How many bytes were received, as that grows.
+    pub(crate) fn received(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received)
     }
 
     /// Where the messages go.
@@ -279,7 +286,7 @@ impl Publisher {
                 self.session.peer_ended(now());
             }
             Ok(n) => {
-                self.bytes += n as u64;
+                self.received.fetch_add(n as u64, Relaxed);
                 self.set_heard(true);
                 self.session.received(now());
             }

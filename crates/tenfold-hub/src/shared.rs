@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::accepting::Places;
+use crate::clients::Clients;
 use crate::draining::Draining;
 use crate::giving_way::GivingWay;
 use crate::hub_options::HubOptions;
@@ -21,7 +22,7 @@ use crate::stats::{Counters, HubStats};
 /// Connections that are told at once how the hub is. An answer is a line, so each needs its place for
 /// a moment only.
 const ASKING: usize = 64;
-/// Connections that are sent the list of channels at once. They may take it slowly.
+/// Connections that are sent a list of channels or of connections at once. They may take it slowly.
 const LISTING: usize = 64;
 
 /// What all connections share.
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) receiving: Arc<Receiving>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) mistakes: Mistakes,
+    pub(crate) clients: Arc<Clients>,
     pub(crate) started: Instant,
     /// Places for connections that have not said what they want.
     pub(crate) pending: Places,
@@ -41,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) waiting: Semaphore,
     /// Subscribers that may have to give their places to others.
     pub(crate) giving_way: Arc<GivingWay>,
-    /// Places for those that ask how the hub is, and for those that ask for its channels.
+    /// Places for those that ask how the hub is, and for those that ask for its channels or clients.
     pub(crate) asking: Semaphore,
     pub(crate) listing: Semaphore,
     /// How many connections there are.
@@ -62,6 +64,7 @@ impl Shared {
             receiving: Arc::new(Receiving::new(&options)),
             counters: Arc::default(),
             mistakes: Mistakes::default(),
+            clients: Arc::default(),
             started: Instant::now(),
             pending: Places::new(permits(options.max_pending)),
             places: permits(options.max_connections),

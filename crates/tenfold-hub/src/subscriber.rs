@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::block::Block;
 use crate::cursor::Cursor;
 use crate::deadline::second_look;
-use crate::delivery::{Attempt, Delivery};
+use crate::delivery::{Attempt, Delivery, Sent};
 use crate::giving_way::{GivingWay, Leaver};
 use crate::history::History;
 use crate::idle::Idle;
@@ -99,6 +99,18 @@ impl Idle for Outgoing {
     }
 }
 
+/// How far a subscriber is, for whoever asks. Keeps nothing of it when it has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched(Weak<Outgoing>);
+
+impl Watched {
+    pub(crate) fn look(&self) -> Option<Sent> {
+        let outgoing = self.0.upgrade()?;
+        let sent = outgoing.lock().sent();
+        Some(sent)
+    }
+}
+
 impl Subscriber {
     /// A client that gets `first`, and then what is after the cursor.
     pub(crate) fn new(
@@ -132,6 +144,11 @@ impl Subscriber {
             drain,
             end: End::Complete,
         }
+    }
+
+    /// How far it is, as that changes.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched(Arc::downgrade(&self.outgoing))
     }
 
     /// Leaves the client's input to the publisher of the same connection.

@@ -159,9 +159,10 @@ impl Tail {
     ) -> Result<u64, NotAppended> {
         self.append_with(block, |ledger, block, patience| {
             claim.check()?;
-            let messages = block.messages();
+            let (messages, bytes) = (block.messages(), block.bytes().len());
             let tried = try_append(ledger, block, time, patience)?;
             if tried.is_ok() {
+                claim.count_bytes(bytes);
                 claim.commit(messages);
             }
             Ok(tried)

@@ -42,6 +42,7 @@ impl Receipt for Ticket {
         let messages = block.messages();
         self.end = commit.first + messages;
         let tail = self.visit.channel().tail();
+        self.claim.count_bytes(block.bytes().len());
         tail.show(block, commit.time);
         self.claim.commit(messages);
         tail.wake();

@@ -34,6 +34,8 @@ pub enum Request {
     },
     /// What channels there are.
     Channels,
+    /// Who is connected.
+    Clients,
     /// How the hub is.
     Health,
 }
@@ -112,8 +114,12 @@ impl Request {
             "SUBSCRIBE" => Self::read_subscribe(&mut fields)?,
             "PUBLISH" => Self::read_publish(&mut fields)?,
             "CHANNELS" => Self::Channels,
+            "CLIENTS" => Self::Clients,
             "HEALTH" => Self::Health,
-            _ => return Err(fields.bad(None, "SUBSCRIBE, PUBLISH, CHANNELS or HEALTH")),
+            _ => {
+                let verbs = "SUBSCRIBE, PUBLISH, CHANNELS, CLIENTS or HEALTH";
+                return Err(fields.bad(None, verbs));
+            }
         };
         match fields.next() {
             None => Ok(request),
@@ -278,6 +284,7 @@ impl fmt::Display for Request {
                 acks.map_or(Ok(()), |acks| write!(f, " acks={acks}"))
             }
             Self::Channels => f.write_str("CHANNELS"),
+            Self::Clients => f.write_str("CLIENTS"),
             Self::Health => f.write_str("HEALTH"),
         }
     }
@@ -304,6 +311,7 @@ mod tests {
             "PUBLISH ticks producer=Meter.7_x-y acks=durable",
             "PUBLISH ticks acks=none",
             "CHANNELS",
+            "CLIENTS",
             "HEALTH",
         ] {
             assert_eq!(Request::parse(line.as_bytes()).unwrap().to_string(), line);
@@ -353,6 +361,7 @@ mod tests {
             (b"PUBLISH x acks=disk", 3, Some("acks")),
             (b"PUBLISH x acks=none acks=none", 4, Some("acks")),
             (b"CHANNELS x", 2, None),
+            (b"CLIENTS x", 2, None),
             (b"HEALTH ", 2, None),
         ];
         for (line, field, key) in cases {

@@ -1,0 +1,274 @@
+//! The connections of a hub, for whoever asks who is there.
+//!
+//! What is told of a connection is read from what its tasks have anyway: nothing is counted or locked for
+//! it as messages pass, but for relaxed counters that only the connection's own tasks write.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tenfold::protocol::ProducerId;
+use tokio::time::Instant;
+
+use crate::channel::Channel;
+use crate::claim::Claim;
+use crate::socket::Peer;
+use crate::subscriber::Watched;
+
+/// How many connections are looked at for one part of a list.
+const LISTED_AT_ONCE: usize = 64;
+
+/// All connections, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Clients(Mutex<Connected>);
+
+#[derive(Debug, Default)]
+struct Connected {
+    /// How many there ever were.
+    count: u64,
+    by_id: BTreeMap<u64, Arc<Client>>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    id: u64,
+    peer: Peer,
+    /// It is at a plain port.
+    is_plain: bool,
+    since: Instant,
+    /// What it is sent and what is received from it, once it is known that it is.
+    sending: OnceLock<Sending>,
+    receiving: OnceLock<Receiving>,
+}
+
+/// A connection that is in the list until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    client: Arc<Client>,
+    clients: Arc<Clients>,
+}
+
+/// Messages on their way from a channel to a connection.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) channel: Arc<Channel>,
+    /// The seq of the first message.
+    pub(crate) from: u64,
+    /// How many bytes come before it.
+    pub(crate) before: u64,
+    pub(crate) progress: Watched,
+}
+
+/// Messages on their way from a connection to a channel.
+#[derive(Debug)]
+pub(crate) struct Receiving {
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) producer: Option<ProducerId>,
+    pub(crate) claim: Arc<Claim>,
+    /// How many messages the producer had before this connection.
+    pub(crate) base: u64,
+    /// Bytes that were received.
+    pub(crate) bytes: Arc<AtomicU64>,
+}
+
+/// The numbers of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Progress {
+    seq: u64,
+    lag: u64,
+    lag_bytes: u64,
+    messages: u64,
+    bytes: u64,
+}
+
+impl Clients {
+    /// Enters a connection that has just been accepted.
+    pub(crate) fn enter(self: &Arc<Self>, peer: Peer, is_plain: bool) -> Listed {
+        let mut connected = self.lock();
+        let id = connected.count;
+        connected.count += 1;
+        let client = Arc::new(Client {
+            id,
+            peer,
+            is_plain,
+            since: Instant::now(),
+            sending: OnceLock::new(),
+            receiving: OnceLock::new(),
+        });
+        connected.by_id.insert(id, Arc::clone(&client));
+        Listed {
+            client,
+            clients: Arc::clone(self),
+        }
+    }
+
+    /// What `CLIENTS` says, in parts: so much at once as a peer that takes it slowly may cost.
+    pub(crate) fn listing(&self) -> impl Iterator<Item = Vec<String>> {
+        let mut last = None;
+        std::iter::from_fn(move || {
+            let after = last.map_or(Unbounded, Excluded);
+            let connected = self.lock();
+            let some = connected.by_id.range((after, Unbounded));
+            let some: Vec<_> = some
+                .take(LISTED_AT_ONCE)
+                .map(|(_, client)| Arc::clone(client))
+                .collect();
+            drop(connected);
+            last = Some(some.last()?.id);
+            Some(some.iter().map(|client| client.describe()).collect())
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connected> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listed {
+    /// Notes what the connection is sent.
+    pub(crate) fn sends(&self, sending: Sending) {
+        // There is one outlet for a connection.
+        let _ = self.client.sending.set(sending);
+    }
+
+    /// Notes what is received from the connection.
+    pub(crate) fn receives(&self, receiving: Receiving) {
+        // There is one inlet for a connection.
+        let _ = self.client.receiving.set(receiving);
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.clients.lock().by_id.remove(&self.client.id);
+    }
+}
+
+impl Client {
+    /// What `CLIENTS` says of it. None of the texts needs an escape.
+    fn describe(&self) -> String {
+        let (id, peer, kind) = (self.id, self.peer, self.kind());
+        let mut line = format!(r#"{{"id":{id},"peer":"{peer}","kind":"{kind}""#);
+        let (sending, receiving) = (self.sending.get(), self.receiving.get());
+        let channel = sending.map(|sending| &sending.channel);
+        if let Some(channel) = channel.or(receiving.map(|receiving| &receiving.channel)) {
+            let _ = write!(line, r#","channel":"{}""#, channel.name());
+        }
+        if let Some(producer) = receiving.and_then(|receiving| receiving.producer.as_ref()) {
+            let _ = write!(line, r#","producer":"{producer}""#);
+        }
+        let age = self.since.elapsed().as_secs_f64();
+        if let Some(progress) = self.progress() {
+            let Progress {
+                seq,
+                lag,
+                lag_bytes,
+                messages,
+                bytes,
+            } = progress;
+            let rate = per_second(messages, age);
+            let rate_bytes = per_second(bytes, age);
+            let _ = write!(
+                line,
+                r#","seq":{seq},"lag":{lag},"lag_bytes":{lag_bytes},"messages":{messages},"bytes":{bytes},"rate":{rate:.1},"rate_bytes":{rate_bytes:.1}"#
+            );
+        }
+        let _ = write!(line, r#","age":{age:.3}}}"#);
+        line
+    }
+
+    fn kind(&self) -> &'static str {
+        let directions = (self.sending.get().is_some(), self.receiving.get().is_some());
+        match (self.is_plain, directions) {
+            (false, (true, _)) => "subscriber",
+            (false, (false, true)) => "publisher",
+            (false, (false, false)) => "request",
+            (true, (true, false)) => "plain-out",
+            (true, (false, true)) => "plain-in",
+            (true, (true, true)) => "plain-both",
+            (true, (false, false)) => "plain",
+        }
+    }
+
+    /// Of a connection with both directions: its place and lag are those of what it is sent, and the rest
+    /// counts both.
+    fn progress(&self) -> Option<Progress> {
+        let sent = self.sending.get().map(Sending::progress);
+        let received = self.receiving.get().map(Receiving::progress);
+        match (sent, received) {
+            (Some(sent), Some(received)) => Some(Progress {
+                messages: sent.messages + received.messages,
+                bytes: sent.bytes + received.bytes,
+                ..sent
+            }),
+            (sent, received) => sent.or(received),
+        }
+    }
+}
+
+impl Sending {
+    fn progress(&self) -> Progress {
+        let Some(sent) = self.progress.look() else {
+            // It has just ended.
+            return Progress::default();
+        };
+        let seq = self.from + sent.messages;
+        Progress {
+            seq,
+            lag: self.channel.tail().next_seq().saturating_sub(seq),
+            lag_bytes: sent.rest + self.channel.bytes_from(sent.next),
+            messages: sent.messages,
+            bytes: sent.bytes.saturating_sub(self.before),
+        }
+    }
+}
+
+impl Receiving {
+    fn progress(&self) -> Progress {
+        let progress = self.claim.progress();
+        let committed_bytes = self.claim.committed_bytes();
+        let bytes = self.bytes.load(Relaxed);
+        Progress {
+            seq: progress.committed,
+            lag: progress.accepted - progress.committed,
+            lag_bytes: bytes.saturating_sub(committed_bytes),
+            messages: progress.committed.saturating_sub(self.base),
+            bytes,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn per_second(number: u64, seconds: f64) -> f64 {
+    // What is younger than a millisecond has no rate yet that would mean something.
+    number as f64 / seconds.max(0.001)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_made_in_parts_in_the_order_of_arrival_and_without_who_has_gone() {
+        let clients = Arc::new(Clients::default());
+        let mut listed: Vec<_> = (0..200)
+            .map(|_| Some(clients.enter(Peer::Unix(None), false)))
+            .collect();
+        let mut listing = clients.listing();
+        let first = listing.next().unwrap();
+        assert_eq!(first.len(), LISTED_AT_ONCE);
+        assert!(first[0].starts_with(r#"{"id":0,"peer":"unix","kind":"request","age":0."#));
+        // Those that go before they are looked at are not told, nor is the place in the list lost.
+        for gone in &mut listed[60..70] {
+            *gone = None;
+        }
+        let rest: Vec<_> = listing.flatten().collect();
+        assert_eq!(rest.len(), 200 - 70);
+        assert!(rest[0].starts_with(r#"{"id":70,"#));
+        drop(listed);
+        assert_eq!(clients.listing().count(), 0);
+    }
+}
