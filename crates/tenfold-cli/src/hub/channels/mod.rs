@@ -1,6 +1,5 @@
 //! `tenfold channels`: what a hub holds.
 
-mod ask;
 mod table;
 
 use std::thread;
@@ -12,10 +11,10 @@ use tenfold::Address;
 
 use crate::failure::Failure;
 use crate::flow::output::Stdout;
+use crate::hub::listing::ask;
 use crate::signals;
 use crate::units;
 use crate::words::Words;
-use ask::ask;
 use table::Table;
 
 /// List the channels of a hub
