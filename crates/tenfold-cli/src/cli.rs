@@ -11,6 +11,7 @@ use crate::failure::{EXIT_CODES, Failure};
 use crate::framings::Framings;
 use crate::hub::bench::Bench;
 use crate::hub::channels::Channels;
+use crate::hub::clients::Clients;
 use crate::hub::log::Log;
 use crate::hub::publish::Pub;
 use crate::hub::serve::{self, FileError, Serve};
@@ -65,6 +66,7 @@ pub(crate) enum Command {
     Sub(Sub),
     Pub(Pub),
     Channels(Channels),
+    Clients(Clients),
     Log(Log),
     Bench(Bench),
     Bridge(Bridge),
@@ -86,6 +88,7 @@ impl Command {
             Self::Sub(sub) => sub.run(words),
             Self::Pub(publish) => publish.run(words),
             Self::Channels(channels) => channels.run(words),
+            Self::Clients(clients) => clients.run(words),
             Self::Log(log) => log.run(words),
             Self::Bench(bench) => bench.run(words),
             Self::Bridge(bridge) => bridge.run(words),

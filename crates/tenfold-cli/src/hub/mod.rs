@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod channels;
+pub(crate) mod clients;
 mod listing;
 pub(crate) mod log;
 pub(crate) mod publish;

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::hub::listing::{Column, Table, aligned};
 use crate::numbers::{grouped, per_second, size};
 
 /// What the hub held at one moment.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct Channels {
     channels: Vec<Channel>,
     at: Instant,
 }
@@ -25,8 +26,7 @@ struct Channel {
     publishers: u64,
 }
 
-/// A column: its title, and whether it has numbers.
-const COLUMNS: &[(&str, bool)] = &[
+const COLUMNS: &[Column] = &[
     ("CHANNEL", false),
     ("FIRST", true),
     ("NEXT", true),
@@ -38,36 +38,29 @@ const COLUMNS: &[(&str, bool)] = &[
     ("MESSAGES/S", true),
 ];
 
-impl Table {
-    /// Of the hub's own objects; members that are not known are left out.
-    pub(super) fn new(objects: &[Value]) -> Self {
+impl Table for Channels {
+    fn new(objects: &[Value]) -> Self {
         Self {
             channels: objects.iter().map(Channel::new).collect(),
             at: Instant::now(),
         }
     }
 
-    /// As text; with rates since an earlier table, if they are wanted.
-    pub(super) fn text(&self, rates: bool, before: Option<&Self>) -> String {
-        let columns = if rates {
+    fn text(&self, is_watched: bool, before: Option<&Self>) -> String {
+        let columns = if is_watched {
             COLUMNS
         } else {
             &COLUMNS[..COLUMNS.len() - 1]
         };
-        let titles = columns
-            .iter()
-            .map(|(title, _)| (*title).to_owned())
-            .collect();
-        let mut rows = vec![titles];
-        for channel in &self.channels {
+        let rows = self.channels.iter().map(|channel| {
             let rate = before.and_then(|before| self.rate(channel, before));
-            let mut row = channel.row(rate);
-            row.truncate(columns.len());
-            rows.push(row);
-        }
-        aligned(&rows, columns)
+            channel.row(rate)
+        });
+        aligned(columns, rows.collect())
     }
+}
 
+impl Channels {
     /// Messages in each second; none if it is another history.
     fn rate(&self, channel: &Channel, before: &Self) -> Option<u64> {
         let is_same = |other: &&Channel| other.name == channel.name && other.epoch == channel.epoch;
@@ -114,27 +107,6 @@ impl Channel {
     }
 }
 
-/// Text to the left, numbers to the right.
-fn aligned(rows: &[Vec<String>], columns: &[(&str, bool)]) -> String {
-    let mut text = String::new();
-    let width = |at: usize| rows.iter().map(|row| row[at].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    for row in rows {
-        let cells = row.iter().zip(columns).zip(&widths);
-        let cells = cells.map(|((cell, (_, is_number)), width)| {
-            if *is_number {
-                format!("{cell:>width$}")
-            } else {
-                format!("{cell:width$}")
-            }
-        });
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +119,7 @@ mod tests {
 
     #[test]
     fn numbers_stand_to_the_right() {
-        let table = Table::new(&[channel(1234, "a")]);
+        let table = Channels::new(&[channel(1234, "a")]);
         assert_eq!(
             table.text(false, None),
             "CHANNEL  FIRST   NEXT   KEPT     SIZE  SUBS  PUBS  STORAGE\n\
@@ -158,11 +130,11 @@ mod tests {
     #[test]
     fn another_history_has_no_rate() {
         let (before, after) = (
-            Table::new(&[channel(9, "a")]),
-            Table::new(&[channel(9, "b")]),
+            Channels::new(&[channel(9, "a")]),
+            Channels::new(&[channel(9, "b")]),
         );
         assert!(after.text(true, Some(&before)).ends_with("           -\n"));
-        let same = Table::new(&[channel(9, "a")]);
+        let same = Channels::new(&[channel(9, "a")]);
         assert!(same.text(true, Some(&before)).ends_with("           0\n"));
     }
 }

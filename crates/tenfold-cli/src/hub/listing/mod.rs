@@ -1,4 +1,130 @@
-//! What a hub tells line by line: asked once, or again and again.
+//! What a hub tells of many things, one JSON object for each: asked once, or again and again.
+
 mod ask;
+mod columns;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::Value;
+use tenfold::Address;
+
+use crate::failure::Failure;
+use crate::flow::output::Stdout;
+use crate::signals;
+use crate::units;
+use crate::words::Words;
 
 pub(super) use ask::ask;
+pub(super) use columns::{Column, aligned};
+
+/// Whom to ask, how often, and how to show what it says.
+#[derive(Args, Debug)]
+pub(super) struct Listing {
+    /// Where the hub listens
+    #[arg(
+        long,
+        short = 's',
+        value_name = "ADDR",
+        env = "TENFOLD_SERVER",
+        default_value = "127.0.0.1:10010"
+    )]
+    pub(super) server: Address,
+
+    /// The hub's own objects, one in each line
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Look again every T (1s), and show rates since the look before
+    #[arg(long, value_name = "T", num_args = 0..=1, require_equals = true, default_missing_value = "1s",
+          value_parser = units::duration)]
+    watch: Option<Duration>,
+
+    /// Give up when the hub says nothing for T
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
+    pub(super) timeout: Duration,
+}
+
+/// What a hub has told at one moment, for people.
+pub(super) trait Table: Sized {
+    /// Of the hub's own objects; members that are not known are left out.
+    fn new(objects: &[Value]) -> Self;
+
+    /// As text; if it is watched, with rates since the look before.
+    fn text(&self, is_watched: bool, before: Option<&Self>) -> String;
+}
+
+impl Listing {
+    /// Asks, and shows the answer; with `--watch` for as long as it runs.
+    pub(super) fn run<T: Table>(&self, request: &str, words: &Words) -> Result<(), Failure> {
+        let stdout = Stdout::open()?;
+        signals::end_between_writes()?;
+        let mut before = None;
+        let text = self.look::<T>(request, &mut before)?;
+        let Some(every) = self.watch else {
+            return stdout.write(text.as_bytes());
+        };
+        let mut looked = Ok(text);
+        let mut is_away = false;
+        let mut due = Instant::now();
+        loop {
+            match looked {
+                Ok(text) => {
+                    if std::mem::take(&mut is_away) {
+                        words.note(format_args!("{} is there again", self.server));
+                    }
+                    stdout.write(in_place(text, stdout.is_terminal() && !self.json).as_bytes())?;
+                }
+                // The hub may come back, and a person who watches wants to see that.
+                Err(failure) if !is_away => {
+                    is_away = true;
+                    before = None;
+                    words.warning(format_args!("{failure}; looking again every {every:?}"));
+                }
+                Err(_) => {}
+            }
+            due = (due + every).max(Instant::now());
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            looked = self.look(request, &mut before);
+        }
+    }
+
+    /// What is there now, and the rates since the look before.
+    fn look<T: Table>(&self, request: &str, before: &mut Option<T>) -> Result<String, Failure> {
+        let lines = ask(request, &self.server, self.timeout)?;
+        if self.json {
+            return Ok(lines
+                .iter()
+                .flat_map(|line| [line.as_str(), "\n"])
+                .collect());
+        }
+        let table = T::new(&objects(&lines, &self.server)?);
+        let text = table.text(self.watch.is_some(), before.as_ref());
+        *before = Some(table);
+        Ok(text)
+    }
+}
+
+/// On a terminal each table takes the place of the one before.
+fn in_place(text: String, terminal: bool) -> String {
+    if terminal {
+        let lines = text.replace('\n', "\x1b[K\n");
+        format!("\x1b[H{lines}\x1b[J")
+    } else {
+        text
+    }
+}
+
+fn objects(lines: &[String], server: &Address) -> Result<Vec<Value>, Failure> {
+    lines
+        .iter()
+        .map(|line| {
+            serde_json::from_str(line).map_err(|error| {
+                Failure::Other(format!(
+                    "{server} describes what it has as what is not JSON: {error}"
+                ))
+            })
+        })
+        .collect()
+}
