@@ -130,3 +130,18 @@ def test_a_watch_of_clients_outlives_the_hub(tenfold, hub):
     wait_until(lambda: "listening" in again.err, what="the next hub")
     wait_until(lambda: "is there again" in watch.err, what="the good news")
     assert watch.process.poll() is None
+
+
+def test_the_last_mistake_of_a_peer_is_told_of_its_connections(hub):
+    hub = hub("--plain", "127.0.0.1:0=ticks:in")
+    with hub.connect(source="127.0.0.2") as device, hub.connect(source="127.0.0.3") as other:
+        assert not any("mistake" in row for row in clients(hub))
+        with hub.connect(hub.plain[0], source="127.0.0.2") as again:
+            again.send(b"POST /measure HTTP/1.1\r\n")
+            assert again.frame() is None
+        wait_until(lambda: len(clients(hub)) == 2, what="the end of the one that made the mistake")
+        mistaken, fine = clients(hub)
+        assert mistaken["peer"] == "127.0.0.2:%d" % device.sock.getsockname()[1]
+        assert mistaken["mistake"].startswith("HEADER offset=0 message=0 ") and "HTTP" in mistaken["mistake"]
+        assert mistaken["mistake_age"] >= 0
+        assert fine["peer"] == "127.0.0.3:%d" % other.sock.getsockname()[1] and "mistake" not in fine

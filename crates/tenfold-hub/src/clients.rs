@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::channel::Channel;
 use crate::claim::Claim;
+use crate::mistakes::Mistakes;
 use crate::socket::Peer;
 use crate::subscriber::Watched;
 
@@ -106,7 +107,7 @@ impl Clients {
     }
 
     /// What `CLIENTS` says, in parts: so much at once as a peer that takes it slowly may cost.
-    pub(crate) fn listing(&self) -> impl Iterator<Item = Vec<String>> {
+    pub(crate) fn listing(&self, mistakes: &Mistakes) -> impl Iterator<Item = Vec<String>> {
         let mut last = None;
         std::iter::from_fn(move || {
             let after = last.map_or(Unbounded, Excluded);
@@ -118,7 +119,11 @@ impl Clients {
                 .collect();
             drop(connected);
             last = Some(some.last()?.id);
-            Some(some.iter().map(|client| client.describe()).collect())
+            Some(
+                some.iter()
+                    .map(|client| client.describe(mistakes))
+                    .collect(),
+            )
         })
     }
 
@@ -148,8 +153,8 @@ impl Drop for Listed {
 }
 
 impl Client {
-    /// What `CLIENTS` says of it. None of the texts needs an escape.
-    fn describe(&self) -> String {
+    /// What `CLIENTS` says of it. Only the words of a mistake can need escapes.
+    fn describe(&self, mistakes: &Mistakes) -> String {
         let (id, peer, kind) = (self.id, self.peer, self.kind());
         let mut line = format!(r#"{{"id":{id},"peer":"{peer}","kind":"{kind}""#);
         let (sending, receiving) = (self.sending.get(), self.receiving.get());
@@ -176,7 +181,14 @@ impl Client {
                 r#","seq":{seq},"lag":{lag},"lag_bytes":{lag_bytes},"messages":{messages},"bytes":{bytes},"rate":{rate:.1},"rate_bytes":{rate_bytes:.1}"#
             );
         }
-        let _ = write!(line, r#","age":{age:.3}}}"#);
+        let _ = write!(line, r#","age":{age:.3}"#);
+        if let Some(mistake) = mistakes.last_of(self.peer) {
+            let words = mistake.words.strip_prefix("ERROR ");
+            let words = escaped(words.unwrap_or(&mistake.words));
+            let age = mistake.at.elapsed().as_secs_f64();
+            let _ = write!(line, r#","mistake":"{words}","mistake_age":{age:.3}"#);
+        }
+        line.push('}');
         line
     }
 
@@ -241,6 +253,11 @@ impl Receiving {
     }
 }
 
+/// Printable ASCII as it stands in a JSON string.
+fn escaped(text: &str) -> String {
+    text.replace('\\', r"\\").replace('"', r#"\""#)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
 fn per_second(number: u64, seconds: f64) -> f64 {
     // What is younger than a millisecond has no rate yet that would mean something.
@@ -257,7 +274,8 @@ mod tests {
         let mut listed: Vec<_> = (0..200)
             .map(|_| Some(clients.enter(Peer::Unix(None), false)))
             .collect();
-        let mut listing = clients.listing();
+        let mistakes = Mistakes::default();
+        let mut listing = clients.listing(&mistakes);
         let first = listing.next().unwrap();
         assert_eq!(first.len(), LISTED_AT_ONCE);
         assert!(first[0].starts_with(r#"{"id":0,"peer":"unix","kind":"request","age":0."#));
@@ -269,6 +287,11 @@ mod tests {
         assert_eq!(rest.len(), 200 - 70);
         assert!(rest[0].starts_with(r#"{"id":70,"#));
         drop(listed);
-        assert_eq!(clients.listing().count(), 0);
+        assert_eq!(clients.listing(&mistakes).count(), 0);
+    }
+
+    #[test]
+    fn the_words_of_a_mistake_cannot_break_the_json() {
+        assert_eq!(escaped(r#"a "quoted" \n"#), r#"a \"quoted\" \\n"#);
     }
 }

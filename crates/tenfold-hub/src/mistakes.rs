@@ -56,7 +56,6 @@ impl Mistakes {
     }
 
     /// The last mistake that was made from the peer's address.
-    #[expect(dead_code, reason = "for the list of connections")]
     pub(crate) fn last_of(&self, peer: Peer) -> Option<Mistake> {
         self.lock().get(&who(peer)).cloned()
     }

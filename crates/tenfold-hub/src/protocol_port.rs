@@ -18,6 +18,7 @@ use crate::outlet::Outlet;
 use crate::publishing::Voice;
 use crate::refusals::shutdown;
 use crate::request::{FirstFrame, Received};
+use crate::shared::Shared;
 
 /// How long a connection may take to its request while others wait to be accepted.
 const LEAST_TIME: Duration = Duration::from_millis(250);
@@ -120,7 +121,10 @@ impl Connection {
             Request::Clients => match self.turn(&self.shared.listing).await {
                 Ok(_turn) => {
                     drop(pending);
-                    self.list(self.shared.clients.listing()).await;
+                    let Shared {
+                        clients, mistakes, ..
+                    } = &*self.shared;
+                    self.list(clients.listing(mistakes)).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
             },
