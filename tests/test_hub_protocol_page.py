@@ -124,7 +124,7 @@ class Player:
         # What a connection is called and how old it is differs from run to run.
         pattern = re.sub(rb'"id":\d+', rb'"id":\\d+', pattern)
         pattern = re.sub(rb'"peer":"127\\.0\\.0\\.1:\d+"', rb'"peer":"127\\.0\\.0\\.1:\\d+"', pattern)
-        pattern = re.sub(rb'"(rate|rate_bytes|age|mistake_age)":\d+\\.\d+', rb'"\\1":\\d+\\.\\d+', pattern)
+        pattern = re.sub(rb'"(rate|rate_bytes|age|mistake_age)":\d+\\\.\d+', rb'"\1":\\d+\\.\\d+', pattern)
         assert heard is not None and re.fullmatch(pattern, heard), (heard, expected)
 
 

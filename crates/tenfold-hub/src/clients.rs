@@ -159,7 +159,7 @@ impl Client {
         let mut line = format!(r#"{{"id":{id},"peer":"{peer}","kind":"{kind}""#);
         let (sending, receiving) = (self.sending.get(), self.receiving.get());
         let channel = sending.map(|sending| &sending.channel);
-        if let Some(channel) = channel.or(receiving.map(|receiving| &receiving.channel)) {
+        if let Some(channel) = channel.or_else(|| receiving.map(|receiving| &receiving.channel)) {
             let _ = write!(line, r#","channel":"{}""#, channel.name());
         }
         if let Some(producer) = receiving.and_then(|receiving| receiving.producer.as_ref()) {
