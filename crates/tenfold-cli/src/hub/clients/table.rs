@@ -11,7 +11,7 @@ use crate::numbers::{grouped, per_second, size, time};
 /// Who was connected at one moment.
 #[derive(Debug)]
 pub(super) struct Clients {
-    clients: Vec<Client>,
+    connections: Vec<Client>,
     /// What each connection had done, by its peer and number.
     totals: HashMap<(String, u64), Total>,
     at: Instant,
@@ -59,20 +59,20 @@ const COLUMNS: &[Column] = &[
 
 impl Table for Clients {
     fn new(objects: &[Value]) -> Self {
-        let clients: Vec<_> = objects.iter().map(Client::new).collect();
-        let totals = clients.iter().filter_map(|client| {
+        let connections: Vec<_> = objects.iter().map(Client::new).collect();
+        let totals = connections.iter().filter_map(|client| {
             let progress = client.progress.as_ref()?;
             Some((client.key.clone(), progress.total))
         });
         Self {
             totals: totals.collect(),
-            clients,
+            connections,
             at: Instant::now(),
         }
     }
 
     fn text(&self, _is_watched: bool, before: Option<&Self>) -> String {
-        let rows = self.clients.iter().map(|client| {
+        let rows = self.connections.iter().map(|client| {
             let since = before.and_then(|before| {
                 let total = before.totals.get(&client.key)?;
                 Some((*total, self.at.duration_since(before.at)))
