@@ -217,3 +217,50 @@ def test_what_is_no_log_is_said_to_be_none(tenfold, tmp_path, command):
     nowhere = tenfold("log", command, tmp_path / "nowhere")
     assert nowhere.wait() == 1 and "nowhere" in nowhere.err
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_deleted_channel_is_gone_with_its_files_and_comes_back_as_another_history(stored, tenfold, hub):
+    data, one = stored
+    epoch = ok(one.ask("SUBSCRIBE ticks")[1])["epoch"]
+    one.process.signal(signal.SIGKILL)
+    one.may_die()
+    one.process.wait()
+    others = {path: content for path, content in everything(data).items() if path.parts[:2] == ("channels", "other")}
+    # What the journal alone has of the channel does not bring it back.
+    delete = tenfold("log", "delete", data, "ticks", "--yes")
+    assert delete.wait() == 0, delete.err
+    assert not (data / "channels/ticks").exists() and not (data / "deleted").exists()
+    assert others.keys() <= everything(data).keys()
+    again = hub("--data", data)
+    assert again.messages("other", 10) == numbered(10)
+    keys = ok(again.ask("SUBSCRIBE ticks")[1])
+    assert (keys["first"], keys["next"], keys["new"]) == ("0", "0", "1")
+    assert ok(again.publish("ticks", [b"anew"]))["epoch"] != epoch
+    assert again.messages("ticks", 1) == [b"anew"]
+
+
+def test_what_is_to_be_deleted_must_be_there_and_free_and_confirmed(stored, tenfold, tmp_path):
+    data, hub = stored
+    live = tenfold("log", "delete", data, "ticks", "--yes")
+    assert live.wait() == 1 and "another hub uses this directory" in live.err
+    end(hub)
+    before = everything(data)
+    unsure = tenfold("log", "delete", data, "ticks")
+    assert unsure.wait() == 2 and "--yes" in unsure.err
+    assert everything(data) == before
+    absent = tenfold("log", "delete", data, "tocks", "--yes")
+    assert absent.wait() == 1 and "has no channel tocks" in absent.err
+    assert (data / "channels/ticks").is_dir()
+    (tmp_path / "empty").mkdir()
+    empty = tenfold("log", "delete", tmp_path / "empty", "ticks", "--yes")
+    assert empty.wait() == 1 and not list((tmp_path / "empty").iterdir())
+
+
+def test_a_start_removes_what_a_deletion_has_left(stored, tenfold, hub):
+    data, one = stored
+    end(one)
+    (data / "deleted").mkdir()
+    (data / "channels/ticks").rename(data / "deleted/ticks")
+    again = hub("--data", data)
+    assert again.messages("other", 10) == numbered(10)
+    assert not (data / "deleted").exists() and again.health()["channels"] == "1"

@@ -56,6 +56,7 @@ mod scan;
 
 // For operators.
 mod backup;
+mod delete;
 mod look;
 mod repair;
 mod verify;
@@ -88,6 +89,7 @@ pub use channel::{Channel, Producer};
 pub use checkpointer::Checkpointer;
 pub use committer::Committer;
 pub use condition::Stall;
+pub use delete::delete;
 pub use error::{OpenError, ReadError, Refused};
 pub use fault::Fault;
 pub use frames::Frames;

@@ -16,6 +16,8 @@ pub(crate) const JOURNAL: &str = "journal";
 pub(crate) const CHANNELS: &str = "channels";
 /// What recovery has put aside.
 pub(crate) const ASIDE: &str = "aside";
+/// Channels that are deleted and whose files are being removed.
+pub(crate) const DELETED: &str = "deleted";
 /// Space for a snapshot on a full disk.
 pub(crate) const SPARE: &str = "SPARE";
 /// Written and removed to see whether there is space again.

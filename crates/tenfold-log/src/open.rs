@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use crate::checkpointer::Checkpointer;
 use crate::committer::Committer;
 use crate::common::{Common, Stage};
+use crate::delete;
 use crate::directory::sync_dir;
 use crate::error::OpenError;
 use crate::format;
@@ -85,6 +86,13 @@ pub(crate) fn open_with(
         .collect();
     let starts = Arc::clone(found.starts());
     let (mut unfinished, mut report) = found.unfinished();
+    if let Err(error) = delete::sweep(&*storage) {
+        // They are in nobody's way but for their space, and the next start tries again.
+        report.note(format!(
+            "the files of deleted channels in {}/ cannot be removed: {error}",
+            names::DELETED
+        ));
+    }
     let is_finished = unfinished
         .finish(&*storage, &mut journal, &mut report)
         .map_err(failed)?;

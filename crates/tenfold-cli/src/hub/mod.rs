@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod channels;
 pub(crate) mod clients;
+mod confirm;
 mod listing;
 pub(crate) mod log;
 pub(crate) mod publish;

@@ -48,7 +48,7 @@ pub trait Storage: Debug + Send + Sync {
     /// Makes a directory and those above it. If it is there already, this succeeds.
     fn create_dir(&self, path: &str) -> io::Result<()>;
 
-    /// Gives a file another name, in the place of whatever had it.
+    /// Gives a file another name, in the place of whatever had it; or a directory one that is free.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.

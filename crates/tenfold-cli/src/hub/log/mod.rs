@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use tenfold::protocol::ChannelName;
 use tenfold_log::storage::Disk;
 use tenfold_log::{Options, Report, Storage};
 
 use crate::failure::Failure;
 use crate::flow::output::Stdout;
+use crate::hub::confirm::confirm;
 use crate::numbers::size;
 use crate::random::random;
 use crate::words::{ProgressLine, Words};
@@ -63,6 +65,23 @@ enum What {
         /// The new directory
         #[arg(value_name = "COPY")]
         to: PathBuf,
+    },
+    /// Delete a channel with everything that is kept of it; no hub may use it
+    ///
+    /// Its messages cannot be had back. The log is recovered first, as the next start of a hub would do it. A
+    /// channel that gets the name later is another history, with another epoch.
+    Delete {
+        /// The hub's directory
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+
+        /// The channel
+        #[arg(value_name = "CHANNEL")]
+        channel: ChannelName,
+
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
 }
 
@@ -126,6 +145,7 @@ impl Log {
                     words,
                 )
             }
+            What::Delete { data, channel, yes } => delete(data, channel, *yes, words),
         }
     }
 }
@@ -155,6 +175,25 @@ impl At {
                 if damages == 1 { "" } else { "s" },
             ))),
         }
+    }
+}
+
+fn delete(data: &Path, channel: &ChannelName, yes: bool, words: &Words) -> Result<(), Failure> {
+    let shown = data.display();
+    confirm(
+        &format!("delete channel {channel} of {shown} and all its messages"),
+        yes,
+    )?;
+    let doing = format!("delete channel {channel} of");
+    let disk = Disk::open(data).map_err(|error| cannot("open", data, &error))?;
+    let storage: Arc<dyn Storage> = Arc::new(disk);
+    match tenfold_log::delete(&storage, channel.as_str(), Options::new(random)) {
+        Ok(true) => {
+            words.note(format_args!("{shown}: channel {channel} is deleted"));
+            Ok(())
+        }
+        Ok(false) => Err(Failure::Other(format!("{shown} has no channel {channel}"))),
+        Err(error) => Err(cannot(&doing, data, &error)),
     }
 }
 

@@ -1,0 +1,70 @@
+//! Deletes a channel with everything that the log has of it.
+//!
+//! Its directory is moved to `deleted/` in one step, so after a crash the whole channel is there or nothing of
+//! it. What is in `deleted/` is removed after that, or by the next start.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::directory::sync_dir;
+use crate::error::OpenError;
+use crate::format;
+use crate::health::Health;
+use crate::names;
+use crate::open::open;
+use crate::options::Options;
+use crate::storage::Storage;
+use crate::whole::uninterrupted;
+
+const DOING: &str = "deleting the channel";
+
+/// Deletes a channel of a log that no hub uses. False: there is none of this name. The log is recovered
+/// first, as the next start would, so that its journal has nothing of the channel any more. Nothing else is
+/// deleted, whatever the options say of limits.
+pub fn delete(storage: &Arc<dyn Storage>, name: &str, options: Options) -> Result<bool, OpenError> {
+    if !format::check(&**storage)? {
+        return Err(OpenError::NotALog);
+    }
+    let opened = open(Arc::clone(storage), options.keeping_everything())?;
+    if opened.log.health() != Health::Ok {
+        // The journal may still have frames of the channel, and would bring them back.
+        let error = io::ErrorKind::StorageFull.into();
+        return Err(OpenError::Io("writing down what the journal has", error));
+    }
+    let found = opened.log.common.channels().remove(name);
+    if found.is_some() {
+        put_away(&**storage, name).map_err(OpenError::io(DOING))?;
+    }
+    if !opened.stop() {
+        let error = io::Error::other("the log could not be closed");
+        return Err(OpenError::Io(DOING, error));
+    }
+    Ok(found.is_some())
+}
+
+fn put_away(storage: &dyn Storage, name: &str) -> io::Result<()> {
+    uninterrupted(|| storage.create_dir(names::DELETED))?;
+    sync_dir(storage, "")?;
+    let to = format!("{}/{name}", names::DELETED);
+    uninterrupted(|| storage.rename(&names::channel(name), &to))?;
+    sync_dir(storage, names::DELETED)?;
+    sync_dir(storage, names::CHANNELS)?;
+    sweep(storage)
+}
+
+/// Removes the files of channels that are deleted.
+pub(crate) fn sweep(storage: &dyn Storage) -> io::Result<()> {
+    let channels = match uninterrupted(|| storage.list(names::DELETED)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        channels => channels?,
+    };
+    for channel in channels {
+        let directory = format!("{}/{channel}", names::DELETED);
+        for file in uninterrupted(|| storage.list(&directory))? {
+            uninterrupted(|| storage.remove(&format!("{directory}/{file}")))?;
+        }
+        uninterrupted(|| storage.remove_dir(&directory))?;
+    }
+    uninterrupted(|| storage.remove_dir(names::DELETED))?;
+    sync_dir(storage, "")
+}
