@@ -167,7 +167,7 @@ mod tests {
         );
         let first = Snapshot {
             links: Vec::new(),
-            ..snapshot.clone()
+            ..snapshot
         };
         let text = first.encode_as(FIRST_TITLE);
         assert!(text.contains("\nepoch 0123456789abcdef\n"), "{text}");
