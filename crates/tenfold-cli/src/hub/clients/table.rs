@@ -174,7 +174,7 @@ mod tests {
         after.at = before.at + Duration::from_secs(10);
         let text = after.text(true, Some(&before));
         assert!(
-            text.contains("  90 B           2      30 B  2.00 s"),
+            text.contains("  90 B           2    30 B  2.00 s"),
             "{text}"
         );
     }
