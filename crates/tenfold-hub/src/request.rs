@@ -99,7 +99,10 @@ mod tests {
         for (bytes, words) in [
             (&b"G"[..], "not a length"),
             (b"GET / HTTP/1.1\r\n", "not a length; this looks like HTTP"),
-            (b"1x", "not a length"),
+            (
+                b"1x",
+                "not a length; this looks like a number without padding (fill it with spaces up to the width of the header)",
+            ),
         ] {
             let Received::Refused(refusal) = receive(&[bytes], false) else {
                 panic!("{}", bytes.escape_ascii());
