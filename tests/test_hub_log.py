@@ -514,7 +514,7 @@ def test_at_the_end_everything_is_committed_and_delivered(hub, data):
     assert first.process.wait() == 0
     second = hub("--data", data)
     assert channels(second)["ticks"]["next"] == count
-    assert "replayed=0" in second.process.err
+    wait_until(lambda: "replayed=0" in second.process.err, what="the line that the log is open")
 
 
 def test_publishers_wait_for_a_slow_subscriber_if_they_are_told_to(hub, data):

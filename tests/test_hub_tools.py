@@ -69,3 +69,15 @@ def test_the_log_has_what_its_level_asks_for(tenfold, level, connections):
     hub.process.signal(signal.SIGTERM)
     assert hub.process.wait() == 0
     assert ("publisher connected" in hub.process.err) == connections
+
+
+def test_a_hub_outlives_a_closed_terminal_and_says_what_a_hangup_does(hub):
+    hub = hub()
+    client, _ = hub.subscribe("ticks")
+    for number in range(1, 4):
+        hub.process.signal(signal.SIGHUP)
+        wait_until(lambda: hub.process.err.count("SIGHUP") == number, what="the line about the signal")
+    hub.publish("ticks", [b"still here"])
+    assert client.frame() == b"still here"
+    hub.process.signal(signal.SIGTERM)
+    assert hub.process.wait() == 0

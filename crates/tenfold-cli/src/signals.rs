@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use tenfold::SocketFile;
@@ -107,6 +107,15 @@ fn on_first(then: impl FnOnce(Signal) + Send + 'static) -> Result<(), Failure> {
         Some(_) => then(Signal::Terminate),
         None => {}
     });
+    Ok(())
+}
+
+/// Calls `then` with each SIGHUP, on a thread of its own. A closed terminal and a program that rotates logs
+/// send it, and neither wants a server to end without its last words.
+pub(crate) fn on_hangup(then: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    let failed = |error| Failure::Other(format!("cannot watch for signals: {error}"));
+    let mut signals = Signals::new([SIGHUP]).map_err(failed)?;
+    thread::spawn(move || signals.forever().for_each(|_| then()));
     Ok(())
 }
 

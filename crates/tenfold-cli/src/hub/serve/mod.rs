@@ -21,7 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::failure::Failure;
 use crate::flow::options::ListenOptions;
 use crate::flow::port_file;
-use crate::signals::{Signal, Stop};
+use crate::signals::{self, Signal, Stop};
 use crate::stderr;
 use crate::units;
 use crate::words::Words;
@@ -133,6 +133,12 @@ impl Serve {
         }
         stderr::detach();
         let stop = Stop::watch()?;
+        let about_hangups = words.clone();
+        signals::on_hangup(move || {
+            about_hangups.note(
+                "SIGHUP: the hub goes on. It does not read its settings anew; restart it to change them",
+            );
+        })?;
         // Thousands of clients are more than the usual limit allows. With less it works as well.
         let _ = raise_fd_limit();
         self.log.start(self.log_level, words);
