@@ -76,7 +76,7 @@ fn tell(fault: &Fault) {
     match fault.refused {
         Refused::Full => warn!(
             %fault,
-            "there is no space left on the disk: publishers are refused with FULL until there is some again"
+            "there is no space left on the disk: publishers are told FULL until there is some again"
         ),
         Refused::Busy | Refused::Hindered => error!(
             %fault,
