@@ -27,8 +27,8 @@ pub(super) struct DataOptions {
     data: Option<PathBuf>,
 
     /// What a channel keeps; what is beyond is deleted, the oldest first, in segments of at most an eighth of
-    /// the limit: a channel has at most a quarter more than that. Bytes are what `du` counts, with indexes
-    /// and reserved space. Messages that are too old go without any traffic. For the channels that fit
+    /// the limit: a channel has at most a quarter more than that, and in a flood what the journal holds on
+    /// top (twice --journal). Bytes are what `du` counts, with indexes and reserved space. Messages that are too old go without any traffic. For the channels that fit
     /// PATTERN (a name, or the start of one and `*`): of each limit the first that fits counts; may be given
     /// several times (with semicolons between in the environment) [default: max-bytes=1GiB]
     #[arg(
