@@ -1,6 +1,7 @@
 //! What messages flow through, whatever the command: where they come from, what they look like, and
 //! where they go.
 
+pub(crate) mod confirm;
 pub(crate) mod connect;
 pub(crate) mod exec;
 pub(crate) mod follow;
@@ -8,6 +9,7 @@ pub(crate) mod format;
 pub(crate) mod goal;
 pub(crate) mod hub_client;
 pub(crate) mod input;
+pub(crate) mod listing;
 pub(crate) mod options;
 pub(crate) mod origin;
 pub(crate) mod output;

@@ -3,8 +3,6 @@
 pub(crate) mod bench;
 pub(crate) mod channels;
 pub(crate) mod clients;
-mod confirm;
-mod listing;
 pub(crate) mod log;
 pub(crate) mod publish;
 pub(crate) mod serve;

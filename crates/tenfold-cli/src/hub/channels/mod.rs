@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::flow::listing::{Listing, ask};
 use crate::flow::output::Stdout;
-use crate::hub::listing::{Listing, ask};
 use crate::signals;
 use crate::words::Words;
 use table::Channels as Table;

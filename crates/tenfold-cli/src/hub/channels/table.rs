@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::hub::listing::{Column, Table, aligned};
+use crate::flow::listing::{Column, Table, aligned};
 use crate::numbers::{grouped, per_second, size};
 
 /// What the hub held at one moment.

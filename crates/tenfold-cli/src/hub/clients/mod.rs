@@ -5,7 +5,7 @@ mod table;
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::hub::listing::Listing;
+use crate::flow::listing::Listing;
 use crate::words::Words;
 use table::Clients as Table;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::hub::listing::{Column, Table, aligned};
+use crate::flow::listing::{Column, Table, aligned};
 use crate::numbers::{grouped, per_second, size, time};
 
 /// Who was connected at one moment.

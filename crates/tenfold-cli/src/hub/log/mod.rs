@@ -12,8 +12,8 @@ use tenfold_log::storage::Disk;
 use tenfold_log::{Options, Report, Storage};
 
 use crate::failure::Failure;
+use crate::flow::confirm::confirm;
 use crate::flow::output::Stdout;
-use crate::hub::confirm::confirm;
 use crate::numbers::size;
 use crate::random::random;
 use crate::words::{ProgressLine, Words};

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use crate::failure::Failure;
 
 /// Goes on only after a yes: on the command line, or at the terminal. A script without `--yes` is refused.
-pub(super) fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
+pub(crate) fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }

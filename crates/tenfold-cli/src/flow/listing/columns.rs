@@ -1,10 +1,10 @@
 //! Rows of text under titles.
 
 /// A column: its title, and whether it has numbers.
-pub(in crate::hub) type Column = (&'static str, bool);
+pub(crate) type Column = (&'static str, bool);
 
 /// Titles and rows: text to the left, numbers to the right. What a row has beyond the columns is left out.
-pub(in crate::hub) fn aligned(columns: &[Column], rows: Vec<Vec<String>>) -> String {
+pub(crate) fn aligned(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     let titles = columns.iter().map(|(title, _)| (*title).to_owned());
     let rows: Vec<Vec<String>> = std::iter::once(titles.collect()).chain(rows).collect();
     let mut text = String::new();

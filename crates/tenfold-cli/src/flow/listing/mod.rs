@@ -16,12 +16,12 @@ use crate::signals;
 use crate::units;
 use crate::words::Words;
 
-pub(super) use ask::ask;
-pub(super) use columns::{Column, aligned};
+pub(crate) use ask::ask;
+pub(crate) use columns::{Column, aligned};
 
 /// Whom to ask, how often, and how to show what it says.
 #[derive(Args, Debug)]
-pub(super) struct Listing {
+pub(crate) struct Listing {
     /// Where the hub listens
     #[arg(
         long,
@@ -30,11 +30,11 @@ pub(super) struct Listing {
         env = "TENFOLD_SERVER",
         default_value = "127.0.0.1:10010"
     )]
-    pub(super) server: Address,
+    pub(crate) server: Address,
 
     /// The hub's own objects, one in each line
     #[arg(long)]
-    pub(super) json: bool,
+    pub(crate) json: bool,
 
     /// Look again every T (1s), and show rates since the look before
     #[arg(long, value_name = "T", num_args = 0..=1, require_equals = true, default_missing_value = "1s",
@@ -43,11 +43,11 @@ pub(super) struct Listing {
 
     /// Give up when the hub says nothing for T
     #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// What a hub has told at one moment, for people.
-pub(super) trait Table: Sized {
+pub(crate) trait Table: Sized {
     /// Of the hub's own objects; members that are not known are left out.
     fn new(objects: &[Value]) -> Self;
 
@@ -57,7 +57,7 @@ pub(super) trait Table: Sized {
 
 impl Listing {
     /// Asks, and shows the answer; with `--watch` for as long as it runs.
-    pub(super) fn run<T: Table>(&self, request: &str, words: &Words) -> Result<(), Failure> {
+    pub(crate) fn run<T: Table>(&self, request: &str, words: &Words) -> Result<(), Failure> {
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
         let mut before = None;

@@ -10,7 +10,7 @@ use tenfold::{Address, Encoder, Framing, ReadError};
 use crate::failure::Failure;
 
 /// The lines of the answer.
-pub(in crate::hub) fn ask(
+pub(crate) fn ask(
     request: &str,
     server: &Address,
     timeout: Duration,
