@@ -6,15 +6,13 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::directory::sync_dir;
+use crate::deleted::put_away;
 use crate::error::OpenError;
 use crate::format;
 use crate::health::Health;
-use crate::names;
 use crate::open::open;
 use crate::options::Options;
 use crate::storage::Storage;
-use crate::whole::uninterrupted;
 
 const DOING: &str = "deleting the channel";
 
@@ -40,31 +38,4 @@ pub fn delete(storage: &Arc<dyn Storage>, name: &str, options: Options) -> Resul
         return Err(OpenError::Io(DOING, error));
     }
     Ok(found.is_some())
-}
-
-fn put_away(storage: &dyn Storage, name: &str) -> io::Result<()> {
-    uninterrupted(|| storage.create_dir(names::DELETED))?;
-    sync_dir(storage, "")?;
-    let to = format!("{}/{name}", names::DELETED);
-    uninterrupted(|| storage.rename(&names::channel(name), &to))?;
-    sync_dir(storage, names::DELETED)?;
-    sync_dir(storage, names::CHANNELS)?;
-    sweep(storage)
-}
-
-/// Removes the files of channels that are deleted.
-pub(crate) fn sweep(storage: &dyn Storage) -> io::Result<()> {
-    let channels = match uninterrupted(|| storage.list(names::DELETED)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        channels => channels?,
-    };
-    for channel in channels {
-        let directory = format!("{}/{channel}", names::DELETED);
-        for file in uninterrupted(|| storage.list(&directory))? {
-            uninterrupted(|| storage.remove(&format!("{directory}/{file}")))?;
-        }
-        uninterrupted(|| storage.remove_dir(&directory))?;
-    }
-    uninterrupted(|| storage.remove_dir(names::DELETED))?;
-    sync_dir(storage, "")
 }

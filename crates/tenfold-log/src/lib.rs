@@ -57,6 +57,7 @@ mod scan;
 // For operators.
 mod backup;
 mod delete;
+mod deleted;
 mod look;
 mod repair;
 mod verify;

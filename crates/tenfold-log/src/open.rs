@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use crate::checkpointer::Checkpointer;
 use crate::committer::Committer;
 use crate::common::{Common, Stage};
-use crate::delete;
+use crate::deleted;
 use crate::directory::sync_dir;
 use crate::error::OpenError;
 use crate::format;
@@ -86,7 +86,7 @@ pub(crate) fn open_with(
         .collect();
     let starts = Arc::clone(found.starts());
     let (mut unfinished, mut report) = found.unfinished();
-    if let Err(error) = delete::sweep(&*storage) {
+    if let Err(error) = deleted::sweep(&*storage) {
         // They are in nobody's way but for their space, and the next start tries again.
         report.note(format!(
             "the files of deleted channels in {}/ cannot be removed: {error}",
