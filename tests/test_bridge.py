@@ -239,7 +239,8 @@ def test_unix_sockets_are_ends(bridge, tmp_path):
         server.listen()
         server.settimeout(60)
         joined = bridge(f"listen:unix:{here}", f"unix:{there}", "--to", "u32be")
-        wait_until(here.exists, what="the socket")
+        # The file is there a moment before the socket listens.
+        wait_until(lambda: "listening" in joined.err, what="the socket")
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(60)
             client.connect(os.fspath(here))

@@ -1,5 +1,7 @@
 //! What happens to the disk is told in the hub's log: once, when it begins and when it is over.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tenfold_log::{Fault, Health, Log, Refused, Stall};
@@ -13,7 +15,10 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Watch {
     log: Log,
-    is_full: bool,
+    /// It was told that there is no space, and not yet that there is some again.
+    is_full: Arc<AtomicBool>,
+    /// A look since then has found space. The first one can come before the log is full.
+    has_space: bool,
     removed: u64,
     stall: Option<Stall>,
 }
@@ -21,10 +26,18 @@ pub(crate) struct Watch {
 impl Watch {
     /// Faults are told as soon as they are met, also after the hub has ended.
     pub(crate) fn new(log: Log) -> Self {
-        log.on_fault(tell);
+        let is_full = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&is_full);
+        log.on_fault(move |fault| {
+            if fault.refused == Refused::Full {
+                told.store(true, Relaxed);
+            }
+            tell(fault);
+        });
         Self {
             log,
-            is_full: false,
+            is_full,
+            has_space: false,
             removed: 0,
             stall: None,
         }
@@ -39,10 +52,12 @@ impl Watch {
 
     fn look(&mut self) {
         let health = self.log.health();
-        if self.is_full && !matches!(health, Health::Full | Health::ReadOnly) {
+        let has_space = !matches!(health, Health::Full | Health::ReadOnly);
+        if has_space && self.has_space {
+            self.is_full.store(false, Relaxed);
             warn!("there is space on the disk again");
         }
-        self.is_full = health == Health::Full;
+        self.has_space = has_space && self.is_full.load(Relaxed);
         let removed = self.log.removed();
         if removed > self.removed {
             let segments = removed - self.removed;

@@ -68,12 +68,12 @@ impl Listener {
             }
             bound => bound?,
         }
-        let file = SocketFile::new(path)?;
         // Nobody can connect before the socket listens, so nobody meets other permissions.
         if let Some(mode) = mode {
             fs::set_permissions(path, Permissions::from_mode(mode))?;
         }
         socket.listen(BACKLOG)?;
+        let file = SocketFile::new(path)?;
         Ok(Self::Unix(socket.into(), Some(file)))
     }
 
