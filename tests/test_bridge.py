@@ -329,7 +329,7 @@ def test_little_is_kept_in_memory_for_who_does_not_take_it(bridge):
 
 def test_a_session_in_which_nothing_happens_ends_when_it_was_told_to(bridge):
     server, address = listener()
-    joined = bridge("listen:", address, "--timeout", "200ms", "--once")
+    joined = bridge("listen:", address, "--timeout", "2s", "--once")
     client = connect(joined.port)
     peer = accept(server)
     client.sendall(frame(b"one"))
