@@ -1,4 +1,4 @@
-"""The programs that README.md shows are the files that the other tests run."""
+"""The programs that README.md and the pages of docs/ show are the files that the other tests run."""
 
 import os
 import re
@@ -9,10 +9,11 @@ import pytest
 from support import ROOT, unframe
 
 BLOCK = re.compile(r"<!-- file: (?P<path>\S+) -->\n```\w+\n(?P<text>.*?)```\n", re.DOTALL)
-BLOCKS = [match.group("path", "text") for match in BLOCK.finditer((ROOT / "README.md").read_text())]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [match.group("path", "text") for page in PAGES for match in BLOCK.finditer(page.read_text())]
 
 
-def test_the_readme_shows_clients_for_a_stream_and_for_a_hub():
+def test_the_pages_show_clients_for_a_stream_and_for_a_hub():
     names = {path.removeprefix("examples/clients/") for path, _ in BLOCKS}
     assert names >= {"recv.py", "recv.sh", "hub_sub.py", "hub_pub.py"}
 
@@ -31,7 +32,7 @@ def test_the_error_shown_is_what_recv_says(tenfold):
 
 
 def test_the_session_with_a_hub_prints_what_is_shown(hub, run, binary, tmp_path):
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs/hub.md").read_text()
     serve, *lines = re.search(r"<!-- session: hub -->\n```sh\n(.*?)```\n", text, re.DOTALL)[1].splitlines()
     shown = re.search(r"<!-- prints: hub -->\n```text\n(.*?)```\n", text, re.DOTALL)[1]
     assert serve.startswith("tenfold serve &")

@@ -61,3 +61,8 @@ pub use tenfold_codec::{
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The programs of the page about the hub.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/hub.md")]
+struct HubPage;
