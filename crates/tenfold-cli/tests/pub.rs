@@ -75,10 +75,27 @@ fn a_line_is_published_before_the_next_is_read() {
 }
 
 #[test]
-fn a_producer_that_is_run_again_goes_on() {
+fn each_run_of_a_producer_appends() {
     let hub = hub(&[]);
     let hub = hub.address();
     let publish = ["pub", "ticks", "--producer", "meter7"];
+    for value in ["17.1", "17.2", "17.2"] {
+        ask(&hub, &[&publish[..], &[value]].concat(), b"");
+    }
+    ask(&hub, &publish, b"day 1\n");
+    ask(&hub, &publish, b"day 2\nmore\n");
+    ask(&hub, &[&publish[..], &["--append", "z"]].concat(), b"");
+    assert_eq!(
+        all(&hub, "ticks"),
+        "17.1\n17.2\n17.2\nday 1\nday 2\nmore\nz\n"
+    );
+}
+
+#[test]
+fn a_history_that_is_given_again_is_compared_and_goes_on() {
+    let hub = hub(&[]);
+    let hub = hub.address();
+    let publish = ["pub", "ticks", "--producer", "meter7", "--history"];
     ask(&hub, &publish, b"a\nb\n");
     let ended = run(
         &[&publish[..], &["--server", &hub, "--json"]].concat(),
@@ -100,10 +117,54 @@ fn a_producer_that_is_run_again_goes_on() {
         (&2.into(), &1.into(), &1.into())
     );
     assert_eq!(all(&hub, "ticks"), "a\nb\nc\n");
-    ask(&hub, &[&publish[..], &["--append"]].concat(), b"d\n");
-    assert_eq!(all(&hub, "ticks"), "a\nb\nc\nd\n");
-    fails(&hub, &publish, b"a\n", 1, "--append");
-    assert_eq!(all(&hub, "ticks"), "a\nb\nc\nd\n");
+    fails(&hub, &publish, b"a\n", 1, "without --history");
+    fails(
+        &hub,
+        &publish,
+        b"a\nB\nc\nd\n",
+        1,
+        "message 1 of the input is not what producer meter7 has published",
+    );
+    assert_eq!(all(&hub, "ticks"), "a\nb\nc\n");
+}
+
+#[test]
+fn a_history_is_found_among_the_messages_of_others() {
+    let hub = hub(&[]);
+    let hub = hub.address();
+    let publish = ["pub", "ticks", "--producer", "meter7", "--history"];
+    ask(&hub, &["pub", "ticks", "before"], b"");
+    ask(&hub, &publish, b"a\n");
+    ask(&hub, &["pub", "ticks", "between"], b"");
+    ask(&hub, &publish, b"a\nb\n");
+    fails(&hub, &publish, b"b\na\nc\n", 1, "message 1 of the input");
+    ask(&hub, &publish, b"a\nb\nc\n");
+    assert_eq!(all(&hub, "ticks"), "before\na\nbetween\nb\nc\n");
+}
+
+#[test]
+fn what_the_hub_no_longer_keeps_of_a_history_is_not_compared_and_that_is_said() {
+    let hub = hub(&["--channel-memory", "256KiB"]);
+    let hub = hub.address();
+    let publish = ["pub", "ticks", "--producer", "meter7", "--history"];
+    let lines = |count: usize| -> Vec<u8> {
+        (0..count)
+            .flat_map(|n| format!("{n:01000}\n").into_bytes())
+            .collect()
+    };
+    ask(&hub, &publish, &lines(1000));
+    let ended = run(&[&publish[..], &["--server", &hub]].concat(), &lines(1001));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("no longer keeps"), "{}", ended.err);
+    let mut other = lines(1001);
+    let at = other.len() - 1;
+    other[at - 1] = b'x';
+    fails(&hub, &publish, &other, 1, "message 1,000 of the input");
+    // Message 0 is not kept any more.
+    let mut other = lines(1001);
+    other[0] = b'x';
+    let ended = run(&[&publish[..], &["--server", &hub]].concat(), &other);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
 }
 
 #[test]
@@ -115,11 +176,7 @@ fn who_is_fenced_ends() {
     wait_for("the message", || {
         (all(&hub, "ticks") == "one\n").then_some(())
     });
-    ask(
-        &hub,
-        &["pub", "ticks", "--producer", "me", "--append", "two"],
-        b"",
-    );
+    ask(&hub, &["pub", "ticks", "--producer", "me", "two"], b"");
     first.close_stdin();
     let ended = first.end();
     assert_eq!(ended.code, Some(1));

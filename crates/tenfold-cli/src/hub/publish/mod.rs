@@ -1,6 +1,7 @@
 //! `tenfold pub`: messages to a channel.
 
 mod batches;
+mod past;
 mod report;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ use crate::signals::{Signal, Stop};
 use crate::units;
 use crate::words::Words;
 use batches::{Batch, Batches};
+use past::Past;
 use report::Numbers;
 
 /// Publish messages to a hub's channel: the arguments, or else what comes from stdin
@@ -36,14 +38,15 @@ Without MESSAGE, or with the one MESSAGE `-`, messages are read from stdin, whet
 a terminal or not. Ends when the hub has acknowledged everything. A connection that breaks
 is made again, and each message is stored once.
 
-With --producer that holds over several runs: the input is all that the producer has ever
-published, and what the hub has of it is skipped. With --append the input is what comes
-behind that.
+With --producer the hub counts over several runs; the input comes after what the hub has.
+With --history the input is everything that the producer has ever published: what the hub has
+of it is compared and skipped, and an input that begins differently is an error.
 
 Examples:
   tenfold pub ticks 'hello, world' 'second message'
   seq 10 | tenfold pub ticks
-  tenfold pub ticks --producer meter7 < meter7.txt
+  tenfold pub ticks --producer meter7 17.25
+  tenfold pub ticks --producer meter7 --history < meter7.txt
   tenfold pub ticks --every 3s 'The time is {time}'
   tenfold pub log --follow /var/log/app.log
   echo '{\"volt\": 3.3}' | tenfold pub metrics --payload cbor")]
@@ -73,12 +76,17 @@ pub(crate) struct Pub {
     #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with = "format")]
     every: Option<Duration>,
 
-    /// Publish under this name; what the hub has of the input already is skipped
+    /// Publish under this name; the input comes after what the hub has of the producer
     #[arg(long, short = 'p', value_name = "ID")]
     producer: Option<ProducerId>,
 
-    /// The input comes behind what the hub has of the producer
-    #[arg(long, requires = "producer")]
+    /// The input is everything that the producer has ever published: what the hub has of it is
+    /// compared, and not stored again
+    #[arg(long, requires = "producer", conflicts_with_all = ["append", "every"])]
+    history: bool,
+
+    /// The input comes after what the hub has of the producer, which is the default
+    #[arg(long, requires = "producer", hide = true)]
     append: bool,
 
     /// What an acknowledgement is to mean: durable (it is on disk), memory, or none before the end
@@ -175,9 +183,9 @@ impl Pub {
                 "--follow never comes to the end that --in whole waits for".to_owned(),
             ));
         }
-        if self.producer.is_some() && !self.append {
+        if self.history {
             return Err(Failure::Usage(
-                "a file that is replaced is not all that the producer has published: --follow with --producer needs --append"
+                "--history does not go with --follow: a file that is replaced is not everything that was published"
                     .to_owned(),
             ));
         }
@@ -194,9 +202,10 @@ impl Pub {
         let mut options = Publish::new(self.channel.clone())
             .until_connected(self.hub.until_connected())
             .once_connected(self.hub.once_connected())
-            .start(match (&self.producer, self.append) {
-                (Some(_), false) => Start::History,
-                _ => Start::Append,
+            .start(if self.history {
+                Start::History
+            } else {
+                Start::Append
             })
             .observer(move |notice| {
                 if let Ok(mut tell) = notices.lock() {
@@ -221,12 +230,23 @@ impl Pub {
         known: &mut u64,
         words: &Words,
     ) -> Result<(), Failure> {
-        if self.producer.is_some() {
+        let mut past = None;
+        if let Some(producer) = &self.producer {
             *known = self.bounded(publisher.committed()).await?;
-            self.tell_known(*known, words);
+            words.detail(format_args!(
+                "the hub has {} of producer {producer}",
+                counted(*known, "message")
+            ));
+            if self.history && *known > 0 {
+                past = Some(self.past(producer, *known, words).await?);
+            }
         }
         while let Some(batch) = self.next_batch(publisher, &mut batches).await? {
             for message in batch.messages() {
+                if let Some(past) = past.as_mut().filter(|_| publisher.sent() < *known) {
+                    let at = publisher.sent();
+                    self.in_time(past.compare(at, message)).await??;
+                }
                 self.bounded(publisher.send(message)).await?;
             }
         }
@@ -259,21 +279,24 @@ impl Pub {
         }
     }
 
-    fn tell_known(&self, known: u64, words: &Words) {
-        let (Some(producer), 1..) = (&self.producer, known) else {
-            return;
-        };
-        let known = counted(known, "message");
-        words.note(if self.append {
-            format!("the hub has {known} of producer {producer}; going on behind them")
-        } else {
-            format!("the hub has {known} of producer {producer} already: as many are skipped")
-        });
+    /// What the hub has of the producer, for the comparison with the input.
+    async fn past(
+        &self,
+        producer: &ProducerId,
+        known: u64,
+        words: &Words,
+    ) -> Result<Past, Failure> {
+        words.note(format_args!(
+            "the hub has {} of producer {producer} already: as many are compared and skipped",
+            counted(known, "message")
+        ));
+        let open = Past::open(&self.hub.server, &self.channel, producer, known, words);
+        self.in_time(open).await?
     }
 
     /// An input that ends before what the hub has of it is some other input.
     fn check_history(&self, given: u64, known: u64) -> Result<(), Failure> {
-        let (Some(producer), false) = (&self.producer, self.append) else {
+        let (Some(producer), true) = (&self.producer, self.history) else {
             return Ok(());
         };
         if given >= known {
@@ -281,7 +304,7 @@ impl Pub {
         }
         Err(Failure::Other(format!(
             "the hub has {} of producer {producer}, and the input only {}: that is not all that the producer \
-             has published (--append takes the input as what comes next)",
+             has published (without --history the input is what comes next)",
             counted(known, "message"),
             grouped(given)
         )))
@@ -289,6 +312,13 @@ impl Pub {
 
     /// With the patience of `--timeout`, and with errors in our words.
     async fn bounded<T>(&self, step: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        self.in_time(step)
+            .await?
+            .map_err(|error| hub_client::failure(&error, &self.hub.server))
+    }
+
+    /// With the patience of `--timeout`.
+    async fn in_time<T>(&self, step: impl Future<Output = T>) -> Result<T, Failure> {
         let late = async {
             match self.timeout {
                 Some(time) => tokio::time::sleep(time).await,
@@ -297,7 +327,7 @@ impl Pub {
         };
         tokio::select! {
             biased;
-            result = step => result.map_err(|error| hub_client::failure(&error, &self.hub.server)),
+            result = step => Ok(result),
             () = late => Err(Failure::TimedOut(format!(
                 "{} took nothing, or acknowledged too little, for {:?} (--timeout)",
                 self.hub.server,
@@ -327,7 +357,7 @@ impl Pub {
 
     fn numbers(&self, publisher: &Publisher, known: u64) -> Numbers {
         let given = publisher.sent();
-        let skipped = if self.append { 0 } else { known.min(given) };
+        let skipped = if self.history { known.min(given) } else { 0 };
         Numbers {
             given,
             skipped,
