@@ -4,6 +4,8 @@ import json
 import logging
 import logging.handlers
 import pickle
+import random
+import struct
 
 import pytest
 
@@ -35,6 +37,20 @@ def test_cbor_and_msgpack_are_the_bytes_of_their_specifications(tenfold):
     assert sent("cbor", b'{"$base64":"AQIDBA=="}') == [bytes.fromhex("4401020304")]
     assert sent("msgpack", b'{"compact":true,"schema":0}') == [bytes.fromhex("82a7636f6d70616374c3a6736368656d6100")]
     assert sent("json", b'{ "a" : 1.0 }') == [b'{"a":1.0}']
+
+
+@pytest.mark.parametrize("kind, head", [("cbor", b"\xfb"), ("msgpack", b"\xcb")])
+def test_a_double_keeps_all_its_bits(tenfold, kind, head):
+    chance = random.Random(15)
+    values = [chance.uniform(-1000, 1000) for _ in range(1000)] + [7.2057594037927933e16, 5e-324, 1.7976931348623157e308]
+    server, address = listener()
+    sender = tenfold("send", address, "--payload", kind, stdin=b"".join(repr(value).encode() + b"\n" for value in values))
+    messages = unframe(read_to_end(accept(server)))
+    assert sender.wait() == 0, sender.err
+    # CBOR writes a double that fits into fewer bytes as that.
+    wide = [(message, value) for message, value in zip(messages, values, strict=True) if len(message) == 9]
+    assert len(wide) > 990
+    assert [message for message, _ in wide] == [head + struct.pack(">d", value) for _, value in wide]
 
 
 def test_a_channel_carries_payloads(tenfold, hub):
