@@ -133,7 +133,9 @@ impl Send {
             pieces: match format {
                 // The length of a file is known as well.
                 In::Whole => written.announces_length(),
-                _ => read.announces_length() && written.announces_length(),
+                In::Frames => read.announces_length() && written.announces_length(),
+                // How long a line is turns out at its end.
+                In::Lines | In::Nul | In::Hex | In::Json => false,
             },
             ..self.framing.limits()
         };
