@@ -35,6 +35,16 @@ const CHUNK: usize = 64 * 1024;
 /// Framings that are listed unless all are asked for.
 const LISTED: usize = 5;
 
+/// The first bytes of a stream, of which the framing is guessed.
+#[derive(Debug, Default)]
+struct Sample {
+    bytes: Vec<u8>,
+    /// What each read has brought ends here, and when it came if the stream is live.
+    reads: Vec<(usize, Option<Stamp>)>,
+    /// The stream ends with them.
+    ended: bool,
+}
+
 /// Bytes to look at.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -68,19 +78,19 @@ impl Stream {
         words: &Words,
     ) -> Result<(), Failure> {
         let stop = Stop::watch()?;
-        let (side, sample, ended) = match reading {
-            Reading::By(side) => (side, Vec::new(), false),
+        let (side, sample) = match reading {
+            Reading::By(side) => (side, Sample::default()),
             Reading::Auto => {
-                let (sample, ended) = self.sample(&stop)?;
-                let side = guess(&sample, ended, &mut sheet, self.wanted.is_none(), words)?;
-                (side, sample, ended)
+                let sample = self.sample(&stop)?;
+                let side = guess(&sample, &mut sheet, self.wanted.is_none(), words)?;
+                (side, sample)
             }
         };
         let mut track = Track::new(&side, max_message, None);
         if self.wanted.is_none() {
             sheet.title();
         }
-        let read = self.walk(&mut track, &sample, ended, &mut sheet, &stop, words);
+        let read = self.walk(&mut track, &sample, &mut sheet, &stop, words);
         if self.found.is_some() || self.wanted.is_none() || track.is_broken() || read.is_err() {
             self.finish(&mut track, &mut sheet)?;
         }
@@ -96,33 +106,36 @@ impl Stream {
         }
     }
 
-    /// The first bytes, as many as it takes to guess; and whether the stream ends with them.
-    fn sample(&mut self, stop: &Stop) -> Result<(Vec<u8>, bool), Failure> {
-        let mut sample = vec![0; BEGINNING];
-        let (mut have, mut ended, mut waiting) = (0, false, Instant::now());
-        while have < BEGINNING && !ended && !stop.came() {
+    /// The first bytes, as many as it takes to guess.
+    fn sample(&mut self, stop: &Stop) -> Result<Sample, Failure> {
+        let mut sample = Sample {
+            bytes: vec![0; BEGINNING],
+            ..Sample::default()
+        };
+        let (mut have, mut waiting) = (0, Instant::now());
+        while have < BEGINNING && !sample.ended && !stop.came() {
             if self.live && have > 0 && !self.input.is_ready_within(PATIENCE)? {
                 break;
             }
             if self.input.is_ready_within(TICK)? {
-                let n = self.input.read(&mut sample[have..])?;
+                let n = self.input.read(&mut sample.bytes[have..])?;
                 have += n;
-                ended = n == 0;
+                sample.reads.push((have, self.live.then(Stamp::now)));
+                sample.ended = n == 0;
                 waiting = Instant::now();
             } else if let Some(failure) = self.input.overdue(waiting) {
                 return Err(failure);
             }
         }
-        sample.truncate(have);
-        Ok((sample, ended))
+        sample.bytes.truncate(have);
+        Ok(sample)
     }
 
     /// Goes through the stream until it ends, breaks, has shown what was wanted, or a signal comes.
     fn walk(
         &mut self,
         track: &mut Track,
-        sample: &[u8],
-        mut ended: bool,
+        sample: &Sample,
         sheet: &mut Sheet,
         stop: &Stop,
         words: &Words,
@@ -130,9 +143,12 @@ impl Stream {
         // Rows on a terminal are progress enough.
         let is_hidden = sheet.quiet || !sheet.is_terminal();
         let mut progress = is_hidden.then(|| ProgressLine::new(words));
-        if !sample.is_empty() {
-            self.take(track, sample, sheet);
+        let mut taken = 0;
+        for (end, stamp) in &sample.reads {
+            self.take(track, &sample.bytes[taken..*end], stamp.as_ref(), sheet);
+            taken = *end;
         }
+        let mut ended = sample.ended;
         while !ended && !track.is_broken() && self.found.is_none() {
             sheet.flush_if_full()?;
             if !self.is_ready(sheet, stop, track, &mut progress)? {
@@ -141,7 +157,8 @@ impl Stream {
             let mut space = std::mem::take(&mut self.space);
             let read = self.input.read(&mut space);
             if let Ok(n @ 1..) = read {
-                self.take(track, &space[..n], sheet);
+                let stamp = self.live.then(Stamp::now);
+                self.take(track, &space[..n], stamp.as_ref(), sheet);
             }
             self.space = space;
             ended = read? == 0;
@@ -183,19 +200,12 @@ impl Stream {
         Ok(true)
     }
 
-    fn take(&mut self, track: &mut Track, bytes: &[u8], sheet: &mut Sheet) {
-        let stamp = self.live.then(Stamp::now);
+    fn take(&mut self, track: &mut Track, bytes: &[u8], stamp: Option<&Stamp>, sheet: &mut Sheet) {
         let rows = (!sheet.quiet && self.wanted.is_none()).then_some(&sheet.rows);
         let (wanted, found, captured) = (self.wanted, &mut self.found, &mut self.captured);
-        track.take(
-            bytes,
-            stamp.as_ref(),
-            rows,
-            &mut sheet.batch,
-            |excerpt, what| {
-                capture(wanted, excerpt, what, found, captured);
-            },
-        );
+        track.take(bytes, stamp, rows, &mut sheet.batch, |excerpt, what| {
+            capture(wanted, excerpt, what, found, captured);
+        });
         self.capture_beginning(track);
     }
 
@@ -325,14 +335,8 @@ fn capture(
 }
 
 /// Finds out the framing, and says why.
-fn guess(
-    sample: &[u8],
-    ended: bool,
-    sheet: &mut Sheet,
-    tell: bool,
-    words: &Words,
-) -> Result<Side, Failure> {
-    let ranked = rank(sample, ended);
+fn guess(sample: &Sample, sheet: &mut Sheet, tell: bool, words: &Words) -> Result<Side, Failure> {
+    let ranked = rank(&sample.bytes, sample.ended);
     if sheet.rows.json && tell {
         let object = report::ranking_object(&ranked).to_string() + "\n";
         sheet.text(&object);
@@ -351,7 +355,7 @@ fn guess(
             sheet.flush()?;
             Err(Failure::Framing(format!(
                 "no framing explains the first {} of this stream better than chance would (--framing names one to try)",
-                counted(sample.len() as u64, "byte")
+                counted(sample.bytes.len() as u64, "byte")
             )))
         }
     }
