@@ -4,7 +4,7 @@ mod state;
 
 use std::future::{Future, pending};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::ValueEnum;
@@ -86,7 +86,7 @@ pub(crate) struct Sub {
     #[command(flatten)]
     hub: HubPeer,
 
-    /// Give up when no message comes for T
+    /// Give up when no message comes for T, also while there is no connection
     #[arg(long, value_name = "T", value_parser = units::duration)]
     timeout: Option<Duration>,
 }
@@ -109,6 +109,8 @@ struct Printing {
     goal: Goal,
     outages: Outages,
     words: Words,
+    /// When the last message was printed; at first, when it began to wait.
+    last: Instant,
 }
 
 impl Sub {
@@ -126,6 +128,7 @@ impl Sub {
             goal: Goal::new(self.count),
             outages: Outages::new(&self.hub.server, words),
             words: words.clone(),
+            last: Instant::now(),
         };
         let mut stop = Stop::watch_and_end_soon()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -185,13 +188,14 @@ impl Sub {
                 Signal::Interrupt => Err(Failure::Interrupted),
                 Signal::Terminate => Ok(false),
             },
-            event = self.patiently(subscriber.next_event()) => event?,
+            event = self.patiently(printing.last, subscriber.next_event()) => event?,
             () = tokio::time::sleep(state::EVERY), if !is_kept => return Ok(true),
         };
         let Some(event) = event.map_err(|error| hub_client::failure(&error, &self.hub.server))?
         else {
             return Ok(false);
         };
+        let before = printing.sink.messages();
         printing.take(&event)?;
         while !printing.at_once && !printing.is_complete() {
             match subscriber.buffered_event() {
@@ -200,14 +204,21 @@ impl Sub {
             }
         }
         printing.sink.flush()?;
+        if printing.sink.messages() > before {
+            printing.last = Instant::now();
+        }
         Ok(!printing.is_complete())
     }
 
-    /// With the patience of `--timeout`.
-    async fn patiently<T>(&self, event: impl Future<Output = T>) -> Result<T, Failure> {
+    /// With the patience of `--timeout`, which counts from the last message, also while the hub is away.
+    async fn patiently<T>(
+        &self,
+        last: Instant,
+        event: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
         let late = async {
             match self.timeout {
-                Some(time) => tokio::time::sleep(time).await,
+                Some(time) => tokio::time::sleep_until((last + time).into()).await,
                 None => pending().await,
             }
         };
@@ -215,7 +226,7 @@ impl Sub {
             biased;
             event = event => Ok(event),
             () = late => Err(Failure::TimedOut(format!(
-                "nothing came from {} for {:?} (--timeout)",
+                "no message came from {} for {:?} (--timeout)",
                 self.hub.server,
                 self.timeout.unwrap_or_default()
             ))),
