@@ -225,6 +225,24 @@ def test_retry_waits_for_the_server(tenfold, closed_port):
     assert client.out == b"at last\n"
 
 
+def test_retry_ends_after_its_time_also_while_a_connection_is_being_made(tenfold):
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        # Who finds the queue full gets no answer at all.
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        address = "127.0.0.1:%d" % full.getsockname()[1]
+        commands = [["recv", address], ["send", address, "x"], ["sub", "ticks", "-s", address], ["pub", "ticks", "x", "-s", address]]
+        ended = [tenfold(*command, "--retry=500ms") for command in commands]
+        for one in ended:
+            assert one.wait() == 3, one.err
+        for one in waiting:
+            one.close()
+
+
 @pytest.mark.parametrize("cut", range(len(frames([b"abc", b"de"])) + 1))
 def test_4_framing_error_unless_the_cut_is_between_frames(tenfold, cut):
     stream = frames([b"abc", b"de"])
@@ -290,6 +308,18 @@ def test_max_message(tenfold):
     assert client.wait() == 4
     assert client.out == frame(b"x" * 1024)
     assert "1025" in client.err and "1024" in client.err
+
+
+@pytest.mark.parametrize("form", ["lines", "nul", "whole", "hex"])
+def test_a_line_of_20_mib_is_sent_where_that_is_allowed(tenfold, form):
+    line = bytes(97 + n % 26 for n in range(1 << 10)) * (20 << 10)
+    source = {"lines": line + b"\n", "nul": line, "whole": line, "hex": line.hex().encode()}[form]
+    server, address = listener()
+    sender = tenfold("send", address, "--in", form, "--max-message", "64MiB", stdin=source)
+    with accept(server) as peer:
+        received = read_to_end(peer)
+    assert sender.wait() == 0, sender.err
+    assert received == frame(line)
 
 
 def test_an_unterminated_last_line_is_read_as_a_line(tenfold):

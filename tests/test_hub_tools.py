@@ -44,6 +44,18 @@ def test_a_watch_of_a_hub_that_never_was_there_ends(tenfold):
     assert "is `tenfold serve` running?" in watch.err
 
 
+def test_a_subscribers_time_out_counts_also_while_the_hub_is_away(tenfold, hub):
+    place = hub()
+    place.publish("ticks", [b"one"])
+    # Longer than the longest pause between two attempts.
+    subscriber = tenfold("sub", "ticks", "--from", "first", "--timeout", "5500ms", "-s", f"127.0.0.1:{place.port}")
+    wait_until(lambda: subscriber.out == b"one\n", what="the message")
+    place.may_die()
+    place.end()
+    assert subscriber.wait() == 5, subscriber.err
+    assert "no message came" in subscriber.err
+
+
 @pytest.mark.parametrize("command", [["serve"], ["broadcast"], ["recv"], ["send"]])
 @pytest.mark.parametrize("mode", ["600", "666"])
 def test_the_file_of_a_socket_has_the_permissions_that_are_asked_for(tenfold, tmp_path, command, mode):

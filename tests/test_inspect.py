@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from hub import unread as bytes_unread
 from support import BOUND, ROOT, accept, connect, frame, frames, listener, read_to_end, wait_until
 
 CAPTURES = ROOT / "vectors" / "captures"
@@ -202,6 +203,20 @@ def test_a_live_stream_is_shown_as_it_comes_with_the_time(tenfold):
     assert [row["text"] for row in rows] == ["0", "1", "2"]
     times = [row["time"] for row in rows]
     assert times == sorted(times) and all(times)
+
+
+def test_rows_by_which_the_framing_was_guessed_have_their_own_times(tenfold):
+    server, address = listener()
+    inspected = tenfold("inspect", address, "--framing", "auto", "--json")
+    with accept(server) as peer:
+        for number in range(3):
+            peer.sendall(frame(b"message %d" % number))
+            # What is read apart has times of its own.
+            wait_until(lambda: bytes_unread(peer.getpeername()[1], peer.getsockname()[1]) == 0, what="the reading")
+    assert inspected.wait() == 0, inspected.err
+    rows = [row for row in map(json.loads, inspected.out.splitlines()) if "text" in row]
+    times = [row["time"] for row in rows]
+    assert len(times) == 3 and times == sorted(set(times)), times
 
 
 def test_a_table_of_a_live_stream_ends_with_a_summary_when_it_is_interrupted(tenfold):

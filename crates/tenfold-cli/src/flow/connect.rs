@@ -40,7 +40,15 @@ pub(crate) fn connect_patiently(
     let mut pause = PAUSES.0;
     let mut told = false;
     loop {
-        let error = match address.connect_blocking(timeout) {
+        // The last attempt ends when the time of trying does.
+        let most = match retry {
+            Some(Retry::For(time)) => {
+                let left = time.saturating_sub(start.elapsed()).max(PAUSES.0);
+                Some(timeout.map_or(left, |timeout| timeout.min(left)))
+            }
+            None | Some(Retry::Forever) => timeout,
+        };
+        let error = match address.connect_blocking(most) {
             Ok(stream) => {
                 words.detail(format_args!("connected to {address}"));
                 return Ok(stream);

@@ -113,7 +113,7 @@ impl Handover {
     pub(super) async fn run(&self, mut connect: impl Connect) {
         let mut connect_at = Duration::ZERO;
         while self.pause_until(connect_at).await {
-            let time = self.lock().core.options().common.connect_timeout;
+            let time = self.lock().core.attempt(self.started.elapsed());
             let made = timeout(time, connect.connect()).await;
             match made.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(transport) => self.exchange(transport).await,

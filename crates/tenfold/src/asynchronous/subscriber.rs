@@ -203,7 +203,8 @@ impl Subscriber {
                 }
             },
             Link::None | Link::Open(_) => {
-                let late = Box::pin(sleep(self.core.options().common.connect_timeout));
+                let (_, now) = self.now();
+                let late = Box::pin(sleep(self.core.attempt(now)));
                 self.link = Link::Connecting(self.connect.connect(), late);
                 return Poll::Ready(());
             }

@@ -116,7 +116,7 @@ impl Handover {
 
     /// Makes a connection, unless the publisher is stopped before there is one.
     fn dial(&self, address: &Address) -> io::Result<Stream> {
-        let time = self.lock().core.options().common.connect_timeout;
+        let time = self.lock().core.attempt(self.started.elapsed());
         let mut dial = Dial::begin(address, readiness::after(time))?;
         while !self.is_stopped() {
             if let Some(stream) = dial.poll()? {

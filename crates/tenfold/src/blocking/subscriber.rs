@@ -206,7 +206,7 @@ impl Subscriber {
                 if Instant::now() < at {
                     return self.alarm.wait(None, Some(at), limit);
                 }
-                let deadline = readiness::after(self.core.options().common.connect_timeout);
+                let deadline = readiness::after(self.core.attempt(self.started.elapsed()));
                 match Dial::begin(&self.address, deadline) {
                     Ok(dial) => self.link = Link::Dialling(dial),
                     Err(error) => self.not_connected(error),

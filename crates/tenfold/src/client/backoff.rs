@@ -60,6 +60,19 @@ impl Backoff {
         self.connected = true;
     }
 
+    /// A connection is to be made now. How long that may take, where it may take `most`: the last attempt
+    /// ends when the time of trying does.
+    pub(crate) fn attempt(&mut self, now: Duration, most: Duration) -> Duration {
+        let since = *self.failing_since.get_or_insert(now);
+        match self.retry() {
+            Retry::For(time) => {
+                let left = time.saturating_sub(now.saturating_sub(since));
+                most.min(left.max(FIRST))
+            }
+            Retry::Never | Retry::Forever => most,
+        }
+    }
+
     /// A connection could not be made, or broke; `worked` if it had done its work before.
     pub(crate) fn failed(&mut self, now: Duration, worked: bool) -> Next {
         if worked {
@@ -160,6 +173,19 @@ mod tests {
         assert!(matches!(some.failed(now, false), Next::RetryIn(_)));
         now += three;
         assert_eq!(some.failed(now, false), Next::GiveUp(three));
+    }
+
+    #[test]
+    fn an_attempt_takes_no_longer_than_the_time_of_trying_lasts() {
+        let (three, most) = (Duration::from_secs(3), Duration::from_secs(5));
+        let mut some = backoff(Retry::For(three), Retry::Forever);
+        let mut now = Duration::from_secs(100);
+        let first = some.attempt(now, most);
+        assert_eq!(first, three);
+        now += first;
+        assert_eq!(some.failed(now, false), Next::GiveUp(three));
+        let mut never = backoff(Retry::Never, Retry::Forever);
+        assert_eq!(never.attempt(now, most), most);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::protocol::{Acks, ChannelName, Epoch, Position, ProducerId};
 pub enum Retry {
     /// Not at all: the first failure is the client's error.
     Never,
-    /// For this long, counted from the first failure.
+    /// For this long, counted from the first attempt that failed; the last one ends when it is over.
     For(Duration),
     /// Forever.
     Forever,

@@ -195,6 +195,12 @@ impl Publication {
         }
     }
 
+    /// A connection is to be made now. How long that may take.
+    pub(crate) fn attempt(&mut self, now: Duration) -> Duration {
+        self.backoff
+            .attempt(now, self.options.common.connect_timeout)
+    }
+
     /// A connection is there. The bytes to send.
     pub(crate) fn connected(&mut self, now: Duration) -> Unwritten {
         self.phase = Phase::Asked;
