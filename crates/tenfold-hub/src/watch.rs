@@ -65,25 +65,30 @@ impl Watch {
             self.removed = removed;
         }
         let stall = self.log.stall();
-        match (self.stall, stall) {
-            (None, Some(Stall::Batch(_))) => {
-                warn!("the disk is slow: a batch has not been made durable for more than a second");
-            }
-            (None, Some(Stall::Lock(_))) => {
-                warn!(
-                    path = "CHECKPOINT",
-                    "a checkpoint has waited for more than 10 s: another program holds the lock, a backup for example"
-                );
-            }
-            (Some(Stall::Batch(time)), None) => {
-                info!(seconds = time.as_secs(), "the disk goes on");
-            }
-            (Some(Stall::Lock(time)), None) => {
-                info!(seconds = time.as_secs(), "a checkpoint has got its lock");
-            }
-            _ => {}
-        }
+        tell_of_stalls(self.stall, stall);
         self.stall = stall;
+    }
+}
+
+/// A batch that waits for a checkpoint is told to be slow first, and then why: so the one can follow the other.
+fn tell_of_stalls(before: Option<Stall>, now: Option<Stall>) {
+    match (before, now) {
+        (None, Some(Stall::Batch(_))) => {
+            warn!("the disk is slow: a batch has not been made durable for more than a second");
+        }
+        (None | Some(Stall::Batch(_)), Some(Stall::Lock(_))) => {
+            warn!(
+                path = "CHECKPOINT",
+                "a checkpoint has waited for more than 10 s: another program holds the lock, a backup for example"
+            );
+        }
+        (Some(Stall::Lock(time)), None | Some(Stall::Batch(_))) => {
+            info!(seconds = time.as_secs(), "a checkpoint has got its lock");
+        }
+        (Some(Stall::Batch(time)), None) => {
+            info!(seconds = time.as_secs(), "the disk goes on");
+        }
+        _ => {}
     }
 }
 
