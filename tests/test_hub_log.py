@@ -551,6 +551,10 @@ def test_who_takes_nothing_and_is_passed_by_retention_is_closed_without_taking(h
     stalled, _ = hub.subscribe("ticks", " from=first", receive_buffer=16 * KIB)
     hub.publish("ticks", [b"%06d" % number + b"x" * 20_000 for number in range(600)])
     wait_until(lambda: channels(hub)["ticks"]["subscribers"] == 0, what="the end of the subscriber")
+    wait_until(lambda: "too slow" in hub.process.err, what="the line about it")
+    # Once, however many messages it has missed.
+    lines = [line for line in hub.process.err.splitlines() if "WARN retention has passed a subscriber" in line]
+    assert len(lines) == 1 and "channel=ticks" in lines[0]
     stalled.close()
 
 

@@ -64,6 +64,19 @@ def test_a_channel_takes_what_its_limit_says_with_short_messages(hub, data):
     assert line["next"] == 30_000 and line["bytes"] > 64 * KIB
 
 
+def test_what_is_deleted_is_told_with_the_first_seq_that_is_kept(hub, data):
+    hub = hub("--data", data, "--journal", "1MiB", "--retain", "max-bytes=1MiB")
+    hub.publish("ticks", [b"x" * 1000] * 5000)
+    first = wait_until(lambda: channels(hub)["ticks"]["first"], what="retention")
+
+    def told() -> list[int]:
+        lines = [line for line in hub.process.err.splitlines() if "INFO retention has deleted the oldest messages channel=ticks" in line]
+        return [int(line.split("first=")[1].split()[0]) for line in lines]
+
+    wait_until(lambda: told() and told()[-1] >= first, what="the line about it")
+    assert told() == sorted(set(told()))
+
+
 def test_a_channel_has_as_many_messages_as_its_limit_says(hub, data):
     hub = hub("--data", data, "--retain", "max-messages=100")
     for number in range(7, 57):

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use tenfold::protocol::{ChannelName, Code, ProducerId, Refusal};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::channel::Channel;
 use crate::publisher::Published;
@@ -49,13 +49,23 @@ pub(crate) fn subscriber_disconnected(report: &ClientReport, channel: &Channel, 
         End::GaveWay => &"gave way",
     };
     let committed = channel.tail().next_seq();
+    let next = from + report.messages;
+    if report.end == End::Slow {
+        warn!(
+            peer = %report.peer,
+            channel = %channel.name(),
+            next,
+            behind = committed.saturating_sub(next),
+            "retention has passed a subscriber that was too slow: the message that it needed next is deleted"
+        );
+    }
     info!(
         peer = %report.peer,
         channel = %channel.name(),
         %reason,
         messages = report.messages,
         bytes = report.bytes,
-        lag = committed.saturating_sub(from + report.messages),
+        lag = committed.saturating_sub(next),
         torn = report.torn,
         "subscriber disconnected"
     );

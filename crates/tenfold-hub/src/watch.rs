@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tenfold_log::{Fault, Health, Log, Refused, Stall};
 use tokio::time::sleep;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -19,7 +19,6 @@ pub(crate) struct Watch {
     is_full: Arc<AtomicBool>,
     /// A look since then has found space. The first one can come before the log is full.
     has_space: bool,
-    removed: u64,
     stall: Option<Stall>,
 }
 
@@ -38,7 +37,6 @@ impl Watch {
             log,
             is_full,
             has_space: false,
-            removed: 0,
             stall: None,
         }
     }
@@ -58,12 +56,6 @@ impl Watch {
             warn!("there is space on the disk again");
         }
         self.has_space = has_space && self.is_full.load(Relaxed);
-        let removed = self.log.removed();
-        if removed > self.removed {
-            let segments = removed - self.removed;
-            debug!(segments, "retention has deleted the oldest messages");
-            self.removed = removed;
-        }
         let stall = self.log.stall();
         tell_of_stalls(self.stall, stall);
         self.stall = stall;

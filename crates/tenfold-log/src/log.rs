@@ -174,11 +174,6 @@ impl Log {
         *listener.unwrap_or_else(PoisonError::into_inner) = Some(Listener(Arc::new(hears)));
     }
 
-    /// How many segments retention has removed.
-    pub fn removed(&self) -> u64 {
-        self.common.counters.removed.load(Relaxed)
-    }
-
     /// What takes too long just now.
     pub fn stall(&self) -> Option<Stall> {
         self.common.condition().stall(Instant::now())

@@ -55,23 +55,39 @@ pub struct Options {
 }
 
 /// What a person should know of a log that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
     /// Messages have times that are yet to come: the clock was so far ahead when they were committed, or it
     /// is behind now.
     ClockIsBehind(Duration),
+    /// Retention has deleted the oldest messages of a channel.
+    Trimmed {
+        /// The channel's name.
+        channel: Arc<str>,
+        /// The first seq that is kept.
+        first: u64,
+        /// How many segments were deleted.
+        segments: usize,
+    },
 }
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::ClockIsBehind(by) = self;
-        let seconds = by.as_secs();
-        write!(
-            f,
-            "the clock is {seconds} s behind the newest message: it was wrong then, or is wrong now. \
-             What is committed from now on has the time that the clock says, and max-age counts from now for what is older"
-        )
+        match self {
+            Self::ClockIsBehind(by) => {
+                let seconds = by.as_secs();
+                write!(
+                    f,
+                    "the clock is {seconds} s behind the newest message: it was wrong then, or is wrong now. \
+                     What is committed from now on has the time that the clock says, and max-age counts from now for what is older"
+                )
+            }
+            Self::Trimmed { channel, first, .. } => write!(
+                f,
+                "retention has deleted the messages of {channel} before seq {first}"
+            ),
+        }
     }
 }
 

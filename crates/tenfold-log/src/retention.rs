@@ -16,7 +16,7 @@ use crate::common::Common;
 use crate::directory::{remove, sync_dir};
 use crate::index::{self, Index};
 use crate::names;
-use crate::options::{Retention, milliseconds_of};
+use crate::options::{Notice, Retention, milliseconds_of};
 use crate::plan::BACK;
 use crate::whole::{WAITING, uninterrupted};
 
@@ -135,6 +135,12 @@ impl Common {
         }
         for (channel, to) in saved {
             let gone = channel.give_up(to);
+            // Whatever becomes of the files: nobody gets the messages any more.
+            (self.options.notice)(&Notice::Trimmed {
+                channel: Arc::clone(&channel.name),
+                first: to,
+                segments: gone.len(),
+            });
             for &segment in &gone {
                 let name = channel.name();
                 remove(storage, &names::frames(name, segment))?;

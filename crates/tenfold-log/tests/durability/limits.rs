@@ -175,6 +175,38 @@ fn when_all_take_too_much_the_oldest_goes_first_although_its_segment_is_the_newe
 }
 
 #[test]
+fn what_is_deleted_is_told_with_the_first_seq_that_is_kept() {
+    reset();
+    let mut options = options(at_most(64 * 1024));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notices = Arc::clone(&told);
+    options.notice = Arc::new(move |notice| notices.lock().unwrap().push(notice.clone()));
+    let mut opened = reopen(Memory::new(), options).unwrap();
+    for _ in 0..20 {
+        commit(&mut opened, "a", &vec![vec![b'x'; 1000]; 20]);
+    }
+    commit(&mut opened, "b", &[b"short".to_vec()]);
+    settle(&mut opened);
+    let (mut last, mut removed) = (0, 0);
+    for notice in &*told.lock().unwrap() {
+        let Notice::Trimmed {
+            channel,
+            first,
+            segments,
+            ..
+        } = notice
+        else {
+            panic!("{notice}");
+        };
+        assert!(**channel == *"a" && *first > last, "{notice}");
+        (last, removed) = (*first, removed + *segments as u64);
+    }
+    assert_eq!(last, opened.log.channel("a", 0).first());
+    assert_eq!(removed, opened.log.numbers().removed);
+    assert!(removed > 1);
+}
+
+#[test]
 fn a_channel_that_falls_silent_loses_what_is_too_old() {
     reset();
     let memory = Memory::new();
@@ -239,7 +271,7 @@ fn what_was_stored_while_the_clock_was_ahead_is_kept_for_its_age_and_no_longer()
     let mut options = options(for_at_most(Duration::from_secs(60)));
     let told = Arc::new(Mutex::new(Vec::new()));
     let notices = Arc::clone(&told);
-    options.notice = Arc::new(move |notice| notices.lock().unwrap().push(*notice));
+    options.notice = Arc::new(move |notice| notices.lock().unwrap().push(notice.clone()));
     let mut opened = reopen(memory.clone(), options.clone()).unwrap();
     let began = clock();
     advance(YEAR);

@@ -9,7 +9,7 @@ use clap::Args;
 use tenfold::protocol::ChannelName;
 use tenfold_hub::{BadPattern, Pattern, raise_fd_limit};
 use tenfold_log::storage::Disk;
-use tenfold_log::{Options, Report, Retention, Threads, open};
+use tenfold_log::{Notice, Options, Report, Retention, Threads, open};
 use tracing::{info, warn};
 
 use super::settings::{Setting, Settings};
@@ -104,11 +104,25 @@ impl DataOptions {
         let mut options = Options::new(random);
         options.journal = self.journal;
         options.max_disk = self.max_disk;
-        options.notice = Arc::new(|notice| warn!("{notice}"));
+        options.notice = Arc::new(tell_notice);
         options.max_unsynced = max_unsynced();
         let rules = self.retain.clone();
         options.retention = Arc::new(move |name| retention(&rules, name));
         options
+    }
+}
+
+fn tell_notice(notice: &Notice) {
+    if let Notice::Trimmed {
+        channel,
+        first,
+        segments,
+        ..
+    } = notice
+    {
+        info!(%channel, first, segments, "retention has deleted the oldest messages");
+    } else {
+        warn!("{notice}");
     }
 }
 
