@@ -68,8 +68,8 @@ impl Committer {
     }
 
     /// Takes over a recovery that has no space.
-    pub(crate) fn finish_later(&mut self, unfinished: Unfinished) {
-        self.common.fill(&no_space());
+    pub(crate) fn finish_later(&mut self, unfinished: Unfinished, no_space: &io::Error) {
+        self.common.fill(no_space);
         self.unfinished = Some(unfinished);
     }
 
@@ -80,9 +80,7 @@ impl Committer {
         };
         let mut report = Report::default();
         let finished = unfinished.finish(&*self.common.storage, &mut self.journal, &mut report);
-        if !finished.map_err(|(_, error)| error)? {
-            return Err(no_space());
-        }
+        finished.map_err(|(_, error)| error)?;
         self.unfinished = None;
         let files = self.journal.files.clone();
         self.common.set_journal_files(files);
@@ -193,9 +191,9 @@ impl Committer {
         let records = plan.records();
         match self.journal.write(&records, &plan.slices()) {
             Ok(()) => {}
-            Err(NotWritten::Full) => {
+            Err(NotWritten::Full(error)) => {
                 plan.undo(&*self.common.storage);
-                return self.give_up(&io::ErrorKind::StorageFull.into());
+                return self.give_up(&error);
             }
             Err(NotWritten::Broken(error)) => {
                 #[cfg(feature = "planted")]
@@ -447,12 +445,6 @@ impl Committer {
             queued.submission.receipt.refused(why);
         }
     }
-}
-
-/// What the start has recovered cannot be written down.
-fn no_space() -> io::Error {
-    let words = "there is no space for what the start has recovered";
-    io::Error::new(io::ErrorKind::StorageFull, words)
 }
 
 /// Refuses submissions that must follow one that was refused, and returns the others.

@@ -55,7 +55,7 @@ pub(crate) struct Header {
 #[derive(Debug)]
 pub(crate) enum NotWritten {
     /// There is no space for the batch, and nothing of it is kept.
-    Full,
+    Full(io::Error),
     /// The disk may hold any part of the batch.
     Broken(io::Error),
 }
@@ -302,7 +302,7 @@ impl Journal {
         let result = write_all_at(file, &slices, self.offset);
         match result {
             Ok(()) => {}
-            Err(error) if is_full(&error) => return Err(NotWritten::Full),
+            Err(error) if is_full(&error) => return Err(NotWritten::Full(error)),
             Err(error) => return Err(self.break_off(error)),
         }
         if let Err(error) = sync(file) {
@@ -328,8 +328,7 @@ impl Journal {
 impl NotWritten {
     pub(crate) fn into_error(self) -> io::Error {
         match self {
-            Self::Full => io::ErrorKind::StorageFull.into(),
-            Self::Broken(error) => error,
+            Self::Full(error) | Self::Broken(error) => error,
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::recovery;
 use crate::report::Report;
 use crate::spare;
 use crate::storage::{Sharing, Storage};
-use crate::whole::uninterrupted;
+use crate::whole::{is_full, uninterrupted};
 
 /// A log that is recovered. [`start`](Self::start) runs it; without that, nothing is committed until its
 /// committer and its checkpointer are driven by hand.
@@ -93,9 +93,10 @@ pub(crate) fn open_with(
             names::DELETED
         ));
     }
-    let is_finished = unfinished
-        .finish(&*storage, &mut journal, &mut report)
-        .map_err(failed)?;
+    let no_space = match unfinished.finish(&*storage, &mut journal, &mut report) {
+        Err((_, error)) if is_full(&error) => Some(error),
+        result => result.map(|()| None).map_err(failed)?,
+    };
     let common = Arc::new(Common::new(
         storage,
         options,
@@ -106,11 +107,11 @@ pub(crate) fn open_with(
     ));
     common.checkpointed(journal.number());
     let mut committer = Committer::new(Arc::clone(&common), journal);
-    if !is_finished {
+    if let Some(error) = no_space {
         report.note(
             "there is no space to write down what the journal has: the log is full until there is",
         );
-        committer.finish_later(unfinished);
+        committer.finish_later(unfinished, &error);
     }
     Ok(Opened {
         log: Log {

@@ -22,7 +22,7 @@ use crate::report::Report;
 use crate::side_by_side::each;
 use crate::starts::Starts;
 use crate::storage::Storage;
-use crate::whole::{is_full, uninterrupted};
+use crate::whole::uninterrupted;
 
 mod channel;
 mod journal;
@@ -199,20 +199,9 @@ impl Found {
 }
 
 impl Unfinished {
-    /// Writes everything down, and begins the journal anew. False: there is no space. It can be tried again.
+    /// Writes everything down, and begins the journal anew. After an error, such as that there is no space, it
+    /// can be tried again.
     pub(crate) fn finish(
-        &mut self,
-        storage: &dyn Storage,
-        journal: &mut Journal,
-        report: &mut Report,
-    ) -> Result<bool, Failed> {
-        match self.write(storage, journal, report) {
-            Err((_, error)) if is_full(&error) => Ok(false),
-            result => result.map(|()| true),
-        }
-    }
-
-    fn write(
         &mut self,
         storage: &dyn Storage,
         journal: &mut Journal,

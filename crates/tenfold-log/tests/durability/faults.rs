@@ -424,6 +424,9 @@ fn a_log_starts_on_a_full_disk_serves_everything_and_goes_on_when_there_is_space
         }
         starts += 1;
         assert_eq!(opened.log.health(), Health::Full);
+        let why = opened.log.why().unwrap();
+        assert!(!why.call.is_empty() && !why.path.is_empty(), "{why:?}");
+        assert!(why.why().ends_with(":ENOSPC"), "{why:?}");
         let message = b"and one more".to_vec();
         let sent = send(&opened, "a", None, std::slice::from_ref(&message));
         settle(&mut opened);

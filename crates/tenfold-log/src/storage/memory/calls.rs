@@ -209,7 +209,7 @@ impl File for MemoryFile {
         let room = state.room(self.id, offset, bytes.len() as u64);
         bytes.truncate(usize::try_from(room).unwrap_or(usize::MAX));
         if bytes.is_empty() {
-            let full = Err(error(ErrorKind::StorageFull, &self.path));
+            let full = Err(call.error(ErrorKind::StorageFull));
             return state.carry_out(verdict, Vec::new()).and(full);
         }
         let written = bytes.len();
@@ -254,9 +254,9 @@ impl File for MemoryFile {
 
     fn reserve(&self, offset: u64, length: u64) -> io::Result<()> {
         let call = self.call(Kind::Reserve).range(offset, length);
-        let (mut state, _) = self.memory.enter(call)?;
+        let (mut state, _) = self.memory.enter(call.clone())?;
         if !state.reserve(self.id, offset, length) {
-            return Err(error(ErrorKind::StorageFull, &self.path));
+            return Err(call.error(ErrorKind::StorageFull));
         }
         Ok(())
     }

@@ -36,6 +36,12 @@ impl Call {
         }
     }
 
+    /// An error that it fails with, as the real storage tells of it.
+    pub(super) fn error(&self, source: impl Into<io::Error>) -> io::Error {
+        let call = self.kind.system_call();
+        Failed::error(call, &self.path, Path::new(&self.path), source)
+    }
+
     pub(super) fn range(self, offset: u64, length: u64) -> Self {
         Self {
             offset,
@@ -232,11 +238,7 @@ impl Fault {
             Outcome::Errno(errno) => io::Error::from_raw_os_error(errno),
             Outcome::Kind(kind) => kind.into(),
         };
-        let (name, path) = (call.kind.system_call(), &call.path);
-        Verdict::Fail(
-            Failed::error(name, path, Path::new(path), error),
-            self.landing,
-        )
+        Verdict::Fail(call.error(error), self.landing)
     }
 }
 
