@@ -28,8 +28,8 @@ pub(crate) struct Dirty {
     pub(crate) channel: Arc<Channel>,
     /// Segments that have ended, and whether a sync of the files has failed: the files are made anew then.
     sealed: Vec<(Segment, bool)>,
-    /// The newest one, and how far it was synced before.
-    newest: Option<(u64, Arc<Files>, Extent)>,
+    /// The newest one, and the files that are written.
+    newest: Option<(u64, Arc<Files>)>,
     /// A sync of its files has failed.
     is_newest_broken: bool,
     /// How far the newest one is at the checkpoint.
@@ -52,9 +52,8 @@ impl Dirty {
 
     /// Notes that the newest segment is being written.
     pub(crate) fn touch(&mut self, segment: &Segment) {
-        self.has_new_names |= segment.synced.entries == 0;
-        let synced = segment.synced;
-        self.newest = Some((segment.first, Arc::clone(&segment.files), synced));
+        self.has_new_names |= segment.files.synced() == Extent::default();
+        self.newest = Some((segment.first, Arc::clone(&segment.files)));
     }
 
     /// Notes that the newest segment has ended. Those that retention has removed since are let go.
@@ -86,26 +85,26 @@ impl Dirty {
             between()?;
         }
         let newest = self.newest.as_ref().filter(|newest| is_kept(newest.0));
-        let Some((first, files, synced)) = newest else {
+        let Some((first, files)) = newest else {
             return Ok(());
         };
         self.is_newest_broken = self.is_newest_broken || files.sync().is_err();
         if self.is_newest_broken {
-            self.rebuild_newest(journal, *first, *synced)?;
-        }
-        if let Some(segment) = channel
-            .newest()
-            .as_mut()
-            .filter(|newest| newest.first == *first)
-        {
-            segment.synced = self.extent;
+            self.rebuild_newest(journal, *first, files)?;
+        } else {
+            files.note_synced(self.extent);
         }
         self.newest = None;
         Ok(())
     }
 
     /// The committer may be writing on, or be in the next segment already.
-    fn rebuild_newest(&self, journal: &JournalFiles, first: u64, synced: Extent) -> io::Result<()> {
+    fn rebuild_newest(
+        &self,
+        journal: &JournalFiles,
+        first: u64,
+        files: &Arc<Files>,
+    ) -> io::Result<()> {
         let channel = &self.channel;
         let mut newest = channel.newest();
         if let Some(segment) = newest.as_mut().filter(|newest| newest.first == first) {
@@ -113,7 +112,7 @@ impl Dirty {
             channel.publish(segment);
             return Ok(());
         }
-        let mut full = rebuild::sealed(channel, first, synced)?;
+        let mut full = rebuild::sealed(channel, first, files)?;
         rebuild::rebuild(journal, channel, &mut full)?;
         rebuild::forget_files(channel, &full);
         Ok(())

@@ -281,7 +281,7 @@ impl Committer {
             let Some(ended) = newest.take_if(|newest| newest.first == *segment) else {
                 continue;
             };
-            if ended.open.is_none() && ended.synced == ended.extent() {
+            if ended.open.is_none() && ended.files.synced() == ended.extent() {
                 continue;
             }
             let dirty = self.dirty.entry(Arc::clone(name));

@@ -8,14 +8,14 @@ use std::io;
 use std::sync::Arc;
 
 use crate::channel::Channel;
-use crate::directory::sync_dir;
+use crate::directory::{remove, sync_dir};
 use crate::entry;
 use crate::frames::Frames;
 use crate::index::Index;
 use crate::journal::JournalFiles;
 use crate::names;
 use crate::scan::{Scanned, scan};
-use crate::segment::{Extent, Files, Segment};
+use crate::segment::{Files, Segment};
 use crate::whole::{WAITING, read_exact_at, uninterrupted};
 
 /// Makes the segment's files anew, durably, as far as it goes. The caller has the channel's newest
@@ -33,12 +33,12 @@ pub(crate) fn rebuild(
     ];
     let new = [names::new(&paths[0]), names::new(&paths[1])];
     let open = |path: &str| uninterrupted(|| storage.open(path, true));
-    let files = Files {
-        frames: open(&new[0])?,
-        index: open(&new[1])?,
-    };
+    // What could not be written or synced before is not written on.
+    for path in &new {
+        remove(storage, path)?;
+    }
+    let files = Files::new(open(&new[0])?, open(&new[1])?);
     let mut fresh = Segment::begin(Arc::new(files), segment.first);
-    fresh.empty()?;
     copy_synced(segment, &mut fresh)?;
     copy_from_journal(journal, channel, segment, &mut fresh)?;
     if (fresh.next, fresh.length) != (segment.next, segment.length) {
@@ -52,13 +52,13 @@ pub(crate) fn rebuild(
         uninterrupted(|| storage.rename(new, path))?;
     }
     sync_dir(storage, &names::channel(name))?;
-    fresh.synced = fresh.extent();
+    fresh.files.note_synced(fresh.extent());
     *segment = fresh;
     Ok(())
 }
 
-/// A segment that is full, as far as its channel knows it.
-pub(crate) fn sealed(channel: &Channel, first: u64, synced: Extent) -> io::Result<Segment> {
+/// A segment that is full, as far as its channel knows it, with the files that it was written to.
+pub(crate) fn sealed(channel: &Channel, first: u64, files: &Arc<Files>) -> io::Result<Segment> {
     let state = channel.state();
     let Some((_, readable, Some(next))) = state
         .segment_of(first)
@@ -68,21 +68,11 @@ pub(crate) fn sealed(channel: &Channel, first: u64, synced: Extent) -> io::Resul
     };
     let (readable, next) = (readable.clone(), next);
     drop(state);
-    let files = match readable.files.upgrade() {
-        Some(files) => files,
-        None => Arc::new(Files::open(
-            &*channel.storage,
-            channel.name(),
-            first,
-            false,
-        )?),
-    };
-    let mut segment = Segment::begin(files, first);
+    let mut segment = Segment::begin(Arc::clone(files), first);
     segment.next = next;
     segment.length = readable.length;
     segment.entries = readable.entries;
     segment.time = readable.time.unwrap_or_default();
-    segment.synced = synced;
     Ok(segment)
 }
 
@@ -98,7 +88,7 @@ fn copy_synced(segment: &Segment, fresh: &mut Segment) -> io::Result<()> {
     let index = Index::new(
         Arc::clone(&files.index),
         segment.first,
-        segment.synced.entries,
+        segment.files.synced().entries,
         None,
         WAITING,
     );

@@ -141,10 +141,7 @@ fn write(channel: &Channel, first: u64, old: &Files, entries: &[(Entry, bool)]) 
     let path = names::index(channel.name(), first);
     let new = names::new(&path);
     let index = uninterrupted(|| storage.open(&new, true))?;
-    let files = Files {
-        frames: Arc::clone(&old.frames),
-        index,
-    };
+    let files = Files::new(Arc::clone(&old.frames), index);
     let mut fresh = Segment::begin(Arc::new(files), first);
     fresh.empty_index()?;
     for (entry, _) in entries {
@@ -157,7 +154,7 @@ fn write(channel: &Channel, first: u64, old: &Files, entries: &[(Entry, bool)]) 
     // The committer goes on in the newest segment, so it has to know the new index.
     let mut newest = channel.newest();
     if let Some(newest) = newest.as_mut().filter(|newest| newest.first == first) {
-        fresh.synced = fresh.extent();
+        fresh.files.note_synced(fresh.extent());
         fresh.time = newest.time;
         *newest = fresh;
     }

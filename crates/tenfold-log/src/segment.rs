@@ -1,7 +1,7 @@
 //! A segment that is being written: frames, and the index that proves them.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::entry::{self, Entry, RECORD};
 use crate::frames::Frames;
@@ -10,13 +10,32 @@ use crate::storage::{File, Storage};
 use crate::whole::{is_full, synced, uninterrupted, write_all_at};
 
 /// The two open files of a segment.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Files {
     pub(crate) frames: Arc<dyn File>,
     pub(crate) index: Arc<dyn File>,
+    /// How far they are durable. Whoever has them knows what a checkpoint has synced meanwhile.
+    synced: Mutex<Extent>,
 }
 
 impl Files {
+    pub(crate) fn new(frames: Arc<dyn File>, index: Arc<dyn File>) -> Self {
+        Self {
+            frames,
+            index,
+            synced: Mutex::default(),
+        }
+    }
+
+    /// How far they are durable by themselves.
+    pub(crate) fn synced(&self) -> Extent {
+        *self.synced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note_synced(&self, extent: Extent) {
+        *self.synced.lock().unwrap_or_else(PoisonError::into_inner) = extent;
+    }
+
     pub(crate) fn open(
         storage: &dyn Storage,
         channel: &str,
@@ -24,10 +43,8 @@ impl Files {
         create: bool,
     ) -> io::Result<Self> {
         let open = |path: &str| uninterrupted(|| storage.open(path, create));
-        Ok(Self {
-            frames: open(&names::frames(channel, segment))?,
-            index: open(&names::index(channel, segment))?,
-        })
+        let frames = open(&names::frames(channel, segment))?;
+        Ok(Self::new(frames, open(&names::index(channel, segment))?))
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
@@ -56,16 +73,13 @@ pub(crate) struct Segment {
     pub(crate) time: u64,
     /// How far space is reserved, in frames and in index.
     pub(crate) reserved: [u64; 2],
-    /// What the last checkpoint has synced.
-    pub(crate) synced: Extent,
 }
 
-/// How far a segment is durable by itself.
+/// How far a segment is: in its files, or durably.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) length: u64,
     pub(crate) entries: u64,
-    pub(crate) next: u64,
 }
 
 /// Space is reserved in steps that grow with the segment, up to this, in bytes: a channel with one short
@@ -88,10 +102,6 @@ impl Segment {
             since: None,
             time: 0,
             reserved: [0; 2],
-            synced: Extent {
-                next: first,
-                ..Extent::default()
-            },
         }
     }
 
@@ -231,7 +241,6 @@ impl Segment {
         Extent {
             length: self.length,
             entries: self.entries,
-            next: self.next,
         }
     }
 }

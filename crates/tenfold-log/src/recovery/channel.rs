@@ -301,10 +301,10 @@ impl Recovering {
         let lengths = self.found.get(&first).copied().unwrap_or_default();
         let frames = self.draft(&names::frames(&self.name, first), lengths.frames)?;
         let index = self.draft(&names::index(&self.name, first), lengths.index)?;
-        let files = Arc::new(Files {
-            frames: Arc::clone(&frames) as Arc<dyn File>,
-            index: Arc::clone(&index) as Arc<dyn File>,
-        });
+        let files = Arc::new(Files::new(
+            Arc::clone(&frames) as Arc<dyn File>,
+            Arc::clone(&index) as Arc<dyn File>,
+        ));
         let mut segment = Segment::begin(Arc::clone(&files), first);
         self.enter(&mut segment, upto, report)?;
         Ok(Drafted {
@@ -392,7 +392,7 @@ impl Recovering {
             // If the file was cut, nothing is written to the segment any more: readers report it.
             if length >= segment.length {
                 segment.cut()?;
-                segment.synced = segment.extent();
+                segment.files.note_synced(segment.extent());
             }
             let readable = ReadableSegment {
                 length: length.min(segment.length),

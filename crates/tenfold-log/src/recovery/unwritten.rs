@@ -117,10 +117,9 @@ impl Drafted {
         }
         if !self.is_changed() {
             let files = self.frames.base().zip(self.index.base());
-            return Ok(files.map(|(frames, index)| Files {
-                frames: Arc::clone(frames),
-                index: Arc::clone(index),
-            }));
+            return Ok(
+                files.map(|(frames, index)| Files::new(Arc::clone(frames), Arc::clone(index)))
+            );
         }
         let name = channel.name();
         for (draft, path) in [
@@ -173,7 +172,7 @@ fn write_anew(storage: &dyn Storage, channel: &str, path: &str, draft: &Draft) -
 /// Goes on with the files of a segment that has become durable.
 fn replace_files(channel: &Channel, mut segment: Segment, files: Files) {
     segment.files = Arc::new(files);
-    segment.synced = segment.extent();
+    segment.files.note_synced(segment.extent());
     let mut newest = channel.newest();
     channel.publish(&segment);
     if let Some(newest) = newest

@@ -25,6 +25,10 @@ pub(crate) fn fail(call: &Call, fault: Fault, has_failed: bool) {
     if let Some(opened) = &run.opened {
         let waits = run.sent.iter().any(|sent| sent.fate() == Fate::Waiting);
         assert!(!waits, "something waits forever");
+        if opened.log.health() != Health::Ok {
+            let why = opened.log.why().unwrap();
+            assert!(!why.call.is_empty() && !why.path.is_empty(), "{why:?}");
+        }
         if opened.log.health() == Health::Ok {
             // It goes on as if nothing had been.
             check(opened, &channels);
