@@ -17,7 +17,7 @@ BOUND = 60.0
 
 
 def frame(message: bytes) -> bytes:
-    """The message as it stands on the wire in `decimal:10`."""
+    """The message as it is on the wire in `decimal:10`."""
     return b"%-10d%s" % (len(message), message)
 
 

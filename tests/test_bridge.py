@@ -210,7 +210,7 @@ def test_a_command_that_is_gone_is_heard_to_its_end_however_slowly_that_is_taken
     joined = bridge(address, "exec:yes | head -n 500000", "--to", "line", "--drain", "200ms")
     peer = accept(server)
     got = b""
-    # Longer than the drain: what is not taken yet is no silence of the command.
+    # Longer than the drain: what is not taken yet is not a silence of the command.
     for _ in range(4):
         time.sleep(0.3)
         got += peer.recv(1000)

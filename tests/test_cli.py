@@ -334,7 +334,7 @@ def test_an_unterminated_last_line_is_read_as_a_line(tenfold):
 def test_demo_shows_messages_streaming(tenfold):
     demo = tenfold("demo")
     header = re.compile(rb"\d{1,2} {8,9}")
-    wait_until(lambda: header.search(demo.out) or demo.process.poll() is not None, what="a message as it stands on the wire")
+    wait_until(lambda: header.search(demo.out) or demo.process.poll() is not None, what="a message as it is on the wire")
     demo.signal(signal.SIGINT)
     assert demo.wait() in (0, 130), demo.err
     assert header.search(demo.out), demo.err

@@ -1,6 +1,6 @@
-"""The ```console blocks of the pages are sessions, and each is run as it stands there.
+"""The ```console blocks of the pages are sessions, and each is run as it is written there.
 
-A line that begins with `$ ` is given to bash, lines behind it that begin with `> ` go on with it, and what follows is what
+A line that begins with `$ ` is given to bash, lines after it that begin with `> ` go on with it, and what follows is what
 both outputs must be, together. The blocks of one page share a directory and a shell's background jobs; a line `...` stands for any lines.
 """
 

@@ -1,4 +1,4 @@
-"""`--follow`: a file that grows, is renamed, cut and made anew, and every whole line of it arrives once."""
+"""`--follow`: a file that grows, is renamed, cut and made again, and every whole line of it arrives once."""
 
 import os
 

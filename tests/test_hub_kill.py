@@ -164,7 +164,7 @@ class Subscriber:
                 return
             keys = ok(answer)
             assert int(keys["from"]) == self.seq
-            # A channel without messages is none yet, and its name is given anew.
+            # A channel without messages is none yet, and its name is given again.
             if "new" not in keys:
                 self.epoch = keys["epoch"]
             stream = sock.makefile("rb", 1 << 18)

@@ -1,4 +1,4 @@
-"""The transcripts of docs/hub-protocol.md are played against a hub as they stand there."""
+"""The transcripts of docs/hub-protocol.md are played against a hub as they are written there."""
 
 import re
 import time

@@ -56,7 +56,7 @@ BROKEN = [
     ("JSON, a line each", "decimal:10", b"\n".join(OBJECTS) + b"\n", "json", "JSON without framing", r"delim:\n"),
     ("gzip", "decimal:10", gzip.compress(each(frame) * 10, mtime=0), "gzip", "gunzip", None),
     ("UTF-16", "decimal:10", each(frame).decode().encode("utf-16-le"), "utf-16", "header and text as one", None),
-    ("UTF-16 behind an ASCII header", "decimal:10", frame(b"ok") + b"5         " + "héllo".encode("utf-16-le") + frame(b"ok"), "characters", "UTF-16", None),
+    ("UTF-16 after an ASCII header", "decimal:10", frame(b"ok") + b"5         " + "héllo".encode("utf-16-le") + frame(b"ok"), "characters", "UTF-16", None),
     ("a byte order mark", "decimal:10", b"\xef\xbb\xbf" + each(frame), "byte-order-mark", "utf-8-sig", None),
     ("characters counted", "decimal:10", CHARACTERS, "characters", "encode first, then take the length", "decimal:10,chars"),
     ("bytes swapped", "u32be", each(lambda m: struct.pack("<I", len(m)) + m), "byte-order", "least significant byte first", "u32le"),
@@ -69,8 +69,8 @@ BROKEN = [
     ("a byte that is missing", "decimal:10", frame(FIRST) + frame(SECOND)[:-1] + frame(THIRD) + frame(LAST), "missing-bytes", "1 byte is missing in message 1", None),
     ("a payload that is missing", "decimal:10", frame(FIRST) + b"18        " + frame(THIRD) + frame(LAST), "missing-payload", "the payload of message 1 is missing", None),
     ("the beginning missing", "decimal:10", each(frame)[15:], "begins-inside", "begins at offset 7", None),
-    ("a newline behind one message", "decimal:10", frame(FIRST) + frame(SECOND) + b"\n" + frame(THIRD) + frame(LAST), "extra-bytes", r'stands "\n"', None),
-    ("a newline behind each message", "decimal:10", each(lambda m: frame(m) + b"\n"), "trailing-bytes", "a newline behind each message", r"decimal:10,close=\n"),
+    ("a newline after one message", "decimal:10", frame(FIRST) + frame(SECOND) + b"\n" + frame(THIRD) + frame(LAST), "extra-bytes", r'comes "\n"', None),
+    ("a newline after each message", "decimal:10", each(lambda m: frame(m) + b"\n"), "trailing-bytes", "a newline after each message", r"decimal:10,close=\n"),
     ("padded with zeros", "decimal:10", each(lambda m: b"%010d%s" % (len(m), m)), "zero-padded", "with zeros", "decimal:010"),
     ("padded on the left", "decimal:10", each(lambda m: b"%10d%s" % (len(m), m)), "right-aligned", "on the left", "decimal:10,lax"),
     ("padded with NUL", "decimal:10", each(lambda m: (b"%d" % len(m)).ljust(10, b"\0") + m), "padding", r'with "\x00"', None),
@@ -83,10 +83,10 @@ BROKEN = [
     ("the beginning missing before binary numbers", "u32be", each(u32, OBJECTS * 4)[9:], "begins-inside", "begins at offset", None),
     ("the beginning missing before header blocks", "lsp", each(lsp, OBJECTS * 4)[25:], "begins-inside", "begins at offset", None),
     ("cut between binary numbers", "u32be", each(u32, [FIRST, SECOND, THIRD, LAST])[:-2], "cut", "2 bytes of it are missing", None),
-    ("a newline among binary numbers", "u32be", each(u32, OBJECTS * 2) + b"\n" + each(u32, OBJECTS * 2), "extra-bytes", "behind message 11 stands", None),
-    ("a newline at the very end", "u32be", each(u32) + b"\n", "extra-bytes", "behind the last message stands", None),
-    ("a newline at the very end of decimal", "decimal:10", each(frame) + b"\n", "extra-bytes", "behind the last message stands", None),
-    ("a newline behind each header block's message", "lsp", each(lambda m: lsp(m) + b"\n", OBJECTS), "trailing-bytes", "behind each message", None),
+    ("a newline among binary numbers", "u32be", each(u32, OBJECTS * 2) + b"\n" + each(u32, OBJECTS * 2), "extra-bytes", "after message 11 comes", None),
+    ("a newline at the very end", "u32be", each(u32) + b"\n", "extra-bytes", "after the last message comes", None),
+    ("a newline at the very end of decimal", "decimal:10", each(frame) + b"\n", "extra-bytes", "after the last message comes", None),
+    ("a newline after each header block's message", "lsp", each(lambda m: lsp(m) + b"\n", OBJECTS), "trailing-bytes", "after each message", None),
     ("a message over the limit that is not whole", "decimal:10", each(frame, [FIRST, SECOND]) + b"%-10d" % (20 << 20) + b"x" * (1 << 20), "too-large", "20,971,520 bytes", None),
     ("one byte more than is counted", "decimal:10", each(lambda m: b"%-10d%s!" % (len(m), m), [FIRST, SECOND, THIRD, LAST]), "off-by", "less than the message has", "decimal:10+1"),
     ("netstrings of characters", "netstring", "".join(f"{len(text)}:{text}," for text in ["plain", "naïve café", "déjà vu"]).encode(), "characters", "encode first, then take the length", r"decimal,end=:,close=\x2c,chars"),
@@ -334,7 +334,7 @@ def test_payloads_are_shown_as_values(tenfold):
     table = tenfold("inspect", "-", "--payload", "cbor", stdin=stream)
     assert table.wait() == 0, table.err
     lines = table.out.decode().splitlines()
-    assert lines[1].endswith('9  {"a":1,"b":[2,3]}') and "is no CBOR" in lines[2]
+    assert lines[1].endswith('9  {"a":1,"b":[2,3]}') and "is not CBOR" in lines[2]
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ pub fn line(bytes: &[u8]) -> Option<(&str, usize)> {
     Some((line.trim_end_matches('\r'), end + 1))
 }
 
-/// What a server has answered that is no acknowledgement.
+/// What a server has answered that is not an acknowledgement.
 pub fn refusal(server: &str, answer: &[u8]) -> io::Error {
     let answer = String::from_utf8_lossy(answer);
     io::Error::other(format!("{server} answered {answer:?}"))

@@ -20,7 +20,7 @@ use crate::poll::Poll;
 use crate::servers::Server;
 use crate::stamps::{Layout, STAMP, Stamps};
 
-/// The numbers of what is no subscriber; subscribers count from 0.
+/// The numbers of connections that are not subscribers; subscribers count from 0.
 const TIMER: u64 = u64::MAX;
 const ANSWERS: u64 = u64::MAX - 1;
 
@@ -29,7 +29,7 @@ pub struct OpenLoop {
     ready: Vec<u64>,
     timer: OwnedFd,
     publisher: TcpStream,
-    /// One message; its stamp, which begins at `stamp`, is written anew for each.
+    /// One message; its stamp, which begins at `stamp`, is written again for each.
     message: Vec<u8>,
     stamp: usize,
     unsent: Vec<u8>,

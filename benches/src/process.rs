@@ -79,7 +79,7 @@ impl Process {
         Ok(())
     }
 
-    /// Lets `peak` begin anew at what is resident now.
+    /// Lets `peak` begin again at what is resident now.
     pub fn reset_peak(&self) -> io::Result<()> {
         std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")
     }

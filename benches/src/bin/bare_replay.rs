@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
         let (socket, _) = args.listener.accept()?;
         let files = files.clone();
         thread::spawn(move || {
-            // Who has what it wants goes away; that is no reason to end.
+            // A client that has what it wants goes away; that is not a reason to end.
             if let Err(error) = send_all(socket, &files, send) {
                 eprintln!("bare_replay: {error}");
             }

@@ -234,7 +234,7 @@ fn lines_codec(wire: &[u8]) -> usize {
     count
 }
 
-/// The bare loop: whole frames from the chunk as it stands, and what is cut carried over.
+/// The bare loop: whole frames from the chunk as it is, and what is cut carried over.
 #[inline(always)]
 fn by_hand(wire: &[u8], header: usize, parse: impl Fn(&[u8]) -> Option<usize>) -> usize {
     let mut carry: Vec<u8> = Vec::new();

@@ -152,7 +152,7 @@ impl Fanout {
         if bytes == 0 {
             return Err("nothing arrives".into());
         }
-        // With each message that is lost the publisher falls behind for ever; this is the reverse.
+        // With each message that is lost the publisher falls behind forever; this is the reverse.
         if drain.total() > publisher.most_received() * setup.clients as u64 {
             return Err("more arrived than was published".into());
         }

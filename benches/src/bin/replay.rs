@@ -10,7 +10,7 @@
 //!
 //! The log is filled once, with Tenfold's own crate. Subscribers are drained with
 //! `recv(MSG_TRUNC)`, so that nothing is copied out; only JetStream's are read, because the length
-//! of its messages' heads changes. Each server is started anew in each round, but JetStream, which
+//! of its messages' heads changes. Each server is started again in each round, but JetStream, which
 //! has been filled through its socket, goes on.
 
 use std::io::{ErrorKind, Read};

@@ -1,5 +1,5 @@
 //! The servers that are compared, each behind the same few questions: who they are, how one
-//! subscribes and publishes, and what stands around a payload on either side.
+//! subscribes and publishes, and what is around a payload on either side.
 //!
 //! | name | server | a message at the subscriber |
 //! |---|---|---|
@@ -35,10 +35,10 @@ pub trait Server {
     /// A connection that messages may be written to at once.
     fn publish(&self) -> Result<TcpStream>;
 
-    /// What stands around a payload of this size when it is published.
+    /// What is around a payload of this size when it is published.
     fn sent(&self, size: usize) -> Envelope;
 
-    /// What stands around a payload of this size when it arrives at a subscriber.
+    /// What is around a payload of this size when it arrives at a subscriber.
     fn delivered(&self, size: usize) -> Envelope;
 
     /// What the server may put between two messages of a subscriber; it begins with another byte

@@ -75,7 +75,7 @@ pub fn request(words: &[&str]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// What stands around the last of three strings, which is the payload: messages go in and out in
+/// What is around the last of three strings, which is the payload: messages go in and out in
 /// the same form.
 fn around_last(word: &str, size: usize) -> Envelope {
     let before = format!(

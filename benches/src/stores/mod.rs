@@ -29,7 +29,7 @@ pub trait Store {
     /// when they are durable.
     fn publish(&self, channel: &str) -> Result<TcpStream>;
 
-    /// What stands around a payload of this size when it is published.
+    /// What is around a payload of this size when it is published.
     fn sent(&self, channel: &str, size: usize) -> Envelope;
 
     /// How the answers are read.

@@ -28,11 +28,11 @@ A framing is the rule by which a stream of bytes is cut into messages. It is one
   delim:\n                    ends at these bytes          fixed:64    always so many bytes
   content-length              a header block as LSP has    cobs slip hdlc    byte stuffing
 
-Numbers take +A, -A and @O. A message is the frame with its length taken out; O bytes of it stand
-before the number, and the number plus A is how many stand behind it:
+Numbers take +A, -A and @O. A message is the frame with its length taken out; O bytes of it come
+before the number, and the number plus A is how many come after it:
 
   u32be-4       the number counts its own 4 bytes, too
-  u32be-4@1     the same behind one byte of the message: PostgreSQL
+  u32be-4@1     the same after one byte of the message: PostgreSQL
   u24be+6       6 bytes of the message that the number does not count: HTTP/2
 
 Options follow with commas: open=BYTES close=BYTES end=BYTES marks lax chars

@@ -47,7 +47,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration: SignedDuration = text.parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(duration).map_err(|_| wrong())?;
     if duration.is_zero() {
-        return Err("0 is no time to wait".to_owned());
+        return Err("0 is not a time to wait".to_owned());
     }
     Ok(duration)
 }

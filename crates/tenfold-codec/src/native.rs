@@ -1,6 +1,6 @@
 //! Where frames begin in bytes that are kept as frames of the native framing, `decimal:10`.
 //!
-//! A log, a hub or a client keeps whole frames as they stand on the wire: ten characters of length,
+//! A log, a hub or a client keeps whole frames as they are on the wire: ten characters of length,
 //! and then the message. [`frames`] walks over them. It has all bytes at hand, so it needs no buffer,
 //! and it holds no limit. For a stream, which comes in pieces, use a [`Decoder`](crate::Decoder): its
 //! errors also say what is wrong.

@@ -1,4 +1,4 @@
-//! What an error says of the bytes that are no frame: a help for people, the same however little
+//! What an error says of the bytes that are not a frame: a help for people, the same however little
 //! of it had come when the verdict fell.
 
 use tenfold_codec::{DecodeError, Decoder, ErrorKind, Framing, LooksLike};

@@ -37,7 +37,7 @@ impl Signature {
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "each arm of the tables is the answer as it stands"
+    reason = "each arm of the tables is the answer as it is"
 )]
 const fn signature(
     bits: (f64, f64),
@@ -90,7 +90,7 @@ fn greeting(preset: &str, client: bool) -> Option<Signature> {
     match preset {
         "http2" if client => signature(
             (60.0, 5.0),
-            "is an HTTP/2 frame behind its preface",
+            "is an HTTP/2 frame after its preface",
             |m, n, _| {
                 if n == 0 {
                     m.starts_with(b"PRI * HTTP/2")
@@ -242,7 +242,7 @@ fn later(preset: &str, client: bool) -> Option<Signature> {
         }),
         "postgres" if client => signature(
             (24.0, 2.0),
-            "begins with a letter, behind a start",
+            "begins with a letter, after a start",
             |m, n, _| {
                 if n == 0 {
                     matches!(m, [0, 3, 0, _, ..] | [4, 0xd2, 0x16, 0x2e..=0x30])

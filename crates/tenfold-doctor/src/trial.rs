@@ -10,7 +10,7 @@ use tenfold_codec::{DEFAULT_LIMIT, DecodeError, Decoder, Event, Side};
 use crate::sides::{ends_anywhere, is_binary, is_in_digits};
 use crate::signatures::Signature;
 
-/// The largest length that is believed where it stands in digits: 1 TiB.
+/// The largest length that is believed where it is written in digits: 1 TiB.
 const MOST_IN_DIGITS: u64 = 1 << 40;
 
 /// How rare each byte is in a stream.

@@ -1,4 +1,4 @@
-//! Goes through a stream frame by frame, and knows where each one stands.
+//! Goes through a stream frame by frame, and knows where each one is.
 
 use tenfold_codec::{DecodeError, Decoder, Event, Recovery, Side, Skipped};
 

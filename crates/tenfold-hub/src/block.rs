@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// Many whole frames as they stand on the wire, and how many messages they are.
+/// Many whole frames as they are on the wire, and how many messages they are.
 ///
 /// A block must begin and end where a frame begins and ends: streams are ended only between
 /// blocks, and slow clients skip only whole blocks, which is how an engine that does not know the

@@ -253,7 +253,7 @@ impl Receiving {
     }
 }
 
-/// Printable ASCII as it stands in a JSON string.
+/// Printable ASCII as it is in a JSON string.
 fn escaped(text: &str) -> String {
     text.replace('\\', r"\\").replace('"', r#"\""#)
 }

@@ -100,7 +100,7 @@ impl HubOptions {
     pub const LEAST_SEND_BUFFER: usize = 64 * 1024;
 
     /// The send buffer of one more connection: clients that never read cost the system memory, and
-    /// where there are many a small buffer is no slower.
+    /// where there are many a small buffer is not slower.
     pub(crate) fn send_buffer(&self, connections: usize) -> usize {
         let share = self.send_buffers / connections.max(1);
         share.max(Self::LEAST_SEND_BUFFER).min(self.send_buffer)

@@ -7,7 +7,7 @@ use tenfold::{DecodeError, Decoder, Event, Side};
 
 use crate::block::Block;
 
-/// Finds the whole frames in a stream of bytes, and gives them as blocks as they stand: nothing is
+/// Finds the whole frames in a stream of bytes, and gives them as blocks as they are: nothing is
 /// encoded, and only the frame that a read has cut is copied.
 ///
 /// To drive it: receive into [`space`](Self::space) (or [`finish`](Self::finish) at the end of the

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! All subscribers see the same bytes, so nothing is encoded, queued or locked per message or per
-//! subscriber: a [`Block`] is the bytes of many whole frames as they stand on the wire, the
+//! subscriber: a [`Block`] is the bytes of many whole frames as they are on the wire, the
 //! [`Tail`] keeps the newest blocks, a [`Cursor`] is a place in it, and a connection writes the
 //! blocks after its cursor in large vectored writes. The engine never looks into a block. It
 //! needs to know only that a block ends where a frame ends, so it works with any framing.

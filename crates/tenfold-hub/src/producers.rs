@@ -350,7 +350,7 @@ mod tests {
         assert_eq!(between.check(), Err(Fenced));
     }
 
-    /// The stack of a test's thread is small, and one of the hub's is no larger.
+    /// The stack of a test's thread is small, and one of the hub's is not larger.
     #[tokio::test]
     async fn connections_that_come_while_something_is_on_its_way_make_no_chain() {
         let mut producers = producers(1);

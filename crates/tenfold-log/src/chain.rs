@@ -83,7 +83,7 @@ impl Chain {
         links
     }
 
-    /// The last seq at which the history under an epoch is still this one; `None` if it is no epoch of this
+    /// The last seq at which the history under an epoch is still this one; `None` if it is not an epoch of this
     /// channel that is known.
     pub(crate) fn end_of(&self, epoch: u64) -> Option<u64> {
         let start = self.starts.find(self.birth ^ epoch)?.number;

@@ -9,7 +9,7 @@ use crate::crc;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Frames {
-    /// The frames as they stand on the wire.
+    /// The frames as they are on the wire.
     pub bytes: Bytes,
     /// How many messages they are.
     pub messages: u64,

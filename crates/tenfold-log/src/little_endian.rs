@@ -1,4 +1,4 @@
-//! Numbers as they stand in the files: the lowest byte first.
+//! Numbers as they are in the files: the lowest byte first.
 
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let mut number = [0; 4];

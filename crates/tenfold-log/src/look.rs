@@ -105,7 +105,7 @@ impl Look {
     }
 }
 
-/// A checkpoint holds the lock for as long as its syncs take. Who has tried so often, with this pause
+/// A checkpoint holds the lock for as long as its syncs take. A reader that has tried so often, with this pause
 /// between two tries, gives up.
 const TRIES: u32 = 3000;
 const PAUSE: Duration = Duration::from_millis(20);

@@ -16,7 +16,7 @@ pub(super) fn read(message: &[u8]) -> Result<Value, Problem> {
     let value = value.map_err(|error| no_cbor(&error, message.len()))?;
     match rest.len() {
         0 => understood(value),
-        rest => Err(Problem::behind("CBOR", rest)),
+        rest => Err(Problem::after("CBOR", rest)),
     }
 }
 

@@ -35,7 +35,7 @@ pub enum ValueFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WritableFormat {
-    /// JSON, without needless spaces.
+    /// JSON, without optional spaces.
     #[cfg(feature = "json")]
     Json,
     /// CBOR (RFC 8949).

@@ -27,7 +27,7 @@ pub(super) fn read(message: &[u8]) -> Result<Value, Problem> {
             "MessagePack",
             format_args!("the byte 0xc1, at byte {at}, is never used"),
         )),
-        (rest, _) => Err(Problem::behind("MessagePack", rest)),
+        (rest, _) => Err(Problem::after("MessagePack", rest)),
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_byte_that_is_never_used_is_refused_behind_every_kind_and_allowed_inside() {
+    fn the_byte_that_is_never_used_is_refused_after_every_kind_and_allowed_inside() {
         let filled = |header: &[u8], bytes: usize| [header, &vec![0xc1; bytes]].concat();
         let kinds = [
             vec![0x01],

@@ -16,13 +16,13 @@ impl Problem {
     }
 
     pub(crate) fn is_no(kind: &str, why: impl fmt::Display) -> Self {
-        Self(format!("is no {kind}: {why}"))
+        Self(format!("is not {kind}: {why}"))
     }
 
     /// So many bytes follow the value.
-    pub(crate) fn behind(kind: &str, rest: usize) -> Self {
+    pub(crate) fn after(kind: &str, rest: usize) -> Self {
         let bytes = if rest == 1 { "byte" } else { "bytes" };
-        Self(format!("has {rest} {bytes} behind its {kind} value"))
+        Self(format!("has {rest} {bytes} after its {kind} value"))
     }
 
     pub(crate) fn too_deep() -> Self {

@@ -66,11 +66,11 @@ fn what_a_format_has_no_place_for_is_refused() {
 fn a_message_is_one_value_and_nothing_behind_it() {
     let problem = |format, bytes: &[u8]| to_json(format, bytes).unwrap_err().to_string();
     for format in [ValueFormat::Cbor, ValueFormat::Msgpack] {
-        assert!(problem(format, &[1, 2, 3]).contains("2 bytes behind"));
-        assert!(problem(format, b"").contains("is no"));
+        assert!(problem(format, &[1, 2, 3]).contains("2 bytes after"));
+        assert!(problem(format, b"").contains("is not"));
     }
-    assert!(problem(ValueFormat::Json, b"1 2").contains("is no JSON"));
-    assert!(problem(ValueFormat::Pickle, b"N.N").contains("1 byte behind"));
+    assert!(problem(ValueFormat::Json, b"1 2").contains("is not JSON"));
+    assert!(problem(ValueFormat::Pickle, b"N.N").contains("1 byte after"));
 }
 
 #[test]

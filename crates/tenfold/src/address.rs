@@ -138,10 +138,10 @@ fn parse_host(text: &str) -> Result<&str, &'static str> {
         let is_ipv6 = SocketAddrV6::from_str(&format!("{text}:0")).is_ok();
         return is_ipv6
             .then_some(inside)
-            .ok_or("what stands in the brackets is not an IPv6 address");
+            .ok_or("what is in the brackets is not an IPv6 address");
     }
     if text.contains(':') {
-        return Err("an IPv6 address stands in brackets: [::1]:port");
+        return Err("an IPv6 address is written in brackets: [::1]:port");
     }
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     if text.bytes().all(is_name) {

@@ -16,7 +16,7 @@ use crate::pending::Pending;
 /// where a larger batch makes no write cheaper.
 pub const HIGH_WATER: usize = 64 * 1024;
 
-/// A message of half a batch is written from where it stands, with what waits before it: from here
+/// A message of half a batch is written from where it is, with what waits before it: from here
 /// on a copy costs more than the writes that it saves.
 const LARGE: usize = HIGH_WATER / 2;
 
@@ -188,7 +188,7 @@ fn write_all(
     (written, Ok(()))
 }
 
-/// An error is no `Clone`, and is told again at each later call.
+/// An error is not `Clone`, and is told again at each later call.
 fn copy(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),

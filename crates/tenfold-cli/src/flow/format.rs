@@ -1,4 +1,4 @@
-//! How messages stand in files and pipes.
+//! How messages are written in files and pipes.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ pub(crate) enum Out {
     /// Each message and a newline; control characters are escaped on a terminal
     #[default]
     Lines,
-    /// Each message in its frame, as it stands on the wire
+    /// Each message in its frame, as it is on the wire
     Frames,
     /// Each message and a NUL
     Nul,
@@ -24,7 +24,7 @@ pub(crate) enum Out {
     Hex,
     /// The messages and nothing between them
     Raw,
-    /// One object for each message: {"text": ...}, or {"base64": ...} where it is no UTF-8
+    /// One object for each message: {"text": ...}, or {"base64": ...} where it is not UTF-8
     Json,
 }
 

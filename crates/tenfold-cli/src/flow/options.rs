@@ -60,7 +60,7 @@ impl FramingOptions {
         match self.side {
             None => Ok(side.of(&self.framing)),
             Some(_) => Err(Failure::Usage(
-                "--side is for files: who connects reads the server's bytes, who listens the client's"
+                "--side is for files: whoever connects reads the server's bytes, and whoever listens reads the client's"
                     .to_owned(),
             )),
         }
@@ -109,7 +109,7 @@ pub(crate) struct PeerOptions {
     #[command(flatten)]
     pub(crate) listening: ListenOptions,
 
-    /// Keep trying to connect, for T or for ever
+    /// Keep trying to connect, for T or forever
     #[arg(long, value_name = "T", num_args = 0..=1, require_equals = true,
           default_missing_value = "forever", value_parser = retry, conflicts_with = "listen")]
     pub(crate) retry: Option<Retry>,
@@ -132,7 +132,7 @@ pub(crate) struct HubPeer {
     )]
     pub(crate) server: Address,
 
-    /// Keep trying to connect, for T or for ever. A connection that breaks is always made again; with
+    /// Keep trying to connect, for T or forever. A connection that breaks is always made again; with
     /// T, only for so long
     #[arg(long, value_name = "T", num_args = 0..=1, require_equals = true,
           default_missing_value = "forever", value_parser = retry)]

@@ -19,7 +19,7 @@ pub(crate) enum Payload {
 /// A format whose values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Written {
-    /// JSON, without needless spaces
+    /// JSON, without optional spaces
     Json,
     /// CBOR (RFC 8949)
     Cbor,

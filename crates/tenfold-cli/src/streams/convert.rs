@@ -49,7 +49,7 @@ pub(crate) struct Convert {
     side: Option<SideName>,
 }
 
-/// How messages stand in a stream.
+/// How messages are written in a stream.
 #[derive(Clone, Debug)]
 enum Notation {
     Frames(Framing),

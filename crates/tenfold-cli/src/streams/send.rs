@@ -46,7 +46,7 @@ pub(crate) struct Send {
     #[command(flatten)]
     framing: FramingOptions,
 
-    /// How messages stand in stdin [default: lines]
+    /// How messages are written in stdin [default: lines]
     #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum)]
     format: Option<In>,
 

@@ -26,7 +26,7 @@ pub(crate) const MESSAGES: &[&[u8]] = &[
     b"tail\r",
 ];
 
-/// A message as it stands on the wire in `decimal:10`.
+/// A message as it is on the wire in `decimal:10`.
 pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
     let mut frame = format!("{:<10}", message.len()).into_bytes();
     frame.extend_from_slice(message);

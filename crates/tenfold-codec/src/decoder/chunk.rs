@@ -1,4 +1,4 @@
-//! A slice of the stream, decoded where it stands.
+//! A slice of the stream, decoded where it is.
 
 use super::Decoder;
 use super::batch::Batch;
@@ -61,7 +61,7 @@ impl<'a> Chunk<'a> {
 
     /// Passes over messages that are complete in the slice, without giving them: at most `most`.
     /// Returns how many, which may be none where there are some: [`next_event`](Self::next_event)
-    /// then goes on. For programs that pass frames on as they stand and only have to know that the
+    /// then goes on. For programs that pass frames on as they are and only have to know that the
     /// frames are right: in the native framing it is more than twice as fast as events, and in the
     /// others it does nothing.
     pub fn pass(&mut self, most: usize) -> usize {
@@ -90,7 +90,7 @@ impl<'a> Chunk<'a> {
                 let window = self.decoder.buffer.window();
                 return Ok(Some(Event::Message(&window[start..start + len])));
             }
-            // What the decoder holds comes first; then whole frames, from where they stand.
+            // What the decoder holds comes first; then whole frames, from where they are.
             if let Some(found) = self.decoder.find()? {
                 return Ok(Some(self.decoder.event(found)));
             }

@@ -94,7 +94,7 @@ pub struct Decoder {
     pub(crate) examined: usize,
 }
 
-/// An event, by where it stands in the window.
+/// An event, by where it is in the window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
     Message(usize, usize),

@@ -364,7 +364,7 @@ impl Decoder {
                     (Some(length), Some(left)) => length - left,
                     // A number of characters is known, but not how many bytes they are.
                     _ if step.chars => delivery.given + body.len() as u64,
-                    // All that came after `open`, as it stands on the wire.
+                    // All that came after `open`, as it is on the wire.
                     _ => self.base + self.buffer.len() as u64 - self.frame - step.open.len() as u64,
                 };
                 (Part::Payload, have, body.left())

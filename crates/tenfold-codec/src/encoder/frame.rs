@@ -7,7 +7,7 @@ use super::piece::check_delimiter;
 use crate::framing::{Shape, Step};
 use crate::number::{Number, NumberBytes};
 
-/// A frame, in parts: the caller's payload and what stands around it, for `writev`.
+/// A frame, in parts: the caller's payload and what is around it, for `writev`.
 ///
 /// ```
 /// use tenfold_codec::{Encoder, Framing};

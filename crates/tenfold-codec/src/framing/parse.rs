@@ -133,7 +133,7 @@ fn parse_side(side: &str) -> Parsed<Side> {
     Ok(Side::merged(steps))
 }
 
-/// The options of a step, each with the place where it stands.
+/// The options of a step, each with the place where it is.
 #[derive(Default)]
 struct Options {
     open: Option<(usize, Box<[u8]>)>,

@@ -48,7 +48,7 @@ pub enum Shape {
     /// bytes of the message follow it.
     #[non_exhaustive]
     Number {
-        /// The number, as it stands on the wire.
+        /// The number, as it is on the wire.
         number: Number,
         /// What is added to the number: `A`, negative where the number counts itself.
         add: i64,

@@ -1,4 +1,4 @@
-//! Numbers read at once, where they stand whole and plainly right at the start of a slice.
+//! Numbers read at once, where they are whole and plainly right at the start of a slice.
 //!
 //! These are the readers of the fast path. Whatever is out of the ordinary they leave to
 //! [`NumberReader`](super::NumberReader), which is the rule.

@@ -13,7 +13,7 @@ pub(crate) use writing::NumberBytes;
 /// Digits of the longest number a framing can describe (WIDTH is at most 64).
 pub(crate) const MAX_WIDTH: usize = 64;
 
-/// A number as it stands on the wire.
+/// A number as it is on the wire.
 ///
 /// A program makes one with a constant or a constructor, and asks it with methods or `match`. The
 /// variants cannot be built by hand, so every `Number` is one that a framing can have.

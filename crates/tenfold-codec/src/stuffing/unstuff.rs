@@ -136,7 +136,7 @@ impl Unstuffer {
             }
         }
         self.escaping((FLAG, ESCAPE), window, read, end, |byte| match byte {
-            FLAG => Err("it was aborted: an escape stands before the flag"),
+            FLAG => Err("it was aborted: an escape comes before the flag"),
             _ => Ok(byte ^ FLIP),
         })
     }

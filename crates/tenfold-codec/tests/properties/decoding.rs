@@ -202,7 +202,7 @@ impl Run<'_> {
         }
     }
 
-    /// The verdict is for ever, and the bytes that come after it are kept.
+    /// The verdict is forever, and the bytes that come after it are kept.
     fn stays_poisoned(&mut self, failed_before: bool) {
         let error = self.decoder.next_event().map(|_| ()).unwrap_err();
         describes_itself(&error, failed_before);
@@ -269,7 +269,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Takes one event, or says that there is none, by now or for ever.
+    /// Takes one event, or says that there is none, by now or forever.
     pub(crate) fn take_from(&mut self, decoder: &mut Decoder) -> bool {
         let before = self.events.len();
         if self.take(decoder.next_event()) {

@@ -21,7 +21,7 @@ pub(super) fn find(bytes: &[u8]) -> Option<Finding> {
             92,
             format!(
                 "this looks like {name}: the stream was compressed as a whole (unpack it first), or a compressed \
-                 message stands where a header belongs"
+                 message is where a header belongs"
             ),
         ));
     }

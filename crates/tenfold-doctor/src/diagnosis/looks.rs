@@ -21,7 +21,7 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
         let where_ = if scene.broken() == 0 {
             "the header itself is UTF-16: the sender encodes header and text as one"
         } else {
-            "the bytes behind it are UTF-16: the length counts characters, and each has two bytes"
+            "the bytes after it are UTF-16: the length counts characters, and each has two bytes"
         };
         findings.push(Finding::new(
             "utf-16",
@@ -129,15 +129,15 @@ fn newline(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
     };
     if scene.ended && rest.is_empty() {
         let says = format!(
-            "behind the last message stands \"{end}\", in no frame: an editor has added it, or echo, or the sender \
-             writes a newline behind each"
+            "after the last message comes \"{end}\", in no frame: an editor has added it, or echo, or the sender \
+             writes a newline after each"
         );
         return Some(Finding::new("extra-bytes", 93, says));
     }
     // If it stood after each, the second frame would have shown that.
     (scene.error.index() == 1 && is_block(scene) && begins_block(rest)).then(|| {
         let says =
-            format!("the sender writes \"{end}\" behind each message, which no length counts");
+            format!("the sender writes \"{end}\" after each message, which no length counts");
         Finding::new("trailing-bytes", 94, says)
     })
 }
@@ -212,7 +212,7 @@ fn finding(scene: Scene<'_>, guess: LooksLike, bytes: &[u8]) -> Finding {
             "gzip",
             95,
             "this looks like gzip: the stream was compressed as a whole (unpack it first: gunzip), or a \
-             compressed message stands where a header belongs"
+             compressed message is where a header belongs"
                 .to_owned(),
         ),
         LooksLike::Json => (

@@ -98,7 +98,7 @@ pub fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
         findings.push(Finding::new(
             "unknown",
             0,
-            "these bytes are no frame, and look like nothing known: is the length before them right?",
+            "these bytes are not a frame, and look like nothing known: is the length before them right?",
         ));
     }
     findings
@@ -137,7 +137,7 @@ fn cut(scene: Scene<'_>) -> Option<Finding> {
     let index = scene.error.index();
     let says = match (part, have, missing) {
         (Part::Payload, 0, Some(missing)) => format!(
-            "the stream ends behind the header of message {index}, and the {} that it announces never came: \
+            "the stream ends after the header of message {index}, and the {} that it announces never came: \
              the sender wrote a header and no payload, or ended in between",
             counted(*missing, "byte")
         ),

@@ -185,7 +185,7 @@ impl Mistakes<'_> {
                 open => step.with_open(open),
             };
             let says = format!(
-                "the sender leaves out the \"{}\" behind each message",
+                "the sender leaves out the \"{}\" after each message",
                 close.escape_ascii()
             );
             self.add("not-closed", step, says);
@@ -202,7 +202,7 @@ impl Mistakes<'_> {
             self.add(
                 "trailing-bytes",
                 self.step().with_close(bytes),
-                format!("the sender writes {name} behind each message, which no length counts"),
+                format!("the sender writes {name} after each message, which no length counts"),
             );
         }
     }

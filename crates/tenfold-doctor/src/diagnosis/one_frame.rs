@@ -268,7 +268,7 @@ impl Surroundings<'_> {
                     "run-together",
                     88,
                     format!(
-                        "two frames run together: inside message {}, at offset {at}, stands another whole frame; two \
+                        "two frames run together: inside message {}, at offset {at}, is another whole frame; two \
                          threads write to one socket at once (write each frame in one piece, under a lock)",
                         outer.index
                     ),
@@ -351,7 +351,7 @@ impl Surroundings<'_> {
             [b'\n' | 0] | [b'\r', b'\n'] => (
                 80,
                 format!(
-                    "behind message {} stands \"{}\", which its length does not count",
+                    "after message {} comes \"{}\", which its length does not count",
                     frame.index,
                     extra.escape_ascii()
                 ),
@@ -443,7 +443,7 @@ fn too_little(gap: Gap) -> Finding {
         "missing-bytes",
         72,
         format!(
-            "{} missing in message {index}: its header says {}, and the next header stands at offset {next}, inside \
+            "{} missing in message {index}: its header says {}, and the next header is at offset {next}, inside \
              it (a part of a frame was lost: a short write, or two senders one after the other)",
             match missing {
                 1 => "1 byte is".to_owned(),

@@ -255,7 +255,7 @@ fn what_is_held_is_kept_and_goes_when_it_is_held_no_more() {
         "{:?}",
         opened.log.numbers()
     );
-    // Who has everything holds nothing.
+    // A subscriber that has everything holds nothing.
     held.hold(20);
     advance(1001);
     settle(&mut opened);

@@ -129,7 +129,7 @@ pub(crate) fn check(opened: &Opened, channels: &BTreeMap<String, Expected>) {
             .map(|producer| (producer.id.to_string(), producer.messages));
         let producers: BTreeMap<String, u64> = producers.collect();
         assert_eq!(producers, expected.producers(next), "channel {name}");
-        // Who has seen everything goes on; after a start no epoch before goes further than that.
+        // A subscriber that has seen everything goes on; after a start no epoch before goes further than that.
         let end = channel.end_of(expected.epoch);
         let is_of_now = channel.epoch() == expected.epoch;
         let expected = if is_of_now { u64::MAX } else { next };

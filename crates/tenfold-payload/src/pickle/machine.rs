@@ -101,7 +101,7 @@ impl<'a> Machine<'a> {
             | 0x82..=0x84
             | 0x97
             | 0x98 => self.object(opcode),
-            _ => Err(self.wrong(format_args!("is no instruction (0x{opcode:02x})"))),
+            _ => Err(self.wrong(format_args!("is not an instruction (0x{opcode:02x})"))),
         }
     }
 
@@ -271,7 +271,7 @@ impl<'a> Machine<'a> {
         match &mut self.nodes[top] {
             Node::List(items) | Node::Set(items) => items.extend(more),
             Node::Call(call) => call.items.extend(more),
-            _ => return Err(self.wrong(format_args!("puts an item into what is no list"))),
+            _ => return Err(self.wrong(format_args!("puts an item into what is not a list"))),
         }
         Ok(())
     }
@@ -281,7 +281,7 @@ impl<'a> Machine<'a> {
         match &mut self.nodes[top] {
             Node::Dict(entries) => entries.extend(more),
             Node::Call(call) => call.entries.extend(more),
-            _ => return Err(self.wrong(format_args!("puts an entry into what is no dict"))),
+            _ => return Err(self.wrong(format_args!("puts an entry into what is not a dict"))),
         }
         Ok(())
     }

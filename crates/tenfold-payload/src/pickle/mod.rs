@@ -29,7 +29,7 @@ pub(super) fn show(message: &[u8]) -> Result<String, Problem> {
     let root = machine.run()?;
     match machine.rest() {
         0 => show::text(machine.nodes(), root),
-        rest => Err(Problem::behind("pickle", rest)),
+        rest => Err(Problem::after("pickle", rest)),
     }
 }
 

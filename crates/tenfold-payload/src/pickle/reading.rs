@@ -68,7 +68,7 @@ impl<'a> Reading<'a> {
         std::str::from_utf8(self.line()?).map_err(|_| {
             Problem::is_no(
                 "pickle",
-                format_args!("the line at byte {start} is no text"),
+                format_args!("the line at byte {start} is not text"),
             )
         })
     }

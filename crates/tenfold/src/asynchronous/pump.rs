@@ -286,7 +286,7 @@ impl Exchange<'_> {
         Poll::Pending
     }
 
-    /// The clock runs anew when something else is waited for.
+    /// The clock starts again when something else is waited for.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let patience = self.handover.lock().core.patience();
         if patience != self.patience {

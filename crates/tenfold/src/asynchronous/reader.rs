@@ -91,7 +91,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         Ok(self.inbox.message())
     }
 
-    /// The next message, owned. A large one is not copied: it was read where it stands.
+    /// The next message, owned. A large one is not copied: it was read where it is.
     pub async fn message_owned(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         self.go_on_to_message().await?;
         Ok(self.inbox.take_message())

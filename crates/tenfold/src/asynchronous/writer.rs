@@ -24,7 +24,7 @@ use crate::outbox::Outbox;
 /// the writer, which knows how far each frame has gone, and goes out with the next call. At most
 /// [`HIGH_WATER`](crate::HIGH_WATER) bytes and one message are kept.
 ///
-/// Small messages go out in batches, large ones from where they stand.
+/// Small messages go out in batches, large ones from where they are.
 ///
 /// ```
 /// use tenfold::{Framing, asynchronous::Writer};

@@ -284,7 +284,7 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// The clock runs anew when something else is waited for.
+    /// The clock starts again when something else is waited for.
     fn set_deadline(&mut self) {
         let patience = self.handover.lock().core.patience();
         if patience != self.patience {

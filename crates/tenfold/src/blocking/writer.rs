@@ -18,7 +18,7 @@ use crate::outbox::Outbox;
 /// message is accepted returns it, and can be repeated; met later, the rest is kept and goes out
 /// with the next call. At most [`HIGH_WATER`](crate::HIGH_WATER) bytes and one message are kept.
 ///
-/// Small messages go out in batches, large ones from where they stand.
+/// Small messages go out in batches, large ones from where they are.
 ///
 /// ```
 /// use tenfold::{Framing, blocking::Writer};

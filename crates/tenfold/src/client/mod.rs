@@ -11,7 +11,7 @@
 //! | subscriber, events lent | `next_event()`, `buffered_event()` | `next_event().await`, `buffered_event()` |
 //! | subscriber, messages lent | `message()` | `message().await` |
 //! | subscriber, messages owned | `Iterator` | `futures_core::Stream` |
-//! | subscriber, where it stands | `next_seq()`, `epoch()`, `end()` | the same |
+//! | subscriber, where it is | `next_seq()`, `epoch()`, `end()` | the same |
 //! | publisher | `send(&[u8])`, `flush()`, `close()`, `committed()` | the same, `.await` |
 //! | publisher, how far it is | `sent()`, `acknowledged()` | the same |
 //!

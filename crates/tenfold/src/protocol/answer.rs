@@ -24,7 +24,7 @@ pub struct Keys(Vec<(String, String)>);
 #[non_exhaustive]
 pub struct BadAnswer;
 
-/// The answer to `SUBSCRIBE`. Displays as the line that stands on the wire.
+/// The answer to `SUBSCRIBE`. Displays as the line on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subscribed {
@@ -40,7 +40,7 @@ pub struct Subscribed {
     pub is_new: bool,
 }
 
-/// The answer to `PUBLISH`. Displays as the line that stands on the wire.
+/// The answer to `PUBLISH`. Displays as the line on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Publishing {
@@ -78,7 +78,7 @@ macro_rules! codes {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// As it stands on the wire.
+            /// As it is on the wire.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -307,7 +307,7 @@ impl From<BadRequest> for Refusal {
     }
 }
 
-/// `ACK n`, as it stands on the wire.
+/// `ACK n`, as it is on the wire.
 pub fn ack(messages: u64) -> String {
     format!("ACK {messages}")
 }

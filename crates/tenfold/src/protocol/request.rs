@@ -8,7 +8,7 @@ use super::{ChannelName, Epoch, Position, ProducerId};
 /// The largest request, in bytes of payload.
 pub const MAX_REQUEST: usize = 4096;
 
-/// What a client asks of a hub. Displays as the line that stands on the wire.
+/// What a client asks of a hub. Displays as the line on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Request {
@@ -221,7 +221,7 @@ impl<'a> Fields<'a> {
 impl Acks {
     const RULE: &str = "durable, memory or none";
 
-    /// As it stands on the wire.
+    /// As it is on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Durable => "durable",

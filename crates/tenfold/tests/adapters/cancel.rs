@@ -67,7 +67,7 @@ fn a_write_that_was_dropped_has_sent_nothing() {
     }
 }
 
-/// Calls again and again, but not for ever.
+/// Calls again and again, but not forever.
 fn insist<T>(mut call: impl FnMut() -> Option<T>) -> T {
     (0..10_000_000).find_map(|_| call()).expect("it ends")
 }
@@ -114,7 +114,7 @@ fn evidence_that_was_read_by_a_dropped_call_is_used_by_the_next() {
         Choppy::new(Cut::OneByte, sent.clone()),
         Framing::default().client(),
     );
-    // The call is ready at once with a bad header; then the bytes behind it are still had.
+    // The call is ready at once with a bad header; then the caller still gets the bytes after it.
     let error = loop {
         if let Some(result) = poll_at_most(1, reader.message()) {
             break result.unwrap_err();

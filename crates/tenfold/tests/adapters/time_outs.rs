@@ -32,7 +32,7 @@ fn a_read_that_timed_out_goes_on_in_the_middle_of_a_header() {
     }
 }
 
-/// The result that is no time-out.
+/// The result that is not a time-out.
 fn patiently<T>(mut call: impl FnMut() -> Result<T, ReadError>) -> T {
     loop {
         match call() {

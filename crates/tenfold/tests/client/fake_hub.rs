@@ -90,7 +90,7 @@ impl Connection {
         assert_eq!(self.stream.read(&mut [0; 100]).unwrap(), 0);
     }
 
-    /// Bytes as they stand.
+    /// Bytes as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }

@@ -293,7 +293,7 @@ fn many_messages_arrive_in_order_over_many_connections<P: Publisher>() {
 }
 
 fn acknowledgements_are_read_while_it_writes<P: Publisher>() {
-    // A hub that waits until its acknowledgements are taken would wait for ever otherwise.
+    // A hub that waits until its acknowledgements are taken would wait forever otherwise.
     const MESSAGES: u64 = 30_000;
     let script = Script::run(|hub| {
         let mut connection = hub.accept(METER);

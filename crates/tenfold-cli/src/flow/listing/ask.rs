@@ -37,7 +37,7 @@ pub(crate) fn ask(
     let mut lines = Vec::new();
     while let Some(line) = reader.message().map_err(|error| match error {
         ReadError::Io(error) => failed(error),
-        error => Failure::Framing(format!("{server} is no hub: {error}")),
+        error => Failure::Framing(format!("{server} is not a hub: {error}")),
     })? {
         let line = String::from_utf8_lossy(line).into_owned();
         if Refusal::parse(&line).is_some() {

@@ -31,13 +31,13 @@ pub(crate) trait Source {
     fn wait(&mut self) -> Result<bool, Failure>;
 }
 
-/// `--in`: how messages stand in the input.
+/// `--in`: how messages are written in the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum In {
     /// Each line is a message; the last one needs no newline
     #[default]
     Lines,
-    /// Each message in its frame, as it stands on the wire
+    /// Each message in its frame, as it is on the wire
     Frames,
     /// Each message ends at a NUL; the last one needs none
     Nul,

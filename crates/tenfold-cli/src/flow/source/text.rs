@@ -1,4 +1,4 @@
-//! Messages that stand as text, one line each: hexadecimal digits, or JSON.
+//! Messages that are written as text, one line each: hexadecimal digits, or JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -116,7 +116,7 @@ fn hex(line: &[u8]) -> Result<Vec<u8>, String> {
         byte @ b'a'..=b'f' => Ok(byte - b'a' + 10),
         byte @ b'A'..=b'F' => Ok(byte - b'A' + 10),
         byte => Err(format!(
-            "has \"{}\" at character {}, which is no hexadecimal digit",
+            "has \"{}\" at character {}, which is not a hexadecimal digit",
             byte.escape_ascii(),
             at + 1
         )),
@@ -138,7 +138,7 @@ fn json(line: &[u8]) -> Result<Meaning, String> {
         // It is one line, and its number was said.
         let error = error.to_string();
         format!(
-            "is no JSON: {}",
+            "is not JSON: {}",
             error.replace(" at line 1 column", " at character")
         )
     })?;

@@ -1,4 +1,4 @@
-//! `tenfold clients`: who is connected to a hub.
+//! `tenfold clients`: the connections of a hub.
 
 mod table;
 

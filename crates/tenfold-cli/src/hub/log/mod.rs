@@ -43,7 +43,7 @@ enum What {
     /// Make good what can be made good without guessing; no hub may use it
     ///
     /// The log is recovered as the next start of a hub would do it. Then entries of an index that are
-    /// damaged are made anew, where the frames between their neighbours are exactly the messages that are
+    /// damaged are made again, where the frames between their neighbours are exactly the messages that are
     /// missing. What is left is damaged: a hub says so to those who ask for it, and serves the rest.
     Repair {
         #[command(flatten)]

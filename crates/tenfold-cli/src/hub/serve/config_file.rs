@@ -95,7 +95,7 @@ fn text(value: &DeValue<'_>) -> Result<String, String> {
         DeValue::Integer(number) => Ok(number.to_string()),
         DeValue::Boolean(truth) => Ok(truth.to_string()),
         other => Err(format!(
-            "a {} is no value for it; write text in quotes (\"1.5s\", \"64MiB\"), a whole number, or true or false",
+            "a {} is not a value for it; write text in quotes (\"1.5s\", \"64MiB\"), a whole number, or true or false",
             other.type_str()
         )),
     }

@@ -149,7 +149,7 @@ impl Running {
     pub(super) fn stop(self) {
         let (done, stopped) = mpsc::channel();
         let threads = self.threads;
-        // How long a disk takes that is full or stands still, cannot be known.
+        // Nobody can know how long a disk takes that is full or does not answer.
         thread::spawn(move || done.send(threads.stop()));
         if !stopped.recv_timeout(PATIENCE).unwrap_or(false) {
             warn!(
@@ -216,7 +216,7 @@ fn retain(text: &str) -> Result<Retain, String> {
             _ => return Err("write max-bytes=SIZE, max-age=T or max-messages=N".to_owned()),
         };
         if !is_new {
-            return Err(format!("{key} stands there twice"));
+            return Err(format!("{key} is there twice"));
         }
     }
     Ok(rule)

@@ -38,7 +38,7 @@ pub(crate) use settings::{FileError, Settings, explain, with_environment, with_f
 /// Serve named channels to publishers and subscribers
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Each setting can stand in the file of --config as well, under its long name, and in the
+Each setting can be in the file of --config as well, under its long name, and in the
 environment: `max-message = \"1MiB\"` or TENFOLD_MAX_MESSAGE=1MiB. A flag wins over the
 environment, that over the file, and that over the default. What may be given several
 times is an array in the file, and has commas in the environment. --print-config shows
@@ -74,7 +74,7 @@ pub(crate) struct Serve {
     )]
     listen: Vec<Address>,
 
-    /// A port that belongs to one channel and needs no request: who connects gets messages (out, the
+    /// A port that belongs to one channel and needs no request: whoever connects gets messages (out, the
     /// default), sends them (in) or both; may be given several times
     #[arg(long, value_name = "ADDR=CHANNEL[:out|in|both]", value_parser = ports::plain, value_delimiter = ',')]
     plain: Vec<PlainPort>,
@@ -136,7 +136,7 @@ impl Serve {
         let about_hangups = words.clone();
         signals::on_hangup(move || {
             about_hangups.note(
-                "SIGHUP: the hub goes on. It does not read its settings anew; restart it to change them",
+                "SIGHUP: the hub goes on. It does not read its settings again; restart it to change them",
             );
         })?;
         // Thousands of clients are more than the usual limit allows. With less it works as well.

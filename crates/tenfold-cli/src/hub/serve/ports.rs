@@ -24,7 +24,7 @@ pub(super) struct PlainPort {
 pub(super) fn plain(text: &str) -> Result<PlainPort, String> {
     let (address, rest) = text
         .rsplit_once('=')
-        .ok_or("write ADDR=CHANNEL, with :out, :in or :both behind it if you like")?;
+        .ok_or("write ADDR=CHANNEL, with :out, :in or :both after it if you like")?;
     let (channel, direction) = rest.split_once(':').unwrap_or((rest, "out"));
     Ok(PlainPort {
         address: address
@@ -37,7 +37,7 @@ pub(super) fn plain(text: &str) -> Result<PlainPort, String> {
             "out" => Direction::Out,
             "in" => Direction::In,
             "both" => Direction::Both,
-            _ => return Err("the direction behind the channel is out, in or both".to_owned()),
+            _ => return Err("the direction after the channel is out, in or both".to_owned()),
         },
     })
 }

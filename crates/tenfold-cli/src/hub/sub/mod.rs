@@ -97,7 +97,7 @@ enum WhenMissing {
     /// End with an error
     #[default]
     Stop,
-    /// Warn, and go on behind them
+    /// Warn, and go on after them
     Continue,
 }
 

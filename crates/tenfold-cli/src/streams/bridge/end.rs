@@ -85,7 +85,7 @@ impl FromStr for End {
         }
         if let Some(command) = text.strip_prefix("exec:") {
             if command.trim().is_empty() {
-                return Err("exec: needs a command behind it".to_owned());
+                return Err("exec: needs a command after it".to_owned());
             }
             return Ok(Self::Exec(command.to_owned()));
         }
@@ -108,7 +108,9 @@ fn channel_end(text: &str) -> Result<End, String> {
         Some((name, "in")) => (name, Way::In),
         Some((name, "both")) => (name, Way::Both),
         Some((_, other)) => {
-            return Err(format!("\"{other}\" is no way: write in, out or both"));
+            return Err(format!(
+                "\"{other}\" is not a direction: write in, out or both"
+            ));
         }
     };
     let name = name

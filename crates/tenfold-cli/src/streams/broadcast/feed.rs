@@ -15,7 +15,7 @@ use crate::words::Words;
 
 /// The source of a broadcast.
 pub(super) enum Feed {
-    /// Frames that are passed on as they stand.
+    /// Frames that are passed on as they are.
     Relay(Box<Relay>),
     /// Messages that are put into frames.
     Messages(Box<dyn Source + Send>, Box<Format>),

@@ -60,7 +60,7 @@ pub(crate) struct Broadcast {
     #[command(flatten)]
     framing: FramingOptions,
 
-    /// How messages stand in the source
+    /// How messages are written in the source
     #[arg(
         long = "in",
         short = 'i',
@@ -97,7 +97,7 @@ pub(crate) struct Broadcast {
     drain: Duration,
 
     /// Wait for more at the end of FILE, as `tail -F` does: also when it is renamed, truncated or made
-    /// anew
+    /// again
     #[arg(long, requires = "file", conflicts_with = "every")]
     follow: bool,
 

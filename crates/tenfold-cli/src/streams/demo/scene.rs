@@ -28,7 +28,7 @@ pub(super) const ROUNDS: &[Round] = &[
     },
     Round {
         texts: &[""],
-        remark: "An empty message is a message, too: a header, and nothing behind it.",
+        remark: "An empty message is a message, too: a header, and nothing after it.",
     },
     Round {
         texts: &["caf\u{e9} \u{20ac}"],

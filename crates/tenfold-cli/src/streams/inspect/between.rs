@@ -192,7 +192,7 @@ impl Proxy {
         }
         if track.is_broken() {
             self.words.note(format_args!(
-                "{connection}: the {} has sent {} in all; what came behind the break was passed on and not decoded",
+                "{connection}: the {} has sent {} in all; what came after the break was passed on and not decoded",
                 who.name(),
                 size(track.bytes())
             ));

@@ -48,7 +48,7 @@ use sheet::Sheet;
 #[command(after_help = "\
 A row for each message, then a summary. Where the stream breaks, the bytes around the place, the
 likely cause, and a framing that would have worked are shown; the exit code is then 4.
---between stands between a client and a server: it passes everything on as it comes, whether it
+--between is a proxy between a client and a server: it passes everything on as it comes, whether it
 can be decoded or not, and shows both directions until it is interrupted. Rows that nobody reads
 hold nothing up; beyond 16 MiB they are left out, and that is said. Bytes are shown and recorded as
 they are, passwords as well. --timeout is for the connection to the second address.
@@ -190,7 +190,7 @@ impl Inspect {
         match (connected, self.side) {
             (Some(side), None) => Ok(side.of(framing).clone()),
             (Some(_), Some(_)) => Err(Failure::Usage(
-                "--side is for files: who connects reads the server's bytes, who listens the client's"
+                "--side is for files: whoever connects reads the server's bytes, and whoever listens reads the client's"
                     .to_owned(),
             )),
             (None, side) => side_of_file(framing, side).cloned(),

@@ -210,7 +210,7 @@ impl About {
 
     fn parse(text: &str) -> Result<Self, String> {
         let about: Value =
-            serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))?;
+            serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))?;
         match about["version"].as_u64() {
             Some(VERSION) => {}
             version => {
@@ -276,7 +276,7 @@ impl Shown<'_> {
             };
             let damaged = || {
                 Failure::Other(format!(
-                    "{}: \"{}\" is no time",
+                    "{}: \"{}\" is not a time",
                     path.display(),
                     line.escape_debug()
                 ))

@@ -274,7 +274,7 @@ impl Stream {
         sheet.flush()
     }
 
-    /// One frame as it stands on the wire.
+    /// One frame as it is on the wire.
     fn dump(&self, frame: Frame, track: &Track, sheet: &Sheet) -> String {
         let size = usize::try_from(frame.size).unwrap_or(usize::MAX);
         let bytes = &self.captured[..self.captured.len().min(size)];

@@ -33,7 +33,7 @@ announces no length).
 --exec runs CMD with the shell; its stdout and stderr are those of this command. Exit code 0 says
 that the message is done with. After any other, and after a signal, nothing more is taken, and the
 error says at which message it was (exit code 1); with --keep that ends only the sender whose
-message it was. A CMD that does not read all of its input is no failure by itself.
+message it was. A CMD that does not read all of its input is not a failure by itself.
 
 --payload shows what JSON cannot say as {\"$base64\": ...} and the like; nothing in a pickle is
 executed, and what would be is shown as {\"$call\": ...}.

@@ -153,7 +153,7 @@ impl Seen {
                     (self.next, self.epoch) = (Some(answer.from), Some(answer.epoch));
                 }
             }
-            // The place that was asked for first was no seq, so none is missing.
+            // The place that was asked for first was not a seq, so none is missing.
             SubscriberEvent::Gap(gap) if self.is_first => {
                 assert_eq!((gap.expected, gap.known), (None, None));
                 assert_eq!(Some(gap.available), self.next);
@@ -251,7 +251,7 @@ proptest! {
 }
 
 #[test]
-fn goes_on_behind_the_last_whole_message_wherever_it_is_cut() {
+fn goes_on_after_the_last_whole_message_wherever_it_is_cut() {
     let channel = Channel {
         epoch: Epoch(7),
         since: Epoch(7),
@@ -441,7 +441,7 @@ fn the_end_that_was_there_is_the_end() {
 }
 
 #[test]
-fn the_end_that_was_there_stays_the_end_behind_a_gap() {
+fn the_end_that_was_there_stays_the_end_after_a_gap() {
     let options = options().until_end().on_gap(OnGap::Continue);
     let mut core = Subscription::new(options);
     let answers = [

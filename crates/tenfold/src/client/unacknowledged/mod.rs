@@ -20,7 +20,7 @@ const SEGMENT: usize = 64 * 1024;
 ///                           ^ cursor: bytes that this connection has taken
 /// ```
 ///
-/// A segment is written as it stands, and by reference, so that the caller can add messages while
+/// A segment is written as it is, and by reference, so that the caller can add messages while
 /// the connection's side writes. Where the frames in a segment begin is found by walking over their headers, which is needed
 /// only when a number falls into its middle.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ fn op() -> impl Strategy<Value = Op> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// What is kept against the list of all messages, of which everything is computed anew.
+    /// What is kept against the list of all messages, of which everything is computed again.
     #[test]
     fn agrees_with_the_list_of_all_messages(ops in prop::collection::vec(op(), 1..80)) {
         let mut kept = Unacknowledged::new();
