@@ -59,7 +59,7 @@ pub(crate) struct Pub {
     #[arg(value_name = "MESSAGE")]
     messages: Vec<OsString>,
 
-    /// How messages stand in stdin [default: lines]
+    /// How messages are written in stdin [default: lines]
     #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum)]
     format: Option<In>,
 
