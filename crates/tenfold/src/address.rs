@@ -7,9 +7,9 @@ use std::str::FromStr;
 use std::time::Duration;
 use std::{fmt, io};
 
+use crate::deadline::Deadline;
 use crate::dial::Dial;
 use crate::listener::Listener;
-use crate::readiness;
 use crate::stream::Stream;
 
 /// The address of a socket.
@@ -83,7 +83,7 @@ impl Address {
     /// Connects, within `time_out` where one is given. Where a name has several addresses, they are
     /// tried in turn.
     pub fn connect_blocking(&self, time_out: Option<Duration>) -> io::Result<Stream> {
-        let stream = Dial::begin(self, time_out.and_then(readiness::after))?.wait()?;
+        let stream = Dial::begin(self, time_out.and_then(Deadline::after))?.wait()?;
         stream.set_nonblocking(false)?;
         Ok(stream)
     }

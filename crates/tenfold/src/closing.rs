@@ -8,6 +8,9 @@ use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
+use crate::deadline::Deadline;
+#[cfg(feature = "tokio")]
+use crate::deadline::within;
 use crate::stream::Stream;
 
 /// How long to wait for the peer's end: a peer that is alive needs a round trip.
@@ -68,28 +71,30 @@ pub async fn until_peer_ends(mut input: impl Discard) -> io::Result<bool> {
         }
         Ok(false)
     };
-    tokio::time::timeout(WAIT, peer_end)
-        .await
-        .unwrap_or(Ok(false))
+    within(WAIT, peer_end).await.unwrap_or(Ok(false))
 }
+
+/// The shortest time that a socket waits.
+const SHORTEST: Duration = Duration::from_micros(1);
 
 fn discard(mut stream: &Stream) -> io::Result<bool> {
     use std::io::Read;
 
-    let deadline = Instant::now() + WAIT;
+    let mut deadline = Deadline::new(Instant::now() + WAIT);
     let mut buffer = [0; 8 * 1024];
     let mut discarded = 0;
     while discarded < DISCARD {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let left = deadline.wake_at().saturating_duration_since(Instant::now());
+        if left.is_zero() && deadline.is_over() {
             break;
         }
-        stream.set_read_timeout(Some(left))?;
+        // Without any time left it would wait forever.
+        stream.set_read_timeout(Some(left.max(SHORTEST)))?;
         match stream.read(&mut buffer) {
             Ok(0) => return Ok(true),
             Ok(n) => discarded += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if crate::error::is_time_out(&error) => break,
+            Err(error) if crate::error::is_time_out(&error) => {}
             Err(error) => return Err(error),
         }
     }

@@ -11,6 +11,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::address::Address;
 use crate::candidates::Candidates;
+use crate::deadline::Deadline;
 use crate::readiness::{self, earlier};
 use crate::stream::Stream;
 
@@ -27,7 +28,7 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Dial {
     target: Target,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
 }
 
 #[derive(Debug)]
@@ -40,7 +41,7 @@ enum Target {
 
 impl Dial {
     /// Looks up the name, which is the one thing here that waits.
-    pub(crate) fn begin(address: &Address, deadline: Option<Instant>) -> io::Result<Self> {
+    pub(crate) fn begin(address: &Address, deadline: Option<Deadline>) -> io::Result<Self> {
         let target = match address {
             Address::Tcp { .. } => Target::Tcp(Candidates::new(address.resolve()?), None),
             Address::Unix(path) => Target::Unix(SockAddr::unix(path)?, None),
@@ -54,7 +55,7 @@ impl Dial {
             Target::Tcp(candidates, attempt) => poll_tcp(candidates, attempt)?,
             Target::Unix(address, retry_at) => poll_unix(address, retry_at)?,
         };
-        if made.is_none() && self.deadline.is_some_and(|at| Instant::now() >= at) {
+        if made.is_none() && self.deadline.as_mut().is_some_and(Deadline::is_over) {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(made)
@@ -70,9 +71,10 @@ impl Dial {
 
     /// When to go on even if the socket cannot be written to.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
+        let deadline = self.deadline.as_ref().map(Deadline::wake_at);
         match self.target {
-            Target::Tcp(..) => self.deadline,
-            Target::Unix(_, retry_at) => earlier(retry_at, self.deadline),
+            Target::Tcp(..) => deadline,
+            Target::Unix(_, retry_at) => earlier(retry_at, deadline),
         }
     }
 

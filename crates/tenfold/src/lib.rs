@@ -40,6 +40,7 @@ pub mod protocol;
 mod address;
 mod candidates;
 pub mod closing;
+pub mod deadline;
 mod dial;
 mod listener;
 mod readiness;

@@ -8,10 +8,11 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Connect, Transport};
 use crate::client::{Error, Outgoing, Publication, Unwritten};
+use crate::deadline::{Late, within};
 
 /// What the caller and the task share. Nothing waits with the lock held, and what is done with it
 /// held is short.
@@ -114,8 +115,8 @@ impl Handover {
         let mut connect_at = Duration::ZERO;
         while self.pause_until(connect_at).await {
             let time = self.lock().core.attempt(self.started.elapsed());
-            let made = timeout(time, connect.connect()).await;
-            match made.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            let made = within(time, connect.connect()).await;
+            match made.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(transport) => self.exchange(transport).await,
                 Err(error) => {
                     let error = Error::connect(connect.address(), error);
@@ -177,7 +178,7 @@ struct Exchange<'a> {
     is_request: bool,
     writing: Writing,
     patience: Option<Duration>,
-    late: Option<Pin<Box<Sleep>>>,
+    late: Option<Late>,
 }
 
 /// Our direction of a connection.
@@ -291,12 +292,12 @@ impl Exchange<'_> {
         let patience = self.handover.lock().core.patience();
         if patience != self.patience {
             self.patience = patience;
-            self.late = patience.map(|time| Box::pin(sleep(time)));
+            self.late = patience.map(Late::after);
         }
         let Some(late) = &mut self.late else {
             return Poll::Pending;
         };
-        ready!(late.as_mut().poll(cx));
+        ready!(late.poll(cx));
         self.handover.change(Publication::timed_out);
         Poll::Ready(())
     }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Connect, Connecting, Transport};
 use crate::client::{Advance, Error, Message, Subscribe, SubscriberEvent, Subscription, Unwritten};
+use crate::deadline::Late;
 use crate::protocol::{Epoch, Subscribed};
 
 /// Receives the messages of a channel of a hub: each once and in order, over as many connections as
@@ -53,7 +54,7 @@ enum Link {
     /// None is wanted, or it is time for one.
     None,
     Pause(Pin<Box<Sleep>>),
-    Connecting(Connecting, Pin<Box<Sleep>>),
+    Connecting(Connecting, Late),
     Open(Open),
 }
 
@@ -62,7 +63,7 @@ struct Open {
     /// The request, until it is written.
     request: Option<Unwritten>,
     /// By when the hub must have answered, until it has.
-    answer_by: Option<Pin<Box<Sleep>>>,
+    answer_by: Option<Late>,
 }
 
 impl Subscriber {
@@ -198,13 +199,13 @@ impl Subscriber {
             Link::Connecting(connecting, late) => match connecting.as_mut().poll(cx) {
                 Poll::Ready(made) => made,
                 Poll::Pending => {
-                    ready!(late.as_mut().poll(cx));
+                    ready!(late.poll(cx));
                     Err(io::ErrorKind::TimedOut.into())
                 }
             },
             Link::None | Link::Open(_) => {
                 let (_, now) = self.now();
-                let late = Box::pin(sleep(self.core.attempt(now)));
+                let late = Late::after(self.core.attempt(now));
                 self.link = Link::Connecting(self.connect.connect(), late);
                 return Poll::Ready(());
             }
@@ -225,7 +226,7 @@ impl Subscriber {
         self.link = Link::Open(Open {
             transport,
             request: Some(Unwritten::new(self.core.connected(now))),
-            answer_by: Some(Box::pin(sleep(time))),
+            answer_by: Some(Late::after(time)),
         });
     }
 
@@ -244,7 +245,7 @@ impl Subscriber {
                 let Some(late) = &mut open.answer_by else {
                     return Poll::Pending;
                 };
-                ready!(late.as_mut().poll(cx));
+                ready!(late.poll(cx));
                 self.core.lost(Error::NoAnswer { waited });
             }
         }

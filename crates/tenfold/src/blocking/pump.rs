@@ -14,8 +14,8 @@ use super::bell::Bell;
 use super::stopper::{Stop, TimeLimit};
 use crate::address::Address;
 use crate::client::{Error, Outgoing, Publication, Unwritten};
+use crate::deadline::Deadline;
 use crate::dial::Dial;
-use crate::readiness;
 use crate::stream::Stream;
 
 /// What the caller and the thread share. Nothing waits with the lock held.
@@ -58,11 +58,13 @@ impl Handover {
         state: MutexGuard<'a, State>,
         limit: &mut TimeLimit,
     ) -> Result<MutexGuard<'a, State>, Error> {
+        if limit.deadline().is_some() {
+            limit.check()?;
+        }
         let Some(deadline) = limit.deadline() else {
             let woken = self.changed.wait(state);
             return Ok(woken.unwrap_or_else(PoisonError::into_inner));
         };
-        limit.check()?;
         let left = deadline.saturating_duration_since(Instant::now());
         let woken = self.changed.wait_timeout(state, left);
         Ok(woken.unwrap_or_else(PoisonError::into_inner).0)
@@ -117,7 +119,7 @@ impl Handover {
     /// Makes a connection, unless the publisher is stopped before there is one.
     fn dial(&self, address: &Address) -> io::Result<Stream> {
         let time = self.lock().core.attempt(self.started.elapsed());
-        let mut dial = Dial::begin(address, readiness::after(time))?;
+        let mut dial = Dial::begin(address, Deadline::after(time))?;
         while !self.is_stopped() {
             if let Some(stream) = dial.poll()? {
                 return Ok(stream);
@@ -189,7 +191,7 @@ struct Exchange<'a> {
     unwritten: Option<Unwritten>,
     is_request: bool,
     patience: Option<Duration>,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
 }
 
 impl Exchange<'_> {
@@ -214,13 +216,13 @@ impl Exchange<'_> {
         let deadline = if wrote {
             Some(Instant::now())
         } else {
-            self.deadline
+            self.deadline.as_ref().map(Deadline::wake_at)
         };
         let socket = Some((self.stream.as_fd(), wanted));
         let ready = self.handover.bell.wait(socket, deadline)?;
         if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
             self.read()?;
-        } else if self.deadline.is_some_and(|at| Instant::now() >= at) {
+        } else if self.deadline.as_mut().is_some_and(Deadline::is_over) {
             self.handover.change(Publication::timed_out);
         }
         Ok(())
@@ -289,7 +291,7 @@ impl Exchange<'_> {
         let patience = self.handover.lock().core.patience();
         if patience != self.patience {
             self.patience = patience;
-            self.deadline = patience.and_then(readiness::after);
+            self.deadline = patience.and_then(Deadline::after);
         }
     }
 }

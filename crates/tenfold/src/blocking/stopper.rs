@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::Error;
-use crate::readiness;
+use crate::deadline::Deadline;
 
 /// Stops a blocking client from another thread: a call that waits returns
 /// [`Error::Stopped`], and so does the next one that would wait. After that the client has ended.
@@ -49,7 +49,7 @@ impl Stopper {
 #[derive(Debug)]
 pub(super) struct TimeLimit {
     time: Option<Duration>,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
 }
 
 impl TimeLimit {
@@ -60,18 +60,19 @@ impl TimeLimit {
         }
     }
 
-    /// When the call must return. The time begins when this is asked first.
+    /// When the call must return, or look again. The time begins when this is asked first.
     pub(super) fn deadline(&mut self) -> Option<Instant> {
         if self.deadline.is_none() {
-            self.deadline = self.time.and_then(readiness::after);
+            self.deadline = self.time.and_then(Deadline::after);
         }
-        self.deadline
+        self.deadline.as_ref().map(Deadline::wake_at)
     }
 
-    /// An error if the time is over.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        match (self.time, self.deadline) {
-            (Some(waited), Some(at)) if Instant::now() >= at => Err(Error::TimedOut { waited }),
+    /// An error if the time is over, for a call that has found nothing.
+    pub(super) fn check(&mut self) -> Result<(), Error> {
+        let is_over = self.deadline.as_mut().is_some_and(Deadline::is_over);
+        match self.time {
+            Some(waited) if is_over => Err(Error::TimedOut { waited }),
             _ => Ok(()),
         }
     }

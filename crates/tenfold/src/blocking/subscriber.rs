@@ -12,9 +12,10 @@ use super::bell::Bell;
 use super::stopper::{Stop, Stopper, TimeLimit};
 use crate::address::Address;
 use crate::client::{Advance, Error, Message, Subscribe, SubscriberEvent, Subscription, Unwritten};
+use crate::deadline::Deadline;
 use crate::dial::Dial;
 use crate::protocol::{Epoch, Subscribed};
-use crate::readiness::{self, earlier};
+use crate::readiness::earlier;
 use crate::stream::Stream;
 
 /// Receives the messages of a channel of a hub: each once and in order, over as many connections as
@@ -63,7 +64,7 @@ struct Open {
     /// The request, until it is written.
     request: Option<Unwritten>,
     /// By when the hub must have answered.
-    answer_by: Option<Instant>,
+    answer_by: Option<Deadline>,
 }
 
 /// Wakes the subscriber's thread, to stop it.
@@ -206,7 +207,7 @@ impl Subscriber {
                 if Instant::now() < at {
                     return self.alarm.wait(None, Some(at), limit);
                 }
-                let deadline = readiness::after(self.core.attempt(self.started.elapsed()));
+                let deadline = Deadline::after(self.core.attempt(self.started.elapsed()));
                 match Dial::begin(&self.address, deadline) {
                     Ok(dial) => self.link = Link::Dialling(dial),
                     Err(error) => self.not_connected(error),
@@ -235,7 +236,7 @@ impl Subscriber {
         self.link = Link::Open(Open {
             stream,
             request: Some(Unwritten::new(request)),
-            answer_by: readiness::after(self.core.options().common.answer_timeout),
+            answer_by: Deadline::after(self.core.options().common.answer_timeout),
         });
     }
 
@@ -250,15 +251,18 @@ impl Subscriber {
             Ok(n) => self.core.received(n),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let answer_by = open.answer_by.filter(|_| self.core.awaits_answer());
-                if answer_by.is_some_and(|at| Instant::now() >= at) {
+                if !self.core.awaits_answer() {
+                    open.answer_by = None;
+                }
+                if open.answer_by.as_mut().is_some_and(Deadline::is_over) {
                     let waited = self.core.options().common.answer_timeout;
                     self.core.lost(Error::NoAnswer { waited });
                     return Ok(());
                 }
                 let wanted = open.wanted();
                 let socket = Some((open.stream.as_fd(), wanted));
-                return self.alarm.wait(socket, answer_by, limit);
+                let wake_at = open.answer_by.as_ref().map(Deadline::wake_at);
+                return self.alarm.wait(socket, wake_at, limit);
             }
             Err(error) => self.core.lost(Error::io(error)),
         }

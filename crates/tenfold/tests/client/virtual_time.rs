@@ -8,7 +8,7 @@ use tenfold::client::{Error, Publish, Retry, Subscribe, SubscriberEvent};
 use tenfold::protocol::Position;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance, sleep};
 
 const ANSWER: &[u8] = b"47        OK epoch=0123456789abcdef from=0 first=0 next=2";
 const LEAVE: &[u8] = b"44        OK epoch=0123456789abcdef next=0 acks=memory";
@@ -243,4 +243,68 @@ async fn a_call_of_connect_that_is_cancelled_loses_no_event() {
         "{event:?}"
     );
     drop(hub);
+}
+
+/// The process is stopped, goes on long after its deadlines, and has a moment.
+async fn pause_and_a_moment() {
+    advance(Duration::from_secs(600)).await;
+    tokio::task::yield_now().await;
+    sleep(Duration::from_millis(500)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hub_answers_after_a_pause_of_the_process_came_in_time() {
+    let (connect, mut accept) = links(1000);
+    let mut subscriber = Subscriber::new(connect, subscribe());
+    tokio::spawn(async move {
+        let mut link = accept.recv().await.unwrap();
+        read_frame(&mut link).await;
+        pause_and_a_moment().await;
+        link.write_all(ANSWER).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(subscriber.connect().await.unwrap().next, 2);
+
+    let (connect, mut accept) = links(1000);
+    let mut publisher = Publisher::new(connect, publish());
+    tokio::spawn(async move {
+        let mut link = accept.recv().await.unwrap();
+        read_frame(&mut link).await;
+        pause_and_a_moment().await;
+        link.write_all(LEAVE).await.unwrap();
+        assert_eq!(read_frame(&mut link).await, "first");
+        pause_and_a_moment().await;
+        link.write_all(b"5         ACK 1").await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(publisher.committed().await.unwrap(), 0);
+    publisher.send(b"first").await.unwrap();
+    publisher.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_made_after_a_pause_of_the_process_is_made_in_time() {
+    let made = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&made);
+    let connect = move || {
+        let counted = std::sync::Arc::clone(&counted);
+        async move {
+            pause_and_a_moment().await;
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let (mut hub, client) = duplex(1000);
+            tokio::spawn(async move {
+                let request = read_frame(&mut hub).await;
+                let is_publish = request.starts_with("PUBLISH");
+                let answer = if is_publish { LEAVE } else { ANSWER };
+                hub.write_all(answer).await.unwrap();
+                std::future::pending::<()>().await;
+            });
+            Ok(Box::new(client) as Box<dyn Transport>)
+        }
+    };
+    let mut subscriber = Subscriber::new(connect.clone(), subscribe());
+    subscriber.connect().await.unwrap();
+    let mut publisher = Publisher::new(connect, publish());
+    assert_eq!(publisher.committed().await.unwrap(), 0);
+    assert_eq!(made.load(std::sync::atomic::Ordering::Relaxed), 2);
 }
