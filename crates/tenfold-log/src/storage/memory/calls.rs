@@ -356,7 +356,20 @@ mod tests {
             kind(storage.rename("a/b/1", "a/c")),
             ErrorKind::IsADirectory
         );
-        storage.remove_dir("a/c").unwrap();
+        assert_eq!(
+            kind(storage.rename("a/c", "a/b/1")),
+            ErrorKind::NotADirectory
+        );
+        assert_eq!(
+            kind(storage.rename("a/c", "a/b")),
+            ErrorKind::DirectoryNotEmpty
+        );
+        storage.create_dir("e").unwrap();
+        storage.rename("a/b", "e/f").unwrap();
+        assert_eq!(storage.list("e/f").unwrap(), ["1", "2"]);
+        storage.rename("e/f", "a/c").unwrap();
+        storage.rename("a/c", "a/b").unwrap();
+        storage.remove_dir("e").unwrap();
         storage.rename("a/b/1", "a/b/1").unwrap();
         storage.rename("a/b/2", "a/1").unwrap();
         storage.rename("a/1", "a/b/1").unwrap();

@@ -59,7 +59,7 @@ pub(super) enum Change {
         name: String,
         id: Id,
     },
-    /// Gives a file another name, perhaps in another directory, in the place of whatever had it.
+    /// Gives a file or directory another name, perhaps in another directory, in the place of whatever had it.
     Move {
         id: Id,
         to: Id,

@@ -458,13 +458,24 @@ impl State {
 
     pub(super) fn plan_rename(&self, call: &Call, to: &str) -> io::Result<Vec<Pending>> {
         let (from, _, _) = self.find(&call.path)?;
-        let id = self.file_at(&call.path)?;
+        let id = self.id(&call.path)?;
         let (to_directory, name, replaced) = self.find(to)?;
         if replaced == Some(id) {
             return Ok(Vec::new());
         }
-        if replaced.is_some_and(|id| self.is_directory(id)) {
-            return Err(error(ErrorKind::IsADirectory, to));
+        if let Some(replaced) = replaced {
+            let names = self.volatile.directories.get(&replaced);
+            let refused = match (self.is_directory(id), self.is_directory(replaced)) {
+                (false, true) => Some(ErrorKind::IsADirectory),
+                (true, false) => Some(ErrorKind::NotADirectory),
+                (true, true) if names.is_some_and(|names| !names.is_empty()) => {
+                    Some(ErrorKind::DirectoryNotEmpty)
+                }
+                _ => None,
+            };
+            if let Some(kind) = refused {
+                return Err(error(kind, to));
+            }
         }
         let (to, name) = (to_directory, name.to_owned());
         Ok(vec![pending(call, from, Change::Move { id, to, name })])
