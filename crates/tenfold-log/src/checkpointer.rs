@@ -19,7 +19,7 @@ use crate::whole::{may_pass, uninterrupted};
 /// Makes checkpoints and applies retention. There is one for each log.
 #[derive(Debug)]
 pub struct Checkpointer {
-    common: Arc<Common>,
+    pub(crate) common: Arc<Common>,
     /// When retention looked at all channels the last time, in milliseconds.
     looked: u64,
 }
@@ -45,7 +45,7 @@ impl Checkpointer {
         }
         let now = self.common.options.now();
         let duties = self.common.duties();
-        let is_idle = duties.checkpoint.is_none() && duties.retention.is_empty();
+        let is_idle = !duties.has_any_for_checkpointer();
         drop(duties);
         if is_idle && !self.is_due(now) {
             return false;
@@ -62,6 +62,9 @@ impl Checkpointer {
                 return false;
             }
         };
+        if !self.remove_deleted() {
+            return false;
+        }
         let mut duties = self.common.duties();
         let mut checkpoint = duties.checkpoint.take();
         let names = std::mem::take(&mut duties.retention);
@@ -108,6 +111,7 @@ impl Checkpointer {
             .held
             .get_or_insert_with(Instant::now);
         if since.elapsed() > HELD {
+            self.give_deletions_up();
             self.common.hinder(error, Refused::Busy);
         }
     }
@@ -166,7 +170,7 @@ impl Checkpointer {
             if duties.stage == Stage::Over {
                 return;
             }
-            let is_due = duties.checkpoint.is_some() || !duties.retention.is_empty();
+            let is_due = duties.has_any_for_checkpointer();
             let pause = if is_due { PAUSE } else { IDLE };
             let waited = self.common.duty.wait_timeout(duties, pause);
             drop(waited.unwrap_or_else(PoisonError::into_inner));

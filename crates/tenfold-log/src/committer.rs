@@ -27,7 +27,7 @@ use crate::submission::Commit;
 use crate::whole::{is_full, is_momentary};
 
 /// Whether the log goes on in the other journal file.
-enum Turn {
+pub(crate) enum Turn {
     Done,
     /// That file is still needed; and what is refused for that reason, if it may take longer.
     Waits(Option<Refused>),
@@ -39,8 +39,8 @@ enum Turn {
 /// queued, it waits for a [`Checkpointer`](crate::Checkpointer) to step.
 #[derive(Debug)]
 pub struct Committer {
-    common: Arc<Common>,
-    journal: Journal,
+    pub(crate) common: Arc<Common>,
+    pub(crate) journal: Journal,
     /// What was taken from the queue and is not committed.
     taken: Vec<Queued>,
     /// What is in segments and not synced, by channel.
@@ -91,8 +91,10 @@ impl Committer {
     /// Commits one batch of what is queued. False: there was nothing, or the older journal file is still
     /// needed.
     pub fn step(&mut self) -> bool {
-        let has_ended = self.end_segments();
+        let mut has_ended = self.end_segments();
         if self.taken.is_empty() {
+            // What waits for a checkpoint already does not wait for that of a deletion as well.
+            has_ended |= self.bring_deletions_on();
             let queued = self.common.take(self.common.options.max_batch);
             if queued.is_empty() {
                 return has_ended;
@@ -327,7 +329,7 @@ impl Committer {
 
     /// Goes on in the other journal file, if it is not needed any more; the batches of this one are now
     /// to be made durable in their segments.
-    fn turn_over(&mut self) -> io::Result<Turn> {
+    pub(crate) fn turn_over(&mut self) -> io::Result<Turn> {
         let duties = self.common.duties();
         if duties.is_pending {
             return Ok(Turn::Waits(duties.obstacle));
@@ -395,12 +397,18 @@ impl Committer {
 
     /// Nothing of what was taken can be committed.
     fn give_up(&mut self, error: &io::Error) {
+        let why = self.blame(error);
+        self.refuse(why);
+    }
+
+    /// Notes why nothing can be committed. What is refused for it is refused with this.
+    pub(crate) fn blame(&self, error: &io::Error) -> Refused {
         if is_full(error) {
             self.common.fill(error);
-            self.refuse(Refused::Full);
+            Refused::Full
         } else {
             self.common.fail(error);
-            self.refuse(Refused::Storage);
+            Refused::Storage
         }
     }
 

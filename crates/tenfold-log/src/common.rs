@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::channel::Channel;
 use crate::checkpoint::Checkpoint;
 use crate::condition::Condition;
+use crate::deletion::Deletion;
 use crate::error::Refused;
 use crate::fault::Fault;
 use crate::health::Health;
@@ -102,6 +103,8 @@ pub(crate) struct Duties {
     /// Newest segments that retention wants to delete, by the names of their channels: the committer has to
     /// end them first.
     pub(crate) ends: BTreeMap<Arc<str>, u64>,
+    /// Channels that are to be deleted.
+    pub(crate) deletions: Vec<Deletion>,
     pub(crate) stage: Stage,
 }
 
@@ -114,6 +117,15 @@ pub(crate) enum Stage {
     Closing,
     /// The committer has ended.
     Over,
+}
+
+impl Duties {
+    /// Whether the checkpointer has something to do, whatever time it is.
+    pub(crate) fn has_any_for_checkpointer(&self) -> bool {
+        self.checkpoint.is_some()
+            || !self.retention.is_empty()
+            || self.deletions.iter().any(Deletion::is_forgotten)
+    }
 }
 
 impl Common {
@@ -267,8 +279,23 @@ impl Common {
         let mut duties = self.duties();
         duties.done = upto;
         duties.is_pending = false;
+        self.checkpoint_was_tried(duties);
+    }
+
+    /// Wakes whoever waits for a checkpoint: it is done, or cannot be done now.
+    fn checkpoint_was_tried(&self, duties: MutexGuard<'_, Duties>) {
+        let has_deletions = !duties.deletions.is_empty();
         drop(duties);
         self.freed.notify_all();
+        if has_deletions {
+            self.call();
+        }
+    }
+
+    /// Asks for the end of a channel.
+    pub(crate) fn call_for_deletion(&self, deletion: Deletion) {
+        self.duties().deletions.push(deletion);
+        self.call();
     }
 
     /// Asks the committer to end when it has committed what is queued.
@@ -304,8 +331,7 @@ impl Common {
         }
         // A thread that is about to wait for a checkpoint holds this lock from its look at the health until it
         // waits. So it has seen the failure, or is woken.
-        drop(self.duties());
-        self.freed.notify_all();
+        self.checkpoint_was_tried(self.duties());
     }
 
     /// There is no space.
@@ -337,8 +363,7 @@ impl Common {
         if duties.is_pending || refused == Refused::Full {
             duties.obstacle = Some(refused);
         }
-        drop(duties);
-        self.freed.notify_all();
+        self.checkpoint_was_tried(duties);
     }
 
     /// Tells of a fault, before what it concerns is refused.

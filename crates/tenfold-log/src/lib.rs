@@ -31,6 +31,7 @@ mod submission;
 // Committing: the queue, the plan of a batch, the journal, then the segments.
 mod committer;
 mod common;
+mod deletion;
 mod hand;
 mod journal;
 mod plan;
@@ -39,6 +40,7 @@ mod segment;
 // After the commit: checkpoints, retention, segments that are made anew.
 mod checkpoint;
 mod checkpointer;
+mod deleting;
 mod rebuild;
 mod retention;
 mod side_by_side;

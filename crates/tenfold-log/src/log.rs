@@ -8,6 +8,7 @@ use crate::chain::Chain;
 use crate::channel::{Channel, State};
 use crate::common::{Common, Listener, Queued};
 use crate::condition::Stall;
+use crate::deletion::Deletion;
 use crate::error::Refused;
 use crate::fault::Fault;
 use crate::hand::{Hand, Pending};
@@ -80,6 +81,26 @@ impl Log {
         {
             channels.remove(name);
         }
+    }
+
+    /// Deletes a channel with everything that the log has of it, durably, and then calls `told`: on one of the
+    /// log's threads, so it must return soon. After an error the channel is whole, and goes on; after
+    /// [`Refused::Storage`] it is not known, and the next start finds out. If the log ends before, nobody is
+    /// told, and the next start has the whole channel or nothing of it.
+    ///
+    /// The caller makes sure that nothing is queued for the channel, and queues nothing and asks for no
+    /// [`channel`](Self::channel) of its name until then.
+    pub fn delete(
+        &self,
+        channel: &Arc<Channel>,
+        told: impl FnOnce(Result<(), Refused>) + Send + 'static,
+    ) {
+        if channel.next() == 0 {
+            self.forget(channel.name());
+            return told(Ok(()));
+        }
+        let deletion = Deletion::new(Arc::clone(channel), told);
+        self.common.call_for_deletion(deletion);
     }
 
     /// Queues frames. They are committed in the order of the calls. Never waits for the disk. Dropping what

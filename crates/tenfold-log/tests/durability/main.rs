@@ -12,6 +12,7 @@
 
 mod crash;
 mod damage;
+mod deletion;
 mod disk;
 mod epochs;
 mod faults;
