@@ -1,9 +1,8 @@
 //! How a hub treats its clients.
 
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use tenfold::protocol::ChannelName;
+use tenfold::protocol::{ChannelName, Pattern};
 
 use crate::socket::SEND_BUFFER;
 use crate::when_slow::WhenSlow;
@@ -117,62 +116,3 @@ impl HubOptions {
             .map_or(WhenSlow::Close, |(_, policy)| *policy)
     }
 }
-
-/// The name of a channel, or the start of names and a `*`.
-///
-/// ```
-/// use tenfold_hub::Pattern;
-///
-/// let pattern: Pattern = "sensors.*".parse()?;
-/// assert!(pattern.fits(&"sensors.attic".parse()?));
-/// assert!(!pattern.fits(&"ticks".parse()?));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
-    start: String,
-    open: bool,
-}
-
-/// A text that is not a pattern. Displays what a pattern is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BadPattern;
-
-impl Pattern {
-    /// Whether a channel's name fits.
-    pub fn fits(&self, channel: &ChannelName) -> bool {
-        let name = channel.as_str();
-        if self.open {
-            name.starts_with(&self.start)
-        } else {
-            name == self.start
-        }
-    }
-}
-
-impl FromStr for Pattern {
-    type Err = BadPattern;
-
-    fn from_str(text: &str) -> Result<Self, BadPattern> {
-        let (start, open) = match text.strip_suffix('*') {
-            Some(start) => (start, true),
-            None => (text, false),
-        };
-        if (open && start.is_empty()) || start.parse::<ChannelName>().is_ok() {
-            return Ok(Self {
-                start: start.to_owned(),
-                open,
-            });
-        }
-        Err(BadPattern)
-    }
-}
-
-impl std::fmt::Display for BadPattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("expected a channel name, or the start of one and *")
-    }
-}
-
-impl std::error::Error for BadPattern {}

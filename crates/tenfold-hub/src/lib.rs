@@ -111,13 +111,14 @@ pub use broadcast::Broadcast;
 pub use cursor::{Cursor, Look, Start};
 pub use fd_limit::raise_fd_limit;
 pub use hub::Hub;
-pub use hub_options::{BadPattern, HubOptions, Pattern};
+pub use hub_options::HubOptions;
 pub use intake::Intake;
 pub use options::{Observer, Options};
 pub use port::{Direction, Plain, Port};
 pub use socket::Peer;
 pub use stats::{ClientEvent, ClientReport, End, HubStats, Stats};
 pub use tail::{Closed, Tail};
+pub use tenfold::protocol::{BadPattern, Pattern};
 pub use when_slow::WhenSlow;
 
 /// The examples of the README are compiled.

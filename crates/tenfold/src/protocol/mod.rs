@@ -6,11 +6,13 @@
 
 mod answer;
 mod name;
+mod pattern;
 mod position;
 mod request;
 
 pub use answer::{Answer, BadAnswer, Code, Keys, Publishing, Refusal, Subscribed, ack, read_ack};
 pub use name::{BadName, ChannelName, Epoch, ProducerId};
+pub use pattern::{BadPattern, Pattern};
 pub use position::{BadPosition, Position};
 pub use request::{Acks, BadAcks, BadRequest, MAX_REQUEST, Request};
 
