@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
-use super::{Acks, BadRequest, Epoch, number};
+use super::{Acks, BadRequest, Epoch, Following, number};
 
 /// What a hub answers to a request for messages, or for leave to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,6 +252,14 @@ impl TryFrom<&Keys> for Subscribed {
             next: keys.count("next")?,
             is_new: keys.get("new") == Some("1"),
         })
+    }
+}
+
+impl TryFrom<&Keys> for Following {
+    type Error = BadAnswer;
+
+    fn try_from(keys: &Keys) -> Result<Self, BadAnswer> {
+        Ok(Self::new(keys.count("channels")?))
     }
 }
 

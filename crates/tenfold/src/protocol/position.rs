@@ -33,6 +33,9 @@ pub struct BadPosition;
 impl Position {
     /// What a position is, in words.
     pub(super) const RULE: &str = "first, next, last, a seq, -N or @TIME (seconds, or RFC 3339)";
+    /// The same for many channels, which have no seq in common.
+    pub(super) const RULE_OF_MANY: &str =
+        "first, next, last, -N or @TIME (many channels have no seq in common)";
 
     /// The seq that this position means in a channel that keeps the messages from `first` up to
     /// `next`, without regard to whether there is such a message. `at_time` finds the first message

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ChannelName, Epoch, Position, ProducerId};
+use super::{ChannelName, Epoch, MAX_PATTERNS, Pattern, Position, ProducerId};
 
 /// The largest request, in bytes of payload.
 pub const MAX_REQUEST: usize = 4096;
@@ -21,6 +21,15 @@ pub enum Request {
         from: Position,
         /// The history that the position is in, where the client knows it.
         epoch: Option<Epoch>,
+    },
+    /// Messages of all channels that fit one of the patterns. After it the client says where it stands in
+    /// each that it knows, and then an empty frame.
+    #[non_exhaustive]
+    Follow {
+        /// The patterns: at least one, and at most [`MAX_PATTERNS`].
+        patterns: Vec<Pattern>,
+        /// Where to start in channels that the client does not know; not a seq.
+        from: Position,
     },
     /// Leave to append messages to a channel.
     #[non_exhaustive]
@@ -81,6 +90,19 @@ impl Request {
         }
     }
 
+    /// Asks for the messages of all channels that fit one of the patterns.
+    ///
+    /// ```
+    /// use tenfold::protocol::{Position, Request};
+    ///
+    /// let request = Request::follow(vec!["quotes.*".parse()?, "ticks".parse()?], Position::Next);
+    /// assert_eq!(request.to_string(), "FOLLOW quotes.* ticks from=next");
+    /// # Ok::<(), tenfold::protocol::BadPattern>(())
+    /// ```
+    pub fn follow(patterns: Vec<Pattern>, from: Position) -> Self {
+        Self::Follow { patterns, from }
+    }
+
     /// Asks for leave to append messages to a channel.
     ///
     /// ```
@@ -112,12 +134,13 @@ impl Request {
         }
         let request = match fields.next().unwrap_or_default() {
             "SUBSCRIBE" => Self::read_subscribe(&mut fields)?,
+            "FOLLOW" => Self::read_follow(&mut fields)?,
             "PUBLISH" => Self::read_publish(&mut fields)?,
             "CHANNELS" => Self::Channels,
             "CLIENTS" => Self::Clients,
             "HEALTH" => Self::Health,
             _ => {
-                let verbs = "SUBSCRIBE, PUBLISH, CHANNELS, CLIENTS or HEALTH";
+                let verbs = "SUBSCRIBE, FOLLOW, PUBLISH, CHANNELS, CLIENTS or HEALTH";
                 return Err(fields.bad(None, verbs));
             }
         };
@@ -144,6 +167,37 @@ impl Request {
         })
     }
 
+    fn read_follow(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
+        let (mut patterns, mut from) = (Vec::new(), None);
+        while let Some(field) = fields.next() {
+            match field.split_once('=') {
+                Some(("from", value)) => {
+                    fields.read(&mut from, value, "from", Position::RULE_OF_MANY)?;
+                    if let Some(Position::Seq(_)) = from {
+                        return Err(fields.bad(Some("from"), Position::RULE_OF_MANY));
+                    }
+                }
+                Some(_) => return Err(fields.bad(None, "patterns, or from=")),
+                None if from.is_some() => return Err(fields.bad(None, "the patterns before from=")),
+                None if patterns.len() == MAX_PATTERNS => {
+                    return Err(fields.bad(None, "at most 64 patterns"));
+                }
+                None => {
+                    let pattern = field.parse();
+                    patterns.push(pattern.map_err(|_| fields.bad(None, Pattern::RULE))?);
+                }
+            }
+        }
+        if patterns.is_empty() {
+            fields.number += usize::from(from.is_none());
+            return Err(fields.bad(None, Pattern::RULE));
+        }
+        Ok(Self::Follow {
+            patterns,
+            from: from.unwrap_or_default(),
+        })
+    }
+
     fn read_publish(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
         let channel = fields.channel()?;
         let (mut producer, mut acks) = (None, None);
@@ -161,6 +215,20 @@ impl Request {
             producer,
             acks,
         })
+    }
+}
+
+impl BadRequest {
+    pub(super) fn of_field(
+        field: usize,
+        key: Option<&'static str>,
+        expected: &'static str,
+    ) -> Self {
+        Self {
+            field,
+            key,
+            expected,
+        }
     }
 }
 
@@ -272,6 +340,13 @@ impl fmt::Display for Request {
                 write!(f, "SUBSCRIBE {channel} from={from}")?;
                 epoch.map_or(Ok(()), |epoch| write!(f, " epoch={epoch}"))
             }
+            Self::Follow { patterns, from } => {
+                f.write_str("FOLLOW")?;
+                for pattern in patterns {
+                    write!(f, " {pattern}")?;
+                }
+                write!(f, " from={from}")
+            }
             Self::Publish {
                 channel,
                 producer,
@@ -307,6 +382,8 @@ mod tests {
         for line in [
             "SUBSCRIBE ticks from=next",
             "SUBSCRIBE a.b_c-9 from=17 epoch=00000000000000ff",
+            "FOLLOW * from=next",
+            "FOLLOW quotes.* a b from=-7",
             "PUBLISH ticks",
             "PUBLISH ticks producer=Meter.7_x-y acks=durable",
             "PUBLISH ticks acks=none",
@@ -355,6 +432,14 @@ mod tests {
             (b"SUBSCRIBE x\r\n", 2, None),
             (b"SUBSCRIBE x\tfrom=1", 2, None),
             (b"SUBSCRIBE x from=\xc3\xa9", 3, None),
+            (b"FOLLOW", 2, None),
+            (b"FOLLOW from=next", 2, None),
+            (b"FOLLOW a* *b", 3, None),
+            (b"FOLLOW a*  b", 3, None),
+            (b"FOLLOW a* from=7", 3, Some("from")),
+            (b"FOLLOW a* from=first from=first", 4, Some("from")),
+            (b"FOLLOW a* from=first b", 4, None),
+            (b"FOLLOW a* epoch=0000000000000001", 3, None),
             (b"PUBLISH x from=1", 3, None),
             (b"PUBLISH x producer=", 3, Some("producer")),
             (b"PUBLISH x producer=a/b", 3, Some("producer")),
@@ -373,6 +458,13 @@ mod tests {
                 line.escape_ascii()
             );
         }
+    }
+
+    #[test]
+    fn there_are_not_too_many_patterns() {
+        let follow = |count| Request::parse(["FOLLOW", &" x*".repeat(count)].concat().as_bytes());
+        assert!(follow(MAX_PATTERNS).is_ok());
+        assert_eq!(follow(MAX_PATTERNS + 1).unwrap_err().field, 66);
     }
 
     #[test]
