@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::channel::Channel;
 use crate::claim::Claim;
+use crate::delivery::Delivery;
 use crate::mistakes::Mistakes;
 use crate::socket::Peer;
 use crate::subscriber::Watched;
@@ -223,7 +224,7 @@ impl Client {
 
 impl Sending {
     fn progress(&self) -> Progress {
-        let Some(sent) = self.progress.look() else {
+        let Some(sent) = self.progress.look(Delivery::sent) else {
             // It has just ended.
             return Progress::default();
         };

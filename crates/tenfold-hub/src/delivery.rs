@@ -1,8 +1,9 @@
 //! What goes to one client: from the cursor into the socket, without waiting.
 
+use std::fmt;
 use std::io::{self, IoSlice};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -14,6 +15,7 @@ use crate::file_block::{FileBlock, Parked};
 use crate::frames::{self, after};
 use crate::history::{History, READ_SIZE};
 use crate::holding::NextSeq;
+use crate::idle::Idle;
 use crate::ledger::Entry;
 use crate::socket::{Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
@@ -43,7 +45,40 @@ pub(crate) struct Delivery {
 }
 
 /// A block beyond this is not kept for a client that was passed, in bytes.
-const COSTLY: usize = 1024 * 1024;
+pub(crate) const COSTLY: usize = 1024 * 1024;
+
+/// What goes to one client, as the task that waits for its socket sees it.
+pub(crate) trait Deliver: fmt::Debug + Send + 'static {
+    /// Writes once.
+    fn attempt(&mut self) -> io::Result<Attempt>;
+
+    /// Has the next append serve or wake this client, once it is caught up.
+    fn enlist(&self, idle: Weak<dyn Idle>);
+
+    /// A read that waits for the disk: what it needs.
+    fn unread(&mut self) -> Option<(Arc<History>, Reader)>;
+
+    /// Takes what was read.
+    fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Attempt;
+
+    /// How long what was read from a file is kept while the client takes nothing.
+    fn kept_for(&self) -> Option<Duration>;
+
+    /// Keeps only the frame that was begun of what was read. The rest is read again when it is wanted.
+    fn park(&mut self);
+
+    /// Waits until an end is in sight.
+    fn ending(&self) -> impl Future<Output = ()> + Send + use<Self>;
+
+    /// Whether retention has passed the client.
+    fn is_passed(&mut self) -> bool;
+
+    /// Whether finishing what was begun would keep much memory that the tail has given up.
+    fn is_costly(&mut self) -> bool;
+
+    /// What has become of it, once the client's connection has come to this end.
+    fn report(&mut self, end: End) -> ClientReport;
+}
 
 /// What one attempt to write has led to.
 pub(crate) enum Attempt {
@@ -110,82 +145,6 @@ impl Delivery {
         }
     }
 
-    pub(crate) fn cursor(&self) -> &Cursor {
-        &self.cursor
-    }
-
-    /// Waits until an end is in sight.
-    pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
-        let trimmed = self.history.clone().map(|history| {
-            let closing = self.cursor.closing();
-            let seq = self.cursor.seq();
-            async move {
-                tokio::select! {
-                    () = closing => {}
-                    () = history.trimmed(seq) => {}
-                }
-            }
-        });
-        let passed = self.history.is_none().then(|| self.cursor.ending());
-        async move {
-            if let Some(trimmed) = trimmed {
-                trimmed.await;
-            }
-            if let Some(passed) = passed {
-                passed.await;
-            }
-        }
-    }
-
-    /// Whether retention has passed the client.
-    pub(crate) fn is_passed(&mut self) -> bool {
-        match &self.history {
-            Some(history) => history.channel.first() > self.cursor.seq(),
-            None => self.look().0 == Look::Passed,
-        }
-    }
-
-    /// Whether finishing the block that was begun would keep much memory that the tail has given up.
-    pub(crate) fn is_costly(&mut self) -> bool {
-        self.rest.bytes().len() > COSTLY && self.is_passed()
-    }
-
-    /// Writes once.
-    pub(crate) fn attempt(&mut self) -> io::Result<Attempt> {
-        let (look, blocks) = self.look();
-        if self.rest.bytes().is_empty() {
-            match look {
-                Look::Blocks => {}
-                Look::CaughtUp => return Ok(Attempt::CaughtUp),
-                Look::Ended => return Ok(Attempt::Done(End::Complete)),
-                Look::Passed => return Ok(self.read_on()),
-            }
-        }
-        let mut slices = [IoSlice::new(&[]); Cursor::MAX_BLOCKS + 1];
-        let mut used = 0;
-        for block in std::iter::once(&self.rest).chain(&blocks) {
-            if !block.bytes().is_empty() {
-                slices[used] = IoSlice::new(block.bytes());
-                used += 1;
-            }
-        }
-        // A plain write costs the system less than a vectored one.
-        let tried = match &slices[..used] {
-            [slice] => self.socket.try_write(slice),
-            slices => self.socket.try_write_vectored(slices),
-        };
-        match tried {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                self.wrote(written, &blocks);
-                Ok(Attempt::Wrote)
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Attempt::Blocked),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Attempt::Wrote),
-            Err(e) => Err(e),
-        }
-    }
-
     /// Goes on where the tail has no more, or again where it has.
     fn read_on(&mut self) -> Attempt {
         let Some(history) = &self.history else {
@@ -206,66 +165,6 @@ impl Delivery {
         }
         let result = reader.read_cached(READ_SIZE);
         self.read(reader, result)
-    }
-
-    /// A read that waits for the disk: what it needs.
-    pub(crate) fn unread(&mut self) -> Option<(Arc<History>, Reader)> {
-        let history = self.history.clone()?;
-        let reader = self.reader.take();
-        let reader = reader.unwrap_or_else(|| history.channel.reader(self.cursor.seq()));
-        Some((history, reader))
-    }
-
-    /// Takes what was read.
-    pub(crate) fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Attempt {
-        let first = self.cursor.seq();
-        match result {
-            Ok(frames) => {
-                let messages = frames.messages;
-                let mut block = Block::new(frames.bytes, messages);
-                // A tail that is closed ends before what is still committed then.
-                let most = self.cursor.tail().next_seq().saturating_sub(first);
-                if messages > most {
-                    block = frames::first(&block, most);
-                }
-                let history = self.history.as_ref();
-                let place = history.and_then(|history| history.durable.keep());
-                self.file_block = Some(FileBlock::new(block.clone(), first, place));
-                self.rest = block;
-                self.cursor.pass(self.rest.messages());
-                self.note_place();
-                self.reader = Some(reader);
-                Attempt::Wrote
-            }
-            Err(ReadError::WouldBlock) => {
-                self.reader = Some(reader);
-                Attempt::Unread
-            }
-            Err(ReadError::Corrupt { .. } | ReadError::Io(_)) => Attempt::Done(End::Damaged),
-            Err(_) => Attempt::Done(End::Slow),
-        }
-    }
-
-    /// How long what was read from a file is kept while the client takes nothing.
-    pub(crate) fn kept_for(&self) -> Option<Duration> {
-        self.file_block.as_ref().map(FileBlock::kept_for)
-    }
-
-    /// Keeps only the frame that was begun of what was read. The rest is read again when it is wanted.
-    pub(crate) fn park(&mut self) {
-        if let Some(file_block) = self.file_block.take() {
-            let Parked {
-                rest,
-                messages,
-                next,
-            } = file_block.park(self.rest.bytes().len());
-            let left = if rest.is_empty() { 0 } else { messages };
-            self.report.messages += messages - left;
-            self.counters.sent(messages - left, 0);
-            self.rest = Block::new(rest, left);
-            self.cursor.go_to(next);
-            self.note_place();
-        }
     }
 
     fn note_place(&self) {
@@ -310,19 +209,148 @@ impl Delivery {
         self.report.bytes += written as u64;
         self.counters.sent(messages, written as u64);
     }
+}
 
-    /// What has become of it, once the client's connection has come to this end.
-    pub(crate) fn report(&mut self, end: End) -> ClientReport {
+impl Deliver for Delivery {
+    fn attempt(&mut self) -> io::Result<Attempt> {
+        let (look, blocks) = self.look();
+        if self.rest.bytes().is_empty() {
+            match look {
+                Look::Blocks => {}
+                Look::CaughtUp => return Ok(Attempt::CaughtUp),
+                Look::Ended => return Ok(Attempt::Done(End::Complete)),
+                Look::Passed => return Ok(self.read_on()),
+            }
+        }
+        let mut slices = [IoSlice::new(&[]); Cursor::MAX_BLOCKS + 1];
+        let mut used = 0;
+        for block in std::iter::once(&self.rest).chain(&blocks) {
+            if !block.bytes().is_empty() {
+                slices[used] = IoSlice::new(block.bytes());
+                used += 1;
+            }
+        }
+        // A plain write costs the system less than a vectored one.
+        let tried = match &slices[..used] {
+            [slice] => self.socket.try_write(slice),
+            slices => self.socket.try_write_vectored(slices),
+        };
+        match tried {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                self.wrote(written, &blocks);
+                Ok(Attempt::Wrote)
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Attempt::Blocked),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Attempt::Wrote),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn unread(&mut self) -> Option<(Arc<History>, Reader)> {
+        let history = self.history.clone()?;
+        let reader = self.reader.take();
+        let reader = reader.unwrap_or_else(|| history.channel.reader(self.cursor.seq()));
+        Some((history, reader))
+    }
+
+    fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Attempt {
+        let first = self.cursor.seq();
+        match result {
+            Ok(frames) => {
+                let messages = frames.messages;
+                let mut block = Block::new(frames.bytes, messages);
+                // A tail that is closed ends before what is still committed then.
+                let most = self.cursor.tail().next_seq().saturating_sub(first);
+                if messages > most {
+                    block = frames::first(&block, most);
+                }
+                let history = self.history.as_ref();
+                let place = history.and_then(|history| history.durable.keep());
+                self.file_block = Some(FileBlock::new(block.clone(), first, place));
+                self.rest = block;
+                self.cursor.pass(self.rest.messages());
+                self.note_place();
+                self.reader = Some(reader);
+                Attempt::Wrote
+            }
+            Err(ReadError::WouldBlock) => {
+                self.reader = Some(reader);
+                Attempt::Unread
+            }
+            Err(ReadError::Corrupt { .. } | ReadError::Io(_)) => Attempt::Done(End::Damaged),
+            Err(_) => Attempt::Done(End::Slow),
+        }
+    }
+
+    fn kept_for(&self) -> Option<Duration> {
+        self.file_block.as_ref().map(FileBlock::kept_for)
+    }
+
+    fn park(&mut self) {
+        if let Some(file_block) = self.file_block.take() {
+            let Parked {
+                rest,
+                messages,
+                next,
+            } = file_block.park(self.rest.bytes().len());
+            let left = if rest.is_empty() { 0 } else { messages };
+            self.report.messages += messages - left;
+            self.counters.sent(messages - left, 0);
+            self.rest = Block::new(rest, left);
+            self.cursor.go_to(next);
+            self.note_place();
+        }
+    }
+
+    fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
+        let trimmed = self.history.clone().map(|history| {
+            let closing = self.cursor.closing();
+            let seq = self.cursor.seq();
+            async move {
+                tokio::select! {
+                    () = closing => {}
+                    () = history.trimmed(seq) => {}
+                }
+            }
+        });
+        let passed = self.history.is_none().then(|| self.cursor.ending());
+        async move {
+            if let Some(trimmed) = trimmed {
+                trimmed.await;
+            }
+            if let Some(passed) = passed {
+                passed.await;
+            }
+        }
+    }
+
+    fn is_passed(&mut self) -> bool {
+        match &self.history {
+            Some(history) => history.channel.first() > self.cursor.seq(),
+            None => self.look().0 == Look::Passed,
+        }
+    }
+
+    fn is_costly(&mut self) -> bool {
+        self.rest.bytes().len() > COSTLY && self.is_passed()
+    }
+
+    fn report(&mut self, end: End) -> ClientReport {
         self.report.end = end;
         self.report.torn = !self.rest.bytes().is_empty();
         self.counters.ended(end);
         self.report
     }
+
+    fn enlist(&self, idle: Weak<dyn Idle>) {
+        self.cursor.tail().enlist(idle);
+    }
 }
 
 /// Takes up to `bytes` from the front of a block; returns how many, and its messages if that was
 /// all of it.
-fn take(rest: &mut Block, bytes: usize) -> (usize, u64) {
+pub(crate) fn take(rest: &mut Block, bytes: usize) -> (usize, u64) {
     let mut left = rest.bytes().clone();
     let taken = bytes.min(left.len());
     left.advance(taken);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::block::Block;
 use crate::cursor::Cursor;
 use crate::deadline::second_look;
-use crate::delivery::{Attempt, Delivery, Sent};
+use crate::delivery::{Attempt, Deliver, Delivery};
 use crate::giving_way::{GivingWay, Leaver};
 use crate::history::History;
 use crate::idle::Idle;
@@ -33,10 +33,10 @@ use crate::stats::{ClientReport, Counters, End};
 ///
 /// While it is caught up, the publisher's task that appends a small block may write it in its place.
 #[derive(Debug)]
-pub(crate) struct Subscriber {
+pub(crate) struct Subscriber<D = Delivery> {
     socket: Arc<Socket>,
-    outgoing: Arc<Outgoing>,
-    /// It is on the tail's list of idle subscribers, or was taken from there to be woken.
+    outgoing: Arc<Outgoing<D>>,
+    /// It is on a list of idle subscribers, or was taken from there to be woken.
     enlisted: bool,
     /// The peer has said that it will send nothing more.
     half_closed: bool,
@@ -55,8 +55,8 @@ pub(crate) struct Subscriber {
 
 /// What the subscriber's task shares with the tasks that append.
 #[derive(Debug)]
-struct Outgoing {
-    delivery: Mutex<Delivery>,
+struct Outgoing<D> {
+    delivery: Mutex<D>,
     woken: Notify,
 }
 
@@ -69,13 +69,13 @@ pub(crate) enum Drain {
     Total(Duration),
 }
 
-impl Outgoing {
-    fn lock(&self) -> MutexGuard<'_, Delivery> {
+impl<D> Outgoing<D> {
+    fn lock(&self) -> MutexGuard<'_, D> {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Idle for Outgoing {
+impl<D: Deliver> Idle for Outgoing<D> {
     fn serve(&self) -> bool {
         let mut delivery = match self.delivery.try_lock() {
             Ok(delivery) => delivery,
@@ -100,14 +100,14 @@ impl Idle for Outgoing {
 }
 
 /// How far a subscriber is, for whoever asks. Keeps nothing of it when it has ended.
-#[derive(Clone, Debug)]
-pub(crate) struct Watched(Weak<Outgoing>);
+#[derive(Debug)]
+pub(crate) struct Watched<D = Delivery>(Weak<Outgoing<D>>);
 
-impl Watched {
-    pub(crate) fn look(&self) -> Option<Sent> {
+impl<D> Watched<D> {
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&D) -> T) -> Option<T> {
         let outgoing = self.0.upgrade()?;
-        let sent = outgoing.lock().sent();
-        Some(sent)
+        let seen = look(&outgoing.lock());
+        Some(seen)
     }
 }
 
@@ -128,6 +128,13 @@ impl Subscriber {
             history,
             counters,
         );
+        Self::of(socket, delivery, drain)
+    }
+}
+
+impl<D: Deliver> Subscriber<D> {
+    /// A client that gets what the delivery has for it.
+    pub(crate) fn of(socket: Arc<Socket>, delivery: D, drain: Drain) -> Self {
         Self {
             socket,
             outgoing: Arc::new(Outgoing {
@@ -147,7 +154,7 @@ impl Subscriber {
     }
 
     /// How far it is, as that changes.
-    pub(crate) fn watched(&self) -> Watched {
+    pub(crate) fn watched(&self) -> Watched<D> {
         Watched(Arc::downgrade(&self.outgoing))
     }
 
@@ -242,11 +249,10 @@ impl Subscriber {
         }
     }
 
-    /// Puts it on the tail's list of idle subscribers; then it has to look once more.
+    /// Puts it on a list of idle subscribers; then it has to look once more.
     fn enlist(&mut self) {
-        let idle: Weak<Outgoing> = Arc::downgrade(&self.outgoing);
-        let tail = self.outgoing.lock().cursor().tail().clone();
-        tail.enlist(idle);
+        let idle: Weak<Outgoing<D>> = Arc::downgrade(&self.outgoing);
+        self.outgoing.lock().enlist(idle);
         self.enlisted = true;
     }
 
