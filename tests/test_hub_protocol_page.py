@@ -63,6 +63,8 @@ class Player:
         self.hub = hub
         self.kept = None
         self.others = []
+        # The one of the hub, once it was heard: clients say it to resume.
+        self.epoch = b"0123456789abcdef"
 
     def leave(self):
         while self.others:
@@ -98,17 +100,16 @@ class Player:
             client.close()
         self.leave()
 
-    @staticmethod
-    def say(client, text: str):
+    def say(self, client, text: str):
         if text == "(end)":
             client.half_close()
         elif text.startswith("|"):
-            client.send("".join(FRAME.fullmatch(text).groups()).encode())
+            said = "".join(FRAME.fullmatch(text).groups()).encode()
+            client.send(said.replace(b"0123456789abcdef", self.epoch))
         else:
             client.send(text.encode() + b"\r\n")
 
-    @staticmethod
-    def hear(client, text: str):
+    def hear(self, client, text: str):
         heard = client.frame()
         if text == "(end)":
             assert heard is None
@@ -126,6 +127,8 @@ class Player:
         pattern = re.sub(rb'"peer":"127\\.0\\.0\\.1:\d+"', rb'"peer":"127\\.0\\.0\\.1:\\d+"', pattern)
         pattern = re.sub(rb'"(rate|rate_bytes|age|mistake_age)":\d+\\\.\d+', rb'"\1":\\d+\\.\\d+', pattern)
         assert heard is not None and re.fullmatch(pattern, heard), (heard, expected)
+        if epoch := re.search(rb"epoch=([0-9a-f]{16})", heard):
+            self.epoch = epoch[1]
 
 
 def ordered(blocks: list[Transcript]) -> list[Transcript]:

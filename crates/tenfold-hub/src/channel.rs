@@ -1,5 +1,7 @@
 //! One channel: its history behind one interface, and its producers.
 
+mod place;
+
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -17,6 +19,8 @@ use crate::ledger::{Entry, Ledger, NotThere};
 use crate::producers::{Producers, TooMany};
 use crate::tail::NotAppended;
 use crate::tail::Tail;
+
+pub(crate) use place::Begun;
 
 /// A named, ordered sequence of messages.
 ///
@@ -36,6 +40,8 @@ pub(crate) struct Channel {
     turn: Turn<()>,
     publishers: AtomicUsize,
     subscribers: AtomicUsize,
+    /// Connections that follow it among other channels. They do not keep its name.
+    followers: AtomicUsize,
 }
 
 /// A place to read from, and what the subscriber is told.
@@ -61,6 +67,8 @@ enum Entered {
 pub(crate) enum Role {
     Publisher,
     Subscriber,
+    /// Follows it among other channels.
+    Follower,
 }
 
 impl Channel {
@@ -75,6 +83,7 @@ impl Channel {
             turn: Turn::new(()),
             publishers: AtomicUsize::new(0),
             subscribers: AtomicUsize::new(0),
+            followers: AtomicUsize::new(0),
         }
     }
 
@@ -336,6 +345,7 @@ impl Channel {
         match role {
             Role::Publisher => &self.publishers,
             Role::Subscriber => &self.subscribers,
+            Role::Follower => &self.followers,
         }
     }
 
@@ -363,7 +373,7 @@ impl Channel {
             r#"{{"channel":"{}","epoch":"{}","first":{first},"next":{next},"bytes":{bytes},"subscribers":{},"publishers":{},"storage":"{storage}"}}"#,
             self.name,
             self.epoch,
-            self.subscribers.load(Relaxed),
+            self.subscribers.load(Relaxed) + self.followers.load(Relaxed),
             self.publishers.load(Relaxed),
         )
     }

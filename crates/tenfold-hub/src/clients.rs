@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use crate::channel::Channel;
 use crate::claim::Claim;
 use crate::delivery::Delivery;
+use crate::follow::{Follow, Standing};
 use crate::mistakes::Mistakes;
+use crate::news::News;
 use crate::socket::Peer;
 use crate::subscriber::Watched;
 
@@ -44,6 +46,7 @@ pub(crate) struct Client {
     /// What it is sent and what is received from it, once it is known that it is.
     sending: OnceLock<Sending>,
     receiving: OnceLock<Receiving>,
+    following: OnceLock<(Arc<News>, Watched<Follow>)>,
 }
 
 /// A connection that is in the list until this is dropped.
@@ -99,6 +102,7 @@ impl Clients {
             since: Instant::now(),
             sending: OnceLock::new(),
             receiving: OnceLock::new(),
+            following: OnceLock::new(),
         });
         connected.by_id.insert(id, Arc::clone(&client));
         Listed {
@@ -140,6 +144,12 @@ impl Listed {
         let _ = self.client.sending.set(sending);
     }
 
+    /// Notes that the connection is sent the messages of many channels.
+    pub(crate) fn follows(&self, news: Arc<News>, progress: Watched<Follow>) {
+        // It is asked once for a connection.
+        let _ = self.client.following.set((news, progress));
+    }
+
     /// Notes what is received from the connection.
     pub(crate) fn receives(&self, receiving: Receiving) {
         // There is one inlet for a connection.
@@ -167,6 +177,9 @@ impl Client {
             let _ = write!(line, r#","producer":"{producer}""#);
         }
         let age = self.since.elapsed().as_secs_f64();
+        if let Some((news, progress)) = self.following.get() {
+            describe_follower(&mut line, news, progress, age);
+        }
         if let Some(progress) = self.progress() {
             let Progress {
                 seq,
@@ -194,6 +207,9 @@ impl Client {
     }
 
     fn kind(&self) -> &'static str {
+        if self.following.get().is_some() {
+            return "follower";
+        }
         let directions = (self.sending.get().is_some(), self.receiving.get().is_some());
         match (self.is_plain, directions) {
             (false, (true, _)) => "subscriber",
@@ -252,6 +268,23 @@ impl Receiving {
             bytes,
         }
     }
+}
+
+fn describe_follower(line: &mut String, news: &News, progress: &Watched<Follow>, age: f64) {
+    let patterns = news.patterns().iter().map(ToString::to_string);
+    let patterns = patterns.collect::<Vec<_>>().join(" ");
+    let Standing {
+        channels,
+        messages,
+        bytes,
+        lag,
+        lag_bytes,
+    } = progress.look(Follow::standing).unwrap_or_default();
+    let (rate, rate_bytes) = (per_second(messages, age), per_second(bytes, age));
+    let _ = write!(
+        line,
+        r#","patterns":"{patterns}","channels":{channels},"lag":{lag},"lag_bytes":{lag_bytes},"messages":{messages},"bytes":{bytes},"rate":{rate:.1},"rate_bytes":{rate_bytes:.1}"#
+    );
 }
 
 /// Printable ASCII as it is in a JSON string.

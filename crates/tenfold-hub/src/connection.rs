@@ -1,18 +1,18 @@
 //! One connection of a hub, from its first byte to its last.
 
-use std::fmt::Display;
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tenfold::closing;
 use tenfold::protocol::{Code, Refusal};
-use tenfold::{Encoder, Framing, closing};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 use crate::clients::Listed;
 use crate::deadline::within;
+use crate::frames::framed;
 use crate::presence::Presence;
 use crate::reports;
 use crate::shared::Shared;
@@ -128,15 +128,4 @@ impl Connection {
             self.socket.reset_on_close();
         }
     }
-}
-
-/// Lines as frames.
-pub(crate) fn framed(lines: impl IntoIterator<Item = impl Display>) -> Vec<u8> {
-    let mut encoder = Encoder::new(Framing::default().server());
-    let mut frames = Vec::new();
-    for line in lines {
-        // A line is far from the length that would not fit a header.
-        let _ = encoder.encode(line.to_string().as_bytes(), &mut frames);
-    }
-    frames
 }

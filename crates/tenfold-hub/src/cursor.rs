@@ -67,6 +67,17 @@ impl Cursor {
     /// Puts the next blocks into `blocks` (which is cleared), without moving: at most 64, and no
     /// further one once they are 512 KiB.
     pub fn peek(&mut self, blocks: &mut Vec<Block>) -> Look {
+        self.peek_while(blocks, |bytes, _| bytes < Self::MAX_BYTES)
+    }
+
+    /// [`peek`](Self::peek) of at most so many bytes, or of one block.
+    pub(crate) fn peek_within(&mut self, blocks: &mut Vec<Block>, most: usize) -> Look {
+        self.peek_while(blocks, |bytes, next| bytes + next <= most)
+    }
+
+    /// Puts the next block into `blocks`, and others for as long as `more` wants to have one of so many bytes
+    /// after so many.
+    fn peek_while(&mut self, blocks: &mut Vec<Block>, more: impl Fn(usize, usize) -> bool) -> Look {
         blocks.clear();
         let Self {
             tail,
@@ -80,11 +91,11 @@ impl Cursor {
             }
             let mut bytes = 0;
             for block in ledger.blocks_from(*place).take(Self::MAX_BLOCKS) {
-                bytes += block.bytes().len();
-                blocks.push(block.clone());
-                if bytes >= Self::MAX_BYTES {
+                if bytes > 0 && !more(bytes, block.bytes().len()) {
                     break;
                 }
+                bytes += block.bytes().len();
+                blocks.push(block.clone());
             }
             match (blocks.is_empty(), ledger.is_closed()) {
                 (false, _) => Look::Blocks,
@@ -135,6 +146,28 @@ impl Cursor {
             *place = entry.place;
             Some(entry)
         })
+    }
+
+    /// Goes on in the tail at a seq, if that is kept there or is the next one: at the block that it is in.
+    /// How many of the block's messages come before it.
+    pub(crate) fn rejoin_at(&mut self, seq: u64) -> Option<u64> {
+        let Self { tail, place, .. } = self;
+        tail.with(|ledger| {
+            if seq < ledger.first_seq() || seq > ledger.next_seq() {
+                return None;
+            }
+            let (spot, skip) = ledger.spot(seq);
+            ledger.enter_at(spot);
+            *place = spot;
+            Some(skip)
+        })
+    }
+
+    /// Goes on at the first message that is kept; its seq. Only for a cursor that was passed.
+    pub(crate) fn restart(&mut self) -> u64 {
+        let Self { tail, place, .. } = self;
+        *place = tail.with(|ledger| ledger.enter(true));
+        place.seq
     }
 
     /// Moves on by messages that were found elsewhere.

@@ -31,7 +31,7 @@ pub(crate) struct Parked {
 
 /// How long a block from a file is kept for a client that takes nothing: as long as one that is only busy may be,
 /// so that little is read twice.
-const KEPT_FOR: Duration = Duration::from_millis(200);
+pub(crate) const KEPT_FOR: Duration = Duration::from_millis(200);
 
 impl FileBlock {
     pub(crate) fn new(block: Block, first: u64, place: Option<OwnedSemaphorePermit>) -> Self {

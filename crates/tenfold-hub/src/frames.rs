@@ -1,7 +1,9 @@
-//! Where frames end inside a block.
+//! Where frames end inside a block, and lines as frames.
+
+use std::fmt::Display;
 
 use bytes::Buf;
-use tenfold::native;
+use tenfold::{Encoder, Framing, native};
 
 use crate::block::Block;
 
@@ -21,4 +23,15 @@ pub(crate) fn first(block: &Block, messages: u64) -> Block {
 /// How many bytes the first messages of a block take, which is whole frames.
 fn length(block: &Block, messages: u64) -> usize {
     native::frames(block.bytes()).end_after(messages)
+}
+
+/// Lines as frames.
+pub(crate) fn framed(lines: impl IntoIterator<Item = impl Display>) -> Vec<u8> {
+    let mut encoder = Encoder::new(Framing::default().server());
+    let mut frames = Vec::new();
+    for line in lines {
+        // A line is far from the length that would not fit a header.
+        let _ = encoder.encode(line.to_string().as_bytes(), &mut frames);
+    }
+    frames
 }

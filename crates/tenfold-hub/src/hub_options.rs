@@ -40,6 +40,10 @@ pub struct HubOptions {
     /// Channels without a message and without a publisher, which subscribers wait for. They are not
     /// among [`max_channels`](Self::max_channels).
     pub max_empty_channels: usize,
+    /// Channels that one connection may follow by patterns.
+    pub max_followed: usize,
+    /// As [`max_followed`](Self::max_followed), for all connections together.
+    pub max_followed_in_all: usize,
     /// Producers with a name of their own that a channel remembers; and as many temporary ones, which
     /// have not ended well.
     pub max_producers: usize,
@@ -79,6 +83,8 @@ impl Default for HubOptions {
             max_connections: 10_000,
             max_channels: 10_000,
             max_empty_channels: 10_000,
+            max_followed: 10_000,
+            max_followed_in_all: 1_000_000,
             max_producers: 10_000,
             max_producers_in_all: 100_000,
             max_uncommitted: 256 << 20,

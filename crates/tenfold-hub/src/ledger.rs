@@ -316,6 +316,25 @@ impl Ledger {
         Entry { from, place, head }
     }
 
+    /// The block that a seq is in, for a seq that is kept or the next one, and how many of its messages come
+    /// before that.
+    pub(crate) fn spot(&self, seq: u64) -> (Spot, u64) {
+        match self.entry(seq) {
+            Entry {
+                place,
+                head: Some((_, skip)),
+                ..
+            } => {
+                let spot = Spot {
+                    index: place.index - 1,
+                    seq: seq - skip,
+                };
+                (spot, skip)
+            }
+            Entry { place, .. } => (place, 0),
+        }
+    }
+
     /// Enters a cursor at a place that was found under the same lock.
     pub(crate) fn enter_at(&mut self, place: Spot) {
         if let Some(count) = self.standing_at(place.index) {

@@ -47,6 +47,7 @@ mod frames;
 mod idle;
 mod intake;
 mod ledger;
+mod ready;
 mod tail;
 mod watch;
 mod when_slow;
@@ -57,6 +58,9 @@ mod acceptor;
 mod delivery;
 mod fd_limit;
 mod file_block;
+mod file_reads;
+mod follow;
+mod followed;
 mod socket;
 mod subscriber;
 
@@ -75,15 +79,18 @@ mod claim;
 mod durable;
 mod history;
 mod holding;
+mod news;
 mod producers;
 mod registry;
 mod ticket;
 
 // Connections of a hub: what they ask for, both directions, and what they are told.
 mod connection;
+mod following;
 mod giving_way;
 mod inlet;
 mod outlet;
+mod place_list;
 mod plain_port;
 mod protocol_port;
 mod publisher;

@@ -10,8 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::channel::Role;
-use crate::connection::{Connection, framed};
+use crate::connection::Connection;
 use crate::deadline::second_look;
+use crate::frames::framed;
 use crate::inlet::Inlet;
 use crate::intake::Intake;
 use crate::outlet::Outlet;
@@ -99,6 +100,20 @@ impl Connection {
                     self.refuse(&refusal, false).await;
                 }
             },
+            Request::Follow { patterns, from, .. } => {
+                let outlet = match self.take_place().await {
+                    Ok(()) => {
+                        // The list may take its time.
+                        drop(pending);
+                        self.follow(patterns, from, intake).await
+                    }
+                    Err(refusal) => Err(refusal),
+                };
+                match outlet {
+                    Ok(outlet) => drop(tokio::spawn(outlet.run())),
+                    Err(refusal) => self.refuse(&refusal, false).await,
+                }
+            }
             Request::Publish {
                 channel,
                 producer,

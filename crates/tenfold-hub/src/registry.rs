@@ -14,6 +14,7 @@ use crate::claim::Claim;
 use crate::durable::Durable;
 use crate::history::History;
 use crate::hub_options::HubOptions;
+use crate::news::{Followers, Gone, News};
 use crate::producers::{AllProducers, Producers, TooMany};
 use crate::refusals::shutdown;
 use crate::tail::Tail;
@@ -41,6 +42,8 @@ struct Channels {
     by_name: BTreeMap<ChannelName, Arc<Channel>>,
     /// Those of them that have no message and no publisher: subscribers wait for them.
     only_names: BTreeSet<ChannelName>,
+    /// Who is told of channels that come and go.
+    followers: Followers,
     /// The hub ends: no connection enters a channel any more.
     closed: bool,
 }
@@ -98,6 +101,8 @@ impl Registry {
             return Err(shutdown());
         }
         let known = channels.by_name.get(name).cloned();
+        let comes =
+            role == Role::Publisher && (known.is_none() || channels.only_names.contains(name));
         channels.admit(name, role, known.is_some(), &self.options)?;
         let channel = known.unwrap_or_else(|| {
             let channel = Arc::new(self.make(name));
@@ -106,6 +111,9 @@ impl Registry {
         });
         // Under the lock, so that the end of another visit does not forget the name in between.
         channel.count(role).fetch_add(1, Relaxed);
+        if comes {
+            channels.followers.came(&channel);
+        }
         drop(channels);
         Ok(Visit {
             channel,
@@ -122,6 +130,21 @@ impl Registry {
         for channel in channels.by_name.values() {
             channel.tail().close();
         }
+        channels.followers.close();
+    }
+
+    /// The channels that somebody follows by patterns: those that there are, but for mere names. Of those
+    /// that come and go from now on the follower hears.
+    pub(crate) fn follow(&self, news: &Arc<News>) -> Result<Vec<Arc<Channel>>, Refusal> {
+        let mut channels = self.lock();
+        if channels.closed {
+            return Err(shutdown());
+        }
+        channels.followers.enter(news);
+        let fitting = channels.by_name.values().filter(|channel| {
+            news.is_about(channel.name()) && !channels.only_names.contains(channel.name())
+        });
+        Ok(fitting.cloned().collect())
     }
 
     fn make(&self, name: &ChannelName) -> Channel {
@@ -249,6 +272,7 @@ impl Channels {
     ) -> Result<(), Refusal> {
         let busy = |words: &str| Err(Refusal::new(Code::Busy, words));
         match role {
+            Role::Follower => {}
             Role::Subscriber if is_known => {}
             Role::Subscriber => {
                 if self.only_names.len() >= options.max_empty_channels {
@@ -311,7 +335,10 @@ impl Drop for Visit {
         let mut channels = self.registry.lock();
         self.channel.count(self.role).fetch_sub(1, Relaxed);
         if self.channel.is_only_a_name() {
-            channels.only_names.insert(self.channel.name().clone());
+            let is_new = channels.only_names.insert(self.channel.name().clone());
+            if is_new {
+                channels.followers.went(self.channel.name(), Gone::Unused);
+            }
         }
         if self.channel.is_forgettable() {
             channels.by_name.remove(self.channel.name());

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use tenfold::protocol::{ChannelName, Code, ProducerId, Refusal};
+use tenfold::protocol::{ChannelName, Code, Pattern, ProducerId, Refusal};
 use tracing::{info, warn};
 
 use crate::channel::Channel;
@@ -40,14 +40,7 @@ pub(crate) fn subscriber_connected(peer: Peer, channel: &ChannelName, from: u64)
 
 /// `from` is the seq of the first message that the subscriber was to get.
 pub(crate) fn subscriber_disconnected(report: &ClientReport, channel: &Channel, from: u64) {
-    let reason: &dyn Display = match &report.end {
-        End::Complete => &"complete",
-        End::Slow => &"too slow",
-        End::Damaged => &"damaged",
-        End::Stalled => &"stalled",
-        End::Gone(kind) => kind,
-        End::GaveWay => &"gave way",
-    };
+    let reason = reason(&report.end);
     let committed = channel.tail().next_seq();
     let next = from + report.messages;
     if report.end == End::Slow {
@@ -69,4 +62,33 @@ pub(crate) fn subscriber_disconnected(report: &ClientReport, channel: &Channel, 
         torn = report.torn,
         "subscriber disconnected"
     );
+}
+
+pub(crate) fn follower_connected(peer: Peer, patterns: &[Pattern], channels: usize) {
+    let patterns = patterns.iter().map(ToString::to_string);
+    let patterns = patterns.collect::<Vec<_>>().join(" ");
+    info!(%peer, patterns, channels, "follower connected");
+}
+
+pub(crate) fn follower_disconnected(report: &ClientReport) {
+    info!(
+        peer = %report.peer,
+        reason = %reason(&report.end),
+        messages = report.messages,
+        bytes = report.bytes,
+        torn = report.torn,
+        "follower disconnected"
+    );
+}
+
+fn reason(end: &End) -> &dyn Display {
+    match end {
+        End::Complete => &"complete",
+        End::Slow => &"too slow",
+        End::Damaged => &"damaged",
+        End::Stalled => &"stalled",
+        End::Gone(kind) => kind,
+        End::GaveWay => &"gave way",
+        End::TooManyChannels => &"too many channels",
+    }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) pending: Places,
     /// Places for publishers and subscribers.
     pub(crate) places: Arc<Semaphore>,
+    /// Places in channels, for connections that follow many.
+    pub(crate) followed: Arc<Semaphore>,
     /// Places for connections that wait for the place of another one.
     pub(crate) waiting: Semaphore,
     /// Subscribers that may have to give their places to others.
@@ -68,6 +70,7 @@ impl Shared {
             started: Instant::now(),
             pending: Places::new(permits(options.max_pending)),
             places: permits(options.max_connections),
+            followed: permits(options.max_followed_in_all),
             waiting: Semaphore::new(options.max_pending),
             giving_way: Arc::default(),
             asking: Semaphore::new(ASKING),

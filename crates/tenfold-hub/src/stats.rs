@@ -68,6 +68,8 @@ pub enum End {
     Stalled,
     /// The client went away.
     Gone(io::ErrorKind),
+    /// A channel appeared that it would follow, and it follows as many as it may.
+    TooManyChannels,
     /// The client had half-closed, and its place was needed for another one.
     GaveWay,
 }
@@ -137,7 +139,7 @@ impl Counters {
         match end {
             End::Slow => self.closed_slow.fetch_add(1, Relaxed),
             End::Stalled => self.stalled.fetch_add(1, Relaxed),
-            End::Complete | End::Damaged | End::Gone(_) | End::GaveWay => 0,
+            End::Complete | End::Damaged | End::Gone(_) | End::GaveWay | End::TooManyChannels => 0,
         };
     }
 

@@ -44,7 +44,6 @@ pub struct Heading<'a> {
 #[non_exhaustive]
 pub enum HeadingKind {
     /// So many messages of the channel follow.
-    #[non_exhaustive]
     Run {
         /// The channel's history.
         epoch: Epoch,
@@ -117,7 +116,7 @@ impl Place {
                     epoch = Some(value.map_err(|_| bad(last, Some("epoch"), Epoch::RULE))?);
                 }
                 Some(("from", value)) if from.is_none() => {
-                    let value = number(value).ok_or(bad(last, Some("from"), "a seq"))?;
+                    let value = number(value).ok_or_else(|| bad(last, Some("from"), "a seq"))?;
                     from = Some(value);
                 }
                 _ => return Err(bad(last, None, "epoch= and from=, each once")),

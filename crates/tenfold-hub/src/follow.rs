@@ -1,0 +1,744 @@
+//! What goes to one client that follows many channels, without waiting.
+//!
+//! ```text
+//!   ready --> turn: 7 3 9 ...        a run of each: heading, blocks --> one write --> rest
+//!                   ^___________________ what has more goes to the end _____|
+//! ```
+//!
+//! A run is planned from what its channel has, and counts only when its first byte is taken by the socket.
+//! Those that were not begun are planned anew. So a client that takes nothing holds the rest of one run
+//! at the most, and its places.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tenfold::protocol::{ChannelName, Heading, HeadingKind};
+use tenfold_log::{Frames, ReadError, Reader};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::block::Block;
+use crate::channel::{Begun, Channel};
+use crate::cursor::Cursor;
+use crate::delivery::{Attempt, COSTLY, Deliver, take};
+use crate::file_block::{FileBlock, Parked};
+use crate::file_reads::{Fetched, FileReads};
+use crate::followed::{Followed, Found, Told};
+use crate::frames::{first, framed};
+use crate::history::History;
+use crate::idle::Idle;
+use crate::news::{Gone, News};
+use crate::ready::{Mark, Ready};
+use crate::socket::{Peer, Socket};
+use crate::stats::{ClientReport, Counters, End};
+
+/// The most that is planned for one write, in bytes. The last run may go beyond it.
+const MAX_BYTES: usize = 512 * 1024;
+/// The most slices of one write.
+const SLICES: usize = 256;
+/// How many bytes of lines are made at once.
+const LINES: usize = 64 * 1024;
+/// How many channels that wait for their files have their turn when another one was read.
+const READERS: usize = 64;
+/// When a place that could not be read from the disk is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// A client's places in many channels, and what is left of the run that was begun.
+#[derive(Debug)]
+pub(crate) struct Follow {
+    socket: Arc<Socket>,
+    news: Arc<News>,
+    ready: Arc<Ready>,
+    /// The channels, by their numbers, and numbers that are free.
+    channels: Vec<Option<Followed>>,
+    free: Vec<u32>,
+    numbers: BTreeMap<ChannelName, u32>,
+    limit: Limit,
+    /// What is said before any other run.
+    lines: VecDeque<Line>,
+    /// The channels that have something, in the order of their turns.
+    turn: VecDeque<u32>,
+    /// Those that wait until another one has read from its files.
+    waiting: VecDeque<u32>,
+    reads: FileReads,
+    /// What is left of what was begun: lines, or a run of `current`.
+    rest: VecDeque<Block>,
+    current: Option<Current>,
+    /// The block from a file that the rest ends with.
+    file_block: Option<FileBlock>,
+    /// The run that was begun cannot be ended.
+    broken: Option<End>,
+    counters: Arc<Counters>,
+    report: ClientReport,
+}
+
+/// How many channels a follower may have, and its share of what all may have.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    pub(crate) each: usize,
+    pub(crate) all: Arc<Semaphore>,
+    pub(crate) share: Option<OwnedSemaphorePermit>,
+}
+
+/// Something to be said.
+#[derive(Debug)]
+pub(crate) enum Line {
+    /// Where it stands in the channel of this number.
+    Place(u32),
+    Text(String),
+}
+
+/// The channel whose run was begun, and how many of its messages are neither written nor in the rest.
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    number: u32,
+    left: u64,
+}
+
+/// Something that can be written as the next of one channel.
+#[derive(Debug)]
+struct Run {
+    number: u32,
+    pieces: Vec<Block>,
+    messages: u64,
+    of: Source,
+    /// It goes on with the current run.
+    continues: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Notice,
+    /// Blocks of the tail, as they stand there.
+    Tail(Vec<Block>),
+    /// The block that was read.
+    Files,
+}
+
+/// How far a follower is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) channels: usize,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) lag: u64,
+    pub(crate) lag_bytes: u64,
+}
+
+impl Follow {
+    /// Follows no channel yet.
+    pub(crate) fn new(
+        (socket, peer): (Arc<Socket>, Peer),
+        (news, ready): (Arc<News>, Arc<Ready>),
+        limit: Limit,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            socket,
+            news,
+            reads: FileReads::new(Arc::clone(&ready)),
+            ready,
+            channels: Vec::new(),
+            free: Vec::new(),
+            numbers: BTreeMap::new(),
+            limit,
+            lines: VecDeque::new(),
+            turn: VecDeque::new(),
+            waiting: VecDeque::new(),
+            rest: VecDeque::new(),
+            current: None,
+            file_block: None,
+            broken: None,
+            counters,
+            report: ClientReport {
+                peer,
+                end: End::Complete,
+                messages: 0,
+                bytes: 0,
+                skipped: 0,
+                torn: false,
+            },
+        }
+    }
+
+    /// Says a line before anything else.
+    pub(crate) fn say(&mut self, line: String) {
+        self.lines.push_back(Line::Text(line));
+    }
+
+    /// Follows a channel from a place on, which is said first.
+    pub(crate) fn begin(&mut self, channel: Arc<Channel>, begun: Begun) {
+        let number = self.enter(channel, begun);
+        if let Some(followed) = &mut self.channels[number as usize] {
+            followed.told = Told::Promised;
+        }
+        self.lines.push_back(Line::Place(number));
+    }
+
+    /// How far it is, in all channels together.
+    pub(crate) fn standing(&self) -> Standing {
+        let mut standing = Standing {
+            channels: self.numbers.len(),
+            messages: self.report.messages,
+            bytes: self.report.bytes,
+            lag: 0,
+            lag_bytes: self.rest_bytes() as u64,
+        };
+        for channel in self.channels.iter().flatten() {
+            let (messages, bytes) = channel.lag();
+            standing.lag += messages;
+            standing.lag_bytes += bytes;
+        }
+        standing
+    }
+
+    fn enter(&mut self, channel: Arc<Channel>, begun: Begun) -> u32 {
+        // A number that lines are still to be said of must not mean another channel.
+        let is_free = self.lines.is_empty();
+        let free = is_free.then(|| self.free.pop()).flatten();
+        let number = free.unwrap_or_else(|| {
+            self.channels.push(None);
+            u32::try_from(self.channels.len() - 1).unwrap_or(u32::MAX)
+        });
+        let name = channel.name().clone();
+        let mark = Mark::new(number, Arc::clone(&self.ready));
+        let mut followed = Followed::new(channel, begun, mark);
+        followed.has_turn = true;
+        self.turn.push_back(number);
+        self.numbers.insert(name, number);
+        self.channels[number as usize] = Some(followed);
+        number
+    }
+
+    /// Hears of channels that came and went.
+    fn hear(&mut self) -> Result<(), End> {
+        for (name, item) in self.news.take() {
+            if let Some(how) = item.gone {
+                self.leave(&name, how);
+            }
+            let Some((channel, cursor)) = item.came else {
+                continue;
+            };
+            // It may be one that it has found by itself.
+            if self.numbers.contains_key(&name) {
+                continue;
+            }
+            if !self.limit.grow(self.numbers.len()) {
+                return Err(End::TooManyChannels);
+            }
+            let begun = Begun {
+                cursor,
+                skip: 0,
+                gap: None,
+            };
+            self.enter(channel, begun);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, name: &ChannelName, how: Gone) {
+        let Some(number) = self.numbers.remove(name) else {
+            return;
+        };
+        let Some(followed) = self.channels[number as usize].take() else {
+            return;
+        };
+        self.free.push(number);
+        self.limit.shrink();
+        if self
+            .current
+            .is_some_and(|current| current.number == number && current.left > 0)
+        {
+            self.broken = Some(End::Slow);
+        }
+        match followed.told {
+            Told::Yes => {}
+            Told::Promised => self.say(followed.place()),
+            Told::No => return,
+        }
+        if let Gone::Deleted(next) = how {
+            self.say(followed.line(HeadingKind::Deleted { next: Some(next) }));
+        }
+    }
+
+    /// Makes frames of the lines that are to be said, if nothing else has begun.
+    fn speak(&mut self) {
+        if !self.rest.is_empty() || self.current.is_some() {
+            return;
+        }
+        let mut text = Vec::new();
+        while text.len() < LINES
+            && let Some(line) = self.lines.pop_front()
+        {
+            match line {
+                Line::Text(line) => text.append(&mut framed([line])),
+                Line::Place(number) => {
+                    if let Some(followed) = &mut self.channels[number as usize] {
+                        let notice = followed.notice.take();
+                        let notice = notice.map(|kind| followed.line(kind));
+                        text.append(&mut framed(notice.into_iter().chain([followed.place()])));
+                        followed.told = Told::Yes;
+                    }
+                }
+            }
+        }
+        if !text.is_empty() {
+            self.rest.push_back(Block::new(text, 0));
+        }
+    }
+
+    /// Gives turns to the channels that have something.
+    fn give_turns(&mut self) {
+        if let Some((number, seq, result)) = self.reads.brought() {
+            self.was_read(number, seq, result);
+        }
+        let mut ready = Vec::new();
+        self.ready.take(&mut ready);
+        if self.reads.is_free() {
+            let some = self.waiting.len().min(READERS);
+            self.turn.extend(self.waiting.drain(..some));
+        }
+        for number in ready {
+            if let Some(Some(followed)) = self.channels.get_mut(number as usize)
+                && !std::mem::replace(&mut followed.has_turn, true)
+            {
+                self.turn.push_back(number);
+            }
+        }
+    }
+
+    /// What can be written after the rest.
+    fn plan(&mut self) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let (mut bytes, mut slices) = (self.rest_bytes(), self.rest.len());
+        if let Some(current) = self.current {
+            if current.left > 0 && self.rest.is_empty() {
+                runs.extend(self.go_on(current));
+            }
+            if current.left > 0 {
+                return runs;
+            }
+        }
+        while bytes < MAX_BYTES
+            && slices + Cursor::MAX_BLOCKS < SLICES
+            && let Some(number) = self.turn.pop_front()
+        {
+            if let Some(run) = self.run_of(number) {
+                bytes += run.bytes();
+                slices += run.pieces.len();
+                runs.push(run);
+            }
+        }
+        runs
+    }
+
+    /// The next run of a channel. A channel that has none has no turn any more, or waits for its files.
+    fn run_of(&mut self, number: u32) -> Option<Run> {
+        loop {
+            let followed = self.channels.get_mut(number as usize)?.as_mut()?;
+            match followed.look() {
+                Found::Nothing => {
+                    followed.has_turn = false;
+                    return None;
+                }
+                Found::Notice(kind) => {
+                    return Some(Run {
+                        number,
+                        pieces: vec![line(followed.line(kind))],
+                        messages: 0,
+                        of: Source::Notice,
+                        continues: false,
+                    });
+                }
+                Found::Blocks(blocks) => {
+                    let (mut pieces, messages) = followed.pieces(&blocks, u64::MAX);
+                    pieces.insert(0, line(followed.heading(messages)));
+                    return Some(Run {
+                        number,
+                        pieces,
+                        messages,
+                        of: Source::Tail(blocks),
+                        continues: false,
+                    });
+                }
+                Found::InFiles(history) => {
+                    let seq = followed.seq();
+                    if let Some(block) = self.reads.of(number, seq) {
+                        let heading = line(followed.heading(block.messages()));
+                        return Some(Run {
+                            number,
+                            pieces: vec![heading, block.clone()],
+                            messages: block.messages(),
+                            of: Source::Files,
+                            continues: false,
+                        });
+                    }
+                    if !self.reads.is_free() {
+                        self.waiting.push_back(number);
+                        return None;
+                    }
+                    let Some(result) = self.reads.read(number, seq, &history) else {
+                        self.waiting.push_back(number);
+                        return None;
+                    };
+                    if !self.was_read(number, seq, result) {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rest of a run of which a part was let go.
+    fn go_on(&mut self, Current { number, left }: Current) -> Option<Run> {
+        let followed = self.channels.get_mut(number as usize)?.as_mut()?;
+        match followed.look() {
+            Found::Blocks(blocks) => {
+                let (pieces, messages) = followed.pieces(&blocks, left);
+                Some(Run {
+                    number,
+                    pieces,
+                    messages,
+                    of: Source::Tail(blocks),
+                    continues: true,
+                })
+            }
+            Found::InFiles(history) => {
+                let seq = followed.seq();
+                if self.reads.of(number, seq).is_none() {
+                    // Nothing else can be written before it.
+                    self.reads.forget();
+                    if !self.reads.is_free() {
+                        return None;
+                    }
+                    let result = self.reads.read(number, seq, &history)?;
+                    if !self.was_read(number, seq, result) {
+                        self.broken.get_or_insert(End::Damaged);
+                    }
+                }
+                let block = self.reads.of(number, seq)?;
+                let block = if block.messages() > left {
+                    first(block, left)
+                } else {
+                    block.clone()
+                };
+                Some(Run {
+                    number,
+                    messages: block.messages(),
+                    pieces: vec![block],
+                    of: Source::Files,
+                    continues: true,
+                })
+            }
+            Found::Nothing | Found::Notice(_) => {
+                self.broken = Some(End::Slow);
+                None
+            }
+        }
+    }
+
+    /// Takes what was read of a channel's files. Whether the channel has its turn.
+    fn was_read(&mut self, number: u32, seq: u64, result: Result<Frames, ReadError>) -> bool {
+        let Some(Some(followed)) = self.channels.get_mut(number as usize) else {
+            return false;
+        };
+        if followed.seq() != seq {
+            // It is another channel by now.
+            return true;
+        }
+        match result {
+            Ok(frames) => {
+                followed.is_unreadable = false;
+                let mut block = Block::new(frames.bytes, frames.messages);
+                // A tail that is closed ends before what is still committed then.
+                let most = followed.channel.tail().next_seq().saturating_sub(seq);
+                if block.messages() > most {
+                    block = first(&block, most);
+                }
+                if block.messages() == 0 {
+                    followed.has_turn = false;
+                    return false;
+                }
+                let history = followed.channel.history();
+                self.reads.keep(Fetched {
+                    number,
+                    first: seq,
+                    block,
+                    place: history.and_then(|history| history.durable.keep()),
+                });
+            }
+            Err(ReadError::Corrupt { next, .. }) => {
+                followed.gap_to(next, HeadingKind::Corrupt { next });
+            }
+            Err(ReadError::Trimmed { first }) => {
+                followed.gap_to(first, HeadingKind::Trimmed { first });
+            }
+            Err(_) => {
+                let ready = Arc::clone(&self.ready);
+                followed.has_turn = false;
+                tokio::spawn(async move {
+                    tokio::time::sleep(AGAIN).await;
+                    ready.call(number);
+                });
+                if !std::mem::replace(&mut followed.is_unreadable, true) {
+                    followed.notice = Some(HeadingKind::Unreadable);
+                    followed.has_turn = true;
+                    return true;
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Notes how far a write got: through the rest, and through some of the runs.
+    fn wrote(&mut self, written: usize, runs: Vec<Run>) {
+        self.report.bytes += written as u64;
+        self.counters.sent(0, written as u64);
+        let mut left = self.pass(written);
+        let mut unbegun = Vec::new();
+        for run in runs {
+            if left > 0 {
+                self.enter_run(run);
+                left = self.pass(left);
+            } else if !run.continues {
+                unbegun.push(run.number);
+            }
+        }
+        for number in unbegun.into_iter().rev() {
+            self.turn.push_front(number);
+        }
+    }
+
+    /// The first byte of a run was written: it is the rest now.
+    fn enter_run(&mut self, run: Run) {
+        let number = run.number;
+        let Some(Some(followed)) = self.channels.get_mut(number as usize) else {
+            return;
+        };
+        match run.of {
+            Source::Notice => followed.notice = None,
+            Source::Tail(blocks) => followed.advance(&blocks, run.messages),
+            Source::Files => {
+                let seq = followed.seq();
+                followed.go_to(seq + run.messages);
+                let place = self.reads.take(number).and_then(|fetched| fetched.place);
+                let piece = run.pieces.last().cloned();
+                self.file_block = piece.map(|piece| FileBlock::new(piece, seq, place));
+            }
+        }
+        followed.told = Told::Yes;
+        let mut current = Current { number, left: 0 };
+        if let Some(begun) = self.current.filter(|_| run.continues) {
+            current.left = begun.left - run.messages;
+        } else {
+            self.turn.push_back(number);
+        }
+        self.current = Some(current);
+        self.rest.extend(run.pieces);
+    }
+
+    /// Takes up to so many bytes of the rest; returns how many are left over.
+    fn pass(&mut self, mut bytes: usize) -> usize {
+        while let Some(front) = self.rest.front_mut() {
+            let (taken, messages) = take(front, bytes);
+            bytes -= taken;
+            self.report.messages += messages;
+            self.counters.sent(messages, 0);
+            if !front.bytes().is_empty() {
+                return bytes;
+            }
+            self.rest.pop_front();
+        }
+        if let Some(spent) = self.file_block.take() {
+            self.reads.reuse(spent);
+        }
+        if self.current.is_some_and(|current| current.left == 0) {
+            self.current = None;
+        }
+        bytes
+    }
+
+    fn rest_bytes(&self) -> usize {
+        self.rest.iter().map(|piece| piece.bytes().len()).sum()
+    }
+
+    /// The channel of the run that was begun.
+    fn begun(&mut self) -> Option<&mut Followed> {
+        let number = self.current?.number;
+        self.channels.get_mut(number as usize)?.as_mut()
+    }
+
+    fn write(&mut self, runs: &[Run]) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut used = 0;
+        let pieces = runs.iter().flat_map(|run| &run.pieces);
+        for piece in self.rest.iter().chain(pieces).take(SLICES) {
+            slices[used] = IoSlice::new(piece.bytes());
+            used += 1;
+        }
+        self.socket.try_write_vectored(&slices[..used])
+    }
+}
+
+impl Deliver for Follow {
+    fn attempt(&mut self) -> io::Result<Attempt> {
+        // Before the look at what there is, so that nothing comes after both.
+        let is_closed = self.news.is_closed();
+        if let Err(end) = self.hear() {
+            return Ok(Attempt::Done(end));
+        }
+        self.give_turns();
+        self.speak();
+        let mut runs = Vec::new();
+        if self.lines.is_empty() {
+            runs = self.plan();
+        }
+        if let Some(end) = self.broken {
+            return Ok(Attempt::Done(end));
+        }
+        if self.rest.is_empty() && runs.is_empty() {
+            let is_done = is_closed && self.waiting.is_empty() && self.reads.is_free();
+            return Ok(if is_done {
+                Attempt::Done(End::Complete)
+            } else {
+                Attempt::CaughtUp
+            });
+        }
+        match self.write(&runs) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                self.wrote(written, runs);
+                Ok(Attempt::Wrote)
+            }
+            Err(e) => {
+                self.wrote(0, runs);
+                match e.kind() {
+                    io::ErrorKind::WouldBlock => Ok(Attempt::Blocked),
+                    io::ErrorKind::Interrupted => Ok(Attempt::Wrote),
+                    _ => Err(e),
+                }
+            }
+        }
+    }
+
+    fn enlist(&self, idle: Weak<dyn Idle>) {
+        self.ready.set_task(idle);
+    }
+
+    fn unread(&mut self) -> Option<(Arc<History>, Reader)> {
+        // Its reads go on beside.
+        None
+    }
+
+    fn read(&mut self, _: Reader, _: Result<Frames, ReadError>) -> Attempt {
+        Attempt::Wrote
+    }
+
+    fn kept_for(&self) -> Option<Duration> {
+        let file_block = self.file_block.as_ref().map(FileBlock::kept_for);
+        file_block.into_iter().chain(self.reads.kept_for()).min()
+    }
+
+    fn park(&mut self) {
+        self.reads.forget();
+        let (Some(file_block), Some(piece)) = (self.file_block.take(), self.rest.pop_back()) else {
+            return;
+        };
+        let Parked {
+            rest,
+            messages,
+            next,
+        } = file_block.park(piece.bytes().len());
+        let in_rest = if rest.is_empty() { 0 } else { messages };
+        self.report.messages += messages - in_rest;
+        self.counters.sent(messages - in_rest, 0);
+        let let_go = piece.messages() - messages;
+        if !rest.is_empty() {
+            self.rest.push_back(Block::new(rest, in_rest));
+        }
+        if let Some(current) = &mut self.current {
+            current.left += let_go;
+        }
+        if let Some(followed) = self.begun() {
+            followed.go_to(next);
+        }
+    }
+
+    fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
+        let news = Arc::clone(&self.news);
+        let begun = self.current.filter(|_| self.rest_bytes() > COSTLY);
+        let begun = begun.and_then(|current| self.channels.get(current.number as usize)?.as_ref());
+        let passed = begun.map(Followed::ending);
+        async move {
+            let passed = async {
+                match passed {
+                    Some(passed) => passed.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = news.closed() => {}
+                () = passed => {}
+            }
+        }
+    }
+
+    fn is_passed(&mut self) -> bool {
+        // What is missing in one channel is told, and the others go on.
+        false
+    }
+
+    fn is_costly(&mut self) -> bool {
+        self.rest_bytes() > COSTLY && self.begun().is_some_and(Followed::is_passed)
+    }
+
+    fn report(&mut self, end: End) -> ClientReport {
+        self.report.end = end;
+        // A run that is cut between two frames is not torn.
+        let inside = self.rest.front().is_some();
+        self.report.torn = inside;
+        self.counters.ended(end);
+        self.report
+    }
+}
+
+impl Limit {
+    /// Takes a share for one more than so many channels. False if there is none.
+    fn grow(&mut self, channels: usize) -> bool {
+        if channels >= self.each {
+            return false;
+        }
+        let Ok(one) = Arc::clone(&self.all).try_acquire_owned() else {
+            return false;
+        };
+        match &mut self.share {
+            Some(share) => share.merge(one),
+            None => self.share = Some(one),
+        }
+        true
+    }
+
+    /// Gives back the share of one channel.
+    fn shrink(&mut self) {
+        drop(self.share.as_mut().and_then(|share| share.split(1)));
+    }
+}
+
+impl Run {
+    fn bytes(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.bytes().len()).sum()
+    }
+}
+
+/// A line as a frame, which is no message.
+fn line(text: String) -> Block {
+    Block::new(Bytes::from(framed([text])), 0)
+}
+
+/// What is said of a channel that the client knows and the hub does not.
+pub(crate) fn not_there(name: &ChannelName) -> String {
+    Heading::new(name, HeadingKind::Deleted { next: None }).to_string()
+}

@@ -1,0 +1,239 @@
+//! One channel of a follower: its place there, and what comes next.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Weak};
+
+use tenfold::protocol::{Heading, HeadingKind};
+
+use crate::block::Block;
+use crate::channel::{Begun, Channel, Role};
+use crate::cursor::{Cursor, Look};
+use crate::frames::{after, first};
+use crate::history::History;
+use crate::holding::NextSeq;
+use crate::idle::Idle;
+use crate::ready::Mark;
+
+/// The most of one channel that is sent before another one has its turn, in bytes: what one read from a
+/// publisher brings, so that most blocks pass whole.
+const RUN: usize = 256 * 1024;
+
+/// A place in one channel.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    pub(crate) channel: Arc<Channel>,
+    cursor: Cursor,
+    /// So many messages of the cursor's block come before the place.
+    skip: u64,
+    mark: Arc<Mark>,
+    /// What is kept for it, if publishers wait for slow subscribers.
+    held: Option<NextSeq>,
+    /// What is to be said before anything else.
+    pub(crate) notice: Option<HeadingKind>,
+    pub(crate) told: Told,
+    /// It has its turn, now or later.
+    pub(crate) has_turn: bool,
+    /// The client has been told that its place cannot be read.
+    pub(crate) is_unreadable: bool,
+}
+
+/// Whether the client has heard of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    No,
+    /// Its place is to be said at the beginning.
+    Promised,
+    Yes,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Nothing yet: it is on the list of the channel's tail.
+    Nothing,
+    Notice(HeadingKind),
+    /// Blocks of the tail.
+    Blocks(Vec<Block>),
+    /// What is in the channel's files only.
+    InFiles(Arc<History>),
+}
+
+impl Followed {
+    pub(crate) fn new(channel: Arc<Channel>, begun: Begun, mark: Mark) -> Self {
+        channel.count(Role::Follower).fetch_add(1, Relaxed);
+        let Begun {
+            cursor, skip, gap, ..
+        } = begun;
+        let history = channel.history();
+        Self {
+            held: history.and_then(|history| history.enter(cursor.seq() + skip)),
+            channel,
+            cursor,
+            skip,
+            mark: Arc::new(mark),
+            notice: gap,
+            told: Told::No,
+            has_turn: false,
+            is_unreadable: false,
+        }
+    }
+
+    /// The seq of the next message.
+    pub(crate) fn seq(&self) -> u64 {
+        self.cursor.seq() + self.skip
+    }
+
+    /// Looks for what comes next.
+    pub(crate) fn look(&mut self) -> Found {
+        let mut blocks = Vec::new();
+        loop {
+            if let Some(notice) = self.notice {
+                return Found::Notice(notice);
+            }
+            match self.cursor.peek_within(&mut blocks, RUN) {
+                Look::Blocks => return Found::Blocks(blocks),
+                // A block that comes after this look finds it on the list.
+                Look::CaughtUp if self.mark.lists() => {
+                    let idle: Weak<Mark> = Arc::downgrade(&self.mark);
+                    let idle: Weak<dyn Idle> = idle;
+                    self.cursor.tail().enlist(idle);
+                }
+                Look::CaughtUp | Look::Ended => return Found::Nothing,
+                Look::Passed => {
+                    if let Some(history) = self.passed() {
+                        return Found::InFiles(history);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The tail has passed it: goes on where it has the next message, or notes that this is gone. The files,
+    /// if it is only there.
+    fn passed(&mut self) -> Option<Arc<History>> {
+        let seq = self.seq();
+        if let Some(skip) = self.cursor.rejoin_at(seq) {
+            self.skip = skip;
+            return None;
+        }
+        let Some(history) = self.channel.history() else {
+            let first = self.cursor.restart();
+            self.skip = 0;
+            self.notice = Some(HeadingKind::Trimmed { first });
+            return None;
+        };
+        let first = history.channel.first();
+        if seq < first {
+            self.gap_to(first, HeadingKind::Trimmed { first });
+            return None;
+        }
+        Some(Arc::clone(history))
+    }
+
+    /// Goes on after what is not there, of a channel with files.
+    pub(crate) fn gap_to(&mut self, seq: u64, notice: HeadingKind) {
+        self.go_to(seq);
+        self.notice = Some(notice);
+    }
+
+    /// Goes on at a seq that is in the files.
+    pub(crate) fn go_to(&mut self, seq: u64) {
+        self.cursor.go_to(seq);
+        self.skip = 0;
+        self.note_place();
+    }
+
+    /// Of the blocks that a look has found, what comes next: at most so many messages.
+    pub(crate) fn pieces(&self, blocks: &[Block], most: u64) -> (Vec<Block>, u64) {
+        let (mut pieces, mut messages) = (Vec::with_capacity(blocks.len() + 1), 0);
+        let mut skip = self.skip;
+        for block in blocks {
+            let mut piece = block.clone();
+            if skip > 0 {
+                piece = after(&piece, std::mem::take(&mut skip));
+            }
+            let left = most - messages;
+            if piece.messages() > left {
+                piece = first(&piece, left);
+            }
+            messages += piece.messages();
+            pieces.push(piece);
+            if messages == most {
+                break;
+            }
+        }
+        (pieces, messages)
+    }
+
+    /// Moves on by messages of these blocks of the tail.
+    pub(crate) fn advance(&mut self, blocks: &[Block], messages: u64) {
+        let mut skip = self.skip + messages;
+        let mut whole = 0;
+        while let Some(block) = blocks.get(whole)
+            && block.messages() <= skip
+        {
+            skip -= block.messages();
+            whole += 1;
+        }
+        self.cursor.advance(&blocks[..whole]);
+        self.skip = skip;
+        self.note_place();
+    }
+
+    /// The line before so many messages from the place on.
+    pub(crate) fn heading(&self, messages: u64) -> String {
+        self.line(HeadingKind::run(self.channel.epoch(), self.seq(), messages))
+    }
+
+    /// The line that says where it stands.
+    pub(crate) fn place(&self) -> String {
+        let next = self.channel.tail().next_seq();
+        self.line(HeadingKind::place(self.channel.epoch(), self.seq(), next))
+    }
+
+    /// A line about this channel.
+    pub(crate) fn line(&self, kind: HeadingKind) -> String {
+        Heading::new(self.channel.name(), kind).to_string()
+    }
+
+    /// Messages and bytes that are committed after the place.
+    pub(crate) fn lag(&self) -> (u64, u64) {
+        let next = self.channel.tail().next_seq();
+        (
+            next.saturating_sub(self.seq()),
+            self.channel.bytes_from(self.cursor.seq()),
+        )
+    }
+
+    /// Whether what comes before the place is no longer kept.
+    pub(crate) fn is_passed(&mut self) -> bool {
+        match self.channel.history() {
+            Some(history) => history.channel.first() > self.seq(),
+            None => self.cursor.peek(&mut Vec::new()) == Look::Passed,
+        }
+    }
+
+    /// Waits until that is so, or the channel is closed.
+    pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
+        let history = self.channel.history().cloned();
+        let (passed, seq) = (self.cursor.ending(), self.seq());
+        async move {
+            match history {
+                Some(history) => history.trimmed(seq).await,
+                None => passed.await,
+            }
+        }
+    }
+
+    fn note_place(&self) {
+        if let Some(held) = &self.held {
+            held.store(self.seq(), SeqCst);
+        }
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.channel.count(Role::Follower).fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,152 @@
+//! Channels that come and go, for connections that follow them by patterns.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tenfold::protocol::{ChannelName, Pattern};
+
+use crate::change::Change;
+use crate::channel::Channel;
+use crate::cursor::{Cursor, Start};
+use crate::ready::Ready;
+
+/// The followers of a hub.
+#[derive(Debug, Default)]
+pub(crate) struct Followers(Vec<Weak<News>>);
+
+/// What a follower has not heard yet. At most one item for each name, however often a channel of that
+/// name has come and gone: so it is bounded by the channels that there are, and those that the follower
+/// has.
+#[derive(Debug)]
+pub(crate) struct News {
+    patterns: Vec<Pattern>,
+    items: Mutex<BTreeMap<ChannelName, Item>>,
+    /// There are items, or the hub ends.
+    is_there: AtomicBool,
+    is_closed: AtomicBool,
+    closed: Change,
+    ready: Arc<Ready>,
+}
+
+/// What has become of a name: first it went, then it came, if both have happened.
+#[derive(Debug, Default)]
+pub(crate) struct Item {
+    /// The channel that the follower has is none of the hub's any more.
+    pub(crate) gone: Option<Gone>,
+    /// There is a new one, and a place at its first message.
+    pub(crate) came: Option<(Arc<Channel>, Cursor)>,
+}
+
+/// How a channel went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// It never had a message.
+    Unused,
+    /// It was deleted, when this was the seq of its next message.
+    #[expect(dead_code, reason = "channels of a running hub cannot be deleted yet")]
+    Deleted(u64),
+}
+
+impl Followers {
+    pub(crate) fn enter(&mut self, news: &Arc<News>) {
+        if self.0.len() == self.0.capacity() {
+            // Those that have gone are left out before the list grows, so it does not grow for them.
+            self.0.retain(|news| news.strong_count() > 0);
+        }
+        self.0.push(Arc::downgrade(news));
+    }
+
+    /// A channel has got its first publisher.
+    pub(crate) fn came(&self, channel: &Arc<Channel>) {
+        for news in self.of(channel.name()) {
+            let cursor = channel.tail().cursor(Start::First);
+            news.tell(channel.name(), |item| {
+                item.came = Some((Arc::clone(channel), cursor));
+            });
+        }
+    }
+
+    /// A channel is not there any more.
+    pub(crate) fn went(&self, name: &ChannelName, how: Gone) {
+        for news in self.of(name) {
+            news.tell(name, |item| {
+                // One that the follower has not seen yet leaves nothing.
+                if item.came.take().is_none() {
+                    item.gone = Some(how);
+                }
+            });
+        }
+    }
+
+    /// The hub ends: all channels are closed.
+    pub(crate) fn close(&self) {
+        for news in self.0.iter().filter_map(Weak::upgrade) {
+            news.is_closed.store(true, SeqCst);
+            news.is_there.store(true, SeqCst);
+            news.closed.tell();
+            news.ready.wake();
+        }
+    }
+
+    fn of(&self, name: &ChannelName) -> impl Iterator<Item = Arc<News>> {
+        let all = self.0.iter().filter_map(Weak::upgrade);
+        all.filter(move |news| news.is_about(name))
+    }
+}
+
+impl News {
+    pub(crate) fn new(patterns: Vec<Pattern>, ready: Arc<Ready>) -> Self {
+        Self {
+            patterns,
+            items: Mutex::default(),
+            is_there: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            closed: Change::default(),
+            ready,
+        }
+    }
+
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        &self.patterns
+    }
+
+    /// Whether a channel of this name is followed.
+    pub(crate) fn is_about(&self, name: &ChannelName) -> bool {
+        self.patterns.iter().any(|pattern| pattern.fits(name))
+    }
+
+    /// What is new, once.
+    pub(crate) fn take(&self) -> BTreeMap<ChannelName, Item> {
+        if !self.is_there.swap(false, SeqCst) {
+            return BTreeMap::new();
+        }
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Whether the hub ends.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(SeqCst)
+    }
+
+    /// Waits until the hub ends.
+    pub(crate) async fn closed(&self) {
+        self.closed.until(|| self.is_closed()).await;
+    }
+
+    fn tell(&self, name: &ChannelName, change: impl FnOnce(&mut Item)) {
+        let mut items = self.lock();
+        let item = items.entry(name.clone()).or_default();
+        change(item);
+        if item.gone.is_none() && item.came.is_none() {
+            items.remove(name);
+        }
+        drop(items);
+        self.is_there.store(true, SeqCst);
+        self.ready.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ChannelName, Item>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
