@@ -9,24 +9,24 @@
 //! Those that were not begun are planned anew. So a client that takes nothing holds the rest of one run
 //! at the most, and its places.
 
+mod limit;
+mod plan;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tenfold::protocol::{ChannelName, Heading, HeadingKind};
 use tenfold_log::{Frames, ReadError, Reader};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::block::Block;
 use crate::channel::{Begun, Channel};
-use crate::cursor::Cursor;
 use crate::delivery::{Attempt, COSTLY, Deliver, take};
 use crate::file_block::{FileBlock, Parked};
-use crate::file_reads::{Fetched, FileReads};
-use crate::followed::{Followed, Found, Told};
-use crate::frames::{first, framed};
+use crate::file_reads::FileReads;
+use crate::followed::{Followed, Told};
+use crate::frames::framed;
 use crate::history::History;
 use crate::idle::Idle;
 use crate::news::{Gone, News};
@@ -34,16 +34,11 @@ use crate::ready::{Mark, Ready};
 use crate::socket::{Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
 
-/// The most that is planned for one write, in bytes. The last run may go beyond it.
-const MAX_BYTES: usize = 512 * 1024;
-/// The most slices of one write.
-const SLICES: usize = 256;
+pub(crate) use limit::Limit;
+use plan::{Run, SLICES, Source};
+
 /// How many bytes of lines are made at once.
 const LINES: usize = 64 * 1024;
-/// How many channels that wait for their files have their turn when another one was read.
-const READERS: usize = 64;
-/// When a place that could not be read from the disk is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// A client's places in many channels, and what is left of the run that was begun.
 #[derive(Debug)]
@@ -74,14 +69,6 @@ pub(crate) struct Follow {
     report: ClientReport,
 }
 
-/// How many channels a follower may have, and its share of what all may have.
-#[derive(Debug)]
-pub(crate) struct Limit {
-    pub(crate) each: usize,
-    pub(crate) all: Arc<Semaphore>,
-    pub(crate) share: Option<OwnedSemaphorePermit>,
-}
-
 /// Something to be said.
 #[derive(Debug)]
 pub(crate) enum Line {
@@ -95,26 +82,6 @@ pub(crate) enum Line {
 struct Current {
     number: u32,
     left: u64,
-}
-
-/// Something that can be written as the next of one channel.
-#[derive(Debug)]
-struct Run {
-    number: u32,
-    pieces: Vec<Block>,
-    messages: u64,
-    of: Source,
-    /// It goes on with the current run.
-    continues: bool,
-}
-
-#[derive(Debug)]
-enum Source {
-    Notice,
-    /// Blocks of the tail, as they stand there.
-    Tail(Vec<Block>),
-    /// The block that was read.
-    Files,
 }
 
 /// How far a follower is.
@@ -287,210 +254,6 @@ impl Follow {
         if !text.is_empty() {
             self.rest.push_back(Block::new(text, 0));
         }
-    }
-
-    /// Gives turns to the channels that have something.
-    fn give_turns(&mut self) {
-        if let Some((number, seq, result)) = self.reads.brought() {
-            self.was_read(number, seq, result);
-        }
-        let mut ready = Vec::new();
-        self.ready.take(&mut ready);
-        if self.reads.is_free() {
-            let some = self.waiting.len().min(READERS);
-            self.turn.extend(self.waiting.drain(..some));
-        }
-        for number in ready {
-            if let Some(Some(followed)) = self.channels.get_mut(number as usize)
-                && !std::mem::replace(&mut followed.has_turn, true)
-            {
-                self.turn.push_back(number);
-            }
-        }
-    }
-
-    /// What can be written after the rest.
-    fn plan(&mut self) -> Vec<Run> {
-        let mut runs = Vec::new();
-        let (mut bytes, mut slices) = (self.rest_bytes(), self.rest.len());
-        if let Some(current) = self.current {
-            if current.left > 0 && self.rest.is_empty() {
-                runs.extend(self.go_on(current));
-            }
-            if current.left > 0 {
-                return runs;
-            }
-        }
-        while bytes < MAX_BYTES
-            && slices + Cursor::MAX_BLOCKS < SLICES
-            && let Some(number) = self.turn.pop_front()
-        {
-            if let Some(run) = self.run_of(number) {
-                bytes += run.bytes();
-                slices += run.pieces.len();
-                runs.push(run);
-            }
-        }
-        runs
-    }
-
-    /// The next run of a channel. A channel that has none has no turn any more, or waits for its files.
-    fn run_of(&mut self, number: u32) -> Option<Run> {
-        loop {
-            let followed = self.channels.get_mut(number as usize)?.as_mut()?;
-            match followed.look() {
-                Found::Nothing => {
-                    followed.has_turn = false;
-                    return None;
-                }
-                Found::Notice(kind) => {
-                    return Some(Run {
-                        number,
-                        pieces: vec![line(followed.line(kind))],
-                        messages: 0,
-                        of: Source::Notice,
-                        continues: false,
-                    });
-                }
-                Found::Blocks(blocks) => {
-                    let (mut pieces, messages) = followed.pieces(&blocks, u64::MAX);
-                    pieces.insert(0, line(followed.heading(messages)));
-                    return Some(Run {
-                        number,
-                        pieces,
-                        messages,
-                        of: Source::Tail(blocks),
-                        continues: false,
-                    });
-                }
-                Found::InFiles(history) => {
-                    let seq = followed.seq();
-                    if let Some(block) = self.reads.of(number, seq) {
-                        let heading = line(followed.heading(block.messages()));
-                        return Some(Run {
-                            number,
-                            pieces: vec![heading, block.clone()],
-                            messages: block.messages(),
-                            of: Source::Files,
-                            continues: false,
-                        });
-                    }
-                    if !self.reads.is_free() {
-                        self.waiting.push_back(number);
-                        return None;
-                    }
-                    let Some(result) = self.reads.read(number, seq, &history) else {
-                        self.waiting.push_back(number);
-                        return None;
-                    };
-                    if !self.was_read(number, seq, result) {
-                        return None;
-                    }
-                }
-            }
-        }
-    }
-
-    /// The rest of a run of which a part was let go.
-    fn go_on(&mut self, Current { number, left }: Current) -> Option<Run> {
-        let followed = self.channels.get_mut(number as usize)?.as_mut()?;
-        match followed.look() {
-            Found::Blocks(blocks) => {
-                let (pieces, messages) = followed.pieces(&blocks, left);
-                Some(Run {
-                    number,
-                    pieces,
-                    messages,
-                    of: Source::Tail(blocks),
-                    continues: true,
-                })
-            }
-            Found::InFiles(history) => {
-                let seq = followed.seq();
-                if self.reads.of(number, seq).is_none() {
-                    // Nothing else can be written before it.
-                    self.reads.forget();
-                    if !self.reads.is_free() {
-                        return None;
-                    }
-                    let result = self.reads.read(number, seq, &history)?;
-                    if !self.was_read(number, seq, result) {
-                        self.broken.get_or_insert(End::Damaged);
-                    }
-                }
-                let block = self.reads.of(number, seq)?;
-                let block = if block.messages() > left {
-                    first(block, left)
-                } else {
-                    block.clone()
-                };
-                Some(Run {
-                    number,
-                    messages: block.messages(),
-                    pieces: vec![block],
-                    of: Source::Files,
-                    continues: true,
-                })
-            }
-            Found::Nothing | Found::Notice(_) => {
-                self.broken = Some(End::Slow);
-                None
-            }
-        }
-    }
-
-    /// Takes what was read of a channel's files. Whether the channel has its turn.
-    fn was_read(&mut self, number: u32, seq: u64, result: Result<Frames, ReadError>) -> bool {
-        let Some(Some(followed)) = self.channels.get_mut(number as usize) else {
-            return false;
-        };
-        if followed.seq() != seq {
-            // It is another channel by now.
-            return true;
-        }
-        match result {
-            Ok(frames) => {
-                followed.is_unreadable = false;
-                let mut block = Block::new(frames.bytes, frames.messages);
-                // A tail that is closed ends before what is still committed then.
-                let most = followed.channel.tail().next_seq().saturating_sub(seq);
-                if block.messages() > most {
-                    block = first(&block, most);
-                }
-                if block.messages() == 0 {
-                    followed.has_turn = false;
-                    return false;
-                }
-                let history = followed.channel.history();
-                self.reads.keep(Fetched {
-                    number,
-                    first: seq,
-                    block,
-                    place: history.and_then(|history| history.durable.keep()),
-                });
-            }
-            Err(ReadError::Corrupt { next, .. }) => {
-                followed.gap_to(next, HeadingKind::Corrupt { next });
-            }
-            Err(ReadError::Trimmed { first }) => {
-                followed.gap_to(first, HeadingKind::Trimmed { first });
-            }
-            Err(_) => {
-                let ready = Arc::clone(&self.ready);
-                followed.has_turn = false;
-                tokio::spawn(async move {
-                    tokio::time::sleep(AGAIN).await;
-                    ready.call(number);
-                });
-                if !std::mem::replace(&mut followed.is_unreadable, true) {
-                    followed.notice = Some(HeadingKind::Unreadable);
-                    followed.has_turn = true;
-                    return true;
-                }
-                return false;
-            }
-        }
-        true
     }
 
     /// Notes how far a write got: through the rest, and through some of the runs.
@@ -703,39 +466,6 @@ impl Deliver for Follow {
         self.counters.ended(end);
         self.report
     }
-}
-
-impl Limit {
-    /// Takes a share for one more than so many channels. False if there is none.
-    fn grow(&mut self, channels: usize) -> bool {
-        if channels >= self.each {
-            return false;
-        }
-        let Ok(one) = Arc::clone(&self.all).try_acquire_owned() else {
-            return false;
-        };
-        match &mut self.share {
-            Some(share) => share.merge(one),
-            None => self.share = Some(one),
-        }
-        true
-    }
-
-    /// Gives back the share of one channel.
-    fn shrink(&mut self) {
-        drop(self.share.as_mut().and_then(|share| share.split(1)));
-    }
-}
-
-impl Run {
-    fn bytes(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.bytes().len()).sum()
-    }
-}
-
-/// A line as a frame, which is no message.
-fn line(text: String) -> Block {
-    Block::new(Bytes::from(framed([text])), 0)
 }
 
 /// What is said of a channel that the client knows and the hub does not.

@@ -44,6 +44,14 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
     max_empty_channels: usize,
 
+    /// Channels that one connection may follow by patterns
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
+    max_followed: usize,
+
+    /// Channels that all connections together may follow by patterns
+    #[arg(long, value_name = "N", default_value = "1000000", value_parser = units::count::<usize>)]
+    max_followed_in_all: usize,
+
     /// Producers with a name of their own that a channel remembers
     #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
     max_producers: usize,
@@ -108,6 +116,8 @@ impl LimitOptions {
         options.max_connections = self.max_connections;
         options.max_channels = self.max_channels;
         options.max_empty_channels = self.max_empty_channels;
+        options.max_followed = self.max_followed;
+        options.max_followed_in_all = self.max_followed_in_all;
         options.max_producers = self.max_producers;
         options.max_producers_in_all = self.max_producers_in_all;
         options.max_pending = self.max_pending;

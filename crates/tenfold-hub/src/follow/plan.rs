@@ -1,0 +1,262 @@
+//! What a follower is written next: a run of each channel that has its turn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tenfold::protocol::HeadingKind;
+use tenfold_log::{Frames, ReadError};
+
+use super::{Current, Follow};
+use crate::block::Block;
+use crate::cursor::Cursor;
+use crate::file_reads::Fetched;
+use crate::followed::Found;
+use crate::frames::{first, framed};
+use crate::stats::End;
+
+/// The most that is planned for one write, in bytes. The last run may go beyond it.
+const MAX_BYTES: usize = 512 * 1024;
+/// How many channels that wait for their files have their turn when another one was read.
+const READERS: usize = 64;
+/// When a place that could not be read from the disk is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// The most slices of one write.
+pub(super) const SLICES: usize = 256;
+
+/// Something that can be written as the next of one channel.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) number: u32,
+    pub(super) pieces: Vec<Block>,
+    pub(super) messages: u64,
+    pub(super) of: Source,
+    /// It goes on with the current run.
+    pub(super) continues: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Source {
+    Notice,
+    /// Blocks of the tail, as they stand there.
+    Tail(Vec<Block>),
+    /// The block that was read.
+    Files,
+}
+
+impl Follow {
+    /// Gives turns to the channels that have something.
+    pub(super) fn give_turns(&mut self) {
+        if let Some((number, seq, result)) = self.reads.brought() {
+            self.was_read(number, seq, result);
+        }
+        let mut ready = Vec::new();
+        self.ready.take(&mut ready);
+        if self.reads.is_free() {
+            let some = self.waiting.len().min(READERS);
+            self.turn.extend(self.waiting.drain(..some));
+        }
+        for number in ready {
+            if let Some(Some(followed)) = self.channels.get_mut(number as usize)
+                && !std::mem::replace(&mut followed.has_turn, true)
+            {
+                self.turn.push_back(number);
+            }
+        }
+    }
+
+    /// What can be written after the rest.
+    pub(super) fn plan(&mut self) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let (mut bytes, mut slices) = (self.rest_bytes(), self.rest.len());
+        if let Some(current) = self.current {
+            if current.left > 0 && self.rest.is_empty() {
+                runs.extend(self.go_on(current));
+            }
+            if current.left > 0 {
+                return runs;
+            }
+        }
+        while bytes < MAX_BYTES
+            && slices + Cursor::MAX_BLOCKS < SLICES
+            && let Some(number) = self.turn.pop_front()
+        {
+            if let Some(run) = self.run_of(number) {
+                bytes += run.bytes();
+                slices += run.pieces.len();
+                runs.push(run);
+            }
+        }
+        runs
+    }
+
+    /// The next run of a channel. A channel that has none has no turn any more, or waits for its files.
+    fn run_of(&mut self, number: u32) -> Option<Run> {
+        loop {
+            let followed = self.channels.get_mut(number as usize)?.as_mut()?;
+            match followed.look() {
+                Found::Nothing => {
+                    followed.has_turn = false;
+                    return None;
+                }
+                Found::Notice(kind) => {
+                    return Some(Run {
+                        number,
+                        pieces: vec![line(followed.line(kind))],
+                        messages: 0,
+                        of: Source::Notice,
+                        continues: false,
+                    });
+                }
+                Found::Blocks(blocks) => {
+                    let (mut pieces, messages) = followed.pieces(&blocks, u64::MAX);
+                    pieces.insert(0, line(followed.heading(messages)));
+                    return Some(Run {
+                        number,
+                        pieces,
+                        messages,
+                        of: Source::Tail(blocks),
+                        continues: false,
+                    });
+                }
+                Found::InFiles(history) => {
+                    let seq = followed.seq();
+                    if let Some(block) = self.reads.of(number, seq) {
+                        let heading = line(followed.heading(block.messages()));
+                        return Some(Run {
+                            number,
+                            pieces: vec![heading, block.clone()],
+                            messages: block.messages(),
+                            of: Source::Files,
+                            continues: false,
+                        });
+                    }
+                    if !self.reads.is_free() {
+                        self.waiting.push_back(number);
+                        return None;
+                    }
+                    let Some(result) = self.reads.read(number, seq, &history) else {
+                        self.waiting.push_back(number);
+                        return None;
+                    };
+                    if !self.was_read(number, seq, result) {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rest of a run of which a part was let go.
+    fn go_on(&mut self, Current { number, left }: Current) -> Option<Run> {
+        let followed = self.channels.get_mut(number as usize)?.as_mut()?;
+        match followed.look() {
+            Found::Blocks(blocks) => {
+                let (pieces, messages) = followed.pieces(&blocks, left);
+                Some(Run {
+                    number,
+                    pieces,
+                    messages,
+                    of: Source::Tail(blocks),
+                    continues: true,
+                })
+            }
+            Found::InFiles(history) => {
+                let seq = followed.seq();
+                if self.reads.of(number, seq).is_none() {
+                    // Nothing else can be written before it.
+                    self.reads.forget();
+                    if !self.reads.is_free() {
+                        return None;
+                    }
+                    let result = self.reads.read(number, seq, &history)?;
+                    if !self.was_read(number, seq, result) {
+                        self.broken.get_or_insert(End::Damaged);
+                    }
+                }
+                let block = self.reads.of(number, seq)?;
+                let block = if block.messages() > left {
+                    first(block, left)
+                } else {
+                    block.clone()
+                };
+                Some(Run {
+                    number,
+                    messages: block.messages(),
+                    pieces: vec![block],
+                    of: Source::Files,
+                    continues: true,
+                })
+            }
+            Found::Nothing | Found::Notice(_) => {
+                self.broken = Some(End::Slow);
+                None
+            }
+        }
+    }
+
+    /// Takes what was read of a channel's files. Whether the channel has its turn.
+    fn was_read(&mut self, number: u32, seq: u64, result: Result<Frames, ReadError>) -> bool {
+        let Some(Some(followed)) = self.channels.get_mut(number as usize) else {
+            return false;
+        };
+        if followed.seq() != seq {
+            // It is another channel by now.
+            return true;
+        }
+        match result {
+            Ok(frames) => {
+                followed.is_unreadable = false;
+                let mut block = Block::new(frames.bytes, frames.messages);
+                // A tail that is closed ends before what is still committed then.
+                let most = followed.channel.tail().next_seq().saturating_sub(seq);
+                if block.messages() > most {
+                    block = first(&block, most);
+                }
+                if block.messages() == 0 {
+                    followed.has_turn = false;
+                    return false;
+                }
+                let history = followed.channel.history();
+                self.reads.keep(Fetched {
+                    number,
+                    first: seq,
+                    block,
+                    place: history.and_then(|history| history.durable.keep()),
+                });
+            }
+            Err(ReadError::Corrupt { next, .. }) => {
+                followed.gap_to(next, HeadingKind::Corrupt { next });
+            }
+            Err(ReadError::Trimmed { first }) => {
+                followed.gap_to(first, HeadingKind::Trimmed { first });
+            }
+            Err(_) => {
+                let ready = Arc::clone(&self.ready);
+                followed.has_turn = false;
+                tokio::spawn(async move {
+                    tokio::time::sleep(AGAIN).await;
+                    ready.call(number);
+                });
+                if !std::mem::replace(&mut followed.is_unreadable, true) {
+                    followed.notice = Some(HeadingKind::Unreadable);
+                    followed.has_turn = true;
+                    return true;
+                }
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Run {
+    fn bytes(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.bytes().len()).sum()
+    }
+}
+
+/// A line as a frame, which is no message.
+fn line(text: String) -> Block {
+    Block::new(Bytes::from(framed([text])), 0)
+}
