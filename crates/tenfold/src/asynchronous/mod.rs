@@ -5,6 +5,7 @@ mod connect;
 mod publisher;
 mod pump;
 mod reader;
+mod receiving;
 mod subscriber;
 mod writer;
 

@@ -4,6 +4,7 @@ mod bell;
 mod publisher;
 mod pump;
 mod reader;
+mod receiving;
 mod stopper;
 mod subscriber;
 mod writer;

@@ -43,6 +43,7 @@
 //! name. So both behave alike, and are tested at every cut.
 
 mod backoff;
+mod core;
 mod error;
 mod event;
 mod options;
@@ -54,6 +55,7 @@ pub use error::{Error, HistoryMismatch};
 pub use event::{Disconnected, Gap, GapReason, Message, Notice, SubscriberEvent};
 pub use options::{OnGap, Publish, Retry, Start, Subscribe};
 
+pub(crate) use core::{Advance, Core};
 pub(crate) use publication::{Outgoing, Publication};
-pub(crate) use subscription::{Advance, Subscription};
+pub(crate) use subscription::Subscription;
 pub(crate) use unacknowledged::Unwritten;

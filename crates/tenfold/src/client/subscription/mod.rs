@@ -10,6 +10,8 @@ use std::time::Duration;
 use tenfold_codec::{DecodeError, Decoder, Encoder, ErrorKind, Framing};
 
 use super::backoff::{Backoff, Next, WORKED};
+use super::core::{Advance, Core};
+use super::options::Common;
 use super::{Disconnected, Error, Gap, GapReason, Message, Subscribe, SubscriberEvent};
 use crate::inbox::Inbox;
 use crate::protocol::{Answer, Epoch, Position, Request, Subscribed};
@@ -17,24 +19,13 @@ use crate::protocol::{Answer, Epoch, Position, Request, Subscribed};
 /// The largest answer that is taken for one.
 pub(crate) const MAX_ANSWER: u64 = 64 * 1024;
 
-/// A driver moves the bytes. It goes round like this:
-///
-/// 1. ask [`advance`](Self::advance) what there is;
-/// 2. `Message` and `Notice`: give [`take_event`](Self::take_event) to the caller;
-/// 3. `NeedsBytes`: read into [`space`](Self::space) and say how much came with
-///    [`received`](Self::received) (nothing is the end), or tell the failure with
-///    [`lost`](Self::lost);
-/// 4. `Cut`: let go of the connection; [`cut`](Self::cut) says when to make the next one;
-/// 5. `NeedsConnection`: make one, at that time; then send what [`connected`](Self::connected)
-///    gives, or tell the failure.
+/// What a subscriber asks, and where it is ([`Core`] says how it is driven).
 ///
 /// | phase | the hub's frames are | a failure |
 /// |---|---|---|
 /// | apart | - | of connecting; tries again |
 /// | asked | the answer | a bad frame: the peer is not a hub, and the client ends. Else it tries again |
 /// | streaming | messages | tries again, with the seq of the next message |
-///
-/// Time is the time since any fixed moment.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     options: Subscribe,
@@ -59,17 +50,6 @@ pub(crate) struct Subscription {
     /// This connection has brought a message.
     brought: bool,
     ended: bool,
-}
-
-/// What there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Advance {
-    Message,
-    Notice,
-    NeedsConnection,
-    NeedsBytes,
-    Cut,
-    Done,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +90,6 @@ impl Subscription {
         }
     }
 
-    pub(crate) fn options(&self) -> &Subscribe {
-        &self.options
-    }
-
     /// The seq of the next message.
     pub(crate) fn next_seq(&self) -> Option<u64> {
         match self.answer {
@@ -138,71 +114,6 @@ impl Subscription {
         self.answer.filter(|_| self.phase == Phase::Streaming)
     }
 
-    /// Ends it now. The driver closes the connection.
-    pub(crate) fn stop(&mut self) {
-        self.ended = true;
-        self.phase = Phase::Apart;
-    }
-
-    /// There is a connection, and no answer yet.
-    pub(crate) fn awaits_answer(&self) -> bool {
-        self.phase == Phase::Asked
-    }
-
-    /// A connection is to be made now. How long that may take.
-    pub(crate) fn attempt(&mut self, now: Duration) -> Duration {
-        self.backoff
-            .attempt(now, self.options.common.connect_timeout)
-    }
-
-    /// A connection is there. The bytes to send.
-    pub(crate) fn connected(&mut self, now: Duration) -> Vec<u8> {
-        self.phase = Phase::Asked;
-        self.connected_at = now;
-        self.brought = false;
-        let request = Request::Subscribe {
-            channel: self.options.channel.clone(),
-            from: self.place,
-            epoch: self.epoch,
-        };
-        encode_line(&request.to_string())
-    }
-
-    /// Room for the next bytes.
-    pub(crate) fn space(&mut self) -> &mut [u8] {
-        self.inbox.decoder.space()
-    }
-
-    /// So many bytes were read into the space; none is the end.
-    pub(crate) fn received(&mut self, n: usize) {
-        self.inbox.advance(n);
-    }
-
-    /// There is nothing to read for now.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn release(&mut self) {
-        self.inbox.decoder.release();
-    }
-
-    /// The connection could not be made, or failed.
-    pub(crate) fn lost(&mut self, error: Error) {
-        self.over.get_or_insert(Over::Again(error));
-    }
-
-    /// Goes on to what there is.
-    #[inline]
-    pub(crate) fn advance(&mut self) -> Advance {
-        if self.phase == Phase::Streaming && self.notices.is_empty() && !self.is_at_stop() {
-            // What has been received is given before a failure is looked at.
-            match self.inbox.is_short() {
-                Ok(false) if self.inbox.message().is_some() => return self.count(),
-                Ok(is_short) => return self.nothing_there(is_short),
-                Err(error) => self.bad_message(error),
-            }
-        }
-        self.advance_slowly()
-    }
-
     /// What [`advance`](Self::advance) came to.
     #[inline]
     pub(crate) fn take_event(&mut self) -> Option<SubscriberEvent<'_>> {
@@ -225,40 +136,6 @@ impl Subscription {
         let seq = self.next.wrapping_sub(1);
         let bytes = self.inbox.take_message()?;
         Some(Message { seq, bytes })
-    }
-
-    /// The connection is let go of. When to make the next one, or why not.
-    pub(crate) fn cut(&mut self, now: Duration) -> Result<Duration, Error> {
-        let asked = now.saturating_sub(self.connected_at);
-        let worked = self.phase == Phase::Streaming && (self.brought || asked >= WORKED);
-        if self.phase == Phase::Streaming {
-            self.place = Position::Seq(self.next);
-        }
-        self.phase = Phase::Apart;
-        self.inbox = new_inbox(self.options.limit);
-        let error = match self.over.take() {
-            Some(Over::Elsewhere(false)) => return Ok(now),
-            Some(Over::Elsewhere(true)) => return Ok(now + self.backoff.pause()),
-            Some(Over::Final(error)) => return self.end(error),
-            Some(Over::Again(error)) => error,
-            None => Error::Closed,
-        };
-        match self.backoff.failed(now, worked) {
-            Next::RetryIn(retry_in) => {
-                let notice = Disconnected {
-                    reason: error,
-                    retry_in,
-                };
-                self.notices
-                    .push_back(SubscriberEvent::Disconnected(notice));
-                Ok(now + retry_in)
-            }
-            Next::Stop => self.end(error),
-            Next::GiveUp(after) => self.end(Error::GaveUp {
-                after,
-                last: Box::new(error),
-            }),
-        }
     }
 
     fn end(&mut self, error: Error) -> Result<Duration, Error> {
@@ -385,6 +262,101 @@ impl Subscription {
         self.epoch = Some(answer.epoch);
         self.answer = Some(answer);
         Ok(())
+    }
+}
+
+impl Core for Subscription {
+    fn common(&self) -> &Common {
+        &self.options.common
+    }
+
+    #[inline]
+    fn advance(&mut self) -> Advance {
+        if self.phase == Phase::Streaming && self.notices.is_empty() && !self.is_at_stop() {
+            // What has been received is given before a failure is looked at.
+            match self.inbox.is_short() {
+                Ok(false) if self.inbox.message().is_some() => return self.count(),
+                Ok(is_short) => return self.nothing_there(is_short),
+                Err(error) => self.bad_message(error),
+            }
+        }
+        self.advance_slowly()
+    }
+
+    fn space(&mut self) -> &mut [u8] {
+        self.inbox.decoder.space()
+    }
+
+    fn received(&mut self, n: usize) {
+        self.inbox.advance(n);
+    }
+
+    #[cfg(feature = "tokio")]
+    fn release(&mut self) {
+        self.inbox.decoder.release();
+    }
+
+    fn lost(&mut self, error: Error) {
+        self.over.get_or_insert(Over::Again(error));
+    }
+
+    fn cut(&mut self, now: Duration) -> Result<Duration, Error> {
+        let asked = now.saturating_sub(self.connected_at);
+        let worked = self.phase == Phase::Streaming && (self.brought || asked >= WORKED);
+        if self.phase == Phase::Streaming {
+            self.place = Position::Seq(self.next);
+        }
+        self.phase = Phase::Apart;
+        self.inbox = new_inbox(self.options.limit);
+        let error = match self.over.take() {
+            Some(Over::Elsewhere(false)) => return Ok(now),
+            Some(Over::Elsewhere(true)) => return Ok(now + self.backoff.pause()),
+            Some(Over::Final(error)) => return self.end(error),
+            Some(Over::Again(error)) => error,
+            None => Error::Closed,
+        };
+        match self.backoff.failed(now, worked) {
+            Next::RetryIn(retry_in) => {
+                let notice = Disconnected {
+                    reason: error,
+                    retry_in,
+                };
+                self.notices
+                    .push_back(SubscriberEvent::Disconnected(notice));
+                Ok(now + retry_in)
+            }
+            Next::Stop => self.end(error),
+            Next::GiveUp(after) => self.end(Error::GaveUp {
+                after,
+                last: Box::new(error),
+            }),
+        }
+    }
+
+    fn attempt(&mut self, now: Duration) -> Duration {
+        self.backoff
+            .attempt(now, self.options.common.connect_timeout)
+    }
+
+    fn connected(&mut self, now: Duration) -> Vec<u8> {
+        self.phase = Phase::Asked;
+        self.connected_at = now;
+        self.brought = false;
+        let request = Request::Subscribe {
+            channel: self.options.channel.clone(),
+            from: self.place,
+            epoch: self.epoch,
+        };
+        encode_line(&request.to_string())
+    }
+
+    fn awaits_answer(&self) -> bool {
+        self.phase == Phase::Asked
+    }
+
+    fn stop(&mut self) {
+        self.ended = true;
+        self.phase = Phase::Apart;
     }
 }
 

@@ -1,0 +1,162 @@
+//! The driver of a client that receives, for programs with a runtime.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Connect, Connecting, Transport};
+use crate::client::{Advance, Core, Error, Unwritten};
+use crate::deadline::Late;
+
+/// Moves the bytes of a core, over as many connections as it takes.
+pub(super) struct Receiving<C> {
+    connect: Box<dyn Connect>,
+    pub(super) core: C,
+    link: Link,
+    /// What the core's time counts from, once something was asked of it.
+    started: Option<Instant>,
+}
+
+/// The way to the hub.
+enum Link {
+    /// None is wanted, or it is time for one.
+    None,
+    Pause(Pin<Box<Sleep>>),
+    Connecting(Connecting, Late),
+    Open(Open),
+}
+
+struct Open {
+    transport: Box<dyn Transport>,
+    /// The request, until it is written.
+    request: Option<Unwritten>,
+    /// By when the hub must have answered, until it has.
+    answer_by: Option<Late>,
+}
+
+impl<C: Core> Receiving<C> {
+    pub(super) fn new(hub: impl Connect + 'static, core: C) -> Self {
+        Self {
+            connect: Box::new(hub),
+            core,
+            link: Link::None,
+            started: None,
+        }
+    }
+
+    /// Goes on to an event or the end.
+    #[inline]
+    pub(super) fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<Advance, Error>> {
+        loop {
+            match self.core.advance() {
+                Advance::NeedsBytes => ready!(self.poll_bytes(cx)),
+                Advance::NeedsConnection => ready!(self.poll_connection(cx)),
+                Advance::Cut => self.cut()?,
+                there => return Poll::Ready(Ok(there)),
+            }
+        }
+    }
+
+    fn cut(&mut self) -> Result<(), Error> {
+        self.link = Link::None;
+        let (started, now) = self.now();
+        let connect_at = self.core.cut(now)?;
+        if connect_at > now {
+            self.link = Link::Pause(Box::pin(sleep_until(started + connect_at)));
+        }
+        Ok(())
+    }
+
+    fn now(&mut self) -> (Instant, Duration) {
+        let started = *self.started.get_or_insert_with(Instant::now);
+        (started, started.elapsed())
+    }
+
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let made = match &mut self.link {
+            Link::Pause(pause) => {
+                ready!(pause.as_mut().poll(cx));
+                self.link = Link::None;
+                return Poll::Ready(());
+            }
+            Link::Connecting(connecting, late) => match connecting.as_mut().poll(cx) {
+                Poll::Ready(made) => made,
+                Poll::Pending => {
+                    ready!(late.poll(cx));
+                    Err(io::ErrorKind::TimedOut.into())
+                }
+            },
+            Link::None | Link::Open(_) => {
+                let (_, now) = self.now();
+                let late = Late::after(self.core.attempt(now));
+                self.link = Link::Connecting(self.connect.connect(), late);
+                return Poll::Ready(());
+            }
+        };
+        match made {
+            Ok(transport) => self.open(transport),
+            Err(error) => {
+                let address = self.connect.address();
+                self.core.lost(Error::connect(address, error));
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn open(&mut self, transport: Box<dyn Transport>) {
+        let (_, now) = self.now();
+        let time = self.core.common().answer_timeout;
+        self.link = Link::Open(Open {
+            transport,
+            request: Some(Unwritten::new(self.core.connected(now))),
+            answer_by: Some(Late::after(time)),
+        });
+    }
+
+    /// Reads once, or finds out why there is nothing to read.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Link::Open(open) = &mut self.link else {
+            self.core.lost(Error::Closed);
+            return Poll::Ready(());
+        };
+        let waited = self.core.common().answer_timeout;
+        match open.poll_read(cx, &mut self.core) {
+            Poll::Ready(Ok(n)) => self.core.received(n),
+            Poll::Ready(Err(error)) => self.core.lost(Error::io(error)),
+            Poll::Pending => {
+                self.core.release();
+                let Some(late) = &mut open.answer_by else {
+                    return Poll::Pending;
+                };
+                ready!(late.poll(cx));
+                self.core.lost(Error::NoAnswer { waited });
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Open {
+    fn poll_read(&mut self, cx: &mut Context<'_>, core: &mut impl Core) -> Poll<io::Result<usize>> {
+        while let Some(request) = &mut self.request {
+            let n = ready!(Pin::new(&mut self.transport).poll_write(cx, request.rest()))?;
+            request.wrote(n);
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            if request.rest().is_empty() {
+                self.request = None;
+            }
+        }
+        if self.answer_by.is_some() && !core.awaits_answer() {
+            self.answer_by = None;
+        }
+        let mut space = ReadBuf::new(core.space());
+        ready!(Pin::new(&mut self.transport).poll_read(cx, &mut space))?;
+        Poll::Ready(Ok(space.filled().len()))
+    }
+}

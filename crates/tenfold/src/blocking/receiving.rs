@@ -1,0 +1,223 @@
+//! The driver of a client that receives, for programs that wait.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+
+use super::bell::Bell;
+use super::stopper::{Stop, Stopper, TimeLimit};
+use crate::address::Address;
+use crate::client::{Advance, Core, Error, Unwritten};
+use crate::deadline::Deadline;
+use crate::dial::Dial;
+use crate::readiness::earlier;
+use crate::stream::Stream;
+
+/// Moves the bytes of a core, over as many connections as it takes.
+#[derive(Debug)]
+pub(super) struct Receiving<C> {
+    address: Address,
+    pub(super) core: C,
+    link: Link,
+    alarm: Arc<Alarm>,
+    pub(super) timeout: Option<Duration>,
+    started: Instant,
+}
+
+/// The way to the hub.
+#[derive(Debug)]
+enum Link {
+    /// There is none before this time, which counts from `started`.
+    Apart(Duration),
+    Dialling(Dial),
+    Open(Open),
+}
+
+#[derive(Debug)]
+struct Open {
+    stream: Stream,
+    /// The request, until it is written.
+    request: Option<Unwritten>,
+    /// By when the hub must have answered.
+    answer_by: Option<Deadline>,
+}
+
+/// Wakes the subscriber's thread, to stop it.
+#[derive(Debug)]
+struct Alarm {
+    stopped: AtomicBool,
+    bell: Bell,
+}
+
+impl Stop for Alarm {
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.bell.ring();
+    }
+}
+
+impl<C: Core> Receiving<C> {
+    /// Fails if the system has no descriptor left for the means to stop it.
+    pub(super) fn new(hub: &Address, core: C) -> Result<Self, Error> {
+        let alarm = Alarm {
+            stopped: AtomicBool::new(false),
+            bell: Bell::new().map_err(Error::start)?,
+        };
+        Ok(Self {
+            address: hub.clone(),
+            core,
+            link: Link::Apart(Duration::ZERO),
+            alarm: Arc::new(alarm),
+            timeout: None,
+            started: Instant::now(),
+        })
+    }
+
+    pub(super) fn stopper(&self) -> Stopper {
+        let alarm = Arc::clone(&self.alarm);
+        Stopper::new(alarm)
+    }
+
+    /// Goes on to an event or the end.
+    #[inline]
+    pub(super) fn go_on(&mut self) -> Result<Advance, Error> {
+        let mut limit = TimeLimit::new(self.timeout);
+        loop {
+            match self.core.advance() {
+                Advance::NeedsBytes => self.read(&mut limit)?,
+                Advance::NeedsConnection => self.connect_on(&mut limit)?,
+                Advance::Cut => {
+                    self.link = Link::Apart(Duration::ZERO);
+                    let connect_at = self.core.cut(self.started.elapsed())?;
+                    self.link = Link::Apart(connect_at);
+                }
+                there => return Ok(there),
+            }
+        }
+    }
+
+    /// Goes on with making a connection.
+    fn connect_on(&mut self, limit: &mut TimeLimit) -> Result<(), Error> {
+        self.check_stopped()?;
+        match &mut self.link {
+            Link::Apart(at) => {
+                let at = self.started + *at;
+                if Instant::now() < at {
+                    return self.alarm.wait(None, Some(at), limit);
+                }
+                let deadline = Deadline::after(self.core.attempt(self.started.elapsed()));
+                match Dial::begin(&self.address, deadline) {
+                    Ok(dial) => self.link = Link::Dialling(dial),
+                    Err(error) => self.not_connected(error),
+                }
+            }
+            Link::Dialling(dial) => match dial.poll() {
+                Ok(Some(stream)) => self.open(stream),
+                Ok(None) => {
+                    let socket = dial.socket().map(|socket| (socket, PollFlags::OUT));
+                    return self.alarm.wait(socket, dial.wake_at(), limit);
+                }
+                Err(error) => self.not_connected(error),
+            },
+            Link::Open(_) => self.link = Link::Apart(Duration::ZERO),
+        }
+        Ok(())
+    }
+
+    fn not_connected(&mut self, error: io::Error) {
+        let address = Some(self.address.clone());
+        self.core.lost(Error::connect(address, error));
+    }
+
+    fn open(&mut self, stream: Stream) {
+        let request = self.core.connected(self.started.elapsed());
+        self.link = Link::Open(Open {
+            stream,
+            request: Some(Unwritten::new(request)),
+            answer_by: Deadline::after(self.core.common().answer_timeout),
+        });
+    }
+
+    /// Reads once, or waits until there is something to read.
+    fn read(&mut self, limit: &mut TimeLimit) -> Result<(), Error> {
+        self.check_stopped()?;
+        let Link::Open(open) = &mut self.link else {
+            self.core.lost(Error::Closed);
+            return Ok(());
+        };
+        match open.exchange(&mut self.core) {
+            Ok(n) => self.core.received(n),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !self.core.awaits_answer() {
+                    open.answer_by = None;
+                }
+                if open.answer_by.as_mut().is_some_and(Deadline::is_over) {
+                    let waited = self.core.common().answer_timeout;
+                    self.core.lost(Error::NoAnswer { waited });
+                    return Ok(());
+                }
+                let wanted = open.wanted();
+                let socket = Some((open.stream.as_fd(), wanted));
+                let wake_at = open.answer_by.as_ref().map(Deadline::wake_at);
+                return self.alarm.wait(socket, wake_at, limit);
+            }
+            Err(error) => self.core.lost(Error::io(error)),
+        }
+        Ok(())
+    }
+
+    fn check_stopped(&mut self) -> Result<(), Error> {
+        let stopped = self.alarm.stopped.load(Ordering::Relaxed);
+        if stopped {
+            self.core.stop();
+            self.link = Link::Apart(Duration::ZERO);
+            return Err(Error::Stopped);
+        }
+        Ok(())
+    }
+}
+
+impl Alarm {
+    /// Waits until the socket is ready, the time to wake up, or a stop. An error if the call's time
+    /// is over before that.
+    fn wait(
+        &self,
+        socket: Option<(BorrowedFd<'_>, PollFlags)>,
+        wake_at: Option<Instant>,
+        limit: &mut TimeLimit,
+    ) -> Result<(), Error> {
+        let deadline = earlier(wake_at, limit.deadline());
+        let ready = self.bell.wait(socket, deadline).map_err(Error::io)?;
+        if ready.is_empty() && !self.stopped.load(Ordering::Relaxed) {
+            limit.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Writes what is left of the request, and then reads.
+    fn exchange(&mut self, core: &mut impl Core) -> io::Result<usize> {
+        while let Some(request) = &mut self.request {
+            let n = self.stream.write(request.rest())?;
+            request.wrote(n);
+            if request.rest().is_empty() {
+                self.request = None;
+            }
+        }
+        self.stream.read(core.space())
+    }
+
+    /// What the socket must be ready for.
+    fn wanted(&self) -> PollFlags {
+        match self.request {
+            Some(_) => PollFlags::OUT,
+            None => PollFlags::IN,
+        }
+    }
+}
