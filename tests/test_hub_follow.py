@@ -350,7 +350,7 @@ def test_a_list_that_is_not_one_is_refused(hub):
 
 def test_requests_that_are_none_name_the_field(hub):
     hub = hub()
-    refused(hub.refusal("FOLLOW"), "PROTO", field="2")
+    refused(hub.refusal("FOLLOW from=next"), "PROTO", field="2")
     refused(hub.refusal("FOLLOW a*b"), "PROTO", field="2")
     refused(hub.refusal("FOLLOW a* from=7"), "PROTO", field="3", key="from")
     refused(hub.refusal("FOLLOW" + " x*" * 65), "PROTO", field="66")
