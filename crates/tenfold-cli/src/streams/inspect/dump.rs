@@ -1,9 +1,8 @@
 //! Bytes as hexadecimal digits and as characters, side by side.
 
+use crate::flow::paint::Paint;
 use std::fmt::Write as _;
 use std::ops::Range;
-
-use super::paint::Paint;
 
 /// Characters of a line with 16 bytes.
 const FULL: usize = 2 + 8 + 2 + 16 * 3 + 1 + 2 + 16 + 1;

@@ -13,7 +13,6 @@
 
 mod between;
 mod dump;
-mod paint;
 mod preview;
 mod recording;
 mod report;

@@ -8,10 +8,11 @@ use tenfold::{DecodeError, Decoder, ErrorKind, Event};
 use tenfold_doctor::{Finding, Frame, Lengths, Ranked, SHOWN, Scene, Works, diagnose};
 
 use super::dump::Dump;
-use super::paint::Paint;
 use super::preview;
 use super::rows::Rows;
 use crate::flow::format::hex;
+use crate::flow::layout::wrapped;
+use crate::flow::paint::Paint;
 use crate::numbers::{counted, grouped};
 
 /// Bytes that are shown before and after the break.
@@ -235,35 +236,4 @@ pub(crate) fn ranking_object(ranked: &[Ranked]) -> Value {
         })
     };
     json!({ "framings": ranked.iter().map(object).collect::<Vec<_>>() })
-}
-
-/// Text in lines of at most `width` characters, the later ones indented; with a newline at the end.
-fn wrapped(text: &str, indent: usize, width: usize) -> String {
-    let room = width.saturating_sub(indent).max(24);
-    let (mut lines, mut used) = (String::new(), 0);
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > room {
-            let _ = write!(lines, "\n{:indent$}", "");
-            used = 0;
-        } else if used > 0 {
-            lines.push(' ');
-            used += 1;
-        }
-        lines += word;
-        used += length;
-    }
-    lines.push('\n');
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_text_is_broken_between_words() {
-        let text = wrapped("one two three four five six seven eight", 4, 28);
-        assert_eq!(text, "one two three four five\n    six seven eight\n");
-    }
 }

@@ -9,8 +9,8 @@ use jiff::ZonedDateTime;
 use serde_json::json;
 use tenfold_doctor::{Found, Frame, SHOWN, WHOLE};
 
-use super::paint::Paint;
 use super::preview;
+use crate::flow::paint::Paint;
 use crate::flow::payload::Payload;
 
 /// How lines are made.

@@ -5,18 +5,16 @@ use std::io;
 use tenfold::Side;
 use tenfold_doctor::Lengths;
 
-use super::paint::Paint;
 use super::report;
 use super::rows::{Columns, Rows};
 use super::track::Track;
 use crate::failure::Failure;
+use crate::flow::layout::width;
 use crate::flow::output::Stdout;
+use crate::flow::paint::Paint;
 use crate::flow::payload::Payload;
 use crate::flow::pump::BATCH;
 use crate::words::Color;
-
-/// Characters of a line where stdout is not a terminal, which would have a width.
-const WIDTH: usize = 100;
 
 /// Text on its way to stdout.
 #[derive(Debug)]
@@ -127,17 +125,5 @@ impl Sheet {
             self.batch.clear();
         }
         Ok(())
-    }
-}
-
-/// The width of the terminal.
-fn width(stdout: &Stdout) -> usize {
-    if !stdout.is_terminal() {
-        return WIDTH;
-    }
-    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
-    match usize::from(columns) {
-        0 => WIDTH,
-        columns => columns,
     }
 }
