@@ -19,6 +19,7 @@ use crate::hub::sub::Sub;
 use crate::manual::{Completions, Man};
 use crate::streams::bridge::Bridge;
 use crate::streams::broadcast::Broadcast;
+use crate::streams::check::Check;
 use crate::streams::convert::Convert;
 use crate::streams::demo::Demo;
 use crate::streams::inspect::Inspect;
@@ -72,6 +73,7 @@ pub(crate) enum Command {
     Bridge(Bridge),
     Convert(Convert),
     Inspect(Box<Inspect>),
+    Check(Check),
     Framings(Framings),
     Completions(Completions),
     Man(Man),
@@ -94,6 +96,7 @@ impl Command {
             Self::Bridge(bridge) => bridge.run(words),
             Self::Convert(convert) => convert.run(words),
             Self::Inspect(inspect) => inspect.run(words, color),
+            Self::Check(check) => check.run(words, color),
             Self::Framings(framings) => framings.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(words),

@@ -165,7 +165,7 @@ fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Text for a terminal: what could move the cursor or worse is shown and not done.
-fn escaped(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn escaped(bytes: &[u8], out: &mut Vec<u8>) {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bridge;
 pub(crate) mod broadcast;
+pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod inspect;
