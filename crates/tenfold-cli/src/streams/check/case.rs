@@ -191,7 +191,7 @@ fn in_two(mut bytes: Vec<u8>, at: usize) -> Vec<Vec<u8>> {
     vec![bytes, rest]
 }
 
-/// A message as it stands on the wire.
+/// A message in its frame.
 struct Frame {
     bytes: Vec<u8>,
     /// Bytes before the message.

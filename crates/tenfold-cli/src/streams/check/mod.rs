@@ -1,6 +1,6 @@
 //! `tenfold check`: whether a program handles whole messages, and what is wrong if it does not.
 //!
-//! Who connects and who sends are two questions. So the other side is a [`Peer`], which gives connections
+//! Which side connects and which side sends are two questions. So the other side is a [`Peer`], which gives connections
 //! whether it is a client or a server; and it is checked as a [`Receiver`], which is sent each [case](case),
 //! or as a [`Sender`], whose stream goes through the doctor. What is found is a [lesson](teacher).
 
@@ -27,7 +27,7 @@ use tenfold::{Address, Base, Number, Shape};
 
 use crate::failure::Failure;
 use crate::flow::connect;
-use crate::flow::options::{FramingOptions, ListenOptions};
+use crate::flow::options::{FramingOptions, ListenOptions, SideName};
 use crate::flow::paint::Paint;
 use crate::signals;
 use crate::units;
@@ -58,8 +58,8 @@ enum Whom {
 #[command(after_help = "\
 Your client is sent known messages: whole, byte by byte, in two writes that are cut inside the
 header and after it, three in one write, one and a half, an empty one, UTF-8, a large one, and half
-of one. What it prints is compared: each message on a line of its own, other lines between them are
-no matter. It is started anew for each case, with {host}, {port} and {address} in COMMAND filled in
+of one. What it prints is compared: each message on a line of its own, other lines may come
+between them. It is started anew for each case, with {host}, {port} and {address} in COMMAND filled in
 (and TENFOLD_HOST, TENFOLD_PORT and TENFOLD_ADDRESS in its environment).
 
 Without COMMAND you start it yourself, once. Then what it prints cannot be seen, so it has to send
@@ -202,9 +202,7 @@ impl Options {
         let framing = &self.framing.framing;
         let paint = Paint(color.applies_to(&io::stdout()));
         let report = Report::new(self.json, paint, self.is_the_lessons(), sends)?;
-        if self.framing.side.is_some() {
-            return Err(Failure::Usage("--side is for files".to_owned()));
-        }
+        self.framing.side_of_connection(SideName::Client)?;
         if sends {
             peer.passes_stdin = true;
             let sender = Sender {

@@ -102,7 +102,7 @@ impl Peer {
     }
 }
 
-/// Waits for the client; for one that was started here not for ever, and not after its end.
+/// Waits for the client. One that was started here gets a limited time, and is not waited for after its end.
 fn accept(
     listener: &Listener,
     mut program: Option<&mut Program>,

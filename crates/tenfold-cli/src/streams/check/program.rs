@@ -124,7 +124,13 @@ pub(super) fn bad_end(status: ExitStatus) -> Option<String> {
 fn places(address: &Address) -> Vec<(&'static str, String)> {
     let mut places = vec![("address", address.to_string())];
     if let Address::Tcp { host, port } = address {
-        places.push(("host", host.clone()));
+        // An address that listens on all of them is not one to connect to everywhere.
+        let host = match host.as_str() {
+            "0.0.0.0" => "127.0.0.1",
+            "::" => "::1",
+            host => host,
+        };
+        places.push(("host", host.to_owned()));
         places.push(("port", port.to_string()));
     }
     places
