@@ -105,15 +105,15 @@ impl Receiver<'_> {
     }
 
     fn try_case(&mut self, case: &Case, progress: &mut Progress) -> Result<Outcome, Failure> {
-        self.peer
-            .watch
-            .begin(Seen::new(case, self.form, &progress.around));
         let (stream, mut encoder) = match self.connection(progress) {
             Ok(connection) => connection,
             // Without a first connection nothing is known; without a later one, that is what happened.
             Err(failure) if progress.cases == 0 => return Err(failure),
             Err(failure) => return Ok(Outcome::unreachable(case, &failure)),
         };
+        // Not before: the program of the case before may have been in the middle of a line.
+        let seen = Seen::new(case, self.form, &progress.around);
+        self.peer.watch.begin(seen);
         let parts = case.writes(&mut encoder, |text| self.payload.message(text));
         self.send(
             &stream,
