@@ -20,10 +20,29 @@ const PEERS: usize = 1024;
 /// How long a peer's further mistakes are only counted.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// The last mistake of each peer.
+/// The last mistakes of each peer, one of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes {
-    by_peer: Mutex<HashMap<Who, Mistake>>,
+    by_peer: Mutex<HashMap<(Who, Kind), Mistake>>,
+}
+
+/// Kinds of mistakes, of which each is told by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// What a client was refused for, or would have been.
+    Refused,
+    /// A request at a plain port, where it is a message like any other.
+    RequestAtPlainPort,
+    /// Bytes at a port that only sends.
+    InputThrownAway,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [
+        Self::Refused,
+        Self::RequestAtPlainPort,
+        Self::InputThrownAway,
+    ];
 }
 
 /// Whose mistakes are counted together: those of an address, whatever its ports, and those of all
@@ -33,7 +52,7 @@ type Who = Option<IpAddr>;
 /// The last mistake of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
-    /// In the words of the answer that the peer got, or would have got.
+    /// What it was; of one that is refused, the answer that the peer got or would have got.
     pub(crate) words: String,
     pub(crate) at: Instant,
     told_at: Instant,
@@ -48,23 +67,45 @@ impl Mistakes {
         if !is_a_mistake(refusal) {
             return;
         }
-        let words = refusal.to_string();
-        if let Some(before) = self.is_to_be_told(peer, &words, Instant::now()) {
-            let words = words.strip_prefix("ERROR ").unwrap_or(&words);
+        self.tell(peer, Kind::Refused, place, &refusal.to_string());
+    }
+
+    /// Notes that a client of a plain port is at the wrong one. Nothing is ever said to it.
+    pub(crate) fn note_wrong_port(&self, peer: Peer, place: &str, kind: Kind) {
+        let words = match kind {
+            Kind::Refused => return,
+            Kind::RequestAtPlainPort => {
+                "the first message at a plain port is a request, and is stored as a message: \
+                 requests go to the port that serve --listen names"
+            }
+            Kind::InputThrownAway => {
+                "bytes that came to a plain port were thrown away, because it only sends: \
+                 serve --plain ADDR=CHANNEL:in publishes them, and :both goes both ways"
+            }
+        };
+        self.tell(peer, kind, place, words);
+    }
+
+    fn tell(&self, peer: Peer, kind: Kind, place: &str, words: &str) {
+        if let Some(before) = self.is_to_be_told(peer, kind, words, Instant::now()) {
+            let words = words.strip_prefix("ERROR ").unwrap_or(words);
             warn!(%peer, %place, before, "a client's mistake: {words}");
         }
     }
 
-    /// The last mistake that was made from the peer's address.
+    /// The last mistake of any kind that was made from the peer's address.
     pub(crate) fn last_of(&self, peer: Peer) -> Option<Mistake> {
-        self.lock().get(&who(peer)).cloned()
+        let by_peer = self.lock();
+        let of_kind = |kind: &Kind| by_peer.get(&(who(peer), *kind));
+        let last = Kind::ALL.iter().filter_map(of_kind);
+        last.max_by_key(|mistake| mistake.at).cloned()
     }
 
     /// Keeps a mistake. If it is to be told, how many of the peer were not told before it.
-    fn is_to_be_told(&self, peer: Peer, words: &str, now: Instant) -> Option<u64> {
+    fn is_to_be_told(&self, peer: Peer, kind: Kind, words: &str, now: Instant) -> Option<u64> {
         let mut by_peer = self.lock();
-        let who = who(peer);
-        if let Some(last) = by_peer.get_mut(&who) {
+        let key = (who(peer), kind);
+        if let Some(last) = by_peer.get_mut(&key) {
             words.clone_into(&mut last.words);
             last.at = now;
             if now.saturating_duration_since(last.told_at) < PAUSE {
@@ -76,7 +117,7 @@ impl Mistakes {
         }
         if by_peer.len() >= PEERS {
             let oldest = by_peer.iter().min_by_key(|(_, mistake)| mistake.at);
-            if let Some(oldest) = oldest.map(|(who, _)| *who) {
+            if let Some(oldest) = oldest.map(|(key, _)| *key) {
                 by_peer.remove(&oldest);
             }
         }
@@ -87,11 +128,11 @@ impl Mistakes {
             told_at: now,
             untold: 0,
         };
-        by_peer.insert(who, mistake);
+        by_peer.insert(key, mistake);
         Some(0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Who, Mistake>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Who, Kind), Mistake>> {
         self.by_peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -122,17 +163,16 @@ mod tests {
     #[test]
     fn a_mistake_is_told_once_in_a_minute_for_each_address_and_the_last_one_is_kept() {
         let (mistakes, start) = (Mistakes::default(), Instant::now());
-        let told = |last, port, words, seconds| {
-            mistakes.is_to_be_told(
-                peer(last, port),
-                words,
-                start + Duration::from_secs(seconds),
-            )
+        let of_kind = |kind, last, port, words, seconds| {
+            let now = start + Duration::from_secs(seconds);
+            mistakes.is_to_be_told(peer(last, port), kind, words, now)
         };
+        let told = |last, port, words, seconds| of_kind(Kind::Refused, last, port, words, seconds);
         assert_eq!(told(1, 1, "first", 0), Some(0));
         assert_eq!(told(1, 2, "second", 59), None);
         assert_eq!(told(2, 1, "other", 59), Some(0));
-        assert_eq!(mistakes.lock()[&who(peer(1, 9))].words, "second");
+        assert_eq!(mistakes.last_of(peer(1, 9)).unwrap().words, "second");
+        assert_eq!(of_kind(Kind::InputThrownAway, 1, 1, "bytes", 59), Some(0));
         assert_eq!(told(1, 3, "third", 60), Some(1));
         assert_eq!(told(1, 4, "fourth", 119), None);
     }
@@ -144,11 +184,15 @@ mod tests {
             let address = std::net::Ipv6Addr::from(u128::from(number));
             let peer = Peer::Tcp((address, 1).into());
             let at = start + Duration::from_millis(number);
-            assert_eq!(mistakes.is_to_be_told(peer, "words", at), Some(0));
+            assert_eq!(
+                mistakes.is_to_be_told(peer, Kind::Refused, "words", at),
+                Some(0)
+            );
         }
         let kept = mistakes.lock();
         assert_eq!(kept.len(), PEERS);
-        assert!(!kept.contains_key(&Some(std::net::Ipv6Addr::from(0).into())));
+        let first = Some(std::net::Ipv6Addr::from(0).into());
+        assert!(!kept.contains_key(&(first, Kind::Refused)));
     }
 
     #[test]

@@ -48,7 +48,13 @@ impl Connection {
             .enter(&plain.channel, Role::Subscriber)?;
         let from = plain.replay.map_or(Position::Next, Position::Newest);
         let subscription = visit.channel().find(from, None).await?;
-        Ok(Outlet::new(self, visit, subscription, &plain.welcome))
+        let mut outlet = Outlet::new(self, visit, subscription, &plain.welcome);
+        if plain.direction == Direction::Out {
+            let mistakes = Arc::clone(&self.shared.mistakes);
+            let place = plain.channel.clone();
+            outlet.subscriber = outlet.subscriber.noting_input(mistakes, self.peer, place);
+        }
+        Ok(outlet)
     }
 }
 

@@ -59,10 +59,7 @@ impl Connection {
             () = self.shared.draining.raised() => return Ok(Received::Refused(shutdown())),
         }
         let seen = timeout(second_look(deadline), reading).await;
-        seen.unwrap_or_else(|_| {
-            let words = "the request did not come in time";
-            Ok(Received::Refused(Refusal::new(Code::Timeout, words)))
-        })
+        seen.unwrap_or_else(|_| Ok(Received::Refused(Refusal::no_request())))
     }
 
     async fn read_first_frame(&self) -> io::Result<Received> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tenfold::protocol::{Code, Refusal};
+use tenfold::native;
+use tenfold::protocol::{Code, Refusal, Request};
 use tenfold_log::Refused;
 use tokio::io::Interest;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,6 +18,7 @@ use crate::channel::Channel;
 use crate::claim::ClaimProgress;
 use crate::deadline::second_look;
 use crate::memory::Allowance;
+use crate::mistakes::Kind;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::refusals::{busy, fenced, not_stored, shutdown};
 use crate::shared::Shared;
@@ -52,6 +54,8 @@ pub(crate) struct Publisher {
     broken: Option<io::ErrorKind>,
     /// Bytes received.
     received: Arc<AtomicU64>,
+    /// The first message, at a port that needs no request, has not come yet.
+    awaits_first: bool,
 }
 
 /// What became of a publisher.
@@ -100,6 +104,7 @@ impl Publisher {
         Self {
             socket,
             peer,
+            awaits_first: session.is_silent(),
             session,
             appender,
             allowance: Allowance::new(Arc::clone(&shared.receiving)),
@@ -191,6 +196,11 @@ impl Publisher {
     /// Commits what was received whole.
     async fn commit(&mut self) {
         while let Some(block) = self.session.take_block(now()) {
+            if std::mem::take(&mut self.awaits_first) && begins_with_request(block.bytes()) {
+                let place = self.channel().name().as_str();
+                let kind = Kind::RequestAtPlainPort;
+                self.shared.mistakes.note_wrong_port(self.peer, place, kind);
+            }
             let bytes = block.bytes().len();
             match self.appender.append(block).await {
                 Ok(()) => {
@@ -394,6 +404,12 @@ impl Publisher {
         let drain = self.shared.options.drain;
         Some(*self.deadline.get_or_insert_with(|| Instant::now() + drain))
     }
+}
+
+/// Whether the first of these frames would be a request at the port for the protocol.
+fn begins_with_request(frames: &[u8]) -> bool {
+    let first = native::frames(frames).next().and_then(Result::ok);
+    first.is_some_and(|frame| Request::parse(&frames[frame][native::HEADER..]).is_ok())
 }
 
 /// Waits until there is something new to see.

@@ -116,6 +116,11 @@ impl Publishing {
         self.received(now);
     }
 
+    /// Whether nothing is ever said: the port needs no request.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.voice == Voice::Silent
+    }
+
     /// Whether there is any use in receiving.
     pub(crate) fn is_receiving(&self) -> bool {
         self.ending.is_none()

@@ -32,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) receiving: Arc<Receiving>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) mistakes: Mistakes,
+    pub(crate) mistakes: Arc<Mistakes>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) started: Instant,
     /// Places for connections that have not said what they want.
@@ -65,7 +65,7 @@ impl Shared {
             }),
             receiving: Arc::new(Receiving::new(&options)),
             counters: Arc::default(),
-            mistakes: Mistakes::default(),
+            mistakes: Arc::default(),
             clients: Arc::default(),
             started: Instant::now(),
             pending: Places::new(permits(options.max_pending)),

@@ -194,6 +194,8 @@ impl Socket {
         let mut total = 0;
         while total < limit {
             match either!(self, stream => stream.try_read(&mut buffer)) {
+                // The end is met again by the next call.
+                Ok(0) if total > 0 => break,
                 Ok(0) => return Ok(Discarded::End),
                 Ok(n) => total += n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,

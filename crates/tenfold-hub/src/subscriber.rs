@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
+use tenfold::protocol::ChannelName;
 use tokio::io::{Interest, Ready};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -15,6 +16,7 @@ use crate::delivery::{Attempt, Deliver, Delivery};
 use crate::giving_way::{GivingWay, Leaver};
 use crate::history::History;
 use crate::idle::Idle;
+use crate::mistakes::{Kind, Mistakes};
 use crate::socket::{Discarded, INPUT_PER_TURN, Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
 
@@ -51,6 +53,16 @@ pub(crate) struct Subscriber<D = Delivery> {
     is_slow: bool,
     drain: Drain,
     end: End,
+    /// Noted when the peer sends something; nothing once that is done.
+    on_input: Option<Box<OnInput>>,
+}
+
+/// Where it is noted that a peer sends what is thrown away.
+#[derive(Debug)]
+struct OnInput {
+    mistakes: Arc<Mistakes>,
+    peer: Peer,
+    place: ChannelName,
 }
 
 /// What the subscriber's task shares with the tasks that append.
@@ -150,7 +162,24 @@ impl<D: Deliver> Subscriber<D> {
             second_look: None,
             drain,
             end: End::Complete,
+            on_input: None,
         }
+    }
+
+    /// A subscriber at a port that only sends: it is a mistake of the peer's to send anything itself.
+    #[must_use]
+    pub(crate) fn noting_input(
+        mut self,
+        mistakes: Arc<Mistakes>,
+        peer: Peer,
+        place: ChannelName,
+    ) -> Self {
+        self.on_input = Some(Box::new(OnInput {
+            mistakes,
+            peer,
+            place,
+        }));
+        self
     }
 
     /// How far it is, as that changes.
@@ -321,10 +350,23 @@ impl<D: Deliver> Subscriber<D> {
         if ready.is_error() {
             return self.socket.noted_error().map_or(Ok(()), Err);
         }
-        if !self.half_closed && self.socket.discard(INPUT_PER_TURN)? == Discarded::End {
-            self.peer_ended();
-            if self.socket.is_hung_up() {
-                return Err(io::ErrorKind::BrokenPipe.into());
+        if self.half_closed {
+            return Ok(());
+        }
+        match self.socket.discard(INPUT_PER_TURN)? {
+            Discarded::Bytes(0) => {}
+            Discarded::Bytes(_) => {
+                if let Some(noted) = self.on_input.take() {
+                    let place = noted.place.as_str();
+                    let kind = Kind::InputThrownAway;
+                    noted.mistakes.note_wrong_port(noted.peer, place, kind);
+                }
+            }
+            Discarded::End => {
+                self.peer_ended();
+                if self.socket.is_hung_up() {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
             }
         }
         Ok(())

@@ -285,6 +285,12 @@ impl Refusal {
         }
     }
 
+    /// What a hub says to a connection that has not asked for anything in time. Who only listens, as at a
+    /// plain port, gets this as its first message.
+    pub fn no_request() -> Self {
+        Self::new(Code::Timeout, "the request did not come in time")
+    }
+
     /// Adds a key.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Display) -> Self {
