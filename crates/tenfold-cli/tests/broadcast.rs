@@ -183,7 +183,7 @@ fn the_summary_is_json_when_asked_for() {
     let err = server.end().err;
     let summary = err.lines().last().unwrap();
     assert!(
-        summary.contains("\"messages\":1,") && summary.contains("\"delivered\":1,"),
+        summary.contains("\"messages\":1,") && summary.contains("\"sent\":1,"),
         "{err}"
     );
 }

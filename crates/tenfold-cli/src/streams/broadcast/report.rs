@@ -41,7 +41,7 @@ impl Rates {
         let time = now.duration_since(then);
         let bytes = per_second(stats.bytes - before.bytes, time);
         format!(
-            "{}, {}; delivering {} messages/s, {}/s",
+            "{}, {}; sending {} messages/s, {}/s",
             messages(stats.messages),
             clients(stats.clients as u64),
             grouped(per_second(stats.delivered - before.delivered, time)),
@@ -99,7 +99,7 @@ pub(super) fn at_end(stats: &Stats, result: &Result<(), Failure>, json: bool, wo
         words.object(&json!({
             "messages": stats.messages,
             "clients": stats.clients_total,
-            "delivered": stats.delivered,
+            "sent": stats.delivered,
             "bytes": stats.bytes,
             "skipped": stats.skipped,
             "closed_slow": stats.closed_slow,
@@ -109,7 +109,7 @@ pub(super) fn at_end(stats: &Stats, result: &Result<(), Failure>, json: bool, wo
         return;
     }
     let line = format!(
-        "{} sent to {}: {} and {} delivered",
+        "{} for {}: {} and {} sent",
         messages(stats.messages),
         clients(stats.clients_total),
         messages(stats.delivered),
