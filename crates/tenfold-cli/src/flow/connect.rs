@@ -1,20 +1,18 @@
 //! Finding the other side of a connection.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tenfold::{Address, Listener, Stream, closing};
+use rustix::net::{RecvFlags, recv};
+use tenfold::{Address, Listener, Stream};
 use tenfold_hub::pause_after;
 
 use crate::failure::Failure;
 use crate::flow::input::is_ready_within;
 use crate::flow::options::{ListenOptions, PeerOptions, Retry};
-use crate::flow::output::Output;
 use crate::flow::port_file;
-use crate::signals;
 use crate::words::Words;
 
 /// The first and the longest pause between two attempts to connect.
@@ -138,6 +136,33 @@ pub(crate) fn accept(
     Ok((stream, peer))
 }
 
+/// Waits for a connection that brings something, with the patience of `--timeout`. Who ends without having
+/// sent a byte, as a probe does that only looks whether somebody listens, is not a sender.
+pub(crate) fn accept_sender(
+    listener: &Listener,
+    timeout: Option<Duration>,
+    words: &Words,
+) -> Result<(Stream, String), Failure> {
+    loop {
+        let (stream, peer) = accept(listener, timeout, words)?;
+        if let Some(timeout) = timeout
+            && let Ok(false) = is_ready_within(stream.as_fd(), timeout)
+        {
+            // The first read waits once more, and says what is missing.
+            return Ok((stream, peer));
+        }
+        if matches!(
+            recv(&stream, &mut [0_u8; 1][..], RecvFlags::PEEK),
+            Ok((1.., _))
+        ) {
+            return Ok((stream, peer));
+        }
+        words.note(format_args!(
+            "{peer} went away before it had sent anything; waiting for the next"
+        ));
+    }
+}
+
 /// Waits for a connection. If the system refuses it, or the peer has gone already, that is said, and
 /// after a pause the caller may try again.
 pub(crate) fn accept_or_pause(listener: &Listener, words: &Words) -> Option<Stream> {
@@ -162,80 +187,5 @@ pub(crate) fn peer_name(stream: &Stream) -> String {
         },
         Stream::Unix(_) => "a process on the unix socket".to_owned(),
         _ => "the peer".to_owned(),
-    }
-}
-
-/// The other side of a connection on which we only send. What it sends itself is read and thrown away:
-/// bytes that we left unread would block it, and would turn our end of the stream into a reset.
-#[derive(Debug)]
-pub(crate) struct Receiver {
-    stream: Stream,
-    name: String,
-    timeout: Option<Duration>,
-    /// Ends when the other side does.
-    ended: mpsc::Receiver<()>,
-}
-
-impl Receiver {
-    pub(crate) fn new(
-        stream: Stream,
-        name: String,
-        timeout: Option<Duration>,
-    ) -> Result<Self, Failure> {
-        let failed = |error: io::Error| {
-            Failure::Other(format!("cannot use the connection to {name}: {error}"))
-        };
-        stream.set_write_timeout(timeout).map_err(failed)?;
-        let mut input = stream.try_clone().map_err(failed)?;
-        let (alive, ended) = mpsc::channel();
-        thread::spawn(move || {
-            let _alive: mpsc::Sender<()> = alive;
-            // However it ends, the next write knows better what it means.
-            let _ = io::copy(&mut input, &mut io::sink());
-        });
-        Ok(Self {
-            stream,
-            name,
-            timeout,
-            ended,
-        })
-    }
-
-    /// The end of the stream: everything was written; waits until the other side has seen it, but
-    /// not for long.
-    pub(crate) fn close(self) -> Result<(), Failure> {
-        closing::end_writing(&self.stream).map_err(|error| self.failure(&error))?;
-        match self.ended.recv_timeout(closing::WAIT) {
-            Ok(()) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => Ok(()),
-        }
-    }
-
-    fn failure(&self, error: &io::Error) -> Failure {
-        match (error.kind(), self.timeout) {
-            (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, Some(timeout)) => {
-                Failure::TimedOut(format!(
-                    "{} took nothing for {timeout:?} (--timeout)",
-                    self.name
-                ))
-            }
-            (io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset, _) => {
-                Failure::Other(format!(
-                    "{} went away before everything was sent: {error}",
-                    self.name
-                ))
-            }
-            _ => Failure::Other(format!("cannot send to {}: {error}", self.name)),
-        }
-    }
-}
-
-impl Output for Receiver {
-    fn take(&mut self, bytes: &mut Vec<u8>, _messages: u64) -> Result<(), Failure> {
-        let _held = signals::hold();
-        self.stream
-            .write_all(bytes)
-            .map_err(|error| self.failure(&error))?;
-        bytes.clear();
-        Ok(())
     }
 }

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use tenfold::Address;
 use tenfold::client::{Disconnected, Error};
-use tenfold::protocol::Code;
+use tenfold::protocol::{BadAnswer, Code};
 
 use crate::failure::Failure;
+use crate::flow::look_alike::{is_not_a_hub, silence_hint};
 use crate::numbers;
 use crate::words::Words;
 
@@ -71,7 +72,13 @@ pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
             };
             Failure::Connect(format!("{error}{hint}"))
         }
-        Error::NoAnswer { .. } => Failure::TimedOut(format!("{server}: {error}")),
+        Error::NoAnswer { .. } => {
+            let hint = silence_hint(server);
+            Failure::TimedOut(format!("{server}: {error}{hint}"))
+        }
+        Error::Protocol(words) if *words == BadAnswer::default().to_string() => {
+            is_not_a_hub(server)
+        }
         Error::Frame(_) | Error::Encode(_) => Failure::Framing(error.to_string()),
         Error::TooLarge { .. } => Failure::Framing(format!("{error} (--max-message raises it)")),
         Error::Gap(gap) => Failure::Other(format!(

@@ -8,13 +8,14 @@ use serde_json::json;
 use tenfold::Address;
 
 use crate::failure::Failure;
-use crate::flow::connect::{self, Receiver};
+use crate::flow::connect;
 use crate::flow::format::Format;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::options::{FramingOptions, PeerOptions, SideName};
 use crate::flow::payload::Written;
 use crate::flow::pump::{Sink, pump};
+use crate::flow::receiver::Receiver;
 use crate::flow::source::{In, Limits, Source, Ticker, given, payloads};
 use crate::signals;
 use crate::units;
@@ -26,8 +27,10 @@ use crate::words::Words;
     override_usage = "tenfold send [OPTIONS] ADDR [MESSAGE]...\n       tenfold send [OPTIONS] --listen ADDR [MESSAGE]...",
     after_help = "\
 Without MESSAGE, or with the one MESSAGE `-`, messages are read from stdin, whether it is a
-terminal or not. Ends when everything is sent and the
-receiver has closed, or has not within a second.
+terminal or not. Ends when the receiver's system has acknowledged everything, and the
+receiver has closed, or has not within a second. A receiver that goes away before it has read
+everything, as far as that is seen, is a failure. With --listen, who goes away before it was sent
+anything is not a receiver, and the next is waited for.
 
 Examples:
   tenfold send 127.0.0.1:10010 'hello, world' 'second message'
@@ -147,17 +150,16 @@ impl Send {
 
     fn receiver(&self, address: Option<Address>, words: &Words) -> Result<Receiver, Failure> {
         let timeout = self.peer.timeout;
-        let (stream, name) = match (address, &self.peer.listen) {
+        match (address, &self.peer.listen) {
             (Some(address), _) => {
                 let stream = connect::connect(&address, &self.peer, words)?;
-                (stream, address.to_string())
+                Receiver::at(address, stream, timeout)
             }
             (None, Some(listen)) => {
                 let listener = connect::listen(listen, &self.peer.listening, words)?;
-                connect::accept(&listener, timeout, words)?
+                Receiver::accept(listener, timeout, words)
             }
-            (None, None) => return Err(Failure::Usage("say where to send to".to_owned())),
-        };
-        Receiver::new(stream, name, timeout)
+            (None, None) => Err(Failure::Usage("say where to send to".to_owned())),
+        }
     }
 }

@@ -8,10 +8,12 @@ use tenfold::protocol::Refusal;
 use tenfold::{Address, Encoder, Framing, ReadError};
 
 use crate::failure::Failure;
+use crate::flow::look_alike::{is_not_a_hub, silence_hint};
 
-/// The lines of the answer.
+/// The lines of the answer; `is_answer` tells them from what somebody else than a hub sends.
 pub(crate) fn ask(
     request: &str,
+    is_answer: impl Fn(&str) -> bool,
     server: &Address,
     timeout: Duration,
 ) -> Result<Vec<String>, Failure> {
@@ -22,7 +24,10 @@ pub(crate) fn ask(
     })?;
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            Failure::TimedOut(format!("{server} said nothing for {timeout:?} (--timeout)"))
+            let hint = silence_hint(server);
+            Failure::TimedOut(format!(
+                "{server} said nothing for {timeout:?} (--timeout){hint}"
+            ))
         }
         _ => Failure::Other(format!("cannot talk to {server}: {error}")),
     };
@@ -42,6 +47,9 @@ pub(crate) fn ask(
         let line = String::from_utf8_lossy(line).into_owned();
         if Refusal::parse(&line).is_some() {
             return Err(Failure::Other(format!("{server}: the hub says: {line}")));
+        }
+        if !is_answer(&line) {
+            return Err(is_not_a_hub(server));
         }
         lines.push(line);
     }

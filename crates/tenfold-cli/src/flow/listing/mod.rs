@@ -48,6 +48,9 @@ pub(crate) struct Listing {
 
 /// What a hub has told at one moment, for people.
 pub(crate) trait Table: Sized {
+    /// A member that each of the hub's objects has.
+    const MEMBER: &str;
+
     /// Of the hub's own objects; members that are not known are left out.
     fn new(objects: &[Value]) -> Self;
 
@@ -92,7 +95,7 @@ impl Listing {
 
     /// What is there now, and the rates since the look before.
     fn look<T: Table>(&self, request: &str, before: &mut Option<T>) -> Result<String, Failure> {
-        let lines = ask(request, &self.server, self.timeout)?;
+        let lines = ask(request, has_member(T::MEMBER), &self.server, self.timeout)?;
         if self.json {
             return Ok(lines
                 .iter()
@@ -114,6 +117,10 @@ fn in_place(text: String, terminal: bool) -> String {
     } else {
         text
     }
+}
+
+fn has_member(member: &str) -> impl Fn(&str) -> bool {
+    move |line| serde_json::from_str(line).is_ok_and(|object: Value| object.get(member).is_some())
 }
 
 fn objects(lines: &[String], server: &Address) -> Result<Vec<Value>, Failure> {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::flow::listing::{Listing, ask};
 use crate::flow::output::Stdout;
+use crate::numbers::counted;
 use crate::signals;
 use crate::words::Words;
 use table::Channels as Table;
@@ -45,8 +46,14 @@ impl Channels {
             json,
             ..
         } = &self.listing;
-        let line = ask("HEALTH", server, *timeout)?.concat();
-        let fields = line.strip_prefix("OK ").unwrap_or(&line);
+        let lines = ask("HEALTH", |line| line.starts_with("OK "), server, *timeout)?;
+        let [line] = &lines[..] else {
+            return Err(Failure::Other(format!(
+                "{server} is not a hub: it answered HEALTH with {}",
+                counted(lines.len() as u64, "line")
+            )));
+        };
+        let fields = line.strip_prefix("OK ").unwrap_or(line);
         if !json {
             return Ok(format!("{fields}\n"));
         }

@@ -39,6 +39,8 @@ const COLUMNS: &[Column] = &[
 ];
 
 impl Table for Channels {
+    const MEMBER: &str = "channel";
+
     fn new(objects: &[Value]) -> Self {
         Self {
             channels: objects.iter().map(Channel::new).collect(),

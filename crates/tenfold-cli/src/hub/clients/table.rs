@@ -58,6 +58,8 @@ const COLUMNS: &[Column] = &[
 ];
 
 impl Table for Clients {
+    const MEMBER: &str = "peer";
+
     fn new(objects: &[Value]) -> Self {
         let connections: Vec<_> = objects.iter().map(Client::new).collect();
         let totals = connections.iter().filter_map(|client| {

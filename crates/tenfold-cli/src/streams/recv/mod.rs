@@ -5,13 +5,14 @@ mod keep;
 use std::ffi::{OsStr, OsString};
 
 use clap::Args;
-use tenfold::{Listener, Side};
+use tenfold::{Address, Listener, Side};
 
 use crate::failure::Failure;
 use crate::flow::connect;
 use crate::flow::format::Format;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
+use crate::flow::look_alike::Unasked;
 use crate::flow::options::{FramingOptions, PeerOptions, SideName};
 use crate::flow::origin::{address_in, open_file};
 use crate::flow::output::Output;
@@ -78,7 +79,8 @@ pub(crate) struct Recv {
 
 /// The frames' origin, opened.
 enum Origin {
-    One(Input),
+    /// From the address that was connected to, if there is one.
+    One(Input, Option<Address>),
     Many(Listener),
 }
 
@@ -93,8 +95,8 @@ impl Recv {
         let format = self.printing.format(side, &printer);
         let limits = self.limits(&format, side, &printer);
         let goal = Goal::new(self.count);
-        let input = match origin {
-            Origin::One(input) => input,
+        let (input, from) = match origin {
+            Origin::One(input, from) => (input, from),
             Origin::Many(listener) => {
                 let senders = Senders {
                     side: side.clone(),
@@ -111,7 +113,7 @@ impl Recv {
                 return senders.serve(listener);
             }
         };
-        let mut source = Decoded::frames(input, side, limits);
+        let mut source = Unasked::new(Decoded::frames(input, side, limits), from);
         let mut sink = Sink::new(format, printer);
         pump(&mut source, &mut sink, &goal, words)?;
         words.detail(format_args!("{} messages", sink.messages()));
@@ -126,20 +128,21 @@ impl Recv {
             if self.keep {
                 return Ok((Origin::Many(listener), side));
             }
-            let (stream, name) = connect::accept(&listener, timeout, words)?;
+            let (stream, name) = connect::accept_sender(&listener, timeout, words)?;
             let input = Input::stream(stream, name).with_timeout(timeout);
-            return Ok((Origin::One(input), side));
+            return Ok((Origin::One(input, None), side));
         }
         let from = self.from.as_deref().unwrap_or_else(|| OsStr::new("-"));
-        let (input, side) = if let Some(address) = address_in(from)? {
+        let address = address_in(from)?;
+        let (input, side) = if let Some(address) = &address {
             let side = self.framing.side_of_connection(SideName::Server)?;
-            let stream = connect::connect(&address, &self.peer, words)?;
+            let stream = connect::connect(address, &self.peer, words)?;
             (Input::stream(stream, address.to_string()), side)
         } else {
             let side = self.framing.side_of_file()?;
             (open_file(from)?, side)
         };
-        Ok((Origin::One(input.with_timeout(timeout)), side))
+        Ok((Origin::One(input.with_timeout(timeout), address), side))
     }
 
     fn limits(&self, format: &Format, side: &Side, printer: &Printer) -> Limits {
