@@ -9,6 +9,11 @@ use crate::whole::uninterrupted;
 
 /// Deletes a channel of which the journal has nothing: moves its directory away, durably, and removes it there.
 pub(crate) fn put_away(storage: &dyn Storage, name: &str) -> io::Result<()> {
+    #[cfg(feature = "planted")]
+    if crate::planted::is(crate::planted::Mistake::DeleteInPlace) {
+        remove_directory(storage, &names::channel(name))?;
+        return sync_dir(storage, names::CHANNELS);
+    }
     move_away(storage, name)?;
     sync_move(storage)?;
     remove(storage)
@@ -44,12 +49,15 @@ pub(crate) fn sweep(storage: &dyn Storage) -> io::Result<()> {
 /// Removes the files of all channels that were moved away, durably.
 pub(crate) fn remove(storage: &dyn Storage) -> io::Result<()> {
     for channel in uninterrupted(|| storage.list(names::DELETED))? {
-        let directory = format!("{}/{channel}", names::DELETED);
-        for file in uninterrupted(|| storage.list(&directory))? {
-            uninterrupted(|| storage.remove(&format!("{directory}/{file}")))?;
-        }
-        uninterrupted(|| storage.remove_dir(&directory))?;
+        remove_directory(storage, &format!("{}/{channel}", names::DELETED))?;
     }
     uninterrupted(|| storage.remove_dir(names::DELETED))?;
     sync_dir(storage, "")
+}
+
+fn remove_directory(storage: &dyn Storage, directory: &str) -> io::Result<()> {
+    for file in uninterrupted(|| storage.list(directory))? {
+        uninterrupted(|| storage.remove(&format!("{directory}/{file}")))?;
+    }
+    uninterrupted(|| storage.remove_dir(directory))
 }

@@ -26,6 +26,10 @@ pub enum Mistake {
     ReplayInPlace,
     /// Recovery gives seqs again that were given before.
     ReuseSeq,
+    /// An epoch of an earlier start is good however far it is.
+    EndlessEpochs,
+    /// Deleting a channel removes its files where they are.
+    DeleteInPlace,
     /// Recovery takes headers with leading zeros for headers.
     LenientHeader,
 }

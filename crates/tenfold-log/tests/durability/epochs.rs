@@ -227,6 +227,28 @@ impl World {
     }
 }
 
+/// Places that were told before a copy was put back, and lie beyond it.
+pub(crate) fn put_a_copy_back() {
+    let mut world = World::new();
+    for step in [
+        Step::Send(0, 3),
+        Step::Restart,
+        Step::Copy,
+        Step::Send(0, 3),
+        Step::Restore(0),
+        Step::Send(0, 5),
+        Step::Restart,
+    ] {
+        world.take(step);
+        world.check();
+    }
+}
+
+#[test]
+fn a_copy_that_is_put_back_takes_no_place_that_lies_beyond_it() {
+    put_a_copy_back();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]

@@ -22,6 +22,7 @@ mod kept;
 mod limits;
 mod look;
 mod model;
+mod offline_deletion;
 mod planted;
 mod script;
 mod support;

@@ -90,6 +90,25 @@ fn seqs_that_are_given_again_are_found() {
 }
 
 #[test]
+fn epochs_that_go_on_forever_are_found() {
+    is_found(Mistake::EndlessEpochs, crate::epochs::put_a_copy_back);
+}
+
+#[test]
+fn a_channel_that_is_deleted_where_it_is_is_found() {
+    is_found(Mistake::DeleteInPlace, || {
+        crate::offline_deletion::end_at_each_call(2);
+    });
+}
+
+#[test]
+fn a_deleted_channel_that_may_come_back_is_found() {
+    is_found(Mistake::SkipDirectorySync, || {
+        crate::offline_deletion::end_at_each_call(2);
+    });
+}
+
+#[test]
 fn headers_that_are_read_leniently_are_found() {
     is_found(
         Mistake::LenientHeader,

@@ -267,6 +267,25 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_is_moved_is_there_with_everything_at_one_of_its_places() {
+        let memory = Memory::new();
+        memory.write("a/b/file", b"x");
+        memory.create_dir("c").unwrap();
+        memory.sync_dir("").unwrap();
+        memory.rename("a/b", "c/d").unwrap();
+        assert_eq!(names(&memory), ["c/d/file"]);
+        let seen: BTreeSet<_> = (0..50)
+            .map(|seed| names(&memory.image_random(seed)))
+            .collect();
+        assert_eq!(
+            seen,
+            [["a/b/file".into()].into(), ["c/d/file".into()].into()].into()
+        );
+        memory.sync_dir("a").unwrap();
+        assert_eq!(names(&memory.image(|_| Keep::None)), ["c/d/file"]);
+    }
+
+    #[test]
     fn a_file_that_was_removed_can_come_back_until_its_directory_is_synced() {
         let (memory, file) = dots();
         memory.remove("a/file").unwrap();
