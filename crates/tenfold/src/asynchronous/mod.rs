@@ -2,6 +2,7 @@
 //! [`AsyncWrite`](tokio::io::AsyncWrite), and clients of a hub.
 
 mod connect;
+mod follower;
 mod publisher;
 mod pump;
 mod reader;
@@ -10,6 +11,7 @@ mod subscriber;
 mod writer;
 
 pub use connect::{Connect, Connecting, Transport};
+pub use follower::Follower;
 pub use publisher::Publisher;
 pub use reader::Reader;
 pub use subscriber::Subscriber;

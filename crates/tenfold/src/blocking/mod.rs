@@ -1,6 +1,7 @@
 //! Messages over [`Read`](std::io::Read) and [`Write`](std::io::Write), and clients of a hub.
 
 mod bell;
+mod follower;
 mod publisher;
 mod pump;
 mod reader;
@@ -9,6 +10,7 @@ mod stopper;
 mod subscriber;
 mod writer;
 
+pub use follower::Follower;
 pub use publisher::Publisher;
 pub use reader::Reader;
 pub use stopper::Stopper;

@@ -8,7 +8,7 @@ use tenfold_codec::{DecodeError, EncodeError};
 
 use super::Gap;
 use crate::address::Address;
-use crate::protocol::{Epoch, ProducerId, Refusal};
+use crate::protocol::{ChannelName, Epoch, ProducerId, Refusal};
 
 /// Why a client gives up, or why its connection broke.
 #[derive(Clone, Debug)]
@@ -40,6 +40,13 @@ pub enum Error {
     Protocol(String),
     /// Messages that were asked for cannot be had, and the subscriber was told to stop then.
     Gap(Gap),
+    /// What went wrong with one channel of a follower.
+    InChannel {
+        /// The channel.
+        channel: ChannelName,
+        /// What it is.
+        error: Box<Self>,
+    },
     /// A message is larger than the subscriber's limit.
     TooLarge {
         /// The message.
@@ -126,6 +133,11 @@ impl Error {
         Self::Io(Arc::new(error))
     }
 
+    pub(crate) fn in_channel(self, channel: ChannelName) -> Self {
+        let error = Box::new(self);
+        Self::InChannel { channel, error }
+    }
+
     /// What went wrong, where the client has [given up](Self::GaveUp) after trying for some time;
     /// else the error itself.
     ///
@@ -167,6 +179,7 @@ impl fmt::Display for Error {
             Self::Frame(error) => error.fmt(f),
             Self::Protocol(words) => write!(f, "this is not a hub that can be understood: {words}"),
             Self::Gap(gap) => gap.fmt(f),
+            Self::InChannel { channel, error } => write!(f, "channel {channel}: {error}"),
             Self::TooLarge { seq, length, limit } => {
                 write!(f, "message {seq} ")?;
                 match length {
@@ -228,7 +241,7 @@ impl std::error::Error for Error {
         // What is printed as this error's own words is not its source as well.
         match self {
             Self::Start(error) | Self::Connect { error, .. } | Self::Io(error) => error.source(),
-            Self::GaveUp { last, .. } => last.source(),
+            Self::GaveUp { last: error, .. } | Self::InChannel { error, .. } => error.source(),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Error;
-use crate::protocol::{Epoch, Publishing, Subscribed};
+use crate::protocol::{ChannelName, Epoch, Following, Publishing, Subscribed};
 
 /// What happened to a subscriber; messages are lent.
 #[derive(Debug)]
@@ -19,6 +19,27 @@ pub enum SubscriberEvent<'a> {
     /// [`Connected`](Self::Connected) of the connection that goes on.
     Gap(Gap),
     /// There is no connection, and the subscriber will try to make one.
+    Disconnected(Disconnected),
+}
+
+/// What happened to a follower of many channels; messages are lent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FollowerEvent<'a> {
+    /// The hub has answered, and has told where each channel begins. From here on no message is missed,
+    /// in whatever channel.
+    Connected(Following),
+    /// The next message.
+    Message(ChannelMessage<&'a ChannelName, &'a [u8]>),
+    /// Messages of one channel cannot be had, and the follower goes on after them
+    /// ([`OnGap::Continue`](super::OnGap::Continue)).
+    Gap(ChannelName, Gap),
+    /// A channel was deleted, after its last message had come. If one of this name appears again, it is
+    /// followed from its first message on.
+    Deleted(ChannelName),
+    /// The next message of a channel cannot be read from the hub's disk at the moment. The hub tries again.
+    Unreadable(ChannelName),
+    /// There is no connection, and the follower will try to make one.
     Disconnected(Disconnected),
 }
 
@@ -43,6 +64,18 @@ pub enum Notice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Message<B = Vec<u8>> {
+    /// How many messages of the channel came before it.
+    pub seq: u64,
+    /// The message itself.
+    pub bytes: B,
+}
+
+/// A message of one of many channels, owned or lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ChannelMessage<N = ChannelName, B = Vec<u8>> {
+    /// The channel.
+    pub channel: N,
     /// How many messages of the channel came before it.
     pub seq: u64,
     /// The message itself.
@@ -89,6 +122,9 @@ pub enum GapReason {
     Epoch,
     /// They are damaged on the hub's disk.
     Corrupt,
+    /// The channel was deleted. Only a follower of many channels hears of that; then `available` is the seq
+    /// that would have been next, where it is known, and else the same as `expected`.
+    Deleted,
 }
 
 /// A connection that could not be made, or broke.
@@ -108,6 +144,17 @@ impl<B> Message<B> {
     }
 }
 
+impl<N, B> ChannelMessage<N, B> {
+    /// A message of which `seq` others of the channel came before it.
+    pub fn new(channel: N, seq: u64, bytes: B) -> Self {
+        Self {
+            channel,
+            seq,
+            bytes,
+        }
+    }
+}
+
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -115,6 +162,10 @@ impl fmt::Display for Gap {
             available,
             ..
         } = self;
+        if self.reason == GapReason::Deleted {
+            f.write_str("the channel was deleted")?;
+            return expected.map_or(Ok(()), |seq| write!(f, "; message {seq} was to come next"));
+        }
         if self.reason == GapReason::Epoch {
             f.write_str("the hub has another history of the channel")?;
             if let (Some(known), Some(epoch)) = (self.known, self.epoch) {

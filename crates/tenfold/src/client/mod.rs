@@ -3,7 +3,8 @@
 //!
 //! This module has what both kinds of client are told and tell; the clients themselves are
 //! [`blocking::Subscriber`](crate::blocking::Subscriber) and
-//! [`blocking::Publisher`](crate::blocking::Publisher), and the same two in `tenfold::asynchronous`:
+//! [`blocking::Publisher`](crate::blocking::Publisher), [`blocking::Follower`](crate::blocking::Follower) for
+//! many channels on one connection, and the same three in `tenfold::asynchronous`:
 //!
 //! | | `blocking` | `asynchronous` |
 //! |---|---|---|
@@ -12,6 +13,8 @@
 //! | subscriber, messages lent | `message()` | `message().await` |
 //! | subscriber, messages owned | `Iterator` | `futures_core::Stream` |
 //! | subscriber, where it is | `next_seq()`, `epoch()`, `end()` | the same |
+//! | follower, of many channels | `Follower`, made of [`Follow`]: as a subscriber, and each message has its channel | the same |
+//! | follower, where it stands | `places()` | the same |
 //! | publisher | `send(&[u8])`, `flush()`, `close()`, `committed()` | the same, `.await` |
 //! | publisher, how far it is | `sent()`, `acknowledged()` | the same |
 //!
@@ -46,16 +49,20 @@ mod backoff;
 mod core;
 mod error;
 mod event;
+mod following;
 mod options;
 mod publication;
 mod subscription;
 mod unacknowledged;
 
 pub use error::{Error, HistoryMismatch};
-pub use event::{Disconnected, Gap, GapReason, Message, Notice, SubscriberEvent};
-pub use options::{OnGap, Publish, Retry, Start, Subscribe};
+pub use event::{
+    ChannelMessage, Disconnected, FollowerEvent, Gap, GapReason, Message, Notice, SubscriberEvent,
+};
+pub use options::{Follow, OnGap, Publish, Retry, Start, Subscribe};
 
 pub(crate) use core::{Advance, Core};
+pub(crate) use following::Following;
 pub(crate) use publication::{Outgoing, Publication};
 pub(crate) use subscription::Subscription;
 pub(crate) use unacknowledged::Unwritten;

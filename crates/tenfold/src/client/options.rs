@@ -8,7 +8,7 @@ use std::time::Duration;
 use tenfold_codec::DEFAULT_LIMIT;
 
 use super::Notice;
-use crate::protocol::{Acks, ChannelName, Epoch, Position, ProducerId};
+use crate::protocol::{Acks, ChannelName, Epoch, Pattern, Place, Position, ProducerId};
 
 /// How long to go on trying without success.
 ///
@@ -70,6 +70,25 @@ pub struct Subscribe {
     pub(crate) channel: ChannelName,
     pub(crate) from: Position,
     pub(crate) epoch: Option<Epoch>,
+    pub(crate) on_gap: OnGap,
+    pub(crate) limit: u64,
+    pub(crate) until_end: bool,
+    pub(crate) common: Common,
+}
+
+/// Which channels to follow, and how.
+///
+/// ```
+/// use tenfold::client::{Follow, OnGap};
+///
+/// let options = Follow::new(["quotes.*".parse()?, "ticks".parse()?]).on_gap(OnGap::Continue);
+/// # Ok::<(), tenfold::protocol::BadPattern>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Follow {
+    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) from: Position,
+    pub(crate) places: Option<Vec<Place>>,
     pub(crate) on_gap: OnGap,
     pub(crate) limit: u64,
     pub(crate) until_end: bool,
@@ -158,6 +177,59 @@ impl Subscribe {
 
     /// Ends before the message that the hub was going to commit next when it answered: what was
     /// there then is given, and no more.
+    #[must_use]
+    pub fn until_end(mut self) -> Self {
+        self.until_end = true;
+        self
+    }
+}
+
+impl Follow {
+    /// The messages from now on of all channels that fit a pattern, also of those that appear later. At least
+    /// one pattern, and at most [`MAX_PATTERNS`](crate::protocol::MAX_PATTERNS).
+    pub fn new(patterns: impl IntoIterator<Item = Pattern>) -> Self {
+        Self {
+            patterns: patterns.into_iter().collect(),
+            from: Position::Next,
+            places: None,
+            on_gap: OnGap::default(),
+            limit: DEFAULT_LIMIT,
+            until_end: false,
+            common: Common::default(),
+        }
+    }
+
+    /// Where to start in the channels that there are at the beginning. Not a seq: many channels have none in
+    /// common, and a hub refuses it.
+    #[must_use]
+    pub fn from(mut self, position: Position) -> Self {
+        self.from = position;
+        self
+    }
+
+    /// Goes on where an earlier follower of the same patterns was, as its `places()` told. Channels that are
+    /// not among these have appeared since, and come from their first message on.
+    #[must_use]
+    pub fn resume(mut self, places: impl IntoIterator<Item = Place>) -> Self {
+        self.places = Some(places.into_iter().collect());
+        self
+    }
+
+    /// What to do when messages of a channel cannot be had.
+    #[must_use]
+    pub fn on_gap(mut self, on_gap: OnGap) -> Self {
+        self.on_gap = on_gap;
+        self
+    }
+
+    /// Refuses messages of more than this many bytes; 16 MiB if it is not said.
+    #[must_use]
+    pub fn limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// Ends when everything is given that the channels had when the hub answered first, and gives no more.
     #[must_use]
     pub fn until_end(mut self) -> Self {
         self.until_end = true;
@@ -267,7 +339,7 @@ macro_rules! common_options {
     )*};
 }
 
-common_options!(Subscribe Publish);
+common_options!(Subscribe Follow Publish);
 
 impl Common {
     /// The seed that was given, or one that cannot be guessed.

@@ -33,6 +33,13 @@ impl ChannelName {
     }
 }
 
+/// Names can be looked up by their text: they are compared and hashed as it is.
+impl std::borrow::Borrow<str> for ChannelName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for ChannelName {
     type Err = BadName;
 

@@ -1,6 +1,6 @@
 //! Both kinds of client under one name, so that the cases are written once.
 
-use tenfold::client::{Error, Publish, Subscribe, SubscriberEvent};
+use tenfold::client::{Error, Follow, FollowerEvent, Publish, Subscribe, SubscriberEvent};
 use tenfold::protocol::Epoch;
 use tenfold::{Address, blocking};
 
@@ -32,6 +32,63 @@ pub(crate) trait Subscriber: Sized {
                 _ => {}
             }
         }
+    }
+}
+
+/// A follower's event as a line.
+fn line(event: Option<FollowerEvent<'_>>) -> String {
+    match event {
+        None => "end".to_owned(),
+        Some(FollowerEvent::Connected(answer)) => format!("connected {}", answer.channels),
+        Some(FollowerEvent::Message(message)) => format!(
+            "{} {} {}",
+            message.channel,
+            message.seq,
+            message.bytes.escape_ascii()
+        ),
+        Some(FollowerEvent::Gap(channel, gap)) => format!("{channel}: {gap}"),
+        Some(FollowerEvent::Deleted(channel)) => format!("{channel} deleted"),
+        Some(FollowerEvent::Unreadable(channel)) => format!("{channel} unreadable"),
+        Some(FollowerEvent::Disconnected(_)) => "disconnected".to_owned(),
+        Some(other) => panic!("{other:?}"),
+    }
+}
+
+pub(crate) trait Follower: Sized {
+    fn new(hub: &Address, options: Follow) -> Self;
+    /// How many channels there are.
+    fn connect(&mut self) -> Result<u64, Error>;
+    fn next(&mut self) -> Result<String, Error>;
+    fn buffered(&mut self) -> Option<String>;
+    fn owned(&mut self) -> Option<Result<String, Error>>;
+    fn places(&self) -> Option<Vec<String>>;
+}
+
+impl Follower for blocking::Follower {
+    fn new(hub: &Address, options: Follow) -> Self {
+        Self::new(hub, options).unwrap()
+    }
+
+    fn connect(&mut self) -> Result<u64, Error> {
+        self.connect().map(|answer| answer.channels)
+    }
+
+    fn next(&mut self) -> Result<String, Error> {
+        self.next_event().map(line)
+    }
+
+    fn buffered(&mut self) -> Option<String> {
+        self.buffered_event().map(|event| line(Some(event)))
+    }
+
+    fn owned(&mut self) -> Option<Result<String, Error>> {
+        let next = Iterator::next(self);
+        next.map(|result| result.map(|message| format!("{} {}", message.channel, message.seq)))
+    }
+
+    fn places(&self) -> Option<Vec<String>> {
+        let places = self.places()?;
+        Some(places.iter().map(ToString::to_string).collect())
     }
 }
 
@@ -168,6 +225,35 @@ mod of_tokio {
         fn place(&self) -> (Option<u64>, Option<Epoch>, Option<u64>) {
             let client = &self.client;
             (client.next_seq(), client.epoch(), client.end())
+        }
+    }
+
+    impl Follower for Tokio<clients::Follower> {
+        fn new(hub: &Address, options: Follow) -> Self {
+            Self::make(|| clients::Follower::new(hub.clone(), options))
+        }
+
+        fn connect(&mut self) -> Result<u64, Error> {
+            let answer = self.runtime.block_on(self.client.connect());
+            answer.map(|answer| answer.channels)
+        }
+
+        fn next(&mut self) -> Result<String, Error> {
+            self.runtime.block_on(self.client.next_event()).map(line)
+        }
+
+        fn buffered(&mut self) -> Option<String> {
+            self.client.buffered_event().map(|event| line(Some(event)))
+        }
+
+        fn owned(&mut self) -> Option<Result<String, Error>> {
+            let next = self.runtime.block_on(self.client.next());
+            next.map(|result| result.map(|message| format!("{} {}", message.channel, message.seq)))
+        }
+
+        fn places(&self) -> Option<Vec<String>> {
+            let places = self.client.places()?;
+            Some(places.iter().map(ToString::to_string).collect())
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod clients;
 mod fake_hub;
+mod follower;
 mod paused;
 mod publisher;
 mod stopping;
