@@ -6,6 +6,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::failure::Failure;
+use crate::flow::format::Origin;
 use crate::flow::output::Output;
 use crate::signals;
 
@@ -17,6 +18,8 @@ pub(crate) struct Exec {
     /// Held while one runs, also by the clones of other senders.
     running: Arc<Mutex<()>>,
     messages: u64,
+    /// Of the next message, where there are several channels.
+    origin: Option<(String, u64)>,
 }
 
 impl Exec {
@@ -25,14 +28,18 @@ impl Exec {
             command: command.to_owned(),
             running: Arc::default(),
             messages: 0,
+            origin: None,
         }
     }
 
     fn run(&self, message: &[u8]) -> io::Result<ExitStatus> {
-        let mut child = Command::new("/bin/sh")
-            .args(["-c", &self.command])
-            .stdin(Stdio::piped())
-            .spawn()?;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &self.command]).stdin(Stdio::piped());
+        if let Some((channel, seq)) = &self.origin {
+            command.env("TENFOLD_CHANNEL", channel);
+            command.env("TENFOLD_SEQ", seq.to_string());
+        }
+        let mut child = command.spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             match stdin.write_all(message) {
                 // It need not want all of the message; its exit code says whether that is right.
@@ -59,14 +66,21 @@ impl Output for Exec {
                 (None, Some(signal)) => format!("was ended by signal {signal}"),
                 (None, None) => status.to_string(),
             };
+            let place = match &self.origin {
+                Some((channel, seq)) => format!("{seq} of {channel}"),
+                None => self.messages.to_string(),
+            };
             return Err(Failure::Other(format!(
-                "{command:?} {how} at message {}",
-                self.messages
+                "{command:?} {how} at message {place}"
             )));
         }
         self.messages += messages;
         bytes.clear();
         Ok(())
+    }
+
+    fn comes_from(&mut self, origin: Origin<'_>) {
+        self.origin = Some((origin.channel.to_owned(), origin.seq));
     }
 
     fn takes_one(&self) -> bool {

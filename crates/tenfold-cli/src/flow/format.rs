@@ -40,6 +40,13 @@ pub(crate) enum Format {
     Payload(Payload),
 }
 
+/// Which message of which channel something is, where there are several channels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) channel: &'a str,
+    pub(crate) seq: u64,
+}
+
 /// Why a message has no place in a format. The words follow its number.
 #[derive(Debug)]
 pub(crate) enum Unfit {
@@ -82,7 +89,7 @@ impl Format {
                     out.push(b'\n');
                 }
             }
-            Self::Json => object(event, out),
+            Self::Json => json_line(None, event, out),
             Self::Lines { .. } | Self::Nul | Self::Hex | Self::Raw => match event {
                 Event::Message(message) => {
                     self.payload(message, out);
@@ -95,6 +102,33 @@ impl Format {
             },
         }
         Ok(())
+    }
+
+    /// [`put`](Self::put) for a message of one of several channels: lines begin with the name of the channel and a
+    /// tab, objects have it as a member. Frames and raw messages have no place for it.
+    pub(crate) fn put_from(
+        &mut self,
+        origin: Origin<'_>,
+        message: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unfit> {
+        let begin = out.len();
+        match self {
+            Self::Json => {
+                json_line(Some(origin), Event::Message(message), out);
+                return Ok(());
+            }
+            Self::Lines { .. } | Self::Nul | Self::Hex | Self::Payload(_) => {
+                out.extend_from_slice(origin.channel.as_bytes());
+                out.push(b'\t');
+            }
+            Self::Frames(_) | Self::Raw => {}
+        }
+        let put = self.put(Event::Message(message), out);
+        if put.is_err() {
+            out.truncate(begin);
+        }
+        put
     }
 
     fn payload(&self, bytes: &[u8], out: &mut Vec<u8>) {
@@ -135,8 +169,8 @@ fn frame(encoder: &mut Encoder, event: Event<'_>, out: &mut Vec<u8>) -> Result<(
     }
 }
 
-fn object(event: Event<'_>, out: &mut Vec<u8>) {
-    let object = match event {
+fn json_line(origin: Option<Origin<'_>>, event: Event<'_>, out: &mut Vec<u8>) {
+    let mut object = match event {
         Event::Message(message) => match std::str::from_utf8(message) {
             Ok(text) => json!({ "text": text }),
             Err(_) => json!({ "base64": STANDARD.encode(message) }),
@@ -144,6 +178,10 @@ fn object(event: Event<'_>, out: &mut Vec<u8>) {
         Event::Mark(number) => json!({ "mark": number }),
         _ => return,
     };
+    if let Some(Origin { channel, seq }) = origin {
+        object["channel"] = channel.into();
+        object["seq"] = seq.into();
+    }
     out.extend_from_slice(object.to_string().as_bytes());
     out.push(b'\n');
 }

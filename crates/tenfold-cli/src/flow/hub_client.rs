@@ -85,6 +85,15 @@ pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
             "{gap}. To go on with message {}, say --on-gap continue",
             gap.available
         )),
+        Error::InChannel { error: inner, .. } => match **inner {
+            Error::Gap(_) => Failure::Other(format!(
+                "{error}. To go on with what there is, say --on-gap continue"
+            )),
+            Error::TooLarge { .. } => {
+                Failure::Framing(format!("{error} (--max-message raises it)"))
+            }
+            _ => Failure::Other(format!("{server}: {error}")),
+        },
         Error::Refused(refusal) => Failure::Other(format!(
             "{server}: {error}{}",
             refusal.code.map_or("", hint)

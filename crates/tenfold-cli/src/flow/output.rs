@@ -6,12 +6,18 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::failure::Failure;
+use crate::flow::format::Origin;
 use crate::signals;
 
 /// Takes the bytes of whole messages (or of the pieces of a large one), as a batch.
 pub(crate) trait Output {
     /// Takes all of `bytes`, the ends of this many messages among them, and leaves it empty.
     fn take(&mut self, bytes: &mut Vec<u8>, messages: u64) -> Result<(), Failure>;
+
+    /// Says which message of which channel comes next, to an output that takes one at a time.
+    fn comes_from(&mut self, origin: Origin<'_>) {
+        let _ = origin;
+    }
 
     /// Whether a batch must be one whole message.
     fn takes_one(&self) -> bool {

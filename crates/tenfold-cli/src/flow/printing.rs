@@ -5,7 +5,7 @@ use tenfold::Side;
 
 use crate::failure::Failure;
 use crate::flow::exec::Exec;
-use crate::flow::format::{Format, Out};
+use crate::flow::format::{Format, Origin, Out};
 use crate::flow::output::{Output, Stdout};
 use crate::flow::payload::Payload;
 
@@ -61,6 +61,12 @@ impl Output for Printer {
         match self {
             Self::Stdout(stdout) => stdout.take(bytes, messages),
             Self::Exec(exec) => exec.take(bytes, messages),
+        }
+    }
+
+    fn comes_from(&mut self, origin: Origin<'_>) {
+        if let Self::Exec(exec) = self {
+            exec.comes_from(origin);
         }
     }
 

@@ -10,7 +10,7 @@
 use tenfold::Event;
 
 use crate::failure::Failure;
-use crate::flow::format::Format;
+use crate::flow::format::{Format, Origin};
 use crate::flow::goal::Goal;
 use crate::flow::output::Output;
 use crate::flow::source::Source;
@@ -71,9 +71,30 @@ impl<O: Output> Sink<O> {
             .map_err(|error| Failure::Framing(error.of(self.messages)))?;
         self.inside = matches!(event, Event::Begin { .. } | Event::Data(_));
         if matches!(event, Event::Message(_) | Event::End) {
-            self.messages += 1;
-            self.in_batch += 1;
+            self.count();
         }
+        self.flush_if_full()
+    }
+
+    /// [`put`](Self::put) for a message of one of several channels.
+    pub(crate) fn put_from(&mut self, origin: Origin<'_>, message: &[u8]) -> Result<(), Failure> {
+        self.output.comes_from(origin);
+        self.format
+            .put_from(origin, message, &mut self.batch)
+            .map_err(|error| {
+                let Origin { channel, seq } = origin;
+                Failure::Framing(format!("channel {channel}: {}", error.of(seq)))
+            })?;
+        self.count();
+        self.flush_if_full()
+    }
+
+    fn count(&mut self) {
+        self.messages += 1;
+        self.in_batch += 1;
+    }
+
+    fn flush_if_full(&mut self) -> Result<(), Failure> {
         if self.batch.len() >= BATCH || (self.in_batch > 0 && self.output.takes_one()) {
             self.flush()?;
         }

@@ -40,6 +40,19 @@ impl std::borrow::Borrow<str> for ChannelName {
     }
 }
 
+impl ChannelName {
+    /// What a name is, in words for who has written this text in the place of one.
+    pub(super) fn rule_for(text: &str) -> &'static str {
+        let start = text.strip_suffix('*');
+        let is_pattern = |start: &str| start.is_empty() || start.parse::<Self>().is_ok();
+        if start.is_some_and(is_pattern) {
+            "one channel name; a pattern, which is the start of names and *, is for following many channels (FOLLOW, tenfold sub)"
+        } else {
+            Self::RULE
+        }
+    }
+}
+
 impl FromStr for ChannelName {
     type Err = BadName;
 
@@ -53,7 +66,7 @@ impl FromStr for ChannelName {
         if legal {
             Ok(Self(text.into()))
         } else {
-            Err(BadName(Self::RULE))
+            Err(BadName(Self::rule_for(text)))
         }
     }
 }

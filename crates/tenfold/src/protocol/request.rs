@@ -266,7 +266,8 @@ impl<'a> Fields<'a> {
             self.number += 1;
             return Err(self.bad(None, ChannelName::RULE));
         };
-        name.parse().map_err(|_| self.bad(None, ChannelName::RULE))
+        let rule = |_| self.bad(None, ChannelName::rule_for(name));
+        name.parse().map_err(rule)
     }
 
     /// Reads the value of a key that may stand once.

@@ -145,7 +145,9 @@ fn json(line: &[u8]) -> Result<Meaning, String> {
     let Value::Object(object) = value else {
         return Err(FORMS.to_owned());
     };
-    let mut entries = object.into_iter();
+    // Where it came from, as `sub` says of many channels, is no part of the message.
+    let is_origin = |key: &str| matches!(key, "channel" | "seq");
+    let mut entries = object.into_iter().filter(|(key, _)| !is_origin(key));
     match (entries.next(), entries.next()) {
         (Some((key, Value::String(text))), None) if key == "text" => {
             Ok(Meaning::Message(text.into_bytes()))
@@ -186,6 +188,8 @@ mod tests {
             "café".as_bytes()
         );
         assert_eq!(bytes(br#"{"base64": "//4="}"#).unwrap(), b"\xff\xfe");
+        let with_origin = br#"{"channel":"ticks","seq":3,"text":"a"}"#;
+        assert_eq!(bytes(with_origin).unwrap(), b"a");
         assert!(matches!(json(br#"{"mark": 1}"#), Ok(Meaning::Mark(1))));
         for wrong in [
             &b"{"[..],
@@ -193,6 +197,7 @@ mod tests {
             b"[]",
             b"{}",
             br#"{"text": 1}"#,
+            br#"{"channel": "ticks"}"#,
             br#"{"base64": "*"}"#,
             br#"{"text": "a", "base64": ""}"#,
             br#"{"mark": -1}"#,

@@ -31,7 +31,8 @@ struct Client {
 
 #[derive(Debug)]
 struct Progress {
-    seq: u64,
+    /// A follower of many channels has none.
+    seq: Option<u64>,
     lag: u64,
     lag_bytes: u64,
     total: Total,
@@ -93,9 +94,9 @@ impl Client {
         };
         let number = |key| object.get(key).and_then(Value::as_u64);
         let age = object.get("age").and_then(Value::as_f64).unwrap_or(0.0);
-        let progress = number("seq").map(|seq| Progress {
-            seq,
-            lag: number("lag").unwrap_or(0),
+        let progress = number("lag").map(|lag| Progress {
+            seq: number("seq"),
+            lag,
             lag_bytes: number("lag_bytes").unwrap_or(0),
             total: Total {
                 messages: number("messages").unwrap_or(0),
@@ -105,7 +106,11 @@ impl Client {
         Self {
             key: (text("peer"), number("id").unwrap_or(0)),
             kind: text("kind"),
-            channel: text("channel"),
+            channel: text(if object.get("patterns").is_some() {
+                "patterns"
+            } else {
+                "channel"
+            }),
             producer: text("producer"),
             progress,
             age: Duration::try_from_secs_f64(age).unwrap_or_default(),
@@ -128,7 +133,7 @@ impl Client {
             self.kind.clone(),
             self.channel.clone(),
             self.producer.clone(),
-            shown(&|progress| grouped(progress.seq)),
+            shown(&|progress| progress.seq.map_or_else(|| "-".to_owned(), grouped)),
             shown(&|progress| grouped(progress.lag)),
             shown(&|progress| size(progress.lag_bytes)),
             shown(&|progress| {
@@ -158,12 +163,15 @@ mod tests {
     #[test]
     fn one_look_has_the_rates_of_the_whole_connection() {
         let request = json!({"id": 4, "peer": "unix", "kind": "request", "age": 0.25});
-        let table = Clients::new(&[subscriber(1000), request]);
+        let follower = json!({"id": 5, "peer": "unix", "kind": "follower", "patterns": "a* b", "channels": 2,
+                              "lag": 6, "lag_bytes": 90, "messages": 2, "bytes": 30, "age": 2.0});
+        let table = Clients::new(&[subscriber(1000), request, follower]);
         assert_eq!(
             table.text(false, None),
             "PEER         KIND        CHANNEL  PRODUCER    SEQ  LAG  LAG SIZE  MESSAGES/S   SIZE/S     AGE  LAST MISTAKE\n\
              127.0.0.1:5  subscriber  ticks    -         1,234    6      90 B         500  7.3 KiB  2.00 s  -\n\
-             unix         request     -        -             -    -         -           -        -  250 ms  -\n"
+             unix         request     -        -             -    -         -           -        -  250 ms  -\n\
+             unix         follower    a* b     -             -    6      90 B           1     15 B  2.00 s  -\n"
         );
     }
 

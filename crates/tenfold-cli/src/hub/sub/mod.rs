@@ -1,5 +1,6 @@
 //! `tenfold sub`: print the messages of a channel.
 
+mod incoming;
 mod state;
 
 use std::future::{Future, pending};
@@ -9,9 +10,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::ValueEnum;
 use tenfold::Framing;
-use tenfold::asynchronous::Subscriber;
-use tenfold::client::{self, OnGap, Subscribe, SubscriberEvent};
-use tenfold::protocol::{ChannelName, Position};
+use tenfold::asynchronous::{Follower, Subscriber};
+use tenfold::client::{Follow, OnGap, Subscribe};
+use tenfold::protocol::{ChannelName, MAX_PATTERNS, Pattern, Position};
 use tokio::runtime;
 
 use crate::failure::Failure;
@@ -25,14 +26,20 @@ use crate::numbers::counted;
 use crate::signals::{Signal, Stop};
 use crate::units;
 use crate::words::Words;
+use incoming::{Happening, Incoming, Standing};
 use state::StateFile;
 
-/// Print the messages of a hub's channel
+/// Print the messages of one or more of a hub's channels
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A connection that breaks is made again, and goes on with the message that comes next: each
 is printed once. When messages are missing that the hub no longer has, it says which, and
 ends.
+
+CHANNEL may be a pattern, such as 'quotes.*', and several can be given. Then each line begins with
+the name of the channel and a tab, JSON has the members channel and seq, and CMD of --exec
+finds them in TENFOLD_CHANNEL and TENFOLD_SEQ. Channels that appear later are printed from their
+first message. Order is kept within each channel.
 
 --exec runs CMD with the shell; exit code 0 says that the message is done with. After any other,
 and after a signal, it ends with exit code 1 and says at which message that was; with --state, the
@@ -44,11 +51,12 @@ Examples:
   tenfold sub ticks --from -10 --count 10
   tenfold sub ticks --from first --state ticks.state >> ticks.txt
   tenfold sub orders --state orders.state --exec ./book-order
-  tenfold sub metrics --payload cbor")]
+  tenfold sub metrics --payload cbor
+  tenfold sub 'quotes.*' ticks --from first --state quotes.state")]
 pub(crate) struct Sub {
-    /// The channel
-    #[arg(value_name = "CHANNEL")]
-    channel: ChannelName,
+    /// The channel; or several, and patterns: the start of names and *
+    #[arg(value_name = "CHANNEL", required = true)]
+    channels: Vec<Pattern>,
 
     /// Where to begin: first (the oldest that is kept), next, last (the newest), a seq, -N (the last N)
     /// or @TIME (unix seconds, or 2026-11-24T08:30:00Z)
@@ -101,6 +109,23 @@ enum WhenMissing {
     Continue,
 }
 
+impl From<WhenMissing> for OnGap {
+    fn from(what: WhenMissing) -> Self {
+        match what {
+            WhenMissing::Stop => Self::Stop,
+            WhenMissing::Continue => Self::Continue,
+        }
+    }
+}
+
+/// The channel, if it is one.
+fn one(channels: &[Pattern]) -> Option<ChannelName> {
+    match channels {
+        [pattern] => pattern.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
 /// What the messages go through.
 struct Printing {
     sink: Sink<Printer>,
@@ -116,8 +141,8 @@ struct Printing {
 impl Sub {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
         let printer = self.printing.printer()?;
-        let mut state = StateFile::open(self.state.as_deref(), &self.channel)?;
-        let mut subscriber = Subscriber::new(self.hub.server.clone(), self.options(&state));
+        let mut state = StateFile::open(self.state.as_deref(), &self.channels)?;
+        let mut incoming = self.incoming(&state)?;
         let format = self.printing.format(Framing::default().server(), &printer);
         // A command that fails must find no message kept that it has not done with, and none again
         // that it has.
@@ -136,40 +161,70 @@ impl Sub {
         let result = runtime.block_on(async {
             let mut is_kept = true;
             while self
-                .go_on(&mut subscriber, &mut printing, &mut stop, is_kept)
+                .go_on(&mut incoming, &mut printing, &mut stop, is_kept)
                 .await?
             {
-                is_kept = state.keep(&subscriber, at_once)?;
+                is_kept = state.keep(&incoming, at_once)?;
             }
             Ok(())
         });
         // Nothing is kept that was not printed.
         if printing.sink.is_empty() {
-            state.keep(&subscriber, true)?;
+            state.keep(&incoming, true)?;
         }
         let messages = printing.sink.messages();
         words.detail(format_args!("{}", counted(messages, "message")));
         result.and_then(|()| printing.goal.check("it"))
     }
 
-    fn options(&self, state: &StateFile) -> Subscribe {
-        let options = Subscribe::new(self.channel.clone())
+    fn incoming(&self, state: &StateFile) -> Result<Incoming, Failure> {
+        let hub = self.hub.server.clone();
+        if let Some(channel) = one(&self.channels) {
+            let subscriber = Subscriber::new(hub, self.subscribe(channel, state.standing()));
+            return Ok(Incoming::One(Box::new(subscriber)));
+        }
+        if self.channels.len() > MAX_PATTERNS {
+            let words = format!("at most {MAX_PATTERNS} channels and patterns can be given");
+            return Err(Failure::Usage(words));
+        }
+        if let Position::Seq(_) = self.from {
+            let words =
+                "many channels have no seq in common: say --from first, next, last, -N or @TIME";
+            return Err(Failure::Usage(words.to_owned()));
+        }
+        let follower = Follower::new(hub, self.follow(state.standing()));
+        Ok(Incoming::Many(Box::new(follower)))
+    }
+
+    fn subscribe(&self, channel: ChannelName, standing: Option<&Standing>) -> Subscribe {
+        let mut options = Subscribe::new(channel)
             .from(self.from)
             .limit(self.max_message)
             .until_connected(self.hub.until_connected())
             .once_connected(self.hub.once_connected())
-            .on_gap(match self.on_gap {
-                WhenMissing::Stop => OnGap::Stop,
-                WhenMissing::Continue => OnGap::Continue,
-            });
-        let options = if self.until_end {
-            options.until_end()
-        } else {
-            options
-        };
-        match state.place() {
-            Some((epoch, next)) => options.from(Position::Seq(next)).epoch(epoch),
-            None => options,
+            .on_gap(self.on_gap.into());
+        if self.until_end {
+            options = options.until_end();
+        }
+        match standing {
+            Some(Standing::One(epoch, next)) => options.from(Position::Seq(*next)).epoch(*epoch),
+            _ => options,
+        }
+    }
+
+    fn follow(&self, standing: Option<&Standing>) -> Follow {
+        let mut options = Follow::new(self.channels.clone())
+            .from(self.from)
+            .limit(self.max_message)
+            .until_connected(self.hub.until_connected())
+            .once_connected(self.hub.once_connected())
+            .on_gap(self.on_gap.into());
+        if self.until_end {
+            options = options.until_end();
+        }
+        match standing {
+            Some(Standing::Many(places)) => options.resume(places.clone()),
+            _ => options,
         }
     }
 
@@ -177,7 +232,7 @@ impl Sub {
     /// `is_kept` only up to an earlier one. False at the end.
     async fn go_on(
         &self,
-        subscriber: &mut Subscriber,
+        incoming: &mut Incoming,
         printing: &mut Printing,
         stop: &mut Stop,
         is_kept: bool,
@@ -188,7 +243,7 @@ impl Sub {
                 Signal::Interrupt => Err(Failure::Interrupted),
                 Signal::Terminate => Ok(false),
             },
-            event = self.patiently(printing.last, subscriber.next_event()) => event?,
+            event = self.patiently(printing.last, incoming.next()) => event?,
             () = tokio::time::sleep(state::EVERY), if !is_kept => return Ok(true),
         };
         let Some(event) = event.map_err(|error| hub_client::failure(&error, &self.hub.server))?
@@ -196,10 +251,10 @@ impl Sub {
             return Ok(false);
         };
         let before = printing.sink.messages();
-        printing.take(&event)?;
+        printing.take(event)?;
         while !printing.at_once && !printing.is_complete() {
-            match subscriber.buffered_event() {
-                Some(event) => printing.take(&event)?,
+            match incoming.buffered() {
+                Some(event) => printing.take(event)?,
                 None => break,
             }
         }
@@ -235,23 +290,23 @@ impl Sub {
 }
 
 impl Printing {
-    fn take(&mut self, event: &SubscriberEvent<'_>) -> Result<(), Failure> {
+    fn take(&mut self, event: Happening<'_>) -> Result<(), Failure> {
         match event {
-            SubscriberEvent::Message(client::Message { bytes, .. }) => {
+            Happening::Message(origin, bytes) => {
                 self.goal.take_one();
-                self.sink.put(tenfold::Event::Message(bytes))?;
+                match origin {
+                    Some(origin) => self.sink.put_from(origin, bytes)?,
+                    None => self.sink.put(tenfold::Event::Message(bytes))?,
+                }
             }
-            SubscriberEvent::Connected(answer) => {
-                let place = format!("message {} comes next", answer.from);
-                self.outages.connected(&place);
-            }
-            SubscriberEvent::Disconnected(notice) => {
+            Happening::Connected(place) => self.outages.connected(&place),
+            Happening::Disconnected(notice) => {
                 // Messages that came before the outage are printed before the person is told of it.
                 self.sink.flush()?;
-                self.outages.disconnected(notice);
+                self.outages.disconnected(&notice);
             }
-            SubscriberEvent::Gap(gap) => self.words.warning(gap),
-            _ => {}
+            Happening::Warning(words) => self.words.warning(words),
+            Happening::Note(words) => self.words.note(words),
         }
         Ok(())
     }

@@ -1,0 +1,99 @@
+//! The messages of one channel or of many, as `sub` takes them.
+
+use tenfold::asynchronous::{Follower, Subscriber};
+use tenfold::client::{Disconnected, Error, FollowerEvent, SubscriberEvent};
+use tenfold::protocol::{Epoch, Place};
+
+use crate::flow::format::Origin;
+use crate::numbers::counted;
+
+/// A client for one channel, or one for many.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    One(Box<Subscriber>),
+    Many(Box<Follower>),
+}
+
+/// What happens.
+#[derive(Debug)]
+pub(super) enum Happening<'a> {
+    /// A message; where there are many channels it has an origin.
+    Message(Option<Origin<'a>>, &'a [u8]),
+    /// What comes next.
+    Connected(String),
+    Disconnected(Disconnected),
+    Warning(String),
+    Note(String),
+}
+
+/// Where a client is, for another run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    One(Epoch, u64),
+    Many(Vec<Place>),
+}
+
+impl Incoming {
+    pub(super) async fn next(&mut self) -> Result<Option<Happening<'_>>, Error> {
+        Ok(match self {
+            Self::One(subscriber) => subscriber.next_event().await?.map(of_one),
+            Self::Many(follower) => follower.next_event().await?.map(of_many),
+        })
+    }
+
+    /// What is there already.
+    pub(super) fn buffered(&mut self) -> Option<Happening<'_>> {
+        match self {
+            Self::One(subscriber) => subscriber.buffered_event().map(of_one),
+            Self::Many(follower) => follower.buffered_event().map(of_many),
+        }
+    }
+
+    /// Where it is, once that is known.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        match self {
+            Self::One(subscriber) => {
+                let (epoch, next) = subscriber.epoch().zip(subscriber.next_seq())?;
+                Some(Standing::One(epoch, next))
+            }
+            Self::Many(follower) => follower.places().map(Standing::Many),
+        }
+    }
+}
+
+fn of_one(event: SubscriberEvent<'_>) -> Happening<'_> {
+    match event {
+        SubscriberEvent::Message(message) => Happening::Message(None, message.bytes),
+        SubscriberEvent::Connected(answer) => {
+            Happening::Connected(format!("message {} comes next", answer.from))
+        }
+        SubscriberEvent::Disconnected(notice) => Happening::Disconnected(notice),
+        SubscriberEvent::Gap(gap) => Happening::Warning(gap.to_string()),
+        other => Happening::Note(format!("{other:?}")),
+    }
+}
+
+fn of_many(event: FollowerEvent<'_>) -> Happening<'_> {
+    match event {
+        FollowerEvent::Message(message) => {
+            let origin = Origin {
+                channel: message.channel.as_str(),
+                seq: message.seq,
+            };
+            Happening::Message(Some(origin), message.bytes)
+        }
+        FollowerEvent::Connected(answer) => {
+            let channels = counted(answer.channels, "channel");
+            Happening::Connected(format!("{channels} to follow"))
+        }
+        FollowerEvent::Disconnected(notice) => Happening::Disconnected(notice),
+        FollowerEvent::Gap(channel, gap) => Happening::Warning(format!("channel {channel}: {gap}")),
+        FollowerEvent::Deleted(channel) => {
+            Happening::Note(format!("channel {channel} was deleted"))
+        }
+        FollowerEvent::Unreadable(channel) => Happening::Warning(format!(
+            "channel {channel} cannot be read from the hub's disk at the moment; the hub tries again"
+        )),
+        other => Happening::Note(format!("{other:?}")),
+    }
+}
