@@ -353,7 +353,7 @@ def test_requests_that_are_none_name_the_field(hub):
     refused(hub.refusal("FOLLOW from=next"), "PROTO", field="2")
     refused(hub.refusal("FOLLOW a*b"), "PROTO", field="2")
     refused(hub.refusal("FOLLOW a* from=7"), "PROTO", field="3", key="from")
-    refused(hub.refusal("FOLLOW" + " x*" * 65), "PROTO", field="66")
+    refused(hub.refusal("FOLLOW " + " ".join(["x*"] * 65)), "PROTO", field="66")
     assert Follower(hub, " ".join(["x*"] * 64)).count == 0
 
 

@@ -152,7 +152,7 @@ mod tests {
             let places = receive(&[before, after], false).unwrap().unwrap();
             let names: Vec<_> = places.keys().map(ChannelName::as_str).collect();
             assert_eq!(names, ["a.1", "ticks"], "split at {split}");
-            assert_eq!(places[&"ticks".parse().unwrap()], (Epoch(255), 7, 0));
+            assert_eq!(places["ticks"], (Epoch(255), 7, 0));
         }
         assert!(
             receive(&[&lines(&[""])], false)
