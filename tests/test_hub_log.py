@@ -558,6 +558,23 @@ def test_who_takes_nothing_and_is_passed_by_retention_is_closed_without_taking(h
     stalled.close()
 
 
+def test_who_was_passed_by_retention_and_has_caught_up_is_not_cut_later(hub, data):
+    """What retention had deleted was still in memory. Once it was cut when it took nothing for a while after that."""
+    hub = hub("--data", data, "--retain", "max-bytes=4MiB", "--journal", "1MiB", "--drain", "3s")
+    hub.publish("ticks", [b"first"])
+    slow, _ = hub.subscribe("ticks", " from=first", receive_buffer=16 * KIB)
+    messages = [b"%06d" % number + b"x" * 20_000 for number in range(750)]
+    hub.publish("ticks", messages[:600])
+    wait_until(lambda: channels(hub)["ticks"]["first"] > 300, what="retention")
+    # Its task looks whether it was passed.
+    time.sleep(1.2)
+    assert [slow.frame() for _ in range(601)] == [b"first", *messages[:600]]
+    hub.publish("ticks", messages[600:])
+    # Longer than the hub has patience with somebody whom it has passed.
+    time.sleep(4.5)
+    assert [slow.frame() for _ in range(150)] == messages[600:]
+
+
 def test_who_is_too_slow_for_too_long_is_passed_by_retention(hub, data):
     hub = hub("--data", data, "--when-slow", "wait=1s", "--retain", "max-bytes=1MiB", "--channel-memory", "64KiB")
     hub.publish("ticks", [b"first"])

@@ -1,7 +1,9 @@
 //! One client's connection: its task, which writes to it, and what that waits for.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tenfold::protocol::ChannelName;
@@ -327,11 +329,23 @@ impl<D: Deliver> Subscriber<D> {
                     self.second_look = Some(Instant::now() + second_look(deadline));
                     return Ok(None);
                 }
+                if !self.is_end_in_sight() {
+                    // Retention has passed it, and it has caught up since.
+                    self.deadline = None;
+                    self.second_look = None;
+                    return Ok(None);
+                }
                 let passed = self.outgoing.lock().is_passed();
                 return Ok(Some(if passed { End::Slow } else { End::Stalled }));
             }
         }
         Ok(None)
+    }
+
+    fn is_end_in_sight(&self) -> bool {
+        let mut ending = pin!(self.outgoing.lock().ending());
+        let mut now = Context::from_waker(Waker::noop());
+        ending.as_mut().poll(&mut now).is_ready()
     }
 
     /// What to wait for on the receiving side. After a half-close that side is always ready to
