@@ -17,6 +17,8 @@ use crate::servers::{Envelope, Setup};
 pub struct Hub {
     process: Process,
     address: SocketAddr,
+    /// What an acknowledgement is to mean.
+    acks: &'static str,
 }
 
 impl Hub {
@@ -44,7 +46,17 @@ impl Hub {
             .arg(data)
             .args(keep)
             .args(setup.args(name));
-        Self::begin(command, setup)
+        Self::begin(command, setup, "durable")
+            .map_err(|error| format!("{error}; --tenfold-bin says where `tenfold` is").into())
+    }
+
+    /// Starts `tenfold serve` without a log.
+    pub fn start_in_memory(name: &str, setup: &Setup) -> Result<Self> {
+        let mut command = Command::new(&setup.tenfold);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "-q"])
+            .args(setup.args(name));
+        Self::begin(command, setup, "memory")
             .map_err(|error| format!("{error}; --tenfold-bin says where `tenfold` is").into())
     }
 
@@ -52,13 +64,17 @@ impl Hub {
     pub fn start_bare(name: &str, setup: &Setup, data: &Path) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?.with_file_name("bare_log"));
         command.arg("--data").arg(data).args(setup.args(name));
-        Self::begin(command, setup)
+        Self::begin(command, setup, "durable")
     }
 
-    fn begin(mut command: Command, setup: &Setup) -> Result<Self> {
+    fn begin(mut command: Command, setup: &Setup, acks: &'static str) -> Result<Self> {
         let (process, addresses) = Process::start_with_port_file(&mut command, &setup.port_file())?;
         let address = *addresses.first().ok_or("the port file is empty")?;
-        Ok(Self { process, address })
+        Ok(Self {
+            process,
+            address,
+            acks,
+        })
     }
 
     /// Ends it in the ordinary way.
@@ -92,7 +108,7 @@ impl Store for Hub {
     }
 
     fn publish(&self, channel: &str) -> Result<TcpStream> {
-        let request = format!("PUBLISH {channel} acks=durable");
+        let request = format!("PUBLISH {channel} acks={}", self.acks);
         Ok(answer_to(self.address, &request)?.1)
     }
 

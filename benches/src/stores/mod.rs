@@ -5,6 +5,8 @@
 //! | `hub` | `tenfold serve --data` | `ACK n`, after one sync of the journal for all that waited |
 //! | `bare` | the same writes and syncs, and nothing else (`bare_log`) | the same |
 //! | `redis` | Redis Streams, `appendfsync always` | an ID for each `XADD`, after one sync per turn of its loop |
+//! | `hub:memory` | `tenfold serve` without `--data` | `ACK n`, when everybody can see the messages |
+//! | `redis:memory` | without an append-only file | an ID for each `XADD` |
 //! | `jetstream` | NATS JetStream, file storage | a JSON object for each message, **before** any sync |
 //! | `jetstream:sync` | with `sync_interval: always`, since 2.10 | the same, after a sync for each message |
 
@@ -57,10 +59,16 @@ pub fn empty_data(name: &str, setup: &Setup) -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// Whether a server of this name keeps nothing on disk.
+pub(crate) fn is_in_memory(name: &str) -> bool {
+    name.ends_with(":memory")
+}
+
 /// Starts the server of this name, with nothing in its directory.
 pub fn start(name: &str, setup: &Setup) -> Result<Box<dyn Store>> {
     let data = empty_data(name, setup)?;
     Ok(match kind(name) {
+        "hub" if is_in_memory(name) => Box::new(hub::Hub::start_in_memory(name, setup)?),
         "hub" => Box::new(hub::Hub::start(name, setup, &data)?),
         "bare" => Box::new(hub::Hub::start_bare(name, setup, &data)?),
         "redis" => Box::new(redis::Redis::start(name, setup, &data)?),

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use super::Store;
+use super::{Store, is_in_memory};
 use crate::Result;
 use crate::acks::{Answer, Parse, line, refusal};
 use crate::process::{Process, free_address, installed};
@@ -25,7 +25,11 @@ impl Redis {
         command
             .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
             .args(["--save", "", "--daemonize", "no"])
-            .args(["--appendonly", "yes", "--appendfsync", "always"])
+            .args([
+                "--appendonly",
+                if is_in_memory(name) { "no" } else { "yes" },
+            ])
+            .args(["--appendfsync", "always"])
             // Rewriting the file while it is measured would be work that nobody else does.
             .args(["--auto-aof-rewrite-percentage", "0"])
             .args(["--maxclients", "15000", "--tcp-backlog", "4096", "--dir"])
