@@ -11,6 +11,7 @@ import pytest
 
 from hub import Hub
 from support import CLIENTS, ROOT, Running
+from terminal import Terminal
 
 
 def pytest_configure(config):
@@ -57,6 +58,20 @@ def tenfold(binary, run, tmp_path):
         return run(binary, command, *arguments, **options)
 
     return start
+
+
+@pytest.fixture
+def terminal(binary):
+    """Starts `tenfold` in a terminal of its own."""
+    started = []
+
+    def start(*arguments, **options) -> Terminal:
+        started.append(Terminal([binary, *arguments], **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ use crate::failure::{EXIT_CODES, Failure};
 use crate::framings::Framings;
 use crate::hub::bench::Bench;
 use crate::hub::channels::Channels;
+use crate::hub::chat::Chat;
 use crate::hub::clients::Clients;
 use crate::hub::log::Log;
 use crate::hub::publish::Pub;
@@ -25,6 +26,7 @@ use crate::streams::demo::Demo;
 use crate::streams::inspect::Inspect;
 use crate::streams::recv::Recv;
 use crate::streams::send::Send;
+use crate::streams::talk::Talk;
 use crate::words::{Color, Level, Words};
 
 /// Stream whole messages through pipes and sockets
@@ -63,9 +65,11 @@ pub(crate) enum Command {
     Broadcast(Broadcast),
     Recv(Recv),
     Send(Send),
+    Talk(Talk),
     Serve(Box<Serve>),
     Sub(Sub),
     Pub(Pub),
+    Chat(Chat),
     Channels(Channels),
     Clients(Clients),
     Log(Log),
@@ -86,9 +90,11 @@ impl Command {
             Self::Broadcast(broadcast) => broadcast.run(words),
             Self::Recv(recv) => recv.run(words),
             Self::Send(send) => send.run(words),
+            Self::Talk(talk) => talk.run(words),
             Self::Serve(serve) => serve.run(words),
             Self::Sub(sub) => sub.run(words),
             Self::Pub(publish) => publish.run(words),
+            Self::Chat(chat) => chat.run(words),
             Self::Channels(channels) => channels.run(words),
             Self::Clients(clients) => clients.run(words),
             Self::Log(log) => log.run(words),

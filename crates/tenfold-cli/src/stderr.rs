@@ -18,6 +18,22 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 static DETACHED: OnceLock<Queue> = OnceLock::new();
 
+/// Takes what would be written.
+type Diversion = Box<dyn Fn(&str) + Send>;
+
+static DIVERTED: Mutex<Option<Diversion>> = Mutex::new(None);
+
+/// From now on `take` gets what would be written, until [`undivert`]: a line that is being typed on the same
+/// terminal must not be torn.
+pub(crate) fn divert(take: impl Fn(&str) + Send + 'static) {
+    *DIVERTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(take));
+}
+
+/// The opposite of [`divert`].
+pub(crate) fn undivert() {
+    *DIVERTED.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
 /// From now on no write to stderr is waited for.
 pub(crate) fn detach() {
     if DETACHED.get().is_none() && DETACHED.set(Queue::new(MOST)).is_ok() {
@@ -37,6 +53,11 @@ pub(crate) fn detach() {
 /// Writes text, in one piece, so that lines of several processes do not mix. If stderr is gone, there is
 /// no place left to say so.
 pub(crate) fn write(text: &str) {
+    let diverted = DIVERTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(take) = diverted.as_ref() {
+        return take(text);
+    }
+    drop(diverted);
     match DETACHED.get() {
         Some(queue) => queue.push(text.as_bytes()),
         None => drop(io::stderr().write_all(text.as_bytes())),

@@ -56,6 +56,8 @@ fn the_manual_has_a_page_for_each_command() {
         "bench",
         "bench-hub",
         "convert",
+        "talk",
+        "chat",
         "check-client",
         "check-server",
         "framings",

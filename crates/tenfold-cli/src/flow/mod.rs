@@ -3,6 +3,7 @@
 
 pub(crate) mod confirm;
 pub(crate) mod connect;
+pub(crate) mod console;
 pub(crate) mod exec;
 pub(crate) mod follow;
 pub(crate) mod format;

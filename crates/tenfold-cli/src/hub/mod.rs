@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod channels;
+pub(crate) mod chat;
 pub(crate) mod clients;
 pub(crate) mod log;
 pub(crate) mod publish;

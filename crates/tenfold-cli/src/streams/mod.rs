@@ -8,3 +8,4 @@ pub(crate) mod demo;
 pub(crate) mod inspect;
 pub(crate) mod recv;
 pub(crate) mod send;
+pub(crate) mod talk;
