@@ -83,6 +83,10 @@ class Player:
             if first[1].endswith("|CLIENTS|"):
                 self.others.append(self.hub.subscribe("ticks", " from=first")[0])
                 assert [self.others[0].frame() for _ in range(4)] == [b"hello", b"world", b"third", b"17.25"]
+            if first[1].endswith("|DELETE draft|"):
+                self.others.append(self.hub.ask("PUBLISH draft")[0])
+                self.others[0].send(frame(b"third"))
+                assert self.others[0].frame() == b"ACK 1"
             client = self.hub.connect(self.hub.plain[0] if block.section == 8 else None)
         try:
             for way, text in block.steps:

@@ -13,6 +13,7 @@ use crate::hub::bench::Bench;
 use crate::hub::channels::Channels;
 use crate::hub::chat::Chat;
 use crate::hub::clients::Clients;
+use crate::hub::delete::Delete;
 use crate::hub::log::Log;
 use crate::hub::publish::Pub;
 use crate::hub::serve::{self, FileError, Serve};
@@ -72,6 +73,7 @@ pub(crate) enum Command {
     Chat(Chat),
     Channels(Channels),
     Clients(Clients),
+    Delete(Delete),
     Log(Log),
     Bench(Bench),
     Bridge(Bridge),
@@ -97,6 +99,7 @@ impl Command {
             Self::Chat(chat) => chat.run(words),
             Self::Channels(channels) => channels.run(words),
             Self::Clients(clients) => clients.run(words),
+            Self::Delete(delete) => delete.run(words),
             Self::Log(log) => log.run(words),
             Self::Bench(bench) => bench.run(words),
             Self::Bridge(bridge) => bridge.run(words),

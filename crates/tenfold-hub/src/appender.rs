@@ -55,6 +55,7 @@ impl Appender {
             biased;
             () = self.claim.fenced() => Err(NotAppended::Fenced),
             appended = self.enter(block) => appended,
+            () = self.channel().deletion().raised() => Err(NotAppended::Deleted),
         }
     }
 

@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use tenfold::protocol::{ChannelName, Code, Epoch, Position, ProducerId, Refusal, Subscribed};
+use tenfold::protocol::{
+    ChannelName, Code, Deleted, Epoch, Position, ProducerId, Refusal, Subscribed,
+};
 use tenfold_log::ReadError;
 use tokio::sync::Mutex as Turn;
 
 use crate::block::Block;
+use crate::change::Change;
 use crate::claim::Claim;
 use crate::cursor::Cursor;
+use crate::flag::Flag;
 use crate::frames::after;
 use crate::history::History;
 use crate::ledger::{Entry, Ledger, NotThere};
@@ -42,6 +46,9 @@ pub(crate) struct Channel {
     subscribers: AtomicUsize,
     /// Connections that follow it among other channels. They do not keep its name.
     followers: AtomicUsize,
+    deletion: Flag,
+    /// Told when a connection has left a channel that is being deleted.
+    left: Change,
 }
 
 /// A place to read from, and what the subscriber is told.
@@ -84,6 +91,8 @@ impl Channel {
             publishers: AtomicUsize::new(0),
             subscribers: AtomicUsize::new(0),
             followers: AtomicUsize::new(0),
+            deletion: Flag::default(),
+            left: Change::default(),
         }
     }
 
@@ -115,6 +124,27 @@ impl Channel {
 
     pub(crate) fn tail(&self) -> &Tail {
         &self.tail
+    }
+
+    /// Whether it is being deleted: its publishers end, and then its subscribers.
+    pub(crate) fn deletion(&self) -> &Flag {
+        &self.deletion
+    }
+
+    /// Waits until no connection of this kind has it. Only of a channel that is being deleted.
+    pub(crate) async fn is_left(&self, by: Role) {
+        self.left.until(|| self.count(by).load(Relaxed) == 0).await;
+    }
+
+    /// Notes that a connection has left it.
+    pub(crate) fn leaves(&self) {
+        self.left.tell();
+    }
+
+    /// What it has, for whoever has deleted it.
+    pub(crate) fn to_be_deleted(&self) -> Deleted {
+        let (first, next) = self.extent();
+        Deleted::new(self.epoch, first, next, self.bytes())
     }
 
     pub(crate) fn history(&self) -> Option<&Arc<History>> {
@@ -362,19 +392,29 @@ impl Channel {
     /// What `CHANNELS` says of it. A name needs no escapes.
     pub(crate) fn describe(&self) -> String {
         let bytes = self.bytes();
-        let (mut first, next) = self
-            .tail
-            .with(|ledger| (ledger.first_seq(), ledger.next_seq()));
-        let mut storage = "memory";
-        if let Some(History { channel, .. }) = self.history.as_deref() {
-            (first, storage) = (channel.first(), "log");
-        }
+        let (first, next) = self.extent();
+        let storage = match self.history {
+            Some(_) => "log",
+            None => "memory",
+        };
         format!(
             r#"{{"channel":"{}","epoch":"{}","first":{first},"next":{next},"bytes":{bytes},"subscribers":{},"publishers":{},"storage":"{storage}"}}"#,
             self.name,
             self.epoch,
             self.subscribers.load(Relaxed) + self.followers.load(Relaxed),
             self.publishers.load(Relaxed),
+        )
+    }
+
+    /// The oldest seq that is kept, and the one after the last.
+    fn extent(&self) -> (u64, u64) {
+        let (first, next) = self
+            .tail
+            .with(|ledger| (ledger.first_seq(), ledger.next_seq()));
+        let history = self.history.as_ref();
+        (
+            history.map_or(first, |history| history.channel.first()),
+            next,
         )
     }
 

@@ -61,6 +61,8 @@ pub struct HubOptions {
     /// What happens to subscribers whose place can no longer be kept: `wait` or `close`, by the
     /// first pattern that fits the channel; `close` if none does. There is no `skip` in a hub.
     pub when_slow: Vec<(Pattern, WhenSlow)>,
+    /// Who may delete channels.
+    pub allow_delete: AllowDelete,
     /// How long clients have to take what is left when the hub ends.
     pub drain: Duration,
     /// The size of a socket's send buffer, in bytes, while there are few connections.
@@ -70,6 +72,19 @@ pub struct HubOptions {
     pub send_buffers: usize,
     /// Tells the time of a commit.
     pub clock: fn() -> SystemTime,
+}
+
+/// Who may delete channels. A hub does not ask who connects, but it sees from where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AllowDelete {
+    /// Clients on the hub's own machine: at a loopback address, or at a unix socket.
+    #[default]
+    Local,
+    /// Everybody who can connect to a port for the protocol.
+    Everybody,
+    /// Nobody.
+    Nobody,
 }
 
 impl Default for HubOptions {
@@ -92,6 +107,7 @@ impl Default for HubOptions {
             channel_memory: 64 << 20,
             memory: 1 << 30,
             when_slow: Vec::new(),
+            allow_delete: AllowDelete::default(),
             drain: Duration::from_secs(10),
             send_buffer: SEND_BUFFER,
             send_buffers: 64 << 20,

@@ -69,10 +69,10 @@ async fn both(outlet: Outlet, inlet: Inlet) {
     };
     let mut half_closed = publisher.is_half_closed();
     if let Some(received) = received {
-        // A hub that ends receives nothing more, but it still delivers everything.
+        // A hub that ends, or a channel, receives nothing more, but it still delivers everything.
         let goes_on = matches!(
             received.end,
-            Finish::Complete | Finish::Refused(Some(Code::Shutdown))
+            Finish::Complete | Finish::Refused(Some(Code::Shutdown | Code::Deleted))
         );
         reports::publisher_disconnected(&received, inlet.peer, publisher.channel().name());
         half_closed = publisher.into_parts().1;

@@ -17,7 +17,7 @@ use crate::inlet::Inlet;
 use crate::intake::Intake;
 use crate::outlet::Outlet;
 use crate::publishing::Voice;
-use crate::refusals::shutdown;
+use crate::refusals::{deleted, shutdown};
 use crate::request::{FirstFrame, Received};
 use crate::shared::Shared;
 
@@ -123,6 +123,16 @@ impl Connection {
                     self.refuse(&refusal, false).await;
                 }
             },
+            Request::Delete { channel, .. } => match self.turn(&self.shared.deleting).await {
+                Ok(_turn) => {
+                    drop(pending);
+                    match self.delete(&channel).await {
+                        Ok(deleted) => self.say(&framed([deleted]), false).await,
+                        Err(refusal) => self.refuse(&refusal, false).await,
+                    }
+                }
+                Err(refusal) => self.refuse(&refusal, false).await,
+            },
             Request::Channels => match self.turn(&self.shared.listing).await {
                 Ok(_turn) => {
                     drop(pending);
@@ -168,6 +178,9 @@ impl Connection {
         from: Position,
         epoch: Option<Epoch>,
     ) -> Result<Outlet, Refusal> {
+        if epoch.is_some_and(|epoch| self.shared.registry.was_deleted(channel, epoch)) {
+            return Err(deleted());
+        }
         self.take_place().await?;
         let visit = self.shared.registry.enter(channel, Role::Subscriber)?;
         let subscription = visit.channel().find(from, epoch).await?;

@@ -20,7 +20,7 @@ use crate::deadline::second_look;
 use crate::memory::Allowance;
 use crate::mistakes::Kind;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
-use crate::refusals::{busy, fenced, not_stored, shutdown};
+use crate::refusals::{busy, deleted, fenced, not_stored, shutdown};
 use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
 use crate::tail::NotAppended;
@@ -184,6 +184,8 @@ impl Publisher {
             }
             if self.session.is_receiving() && self.shared.draining.is_raised() {
                 self.session.end(shutdown());
+            } else if self.session.is_receiving() && self.channel().deletion().is_raised() {
+                self.session.end(deleted());
             } else if self.may_receive() && self.receive()? {
                 // A peer that sends without end must not keep the thread.
                 tokio::task::consume_budget().await;
@@ -210,6 +212,7 @@ impl Publisher {
                 }
                 Err(NotAppended::Fenced) => self.session.end(fenced()),
                 Err(NotAppended::Refused(why)) => self.session.fail(self.not_stored(why)),
+                Err(NotAppended::Deleted) => self.session.end(deleted()),
                 Err(NotAppended::Closed) => self.session.end(shutdown()),
             }
         }
@@ -335,10 +338,12 @@ impl Publisher {
             Some((of, until)) if Some(of) == deadline => Some(until),
             _ => deadline,
         };
+        let channel = Arc::clone(self.channel());
         tokio::select! {
             biased;
             () = moved(&self.appender, self.seen, !receiving) => {}
             () = self.shared.draining.raised(), if receiving => {}
+            () = channel.deletion().raised(), if receiving => {}
             place = self.shared.receiving.large().acquire_owned(), if wants_place => {
                 self.place = place.ok();
                 self.session.pardon(now());

@@ -11,6 +11,11 @@ pub(crate) fn shutdown() -> Refusal {
     Refusal::new(Code::Shutdown, "the hub ends")
 }
 
+/// What whoever is connected to a channel is told when it is deleted, and who comes back later.
+pub(crate) fn deleted() -> Refusal {
+    Refusal::new(Code::Deleted, "the channel was deleted")
+}
+
 pub(crate) fn fenced() -> Refusal {
     Refusal::new(Code::Fenced, Fenced.to_string())
 }

@@ -1,6 +1,6 @@
 //! The channels of a hub, by name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,12 @@ use crate::tail::Tail;
 
 /// How many channels are looked at for one part of a list.
 const LISTED_AT_ONCE: usize = 64;
+/// How many channels that were deleted are remembered: whoever comes back to one of them is told.
+const DELETED: usize = 1000;
+
+/// What the epochs of channels that are made after one deletion and after the next differ by: an odd number, so
+/// that none comes again, with bits all over.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// All channels, and what they keep together.
 #[derive(Debug)]
@@ -44,6 +50,12 @@ struct Channels {
     only_names: BTreeSet<ChannelName>,
     /// Who is told of channels that come and go.
     followers: Followers,
+    /// Channels that were deleted, and their epochs: the newest of them.
+    deleted: VecDeque<(ChannelName, Epoch)>,
+    /// How many channels were deleted since the start.
+    deletions: u64,
+    /// Messages that were committed since the start to channels that were deleted.
+    past_messages: u64,
     /// The hub ends: no connection enters a channel any more.
     closed: bool,
 }
@@ -77,7 +89,7 @@ impl Registry {
         for channel in kept {
             // The log has the same rules for names.
             if let Ok(name) = channel.name().parse::<ChannelName>() {
-                let made = Arc::new(registry.make(&name));
+                let made = Arc::new(registry.make(&name, epoch));
                 channels.by_name.insert(name, made);
             }
         }
@@ -101,11 +113,17 @@ impl Registry {
             return Err(shutdown());
         }
         let known = channels.by_name.get(name).cloned();
+        if known
+            .as_ref()
+            .is_some_and(|channel| channel.deletion().is_raised())
+        {
+            return Err(being_deleted());
+        }
         let comes =
             role == Role::Publisher && (known.is_none() || channels.only_names.contains(name));
         channels.admit(name, role, known.is_some(), &self.options)?;
         let channel = known.unwrap_or_else(|| {
-            let channel = Arc::new(self.make(name));
+            let channel = Arc::new(self.make(name, channels.epoch(self.epoch)));
             channels.by_name.insert(name.clone(), Arc::clone(&channel));
             channel
         });
@@ -147,11 +165,68 @@ impl Registry {
         Ok(fitting.cloned().collect())
     }
 
-    fn make(&self, name: &ChannelName) -> Channel {
+    /// Begins to delete a channel: nobody enters it any more, and its publishers end.
+    pub(crate) fn begin_deletion(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
+        let channels = self.lock();
+        if channels.closed {
+            return Err(shutdown());
+        }
+        let Some(channel) = channels.by_name.get(name) else {
+            return Err(Refusal::new(
+                Code::NoChannel,
+                "there is no channel of this name",
+            ));
+        };
+        if channel.deletion().is_raised() {
+            return Err(being_deleted());
+        }
+        channel.deletion().raise();
+        Ok(Arc::clone(channel))
+    }
+
+    /// Ends a deletion. A channel that could not be deleted goes on, without the connections that it had.
+    pub(crate) fn end_deletion(&self, channel: &Arc<Channel>, is_deleted: bool) {
+        let name = channel.name();
+        let mut channels = self.lock();
+        channels.past_messages += channel.size().0;
+        if !channels.only_names.contains(name) {
+            let next = channel.tail().next_seq();
+            let how = match next {
+                0 => Gone::Unused,
+                next => Gone::Deleted(next),
+            };
+            channels.followers.went(name, how);
+        }
+        channels.by_name.remove(name);
+        channels.only_names.remove(name);
+        if is_deleted {
+            channels.deletions += 1;
+            channels.deleted.push_back((name.clone(), channel.epoch()));
+            if channels.deleted.len() > DELETED {
+                channels.deleted.pop_front();
+            }
+        } else {
+            let again = Arc::new(self.make(name, channel.epoch()));
+            if channels.closed {
+                again.tail().close();
+            }
+            channels.followers.came(&again);
+            channels.by_name.insert(name.clone(), again);
+        }
+    }
+
+    /// Whether the channel of a name had this epoch when it was deleted, not long ago.
+    pub(crate) fn was_deleted(&self, name: &ChannelName, epoch: Epoch) -> bool {
+        let channels = self.lock();
+        let mut deleted = channels.deleted.iter();
+        deleted.any(|(other, of)| other == name && *of == epoch)
+    }
+
+    fn make(&self, name: &ChannelName, epoch: Epoch) -> Channel {
         let options = &self.options;
         let producers = Producers::new(options.max_producers, Arc::clone(&self.producers));
         if let Some(durable) = &self.durable {
-            let channel = durable.log.channel(name.as_str(), self.epoch.0);
+            let channel = durable.log.channel(name.as_str(), epoch.0);
             let tail = Tail::following(
                 channel.next(),
                 (options.clock)(),
@@ -166,12 +241,19 @@ impl Registry {
             options.when_slow(name),
             Arc::clone(&self.total),
         );
-        Channel::new(name.clone(), self.epoch, tail, producers)
+        Channel::new(name.clone(), epoch, tail, producers)
     }
 
     /// All channels, by name.
     pub(crate) fn channels(&self) -> Vec<Arc<Channel>> {
         self.lock().by_name.values().cloned().collect()
+    }
+
+    /// All channels, and how many messages were committed since the start to those that were deleted.
+    pub(crate) fn channels_and_past(&self) -> (Vec<Arc<Channel>>, u64) {
+        let channels = self.lock();
+        let all = channels.by_name.values().cloned().collect();
+        (all, channels.past_messages)
     }
 
     /// What `CHANNELS` says of all channels, in parts and by name: so much at once as a peer that takes it slowly may cost.
@@ -260,7 +342,17 @@ impl Registry {
     }
 }
 
+fn being_deleted() -> Refusal {
+    Refusal::new(Code::Busy, "the channel is being deleted")
+}
+
 impl Channels {
+    /// The epoch of a channel that begins now: that of the start, until a channel is deleted. Then it is another
+    /// one after each deletion, so that no channel has that of one that had its name before.
+    fn epoch(&self, of_start: Epoch) -> Epoch {
+        Epoch(of_start.0.wrapping_add(self.deletions.wrapping_mul(STEP)))
+    }
+
     /// Lets a connection have a channel, if there is a place for it. Those who wait for a name take no
     /// places from those who publish.
     fn admit(
@@ -334,6 +426,12 @@ impl Drop for Visit {
     fn drop(&mut self) {
         let mut channels = self.registry.lock();
         self.channel.count(self.role).fetch_sub(1, Relaxed);
+        let known = channels.by_name.get(self.channel.name());
+        let is_known = known.is_some_and(|known| Arc::ptr_eq(known, &self.channel));
+        if self.channel.deletion().is_raised() || !is_known {
+            drop(channels);
+            return self.channel.leaves();
+        }
         if self.channel.is_only_a_name() {
             let is_new = channels.only_names.insert(self.channel.name().clone());
             if is_new {

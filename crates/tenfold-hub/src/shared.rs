@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::accepting::Places;
 use crate::clients::Clients;
-use crate::draining::Draining;
+use crate::flag::Flag;
 use crate::giving_way::GivingWay;
 use crate::hub_options::HubOptions;
 use crate::memory::{Receiving, permits};
@@ -24,6 +24,8 @@ use crate::stats::{Counters, HubStats};
 const ASKING: usize = 64;
 /// Connections that are sent a list of channels or of connections at once. They may take it slowly.
 const LISTING: usize = 64;
+/// Channels that are deleted at once.
+const DELETING: usize = 64;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -48,11 +50,13 @@ pub(crate) struct Shared {
     /// Places for those that ask how the hub is, and for those that ask for its channels or clients.
     pub(crate) asking: Semaphore,
     pub(crate) listing: Semaphore,
+    /// Places for those that delete a channel.
+    pub(crate) deleting: Semaphore,
     /// How many connections there are.
     pub(crate) connections: Present,
     /// How many publishers may still append.
     pub(crate) appending: Present,
-    pub(crate) draining: Draining,
+    pub(crate) draining: Flag,
 }
 
 impl Shared {
@@ -75,9 +79,10 @@ impl Shared {
             giving_way: Arc::default(),
             asking: Semaphore::new(ASKING),
             listing: Semaphore::new(LISTING),
+            deleting: Semaphore::new(DELETING),
             connections: Present::default(),
             appending: Present::default(),
-            draining: Draining::default(),
+            draining: Flag::default(),
             options,
         }
     }
@@ -129,8 +134,8 @@ impl Shared {
     pub(crate) fn stats(&self) -> HubStats {
         let connections = self.connections.count();
         let numbers = self.counters.read(connections, 0);
-        let (mut messages, mut bytes) = (0, 0);
-        let channels = self.registry.channels();
+        let (channels, mut messages) = self.registry.channels_and_past();
+        let mut bytes = 0;
         for channel in &channels {
             let (committed, kept) = channel.size();
             messages += committed;

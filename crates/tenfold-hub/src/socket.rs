@@ -24,6 +24,16 @@ pub enum Peer {
     Unix(Option<i32>),
 }
 
+impl Peer {
+    /// Whether it is on this machine, as far as its address tells.
+    pub(crate) fn is_local(self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -74,6 +74,8 @@ pub(crate) enum NotAppended {
     Fenced,
     /// Something before it could not be kept.
     Refused(Refused),
+    /// The channel is being deleted.
+    Deleted,
     /// The tail was closed.
     Closed,
 }
@@ -87,6 +89,14 @@ impl From<Fenced> for NotAppended {
 impl From<Closed> for NotAppended {
     fn from(_: Closed) -> Self {
         Self::Closed
+    }
+}
+
+impl Drop for TailState {
+    fn drop(&mut self) {
+        let ledger = self.ledger.get_mut();
+        let kept = ledger.unwrap_or_else(PoisonError::into_inner).cost();
+        self.total.fetch_sub(kept, Relaxed);
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod channels;
 pub(crate) mod chat;
 pub(crate) mod clients;
+pub(crate) mod delete;
 pub(crate) mod log;
 pub(crate) mod publish;
 pub(crate) mod serve;

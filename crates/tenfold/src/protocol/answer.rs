@@ -52,6 +52,20 @@ pub struct Publishing {
     pub acks: Acks,
 }
 
+/// The answer to `DELETE`: what was deleted. Displays as the line that is on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deleted {
+    /// The history that has ended.
+    pub epoch: Epoch,
+    /// The seq of the oldest message that was kept.
+    pub first: u64,
+    /// The seq after its last message.
+    pub next: u64,
+    /// What the messages that were kept took, in bytes.
+    pub bytes: u64,
+}
+
 /// An `ERROR`: why a hub does not do it, or ends the connection. Displays as the line that stands
 /// on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +117,10 @@ codes! {
     Timeout = "TIMEOUT",
     /// Too many connections, channels or producers.
     Busy = "BUSY",
+    /// There is no channel of this name.
+    NoChannel = "NO_CHANNEL",
+    /// The channel was deleted.
+    Deleted = "DELETED",
     /// Another connection publishes as this producer.
     Fenced = "FENCED",
     /// No space on disk.
@@ -241,6 +259,38 @@ impl Publishing {
     }
 }
 
+impl Deleted {
+    /// What was deleted: messages from `first` up to but not including `next`, and their bytes.
+    ///
+    /// ```
+    /// use tenfold::protocol::{Deleted, Epoch};
+    ///
+    /// let answer = Deleted::new(Epoch(255), 3, 7, 60);
+    /// assert_eq!(answer.to_string(), "OK epoch=00000000000000ff first=3 next=7 bytes=60");
+    /// ```
+    pub fn new(epoch: Epoch, first: u64, next: u64, bytes: u64) -> Self {
+        Self {
+            epoch,
+            first,
+            next,
+            bytes,
+        }
+    }
+}
+
+impl TryFrom<&Keys> for Deleted {
+    type Error = BadAnswer;
+
+    fn try_from(keys: &Keys) -> Result<Self, BadAnswer> {
+        Ok(Self {
+            epoch: keys.parsed("epoch")?,
+            first: keys.count("first")?,
+            next: keys.count("next")?,
+            bytes: keys.count("bytes")?,
+        })
+    }
+}
+
 impl TryFrom<&Keys> for Subscribed {
     type Error = BadAnswer;
 
@@ -352,6 +402,21 @@ impl Display for Publishing {
     }
 }
 
+impl Display for Deleted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            epoch,
+            first,
+            next,
+            bytes,
+        } = self;
+        write!(
+            f,
+            "OK epoch={epoch} first={first} next={next} bytes={bytes}"
+        )
+    }
+}
+
 impl Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -405,6 +470,11 @@ mod tests {
         };
         assert_eq!(Publishing::try_from(&keys), Ok(publishing));
         assert_eq!(Subscribed::try_from(&keys), Err(BadAnswer));
+        let deleted = Deleted::new(Epoch(7), 1, 3, 60);
+        let Ok(Answer::Ok(keys)) = Answer::parse(deleted.to_string().as_bytes()) else {
+            panic!("{deleted}");
+        };
+        assert_eq!(Deleted::try_from(&keys), Ok(deleted));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a hub and its clients say to each other, as values: `docs/hub-protocol.md` in types.
 //!
 //! Each of these is the payload of one frame, one line of printable ASCII. [`Request`] is the
-//! client's first frame, [`Answer`] the hub's: [`Subscribed`], [`Following`], [`Publishing`] or a
-//! [`Refusal`]. A client that follows many channels also says its [`Place`] in each, and the hub writes a
+//! client's first frame, [`Answer`] the hub's: [`Subscribed`], [`Following`], [`Publishing`], [`Deleted`]
+//! or a [`Refusal`]. A client that follows many channels also says its [`Place`] in each, and the hub writes a
 //! [`Heading`] before the messages of each.
 //! Nothing here knows a socket or a clock, and hub and clients share it.
 
@@ -13,7 +13,9 @@ mod pattern;
 mod position;
 mod request;
 
-pub use answer::{Answer, BadAnswer, Code, Keys, Publishing, Refusal, Subscribed, ack, read_ack};
+pub use answer::{
+    Answer, BadAnswer, Code, Deleted, Keys, Publishing, Refusal, Subscribed, ack, read_ack,
+};
 pub use follow::{Following, Heading, HeadingKind, MAX_PATTERNS, Place};
 pub use name::{BadName, ChannelName, Epoch, ProducerId};
 pub use pattern::{BadPattern, Pattern};

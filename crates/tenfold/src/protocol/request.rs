@@ -41,6 +41,12 @@ pub enum Request {
         /// What an acknowledgement is to mean; the channel's default if not given.
         acks: Option<Acks>,
     },
+    /// That a channel ends, with everything that is kept of it.
+    #[non_exhaustive]
+    Delete {
+        /// The channel.
+        channel: ChannelName,
+    },
     /// What channels there are.
     Channels,
     /// Who is connected.
@@ -120,6 +126,19 @@ impl Request {
         }
     }
 
+    /// Asks that a channel ends, with everything that is kept of it.
+    ///
+    /// ```
+    /// use tenfold::protocol::Request;
+    ///
+    /// let request = Request::delete("ticks".parse()?);
+    /// assert_eq!(request.to_string(), "DELETE ticks");
+    /// # Ok::<(), tenfold::protocol::BadName>(())
+    /// ```
+    pub fn delete(channel: ChannelName) -> Self {
+        Self::Delete { channel }
+    }
+
     /// Reads the payload of a client's first frame.
     pub fn parse(line: &[u8]) -> Result<Self, BadRequest> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -136,11 +155,14 @@ impl Request {
             "SUBSCRIBE" => Self::read_subscribe(&mut fields)?,
             "FOLLOW" => Self::read_follow(&mut fields)?,
             "PUBLISH" => Self::read_publish(&mut fields)?,
+            "DELETE" => Self::Delete {
+                channel: fields.channel()?,
+            },
             "CHANNELS" => Self::Channels,
             "CLIENTS" => Self::Clients,
             "HEALTH" => Self::Health,
             _ => {
-                let verbs = "SUBSCRIBE, FOLLOW, PUBLISH, CHANNELS, CLIENTS or HEALTH";
+                let verbs = "SUBSCRIBE, FOLLOW, PUBLISH, DELETE, CHANNELS, CLIENTS or HEALTH";
                 return Err(fields.bad(None, verbs));
             }
         };
@@ -359,6 +381,7 @@ impl fmt::Display for Request {
                 }
                 acks.map_or(Ok(()), |acks| write!(f, " acks={acks}"))
             }
+            Self::Delete { channel } => write!(f, "DELETE {channel}"),
             Self::Channels => f.write_str("CHANNELS"),
             Self::Clients => f.write_str("CLIENTS"),
             Self::Health => f.write_str("HEALTH"),
@@ -388,6 +411,7 @@ mod tests {
             "PUBLISH ticks",
             "PUBLISH ticks producer=Meter.7_x-y acks=durable",
             "PUBLISH ticks acks=none",
+            "DELETE ticks",
             "CHANNELS",
             "CLIENTS",
             "HEALTH",
@@ -446,6 +470,9 @@ mod tests {
             (b"PUBLISH x producer=a/b", 3, Some("producer")),
             (b"PUBLISH x acks=disk", 3, Some("acks")),
             (b"PUBLISH x acks=none acks=none", 4, Some("acks")),
+            (b"DELETE", 2, None),
+            (b"DELETE X", 2, None),
+            (b"DELETE x y", 3, None),
             (b"CHANNELS x", 2, None),
             (b"CLIENTS x", 2, None),
             (b"HEALTH ", 2, None),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use tenfold::blocking::Reader;
-use tenfold::protocol::Refusal;
+use tenfold::protocol::{Code, Refusal};
 use tenfold::{Address, Encoder, Framing, ReadError};
 
 use crate::failure::Failure;
@@ -45,8 +45,14 @@ pub(crate) fn ask(
         error => Failure::Framing(format!("{server} is not a hub: {error}")),
     })? {
         let line = String::from_utf8_lossy(line).into_owned();
-        if Refusal::parse(&line).is_some() {
-            return Err(Failure::Other(format!("{server}: the hub says: {line}")));
+        if let Some(refusal) = Refusal::parse(&line) {
+            let hint = match refusal.code {
+                Some(Code::Denied) => " (serve --allow-delete says who may)",
+                _ => "",
+            };
+            return Err(Failure::Other(format!(
+                "{server}: the hub says: {line}{hint}"
+            )));
         }
         if !is_answer(&line) {
             return Err(is_not_a_hub(server));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clap::Args;
-use tenfold_hub::{BadPattern, HubOptions, Pattern, WhenSlow};
+use clap::{Args, ValueEnum};
+use tenfold_hub::{AllowDelete, BadPattern, HubOptions, Pattern, WhenSlow};
 use tracing::warn;
 
 use super::data::connections_of;
@@ -84,9 +84,36 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "T", default_value = "30s", value_parser = units::duration)]
     stall_timeout: Duration,
 
+    /// Who may delete channels (`tenfold delete`): clients on this machine, everybody who can connect, or
+    /// nobody. A hub does not ask yet who connects
+    #[arg(long, value_name = "WHO", value_enum, default_value_t)]
+    allow_delete: Who,
+
     /// How long clients have to take what is left when the hub ends; then they are cut
     #[arg(long, value_name = "T", default_value = "10s", value_parser = units::duration)]
     pub(super) drain: Duration,
+}
+
+/// Who may do something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Who {
+    /// Clients at a loopback address or a unix socket
+    #[default]
+    Local,
+    /// Everybody who can connect
+    All,
+    /// Nobody
+    None,
+}
+
+impl From<Who> for AllowDelete {
+    fn from(who: Who) -> Self {
+        match who {
+            Who::Local => Self::Local,
+            Who::All => Self::Everybody,
+            Who::None => Self::Nobody,
+        }
+    }
 }
 
 /// Reads `wait`, `wait=5s`, `ticks:close` or `log.*:wait`.
@@ -126,6 +153,7 @@ impl LimitOptions {
         options.request_timeout = self.request_timeout;
         options.header_timeout = self.header_timeout;
         options.stall_timeout = self.stall_timeout;
+        options.allow_delete = self.allow_delete.into();
         options.drain = self.drain;
         options
     }

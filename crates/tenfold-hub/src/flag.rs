@@ -1,17 +1,18 @@
-//! Whether the hub is ending.
+//! What is raised once, and not lowered again.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::change::Change;
 
-/// A flag that is raised once: connections look at it before they receive, and wait for it.
+/// A flag that is raised once: that the hub ends, or that a channel is being deleted. Connections look at it
+/// before they receive, and wait for it.
 #[derive(Debug, Default)]
-pub(crate) struct Draining {
+pub(crate) struct Flag {
     raised: AtomicBool,
     changed: Change,
 }
 
-impl Draining {
+impl Flag {
     pub(crate) fn raise(&self) {
         self.raised.store(true, SeqCst);
         self.changed.tell();

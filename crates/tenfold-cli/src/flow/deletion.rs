@@ -1,0 +1,25 @@
+//! Asks a hub to delete a channel.
+
+use std::time::Duration;
+
+use tenfold::Address;
+use tenfold::protocol::{Answer, ChannelName, Deleted, Request};
+
+use super::listing::ask;
+use crate::failure::Failure;
+
+/// What was deleted. A hub that has begun to delete the channel goes on with it, also if this gives up.
+pub(crate) fn delete(
+    channel: &ChannelName,
+    server: &Address,
+    timeout: Duration,
+) -> Result<Deleted, Failure> {
+    let request = Request::delete(channel.clone()).to_string();
+    let read = |line: &str| match Answer::parse(line.as_bytes()) {
+        Ok(Answer::Ok(keys)) => Deleted::try_from(&keys).ok(),
+        _ => None,
+    };
+    let lines = ask(&request, |line| read(line).is_some(), server, timeout)?;
+    let deleted = lines.first().and_then(|line| read(line));
+    deleted.ok_or_else(|| Failure::Other(format!("{server} closed without an answer")))
+}
