@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Hub {
     process: Process,
     address: SocketAddr,
+    /// What a subscriber says.
+    subscribe: String,
 }
 
 impl Hub {
@@ -30,7 +32,17 @@ impl Hub {
         let (process, addresses) = Process::start_with_port_file(&mut command, &setup.port_file())
             .map_err(|error| format!("{error}; --tenfold-bin says where `tenfold` is"))?;
         let address = *addresses.first().ok_or("the hub's port file is empty")?;
-        Ok(Self { process, address })
+        Ok(Self {
+            process,
+            address,
+            subscribe: format!("SUBSCRIBE {CHANNEL} from=next"),
+        })
+    }
+
+    /// Its subscribers follow the channel as one of many.
+    pub fn following(mut self) -> Self {
+        self.subscribe = format!("FOLLOW {CHANNEL}* from=next");
+        self
     }
 }
 
@@ -40,7 +52,11 @@ impl Server for Hub {
     }
 
     fn subscribe(&self) -> Result<TcpStream> {
-        ask(self.address, &format!("SUBSCRIBE {CHANNEL} from=next"))
+        ask(self.address, &self.subscribe)
+    }
+
+    fn has_headings(&self) -> bool {
+        self.subscribe.starts_with("FOLLOW ")
     }
 
     fn publish(&self) -> Result<TcpStream> {
@@ -68,7 +84,12 @@ fn ask(address: SocketAddr, request: &str) -> Result<TcpStream> {
 pub fn answer_to(address: SocketAddr, request: &str) -> Result<(String, TcpStream)> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    socket.write_all(&[&header(request.len()), request.as_bytes()].concat())?;
+    let mut request_frame = [&header(request.len()), request.as_bytes()].concat();
+    if request.starts_with("FOLLOW ") {
+        // Its list of places is empty.
+        request_frame.extend(header(0));
+    }
+    socket.write_all(&request_frame)?;
     let answer = read_frame(&socket, ANSWER)?;
     socket.set_read_timeout(None)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();

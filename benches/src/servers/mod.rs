@@ -4,6 +4,7 @@
 //! | name | server | a message at the subscriber |
 //! |---|---|---|
 //! | `hub` | `tenfold serve` | a frame of `decimal:10` |
+//! | `follow` | the same, whose subscribers say `FOLLOW` for the one channel | the same, and a heading before each run |
 //! | `relay`, `engine` | the bare block relay; the hub's engine behind one socket | the same |
 //! | `redis` | Redis pub/sub | an array of three strings in RESP |
 //! | `nats` | NATS core | `MSG` and its payload |
@@ -40,6 +41,11 @@ pub trait Server {
 
     /// What is around a payload of this size when it arrives at a subscriber.
     fn delivered(&self, size: usize) -> Envelope;
+
+    /// Whether subscribers are also sent something that is not counted apart from messages.
+    fn has_headings(&self) -> bool {
+        false
+    }
 
     /// What the server may put between two messages of a subscriber; it begins with another byte
     /// than a message.
@@ -108,6 +114,7 @@ pub fn kind(name: &str) -> &str {
 pub fn start(name: &str, setup: &Setup) -> Result<Box<dyn Server>> {
     Ok(match kind(name) {
         "hub" => Box::new(hub::Hub::start(name, setup)?),
+        "follow" => Box::new(hub::Hub::start(name, setup)?.following()),
         "relay" | "engine" => Box::new(broadcast::Broadcast::start(name, setup)?),
         "redis" => Box::new(redis::Redis::start(name, setup)?),
         "nats" => Box::new(nats::Nats::start(name, setup)?),

@@ -25,7 +25,7 @@ use crate::channel::{Begun, Channel};
 use crate::delivery::{Attempt, COSTLY, Deliver, take};
 use crate::file_block::{FileBlock, Parked};
 use crate::file_reads::FileReads;
-use crate::followed::{Followed, Told};
+use crate::followed::{Followed, Found, Told};
 use crate::frames::framed;
 use crate::history::History;
 use crate::idle::Idle;
@@ -35,7 +35,7 @@ use crate::socket::{Peer, Socket};
 use crate::stats::{ClientReport, Counters, End};
 
 pub(crate) use limit::Limit;
-use plan::{Run, SLICES, Source};
+use plan::{Run, SLICES, Source, line};
 
 /// How many bytes of lines are made at once.
 const LINES: usize = 64 * 1024;
@@ -209,7 +209,7 @@ impl Follow {
         let Some(number) = self.numbers.remove(name) else {
             return;
         };
-        let Some(followed) = self.channels[number as usize].take() else {
+        let Some(mut followed) = self.channels[number as usize].take() else {
             return;
         };
         self.free.push(number);
@@ -220,13 +220,32 @@ impl Follow {
         {
             self.broken = Some(End::Slow);
         }
-        match followed.told {
-            Told::Yes => {}
-            Told::Promised => self.say(followed.place()),
-            Told::No => return,
+        if followed.told == Told::Promised {
+            self.say(followed.place());
         }
         if let Gone::Deleted(next) = how {
+            self.bid_farewell(&mut followed, number, next);
             self.say(followed.line(HeadingKind::Deleted { next: Some(next) }));
+        }
+    }
+
+    /// What is left of a channel that was deleted before its seq `next`, if that is one run, and a client that takes
+    /// something: it may have been on its way.
+    fn bid_farewell(&mut self, followed: &mut Followed, number: u32, next: u64) {
+        let is_within_run = self.current.is_some_and(|current| current.left > 0);
+        if is_within_run || self.file_block.is_some() || !self.lines.is_empty() {
+            return;
+        }
+        let Found::Blocks(blocks) = followed.look() else {
+            return;
+        };
+        let (pieces, messages) = followed.pieces(&blocks, u64::MAX);
+        let bytes: usize = pieces.iter().map(|piece| piece.bytes().len()).sum();
+        if followed.seq() + messages == next && self.rest_bytes() + bytes <= LINES {
+            self.rest.push_back(line(followed.heading(messages)));
+            self.rest.extend(pieces);
+            followed.advance(&blocks, messages);
+            self.current.get_or_insert(Current { number, left: 0 });
         }
     }
 

@@ -257,6 +257,6 @@ impl Run {
 }
 
 /// A line as a frame, which is no message.
-fn line(text: String) -> Block {
+pub(super) fn line(text: String) -> Block {
     Block::new(Bytes::from(framed([text])), 0)
 }

@@ -124,7 +124,18 @@ impl Following {
 
     fn deleted(&mut self, name: ChannelName, next: Option<u64>) -> Result<(), Error> {
         let Some(slot) = self.slots().remove(&name) else {
-            return Ok(());
+            // It has come and gone.
+            let Some(next) = next.filter(|next| *next > 0 && self.is_placed) else {
+                return Ok(());
+            };
+            let gap = Gap {
+                reason: GapReason::Deleted,
+                expected: Some(0),
+                available: next,
+                known: None,
+                epoch: None,
+            };
+            return self.report(name, gap);
         };
         if next == Some(slot.next) {
             self.tell(FollowerEvent::Deleted(name));

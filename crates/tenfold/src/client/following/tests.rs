@@ -197,6 +197,9 @@ fn the_stream_is_the_same_at_every_split() {
     stream.extend(heading("b.1", HeadingKind::run(Epoch(7), 11, 1)));
     stream.extend(frame(&payload("b.1", 11)));
     stream.extend(heading("a", HeadingKind::Deleted { next: Some(5) }));
+    // Channels that came and went between two looks.
+    stream.extend(heading("brief", HeadingKind::Deleted { next: Some(2) }));
+    stream.extend(heading("unknown", HeadingKind::Deleted { next: None }));
     // What a later version says.
     stream.extend(frame(b"@a sparkles colour=red"));
     stream.extend(heading("a", HeadingKind::run(Epoch(9), 0, 1)));
@@ -215,7 +218,8 @@ fn the_stream_is_the_same_at_every_split() {
         [
             &Told::Unreadable("a".to_owned()),
             &Told::Gap("b.1".to_owned(), Some(8), 11, GapReason::Corrupt),
-            &Told::Deleted("a".to_owned())
+            &Told::Deleted("a".to_owned()),
+            &Told::Gap("brief".to_owned(), Some(0), 2, GapReason::Deleted)
         ]
     );
     let places: Vec<_> = core
