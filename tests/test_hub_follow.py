@@ -448,3 +448,28 @@ def test_a_client_that_resets_in_its_list_leaves_nothing(hub):
         client.send(frame(b"a epoch=00000000000000aa from=0")[:20])
         client.reset()
     wait_until(lambda: hub.health()["connections"] == "1", what="their ends")
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_a_deleted_channel_ends_with_its_last_message_and_one_of_its_name_is_another_channel(hub, tmp_path, data):
+    hub = hub(*(["--data", str(tmp_path / "data")] if data else []))
+    hub.publish("a", numbered("a", 0, 5))
+    hub.publish("b", numbered("b", 0, 5))
+    follower = Follower(hub, "* from=first")
+    follower.has("a", numbered("a", 0, 5))
+    epoch = follower.places["a"][0]
+    # What is published just before is not lost to a follower that takes what comes.
+    hub.publish("a", numbered("a", 5, 9))
+    ok(hub.refusal("DELETE a"))
+    follower.until(lambda: follower.said)
+    assert follower.said == ["@a deleted next=9"] and follower.messages["a"] == numbered("a", 0, 9)
+    del follower.messages["a"], follower.places["a"]
+    hub.publish("a", [b"anew"])
+    follower.has("a", [b"anew"])
+    assert follower.places["a"][0] != epoch and follower.places["a"][1] == 1
+    follower.has("b", numbered("b", 0, 5))
+    # A client that was away hears of it when it comes back.
+    again = Follower(hub, "a* from=first", [("a", epoch, 9), ("a.gone", epoch, 2)])
+    again.has("a", [b"anew"])
+    again.until(lambda: len(again.said) == 2)
+    assert sorted(again.said) == ["@a epoch=%s first=0" % again.places["a"][0], "@a.gone deleted"]
