@@ -18,6 +18,7 @@ use crate::hub::log::Log;
 use crate::hub::publish::Pub;
 use crate::hub::serve::{self, FileError, Serve};
 use crate::hub::sub::Sub;
+use crate::hub::top::Top;
 use crate::manual::{Completions, Man};
 use crate::streams::bridge::Bridge;
 use crate::streams::broadcast::Broadcast;
@@ -73,6 +74,7 @@ pub(crate) enum Command {
     Chat(Chat),
     Channels(Channels),
     Clients(Clients),
+    Top(Top),
     Delete(Delete),
     Log(Log),
     Bench(Bench),
@@ -99,6 +101,7 @@ impl Command {
             Self::Chat(chat) => chat.run(words),
             Self::Channels(channels) => channels.run(words),
             Self::Clients(clients) => clients.run(words),
+            Self::Top(top) => top.run(words, color),
             Self::Delete(delete) => delete.run(words),
             Self::Log(log) => log.run(words),
             Self::Bench(bench) => bench.run(words),

@@ -12,6 +12,25 @@ pub(crate) fn per_second(number: u64, time: Duration) -> u64 {
     u64::try_from(u128::from(number) * 1_000_000 / micros).unwrap_or(u64::MAX)
 }
 
+/// A number in at most six characters: `9,999`, `12.3k`, `123M`.
+pub(crate) fn short(number: u64) -> String {
+    if number < 10_000 {
+        return grouped(number);
+    }
+    let units = ["k", "M", "G", "T", "P", "E"];
+    let mut unit = 0;
+    // In tenths, rounded down, so that nothing is said to be more than it is.
+    let mut tenths = number / 100;
+    while tenths >= 10_000 {
+        tenths /= 1000;
+        unit += 1;
+    }
+    match tenths {
+        0..1000 => format!("{}.{}{}", tenths / 10, tenths % 10, units[unit]),
+        _ => format!("{}{}", tenths / 10, units[unit]),
+    }
+}
+
 /// `1.5 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     ByteSize::b(bytes).to_string()
@@ -42,6 +61,22 @@ mod tests {
     fn rates_are_by_the_second() {
         assert_eq!(per_second(10, Duration::from_millis(500)), 20);
         assert_eq!(per_second(0, Duration::ZERO), 0);
+    }
+
+    #[test]
+    fn a_short_number_has_six_characters_at_most() {
+        for (number, text) in [
+            (0, "0"),
+            (9_999, "9,999"),
+            (10_000, "10.0k"),
+            (123_456, "123k"),
+            (999_999, "999k"),
+            (1_000_000, "1.0M"),
+            (12_345_678, "12.3M"),
+            (u64::MAX, "18.4E"),
+        ] {
+            assert_eq!(short(number), text);
+        }
     }
 
     #[test]

@@ -57,6 +57,7 @@ fn the_manual_has_a_page_for_each_command() {
         "bench-hub",
         "convert",
         "talk",
+        "top",
         "chat",
         "check-client",
         "check-server",

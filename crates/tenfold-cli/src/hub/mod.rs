@@ -9,3 +9,4 @@ pub(crate) mod log;
 pub(crate) mod publish;
 pub(crate) mod serve;
 pub(crate) mod sub;
+pub(crate) mod top;

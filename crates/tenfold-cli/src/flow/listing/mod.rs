@@ -119,6 +119,17 @@ fn in_place(text: String, terminal: bool) -> String {
     }
 }
 
+/// What a hub tells of many things, as objects that have this member.
+pub(crate) fn ask_for_objects(
+    request: &str,
+    member: &str,
+    server: &Address,
+    timeout: Duration,
+) -> Result<Vec<Value>, Failure> {
+    let lines = ask(request, has_member(member), server, timeout)?;
+    objects(&lines, server)
+}
+
 fn has_member(member: &str) -> impl Fn(&str) -> bool {
     move |line| serde_json::from_str(line).is_ok_and(|object: Value| object.get(member).is_some())
 }
