@@ -104,18 +104,11 @@ def told(hub: Hub, *words: str) -> list[str]:
     return [line for line in hub.process.err.splitlines() if all(word in line for word in words)]
 
 
-def starts(hub: Hub, load: Load, run, binary, tmp_path, *arguments):
-    """A second hub finds what the first one has acknowledged."""
-    stop(hub)
-    second = under(run, tmp_path, [binary], *arguments)
-    load.check(second)
-    stop(second)
-
-
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_descriptors_run_out_and_come_back(hub, data, number):
-    hub = hub("--data", data, "--journal", "256KiB", "--retain", "max-bytes=100MiB")
-    load = Load(hub, CHANNELS)
+    # Journal files are full, and segments end, while there are no descriptors.
+    hub = hub("--data", data, "--journal", "64KiB", "--retain", "max-bytes=100MiB")
+    load = Load(hub, CHANNELS, size=1000)
     load.goes_on()
     late = [hub.ask(f"PUBLISH late-{count}")[0] for count in range(8)]
     waiting = []
@@ -316,6 +309,18 @@ def test_a_flood_of_everything_stays_within_the_memory_that_there_is(little_memo
     load.end()
     is_well(hub)
     print(f"{hub.resident() / MIB:.0f} MiB of memory after the flood")
+    stop(hub)
+
+
+@pytest.mark.parametrize("log", [False, True], ids=["memory", "log"])
+def test_a_hub_whose_stderr_is_closed_works_under_load(run, binary, tmp_path, log):
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", binary]
+    hub = under(run, tmp_path, command, *(["--data", tmp_path / "data", "--journal", "64KiB"] if log else []))
+    load = Load(hub, CHANNELS)
+    for _ in range(3):
+        load.goes_on()
+    is_well(hub)
+    load.end()
     stop(hub)
 
 
