@@ -207,11 +207,16 @@ def test_connections_run_out_under_load_and_come_back(hub, tmp_path, log):
     stop(started)
 
 
-def test_channels_run_out_and_those_without_messages_come_back(hub, data):
-    hub = hub("--data", data, "--max-channels", str(len(CHANNELS)), "--max-empty-channels", "20")
+def test_channels_run_out_and_come_back(hub, data):
+    hub = hub("--data", data, "--max-channels", str(len(CHANNELS) + 1), "--max-empty-channels", "20")
     load = Load(hub, CHANNELS)
+    hub.publish("old", [b"x"])
     load.goes_on()
     refused(hub.refusal("PUBLISH another"), "BUSY")
+    # Only a deletion makes a place among those that have messages.
+    ok(hub.refusal("DELETE old"))
+    hub.publish("another", [b"x"])
+    refused(hub.refusal("PUBLISH old"), "BUSY")
     # Publishers that are refused take nothing from those who wait for a channel.
     held = [hub.subscribe(f"empty-{number}")[0] for number in range(20)]
     refused(hub.refusal("SUBSCRIBE empty-20"), "BUSY")
