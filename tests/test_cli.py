@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -358,3 +359,69 @@ def test_help_goes_to_stdout(binary, command):
     done = subprocess.run([binary, *command, "--help"], capture_output=True, timeout=60)
     assert done.returncode == 0
     assert b"Usage" in done.stdout and done.stderr == b""
+
+
+def test_the_help_shows_each_command_once_in_the_group_of_what_it_is_for(binary):
+    shown = subprocess.run([binary, "--help"], check=True, capture_output=True, timeout=60).stdout.decode()
+    groups = dict(re.findall(r"^(\S.*):\n((?:  \w.*\n)+)", shown, re.MULTILINE))
+    names = [line.split()[0] for group in ("Streams", "The hub", "Looking into a stream", "Joining programs", "Other") for line in groups[group].splitlines()]
+    assert len(names) == len(set(names))
+    script = subprocess.run([binary, "completions", "fish"], check=True, capture_output=True, timeout=60).stdout.decode()
+    known = set(re.findall(r'__fish_tenfold_needs_command" -f -a "(\w+)"', script))
+    assert known and set(names) == known
+
+
+def test_the_help_of_a_command_has_its_examples_before_its_options(binary):
+    shown = subprocess.run([binary, "recv", "--help"], check=True, capture_output=True, timeout=60).stdout.decode()
+    assert shown.index("Examples:") < shown.index("\nOptions:") < shown.index("\nGlobal options:") < shown.index("--color")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["recv", "127.0.0.1", "5000"], "HOST:PORT"),
+        (["recv", "--port", "5000"], "HOST:PORT"),
+        (["recv", "5000"], "write a port as :5000"),
+        (["recv", "http://127.0.0.1:1/x"], "does not speak http; write 127.0.0.1:1"),
+        (["send", "127.0.0.1:http", "x"], "as a number"),
+        (["recv", "-", "--framing", "hl7"], "here it is mllp"),
+        (["recv", "-", "--framing", "ndjson"], "here it is line"),
+        (["recv", "-", "--framing", "gelf"], "here it is delim:\\0"),
+        (["recv", "-", "--framing", "redis"], "RESP"),
+        (["man", "recieve"], "there is no command recieve"),
+        (["framings", "postgress"], "did you mean postgres?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_near_miss_is_told_what_to_write(binary, arguments, words):
+    done = subprocess.run([binary, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert done.returncode in (1, 2)
+    assert words in done.stderr.decode() and done.stdout == b""
+
+
+def test_a_bare_number_is_seconds(binary):
+    done = subprocess.run([binary, "recv", "--listen", "127.0.0.1:0", "--timeout", "0.2"], capture_output=True, timeout=60)
+    assert done.returncode == 5
+
+
+def test_one_framing_is_explained_with_messages_in_it(binary):
+    shown = subprocess.run([binary, "framings", "netstring"], check=True, capture_output=True, timeout=60).stdout.decode()
+    assert "decimal,end=:,close=" in shown and '"hello, world" is "12:hello, world,"' in shown and '"" is "0:,"' in shown
+    shown = subprocess.run([binary, "framings", "postgres"], check=True, capture_output=True, timeout=60).stdout.decode()
+    assert '"abc" is "a\\x00\\x00\\x00\\x06bc"' in shown
+
+
+def test_the_manual_page_of_a_command_opens_on_a_terminal_and_is_printed_elsewhere(binary, tmp_path):
+    page = subprocess.run([binary, "man", "recv"], check=True, capture_output=True, timeout=60).stdout
+    assert b".TH" in page and b"\\-\\-keep" in page
+    # A `man` that says what it was given.
+    pager = tmp_path / "man"
+    pager.write_text('#!/bin/sh\necho "man $*"\ngrep -c "^.TH"\n')
+    pager.chmod(0o755)
+    env = dict(os.environ, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    terminal, inside = pty.openpty()
+    shown = subprocess.Popen([binary, "man"], stdin=inside, stdout=inside, env=env)
+    os.close(inside)
+    assert shown.wait(60) == 0
+    assert os.read(terminal, 1 << 16).split() == [b"man", b"-l", b"-", b"1"]
+    os.close(terminal)

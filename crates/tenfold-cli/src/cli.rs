@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tenfold::FramingError;
 
@@ -31,6 +31,9 @@ use crate::streams::send::Send;
 use crate::streams::talk::Talk;
 use crate::words::{Color, Level, Words};
 
+/// The heading of the options that every command has. They come after a command's own.
+const GLOBAL: &str = "Global options";
+
 /// Stream whole messages through pipes and sockets
 ///
 /// TCP delivers bytes; programs want messages. On the wire a message is ten characters of decimal
@@ -45,15 +48,15 @@ use crate::words::{Color, Level, Words};
 )]
 pub(crate) struct Cli {
     /// Say errors only
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = GLOBAL)]
     quiet: bool,
 
     /// Say what happens to each connection
-    #[arg(long, short, global = true, action = ArgAction::Count)]
+    #[arg(long, short, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     verbose: u8,
 
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, help_heading = GLOBAL)]
     pub(crate) color: Color,
 
     #[command(subcommand)]
@@ -145,7 +148,10 @@ impl Cli {
 
 /// Says what is wrong with the arguments, or the help that was asked for.
 fn refuse(error: &clap::Error) -> ExitCode {
-    if let Some(words) = bad_framing(error).or_else(|| serve::explain(error, &command())) {
+    let words = bad_framing(error)
+        .or_else(|| port_alone(error))
+        .or_else(|| serve::explain(error, &command()));
+    if let Some(words) = words {
         return complain(&words);
     }
     // If stdout or stderr is closed, there is no place to say so.
@@ -167,7 +173,65 @@ pub(crate) fn command() -> clap::Command {
     let codes: String = codes.collect();
     Cli::command()
         .mut_subcommand("serve", serve::with_environment)
+        .mut_subcommands(|command| command.help_template(EXAMPLES_FIRST))
         .after_help(format!("Exit codes:\n{codes}"))
+        .help_template(grouped(&Cli::command()))
+}
+
+/// The help of a command: what it does, examples, and then every option.
+const EXAMPLES_FIRST: &str =
+    "{before-help}{about-with-newline}\n{usage-heading} {usage}{after-help}\n\n{all-args}";
+
+/// The commands by what a person wants to do. What is in no group is shown at the end.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Streams", &["demo", "send", "recv", "broadcast", "talk"]),
+    (
+        "The hub",
+        &[
+            "serve", "pub", "sub", "chat", "channels", "clients", "top", "delete", "log",
+        ],
+    ),
+    ("Looking into a stream", &["inspect", "check", "framings"]),
+    ("Joining programs", &["bridge", "convert"]),
+];
+
+/// The help of the whole, with the commands in their groups.
+fn grouped(root: &clap::Command) -> String {
+    let line = |command: &clap::Command| {
+        let about = command
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        format!("  {:11}  {about}\n", command.get_name())
+    };
+    let group = |heading: &str, lines: String| format!("{heading}:\n{lines}");
+    let mut groups: Vec<String> = Vec::new();
+    for (heading, names) in GROUPS {
+        let of_group = names.iter().filter_map(|name| root.find_subcommand(name));
+        groups.push(group(heading, of_group.map(line).collect()));
+    }
+    let grouped = |name: &str| GROUPS.iter().any(|(_, names)| names.contains(&name));
+    let others = root
+        .get_subcommands()
+        .filter(|command| !grouped(command.get_name()));
+    groups.push(group("Other", others.map(line).collect()));
+    let mut commands = groups.join("\n");
+    commands += "  help         Print the help of a command: `tenfold help recv`\n";
+    format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{commands}\nOptions:\n{{options}}{{after-help}}"
+    )
+}
+
+/// A host and a port as two arguments, as `nc` takes them, or `--port`.
+fn port_alone(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let is_port = argument == "--port" || argument.parse::<u16>().is_ok();
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    (is_unknown && is_port).then(|| {
+        format!("unexpected {argument}: an address is one argument, HOST:PORT, or :PORT for this machine")
+    })
 }
 
 /// What is wrong with the line of a framing, with a finger on the character.

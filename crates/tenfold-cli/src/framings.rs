@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use serde_json::json;
-use tenfold::{PRESETS, Preset};
+use tenfold::{Encoder, Framing, FramingError, PRESETS, Preset, Side};
 
 use crate::failure::Failure;
 use crate::flow::output::Stdout;
@@ -12,8 +12,11 @@ use crate::flow::output::Stdout;
 /// List the presets, and explain how to describe a framing in one line
 #[derive(Args, Debug)]
 pub(crate) struct Framings {
+    /// Explain this framing, with a message in it; a preset or a line
+    framing: Option<String>,
+
     /// One JSON object for each preset, and no explanation
-    #[arg(long)]
+    #[arg(long, conflicts_with = "framing")]
     json: bool,
 }
 
@@ -44,13 +47,65 @@ BYTES are printable characters, or \n \r \t \0 \\ \xhh (`,` `/` and space are \x
 
 impl Framings {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let text = if self.json {
-            objects()
-        } else {
-            table() + EXPLANATION
+        let text = match &self.framing {
+            Some(name) => explained(name)?,
+            None if self.json => objects(),
+            None => table() + EXPLANATION,
         };
         Stdout::open()?.write(text.as_bytes())
     }
+}
+
+/// One framing: its line, where it is from, and frames of it.
+fn explained(name: &str) -> Result<String, Failure> {
+    let framing: Framing = name.parse().map_err(|error: FramingError| {
+        Failure::Usage(format!("{error}; `tenfold framings` lists the presets"))
+    })?;
+    let mut text = format!("{name}\n  line          {framing}\n");
+    for preset in PRESETS.iter().filter(|preset| preset.name == name) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  written down  {}", preset.source);
+        if let Some(maximum) = preset.maximum {
+            let _ = writeln!(text, "  at most       {maximum} bytes a message");
+        }
+    }
+    if framing.is_symmetric() {
+        text += &frames(&framing, "frames", framing.client());
+    } else {
+        text += &frames(&framing, "client sends", framing.client());
+        text += &frames(&framing, "server sends", framing.server());
+    }
+    text += "\nThe grammar is in `tenfold framings`.\n";
+    Ok(text)
+}
+
+/// The first three messages of a side, as the bytes that it sends.
+fn frames(framing: &Framing, label: &str, side: &Side) -> String {
+    let mut encoder = if side == framing.client() {
+        Encoder::connecting(framing)
+    } else {
+        Encoder::listening(framing)
+    };
+    let mut text = String::new();
+    for message in SAMPLES {
+        let mut frame = Vec::new();
+        let label = if text.is_empty() { label } else { "" };
+        let shown = message.escape_ascii();
+        // A message that does not fit a framing (a fixed size, a part in front of the number) says so.
+        let _ = match encoder.encode(message, &mut frame) {
+            Ok(()) => writeln!(text, "  {label:12}  \"{shown}\" is {}", escaped(&frame)),
+            Err(error) => writeln!(text, "  {label:12}  \"{shown}\" does not fit: {error}"),
+        };
+    }
+    text
+}
+
+/// Messages that most framings can carry.
+const SAMPLES: [&[u8]; 3] = [b"hello, world", b"", b"abc"];
+
+/// The bytes as they are written in a framing's line and in most languages.
+fn escaped(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes.escape_ascii())
 }
 
 fn objects() -> String {

@@ -41,10 +41,16 @@ pub(crate) fn mode(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "write three octal digits, as chmod takes them: 600, 660, 666".to_owned())
 }
 
-/// Reads `3s`, `1.5s`, `200ms` or `2m`.
+/// Reads `3s`, `1.5s`, `200ms` or `2m`. A bare number is seconds, as `sleep` takes them.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number with a unit: 200ms, 1.5s, 3s, 2m".to_owned();
-    let duration: SignedDuration = text.parse().map_err(|_| wrong())?;
+    let wrong = || "write seconds, or a number with a unit: 3, 200ms, 1.5s, 2m".to_owned();
+    let is_bare = text.ends_with(|last: char| last.is_ascii_digit());
+    let with_unit = if is_bare {
+        format!("{text}s")
+    } else {
+        text.to_owned()
+    };
+    let duration: SignedDuration = with_unit.parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(duration).map_err(|_| wrong())?;
     if duration.is_zero() {
         return Err("0 is not a time to wait".to_owned());
@@ -76,11 +82,19 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_number_is_seconds() {
+        assert_eq!(duration("3"), Ok(Duration::from_secs(3)));
+        assert_eq!(duration("0.25"), Ok(Duration::from_millis(250)));
+        for wrong in ["0", "-3", "", "1e3", "1:30"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn times_have_units() {
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
-        assert!(duration("3").is_err());
         assert!(duration("-3s").is_err());
         assert!(duration("soon").is_err());
     }

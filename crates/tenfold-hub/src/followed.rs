@@ -185,7 +185,7 @@ impl Followed {
         self.line(HeadingKind::run(self.channel.epoch(), self.seq(), messages))
     }
 
-    /// The line that says where it stands.
+    /// The line that says where it is.
     pub(crate) fn place(&self) -> String {
         let next = self.channel.tail().next_seq();
         self.line(HeadingKind::place(self.channel.epoch(), self.seq(), next))

@@ -12,7 +12,7 @@ pub(crate) struct Ready {
     task: OnceLock<Weak<dyn Idle>>,
 }
 
-/// A follower, as it stands on the list of one channel's tail.
+/// A follower, as it is on the list of one channel's tail.
 #[derive(Debug)]
 pub(crate) struct Mark {
     number: u32,

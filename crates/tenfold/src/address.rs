@@ -1,11 +1,15 @@
 //! Where to connect or to listen, as people write it.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use std::{fmt, io};
+
+use socket2::SockAddr;
 
 use crate::deadline::Deadline;
 use crate::dial::Dial;
@@ -21,6 +25,7 @@ use crate::stream::Stream;
 /// | `:port` | TCP at 127.0.0.1, to connect and to listen: a program listens to a network only if it says so |
 /// | `tcp://` and one of these | the same |
 /// | `unix:/path` | a unix socket |
+/// | `unix:@name` | a unix socket in the abstract namespace, which has no file |
 ///
 /// ```
 /// use tenfold::Address;
@@ -42,7 +47,7 @@ pub enum Address {
         /// The port.
         port: u16,
     },
-    /// The path of a unix socket.
+    /// The path of a unix socket, or `@` and a name in the abstract namespace.
     Unix(PathBuf),
 }
 
@@ -66,13 +71,18 @@ impl Address {
             }
             return Ok(Self::Unix(path.into()));
         }
+        if let Some((scheme, rest)) = text
+            .split_once("://")
+            .filter(|(scheme, _)| *scheme != "tcp")
+        {
+            return Err(fail(other_scheme(scheme, rest).into()));
+        }
         let (host, port) = text
             .strip_prefix("tcp://")
             .unwrap_or(text)
             .rsplit_once(':')
-            .ok_or_else(|| fail("it has no port: host:port, :port or unix:/path is one".into()))?;
-        let port = parse_port(port)
-            .ok_or_else(|| fail(format!("\"{port}\" is not a port (0 to 65535)").into()))?;
+            .ok_or_else(|| fail(without_port(text).into()))?;
+        let port = parse_port(port).ok_or_else(|| fail(not_a_port(port).into()))?;
         let host = parse_host(host).map_err(|problem| fail(problem.into()))?;
         Ok(Self::Tcp {
             host: host.to_owned(),
@@ -102,7 +112,10 @@ impl Address {
     fn listen_with(&self, mode: Option<u32>) -> io::Result<Listener> {
         match self {
             Self::Tcp { .. } => Listener::tcp(&self.resolve()?),
-            Self::Unix(path) => Listener::unix(path, mode),
+            Self::Unix(path) => match abstract_name(path) {
+                Some(_) => Listener::in_abstract_namespace(path),
+                None => Listener::unix(path, mode),
+            },
         }
     }
 
@@ -118,10 +131,54 @@ impl Address {
     }
 }
 
+/// The name of a socket in the abstract namespace: `@name`. A file of such a name is `./@name`.
+fn abstract_name(path: &Path) -> Option<&[u8]> {
+    path.as_os_str().as_bytes().strip_prefix(b"@")
+}
+
+/// How a name in the abstract namespace is written.
+pub(crate) fn abstract_path(name: &[u8]) -> PathBuf {
+    OsStr::from_bytes(&[b"@", name].concat()).into()
+}
+
+/// The path of a unix socket as the system takes it; the first byte of an abstract name is a NUL.
+pub(crate) fn unix_address(path: &Path) -> io::Result<SockAddr> {
+    match abstract_name(path) {
+        Some(name) => SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat())),
+        None => SockAddr::unix(path),
+    }
+}
+
 /// The address of a host that is an IPv6 address and so needs no lookup; `None` for any other host.
 pub(crate) fn ipv6(host: &str, port: u16) -> Option<io::Result<SocketAddr>> {
     let parse = || format!("[{host}]:{port}").parse().map_err(io::Error::other);
     host.contains(':').then(parse)
+}
+
+/// What to write instead of an address with a scheme that is not TCP's.
+fn other_scheme(scheme: &str, rest: &str) -> String {
+    let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = if host.contains(':') {
+        host.to_owned()
+    } else {
+        format!("{host}:PORT")
+    };
+    format!("this is a plain socket, which does not speak {scheme}; write {host}")
+}
+
+fn without_port(text: &str) -> String {
+    if parse_port(text).is_some() {
+        return format!("write a port as :{text}");
+    }
+    "it has no port: host:port, :port or unix:/path is one".to_owned()
+}
+
+fn not_a_port(port: &str) -> String {
+    let is_service = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if is_service {
+        return format!("write the port of \"{port}\" as a number (/etc/services has many)");
+    }
+    format!("\"{port}\" is not a port (0 to 65535)")
 }
 
 /// Digits and nothing else.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::address::Address;
+use crate::address::{Address, unix_address};
 use crate::candidates::Candidates;
 use crate::deadline::Deadline;
 use crate::readiness::{self, earlier};
@@ -44,7 +44,7 @@ impl Dial {
     pub(crate) fn begin(address: &Address, deadline: Option<Deadline>) -> io::Result<Self> {
         let target = match address {
             Address::Tcp { .. } => Target::Tcp(Candidates::new(address.resolve()?), None),
-            Address::Unix(path) => Target::Unix(SockAddr::unix(path)?, None),
+            Address::Unix(path) => Target::Unix(unix_address(path)?, None),
         };
         Ok(Self { target, deadline })
     }

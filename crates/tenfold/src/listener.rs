@@ -4,13 +4,14 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use crate::address::Address;
+use crate::address::{Address, abstract_path, unix_address};
 use crate::stream::Stream;
 
 /// How many connections may wait to be accepted. When a server is restarted its clients come all
@@ -77,6 +78,14 @@ impl Listener {
         Ok(Self::Unix(socket.into(), Some(file)))
     }
 
+    /// On a name without a file. It is gone with the last descriptor of the listener.
+    pub(crate) fn in_abstract_namespace(name: &Path) -> io::Result<Self> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&unix_address(name)?)?;
+        socket.listen(BACKLOG)?;
+        Ok(Self::Unix(socket.into(), None))
+    }
+
     /// Waits for a peer.
     pub fn accept(&self) -> io::Result<Stream> {
         Ok(match self {
@@ -92,12 +101,9 @@ impl Listener {
             Self::Unix(_, Some(file)) => Address::Unix(file.path.clone()),
             Self::Unix(listener, None) => {
                 let address = listener.local_addr()?;
-                Address::Unix(
-                    address
-                        .as_pathname()
-                        .map(Path::to_owned)
-                        .unwrap_or_default(),
-                )
+                let name = address.as_abstract_name().map(abstract_path);
+                let path = address.as_pathname().map(Path::to_owned);
+                Address::Unix(path.or(name).unwrap_or_default())
             }
         })
     }

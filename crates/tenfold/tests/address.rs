@@ -53,14 +53,19 @@ fn everything_else_is_no_address_and_the_error_says_why() {
         ("messages.frames", "no port"),
         ("localhost", "no port"),
         ("localhost:", "\"\" is not a port"),
-        ("localhost:http", "\"http\" is not a port"),
+        ("localhost:http", "as a number"),
+        ("5000", "write a port as :5000"),
+        (
+            "tls://a.example:443",
+            "does not speak tls; write a.example:443",
+        ),
         ("localhost:+80", "\"+80\" is not a port"),
         ("localhost:65536", "\"65536\" is not a port"),
         ("::1:80", "brackets"),
         ("[::1]", "\"1]\" is not a port"),
         ("[localhost]:80", "not an IPv6 address"),
         ("./directory:80", "neither a name nor an IP address"),
-        ("http://host:80", "brackets"),
+        ("http://host:80/path", "does not speak http; write host:80"),
         ("unix:", "path"),
     ] {
         let error = Address::parse(text).unwrap_err().to_string();
@@ -125,6 +130,30 @@ fn a_port_can_be_listened_at_again_at_once() {
 
 fn unix(directory: &Path) -> Address {
     Address::Unix(directory.join("socket"))
+}
+
+#[test]
+fn a_name_in_the_abstract_namespace_has_no_file_and_is_free_again_at_once() {
+    let address: Address = format!("unix:@tenfold-test-{}", std::process::id())
+        .parse()
+        .unwrap();
+    for _ in 0..2 {
+        let listener = address.listen().unwrap();
+        assert_eq!(listener.local_address().unwrap(), address);
+        assert_eq!(address.listen().unwrap_err().kind(), ErrorKind::AddrInUse);
+        let mut near = address.connect_blocking(PATIENT).unwrap();
+        near.write_all(b"hello").unwrap();
+        drop(near);
+        let mut received = String::new();
+        listener
+            .accept()
+            .unwrap()
+            .read_to_string(&mut received)
+            .unwrap();
+        assert_eq!(received, "hello");
+    }
+    let error = address.connect_blocking(PATIENT).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }
 
 #[test]

@@ -171,7 +171,7 @@ impl Receiver {
         }
     }
 
-    /// Sends the first bytes. Who has connected only to look, and is gone before it was sent anything, is not
+    /// Sends the first bytes. A peer that has connected only to look, and is gone before it was sent anything, is not
     /// a receiver: the next is waited for.
     fn send_first(&mut self, bytes: &[u8], waiting: &Waiting) -> Result<(), Failure> {
         loop {

@@ -416,8 +416,25 @@ fn check_options(shape: &mut Shape, options: &Options) -> Parsed<()> {
     Ok(())
 }
 
+/// Names that people use for what has another name here.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("ndjson", "line"),
+    ("jsonl", "line"),
+    ("lines", "line"),
+    ("lf", "line"),
+    ("crlf", "delim:\\r\\n"),
+    ("hl7", "mllp"),
+    ("gelf", "delim:\\0"),
+    ("nul", "delim:\\0"),
+    ("protobuf", "varint"),
+    ("jsonrpc", "lsp"),
+];
+
 /// What to say of an unknown shape, with the nearest name if one is near.
 fn unknown_shape(name: &str) -> String {
+    if let Some((_, known)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
+        return format!("there is no such framing; here it is {known}");
+    }
     let near = presets::names()
         .chain([
             "varint",

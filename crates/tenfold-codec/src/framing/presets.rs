@@ -328,6 +328,10 @@ const REFUSED: &[(&str, &str)] = &[
         "RESP values frame themselves, one inside the other: there is no length of the whole",
     ),
     (
+        "redis",
+        "RESP values frame themselves, one inside the other: there is no length of the whole",
+    ),
+    (
         "nats",
         "NATS text commands announce the length of the payload that follows them: it needs a parser of its own",
     ),

@@ -38,7 +38,7 @@ pub(super) struct Run {
 #[derive(Debug)]
 pub(super) enum Source {
     Notice,
-    /// Blocks of the tail, as they stand there.
+    /// Blocks of the tail, as they are written there.
     Tail(Vec<Block>),
     /// The block that was read.
     Files,
@@ -256,7 +256,7 @@ impl Run {
     }
 }
 
-/// A line as a frame, which is no message.
+/// A line as a frame, which is not a message.
 pub(super) fn line(text: String) -> Block {
     Block::new(Bytes::from(framed([text])), 0)
 }

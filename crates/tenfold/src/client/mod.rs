@@ -14,7 +14,7 @@
 //! | subscriber, messages owned | `Iterator` | `futures_core::Stream` |
 //! | subscriber, where it is | `next_seq()`, `epoch()`, `end()` | the same |
 //! | follower, of many channels | `Follower`, made of [`Follow`]: as a subscriber, and each message has its channel | the same |
-//! | follower, where it stands | `places()` | the same |
+//! | follower, where it is | `places()` | the same |
 //! | publisher | `send(&[u8])`, `flush()`, `close()`, `committed()` | the same, `.await` |
 //! | publisher, how far it is | `sent()`, `acknowledged()` | the same |
 //!

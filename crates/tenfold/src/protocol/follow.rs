@@ -9,7 +9,7 @@ use super::{BadRequest, ChannelName, Epoch, number};
 pub const MAX_PATTERNS: usize = 64;
 
 /// Where a client stands in a channel that it follows: a frame of the list after `FOLLOW`. Displays as
-/// the line that stands on the wire.
+/// the line on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
@@ -21,7 +21,7 @@ pub struct Place {
     pub from: u64,
 }
 
-/// The answer to `FOLLOW`. Displays as the line that stands on the wire.
+/// The answer to `FOLLOW`. Displays as the line on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Following {
@@ -29,7 +29,7 @@ pub struct Following {
     pub channels: u64,
 }
 
-/// A line of the stream that is not a message: what follows, or what does not. Displays as it stands
+/// A line of the stream that is not a message: what follows, or what does not. Displays as it is
 /// on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heading<'a> {

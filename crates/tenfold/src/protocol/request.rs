@@ -22,7 +22,7 @@ pub enum Request {
         /// The history that the position is in, where the client knows it.
         epoch: Option<Epoch>,
     },
-    /// Messages of all channels that fit one of the patterns. After it the client says where it stands in
+    /// Messages of all channels that fit one of the patterns. After it the client says where it is in
     /// each that it knows, and then an empty frame.
     #[non_exhaustive]
     Follow {

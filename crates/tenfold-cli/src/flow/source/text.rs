@@ -145,7 +145,7 @@ fn json(line: &[u8]) -> Result<Meaning, String> {
     let Value::Object(object) = value else {
         return Err(FORMS.to_owned());
     };
-    // Where it came from, as `sub` says of many channels, is no part of the message.
+    // Where it came from, as `sub` says of many channels, is not a part of the message.
     let is_origin = |key: &str| matches!(key, "channel" | "seq");
     let mut entries = object.into_iter().filter(|(key, _)| !is_origin(key));
     match (entries.next(), entries.next()) {

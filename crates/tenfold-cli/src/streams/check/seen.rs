@@ -158,7 +158,7 @@ impl Seen {
         }
     }
 
-    /// What stands around the first message, if it was printed with something around it.
+    /// What is around the first message, if it was printed with something around it.
     pub(super) fn around_the_first(&self) -> Option<Around> {
         let first = self.expected.first()?;
         let piece = self

@@ -75,7 +75,7 @@ impl Slots {
     pub(super) fn remove(&mut self, name: &ChannelName) -> Option<Slot> {
         let number = self.numbers.remove(name)?;
         let slot = self.all[number].take();
-        // The numbers of those that were deleted are not kept for ever.
+        // The numbers of those that were deleted are not kept forever.
         if self.all.len() > 64 && self.numbers.len() < self.all.len() / 2 {
             *self = std::mem::take(self).all.into_iter().flatten().collect();
         }
