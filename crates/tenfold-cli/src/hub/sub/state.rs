@@ -70,7 +70,7 @@ impl StateFile {
         let begun = Instant::now();
         if let Some(standing) = &standing {
             let state = write(channels, standing);
-            whole_file::replace(path, &format!("{state}\n")).map_err(|error| {
+            whole_file::replace_durably(path, &format!("{state}\n")).map_err(|error| {
                 Failure::Other(format!(
                     "cannot write the state {}: {error}",
                     path.display()
