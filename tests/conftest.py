@@ -20,6 +20,12 @@ def pytest_configure(config):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory):
+    """Where commands keep their state, unless they are told: not in the home of who runs the tests."""
+    os.environ["XDG_STATE_HOME"] = os.fspath(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def binary() -> Path:
     """The `tenfold` under test: the release build, or what TENFOLD_BIN names."""

@@ -1,43 +1,146 @@
 //! `--follow`: a file that grows, and is renamed, cut and made again while it does, as `tail -F` has it.
 //!
-//! It is looked at every [`EVERY`]. Notifications of the system would come sooner, but there are
-//! none of changes that other machines make to a shared file, and they too have to be checked by
-//! looking.
+//! The system notifies of changes, so that they are seen at once. It is looked at every [`EVERY`] all the
+//! same, because there are no notifications of what other machines do to a shared file.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Seek};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::inotify;
+
 use crate::failure::Failure;
+use crate::flow::input::is_ready_within;
+use crate::flow::whole_file::directory;
+use crate::numbers::counted;
 use crate::words::Words;
 
 /// How often a file is looked at: soon enough for people, and no load.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// The bytes of whatever stands under a name.
+/// Bytes at the beginning of a file that tell it from another one with the same number.
+const HEAD: usize = 64;
+
+/// The bytes of whatever is under a name.
 #[derive(Debug)]
 pub(crate) struct Followed {
     path: PathBuf,
     words: Words,
+    notices: Option<OwnedFd>,
     file: Option<File>,
     /// How much of the file was read.
     read: u64,
+    origin: Origin,
     /// A person was told that there is no such file.
     is_missing: bool,
 }
 
+/// Which file is being read, and from where on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Device and inode.
+    pub(crate) file: (u64, u64),
+    /// Its first bytes.
+    pub(crate) head: Vec<u8>,
+    /// Where reading has begun.
+    pub(crate) start: u64,
+    /// How many files came before it; a file that was cut is another one.
+    pub(crate) files_before: u64,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) origin: Origin,
+    pub(crate) offset: u64,
+}
+
 impl Followed {
-    pub(crate) fn new(path: PathBuf, words: &Words) -> Self {
-        Self {
+    pub(crate) fn new(path: PathBuf, words: &Words) -> Result<Self, Failure> {
+        let name = path.display();
+        if fs::metadata(&path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+            return Err(Failure::Usage(format!(
+                "{name} is a FIFO, which has nothing to go on from: read it as stdin, with < {name}"
+            )));
+        }
+        let notices = notices(&path)
+            .inspect_err(|error| {
+                words.detail(format_args!(
+                    "no notices of {name} ({error}): it is looked at every {EVERY:?}"
+                ));
+            })
+            .ok();
+        Ok(Self {
             path,
             words: words.clone(),
+            notices,
             file: None,
             read: 0,
+            origin: Origin::default(),
             is_missing: false,
+        })
+    }
+
+    /// Which file the bytes of the last read are from.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Where the next byte is read, if a file was opened.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.file.as_ref().map(|_| Place {
+            origin: self.origin.clone(),
+            offset: self.read,
+        })
+    }
+
+    /// Goes on at a place that an earlier run has reached, in whatever file of the directory that is now.
+    /// Whether it is still there.
+    pub(crate) fn resume(&mut self, place: &Place) -> io::Result<bool> {
+        let Some((path, mut file)) = self.find(&place.origin)? else {
+            return Ok(false);
+        };
+        let mut head = vec![0; place.origin.head.len()];
+        let is_same = file.metadata()?.len() >= place.offset
+            && file.read_exact_at(&mut head, 0).is_ok()
+            && head == place.origin.head;
+        if !is_same {
+            return Ok(false);
         }
+        if path != self.path {
+            self.words.note(format_args!(
+                "{} is called {} now; going on with the rest of it",
+                self.path.display(),
+                path.display()
+            ));
+        }
+        file.seek(SeekFrom::Start(place.offset))?;
+        self.read = place.offset;
+        self.origin = Origin {
+            start: place.offset,
+            files_before: 0,
+            ..place.origin.clone()
+        };
+        self.file = Some(file);
+        Ok(true)
+    }
+
+    /// The file that has this number, under its own name or renamed.
+    fn find(&self, origin: &Origin) -> io::Result<Option<(PathBuf, File)>> {
+        let others = fs::read_dir(directory(&self.path))?;
+        let others = others.filter_map(|entry| Some(entry.ok()?.path()));
+        for path in std::iter::once(self.path.clone()).chain(others) {
+            let is_it =
+                |metadata: Metadata| metadata.is_file() && identity(&metadata) == origin.file;
+            if fs::metadata(&path).is_ok_and(is_it) {
+                return Ok(Some((path.clone(), File::open(path)?)));
+            }
+        }
+        Ok(None)
     }
 
     /// Waits for bytes. 0 is the end of one file, after which another one begins: a file was cut,
@@ -50,18 +153,51 @@ impl Followed {
             };
             match step {
                 Ok(Step::Read(n)) => {
+                    self.note_head(&space[..n]);
                     self.read += n as u64;
                     return Ok(n);
                 }
                 Ok(Step::Break) => return Ok(0),
                 Ok(Step::Again) => {}
-                Ok(Step::Wait) => thread::sleep(EVERY),
+                Ok(Step::Wait) => self.wait(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     let name = self.path.display();
                     return Err(Failure::Other(format!("cannot follow {name}: {error}")));
                 }
             }
+        }
+    }
+
+    /// Keeps what the bytes of the next read have of the file's head.
+    fn note_head(&mut self, bytes: &[u8]) {
+        let head = &mut self.origin.head;
+        let known = (head.len() as u64).checked_sub(self.read);
+        let new = known.and_then(|known| bytes.get(usize::try_from(known).ok()?..));
+        let room = HEAD.saturating_sub(head.len());
+        head.extend(new.unwrap_or_default().iter().take(room));
+    }
+
+    /// Opens the file that has the name now, if there is one and none is open.
+    pub(crate) fn look(&mut self) -> Result<(), Failure> {
+        if self.file.is_none() {
+            let name = self.path.display().to_string();
+            self.open()
+                .map_err(|error| Failure::Other(format!("cannot follow {name}: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Until something has changed, or it is time to look.
+    fn wait(&self) {
+        let Some(notices) = &self.notices else {
+            return thread::sleep(EVERY);
+        };
+        match is_ready_within(notices.as_fd(), EVERY) {
+            // What has changed is found by looking.
+            Ok(true) => drop(rustix::io::read(notices, &mut [0_u8; 4096][..])),
+            Ok(false) => {}
+            Err(_) => thread::sleep(EVERY),
         }
     }
 
@@ -81,7 +217,7 @@ impl Followed {
                     self.words.note(format_args!("{name} has appeared"));
                 }
                 self.is_missing = false;
-                self.read = 0;
+                self.begin(identity(&file.metadata()?));
                 self.file = Some(file);
                 Ok(Step::Again)
             }
@@ -95,6 +231,17 @@ impl Followed {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A file is read from its beginning.
+    fn begin(&mut self, file: (u64, u64)) {
+        self.read = 0;
+        self.origin = Origin {
+            file,
+            head: Vec::new(),
+            start: 0,
+            files_before: self.origin.files_before + 1,
+        };
     }
 
     fn go_on(&mut self, space: &mut [u8]) -> io::Result<Step> {
@@ -125,11 +272,13 @@ impl Followed {
             return Ok(Step::Break);
         }
         if named.len() < self.read {
-            self.words.note(format_args!(
-                "{name} was truncated; going on from its beginning"
+            self.words.warning(format_args!(
+                "{name} was truncated after {} of it were read: what was appended between the last look and that is \
+                 lost; going on from its beginning",
+                counted(self.read, "byte")
             ));
             file.rewind()?;
-            self.read = 0;
+            self.begin(identity(&named));
             return Ok(Step::Break);
         }
         Ok(Step::Wait)
@@ -148,6 +297,16 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
+/// Notices of what happens in the file's directory: of writing, and of files that come and go.
+fn notices(path: &std::path::Path) -> io::Result<OwnedFd> {
+    use inotify::{CreateFlags, WatchFlags};
+
+    let notices = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+    let what = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::MODIFY;
+    inotify::add_watch(&notices, directory(path), what)?;
+    Ok(notices)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +315,7 @@ mod tests {
     use std::path::Path;
 
     fn follow(path: &Path) -> Followed {
-        Followed::new(path.to_owned(), &Words::new(Level::Quiet, Color::Never))
+        Followed::new(path.to_owned(), &Words::new(Level::Quiet, Color::Never)).unwrap()
     }
 
     fn next(followed: &mut Followed) -> Vec<u8> {

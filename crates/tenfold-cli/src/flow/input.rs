@@ -4,7 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,8 +12,7 @@ use rustix::fs::{Mode, OFlags, fcntl_setfl};
 use tenfold::Stream;
 
 use crate::failure::Failure;
-use crate::flow::follow::Followed;
-use crate::words::Words;
+use crate::flow::follow::{Followed, Origin};
 
 /// Bytes to be read, with the patience of `--timeout`.
 #[derive(Debug)]
@@ -81,9 +80,17 @@ impl Input {
     }
 
     /// The file that has a name, now and later.
-    pub(crate) fn followed(path: PathBuf, words: &Words) -> Self {
+    pub(crate) fn followed(file: Followed, path: &Path) -> Self {
         let name = path.display().to_string();
-        Self::new(From::Followed(Box::new(Followed::new(path, words))), name)
+        Self::new(From::Followed(Box::new(file)), name)
+    }
+
+    /// Which of the files that were followed the bytes of the last read are from.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        match &self.from {
+            From::Followed(file) => Some(file.origin()),
+            From::Stream(_) | From::File(_) => None,
+        }
     }
 
     fn new(from: From, name: String) -> Self {

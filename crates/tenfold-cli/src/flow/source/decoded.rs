@@ -6,6 +6,7 @@ use tenfold::{DEFAULT_LIMIT, DecodeError, Decoder, ErrorKind, Event, Framing, Re
 
 use super::{Limits, Source};
 use crate::failure::Failure;
+use crate::flow::follow::{Origin, Place};
 use crate::flow::input::Input;
 
 /// Decodes what it reads.
@@ -25,6 +26,8 @@ pub(crate) struct Decoded {
     is_break: bool,
     /// The bytes at the end without a delimiter.
     rest: Vec<u8>,
+    /// The file that is being decoded, where files are followed.
+    origin: Option<Origin>,
 }
 
 /// How far the end of the input is.
@@ -58,6 +61,7 @@ impl Decoded {
             end: Ending::NotYet,
             is_break: false,
             rest: Vec::new(),
+            origin: None,
         }
     }
 
@@ -92,6 +96,8 @@ impl Decoded {
         self.end = Ending::NotYet;
         self.inside = false;
         self.is_break = false;
+        self.rest.clear();
+        self.origin = None;
     }
 
     /// The last event, when the input has ended and the rest is kept.
@@ -140,9 +146,24 @@ impl Source for Decoded {
         }
         match self.input.read(self.decoder.space())? {
             0 => self.finish(),
-            n => self.decoder.advance(n),
+            n => {
+                self.decoder.advance(n);
+                self.origin = self.input.origin().cloned();
+            }
         }
         Ok(true)
+    }
+
+    fn place(&self) -> Option<Place> {
+        let origin = self.origin.clone()?;
+        let rest = match self.end {
+            Ending::Reached => self.rest.len() as u64,
+            _ => 0,
+        };
+        Some(Place {
+            offset: origin.start + self.decoder.offset() + rest,
+            origin,
+        })
     }
 }
 

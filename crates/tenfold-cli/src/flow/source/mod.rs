@@ -19,6 +19,7 @@ pub(crate) use ticker::{Ticker, fill_in};
 use whole::Whole;
 
 use crate::failure::Failure;
+use crate::flow::follow::Place;
 use crate::flow::input::Input;
 use crate::flow::payload::Written;
 
@@ -29,6 +30,11 @@ pub(crate) trait Source {
 
     /// Waits for more; false at the end.
     fn wait(&mut self) -> Result<bool, Failure>;
+
+    /// Where the messages that were given end in the file that is followed, if one is.
+    fn place(&self) -> Option<Place> {
+        None
+    }
 }
 
 /// `--in`: how messages are written in the input.

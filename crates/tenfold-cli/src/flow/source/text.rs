@@ -7,6 +7,7 @@ use tenfold::Event;
 
 use super::{Decoded, Limits, Source};
 use crate::failure::Failure;
+use crate::flow::follow::Place;
 use crate::flow::input::Input;
 use crate::flow::payload::Written;
 
@@ -107,6 +108,10 @@ impl Source for Text {
 
     fn wait(&mut self) -> Result<bool, Failure> {
         self.lines.wait()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.lines.place()
     }
 }
 

@@ -6,6 +6,7 @@ use tenfold::Event;
 use tokio::sync::mpsc;
 
 use crate::failure::Failure;
+use crate::flow::follow::Place;
 use crate::flow::goal::Goal;
 use crate::flow::pump::BATCH;
 use crate::flow::source::Source;
@@ -23,6 +24,8 @@ pub(super) struct Batches {
 pub(super) struct Batch {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// Where they end in the file that is followed.
+    place: Option<Place>,
 }
 
 /// Batches that are read before they are wanted.
@@ -71,6 +74,10 @@ impl Batch {
         })
     }
 
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
     /// Empty messages take memory as well.
     fn is_full(&self) -> bool {
         self.bytes.len() + 8 * self.ends.len() >= BATCH
@@ -90,6 +97,7 @@ fn read(
     loop {
         let mut batch = Batch::default();
         let filled = fill(source, goal, &mut batch);
+        batch.place = source.place();
         if !batch.ends.is_empty() && sender.blocking_send(Ok(batch)).is_err() {
             return Ok(());
         }

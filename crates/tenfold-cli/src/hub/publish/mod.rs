@@ -1,6 +1,7 @@
 //! `tenfold pub`: messages to a channel.
 
 mod batches;
+mod following;
 mod past;
 mod report;
 
@@ -17,6 +18,7 @@ use tenfold::protocol::{Acks, ChannelName, ProducerId};
 use tokio::runtime;
 
 use crate::failure::Failure;
+use crate::flow::follow::Followed;
 use crate::flow::goal::Goal;
 use crate::flow::hub_client::{self, Outages};
 use crate::flow::input::Input;
@@ -28,6 +30,7 @@ use crate::signals::{Signal, Stop};
 use crate::units;
 use crate::words::Words;
 use batches::{Batch, Batches};
+use following::Following;
 use past::Past;
 use report::Numbers;
 
@@ -41,6 +44,9 @@ is made again, and each message is stored once.
 With --producer the hub counts over several runs; the input comes after what the hub has.
 With --history the input is everything that the producer has ever published: what the hub has
 of it is compared and skipped, and an input that begins differently is an error.
+
+With --follow a run goes on where the last one has ended, whatever ended it: each line is
+published once.
 
 Examples:
   tenfold pub ticks 'hello, world' 'second message'
@@ -67,6 +73,11 @@ pub(crate) struct Pub {
     /// renamed, truncated or made anew
     #[arg(long, value_name = "FILE", conflicts_with_all = ["messages", "every"])]
     follow: Option<PathBuf>,
+
+    /// Where to keep how far the file of --follow is published, so that the next run goes on there
+    /// [default: a file in $XDG_STATE_HOME/tenfold, or in ~/.local/state/tenfold]
+    #[arg(long, value_name = "FILE", requires = "follow")]
+    state: Option<PathBuf>,
 
     /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this
     #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "every"])]
@@ -115,6 +126,14 @@ pub(crate) struct Pub {
     json: bool,
 }
 
+/// Where messages come from.
+struct Supply {
+    /// None where a file is followed.
+    source: Option<Box<dyn Source + Send>>,
+    followed: Option<Followed>,
+    following: Option<Following>,
+}
+
 /// How the sending ended.
 enum Outcome {
     Complete(Result<(), Failure>),
@@ -123,20 +142,24 @@ enum Outcome {
 
 impl Pub {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
-        let source = self.source(words)?;
+        let mut supply = self.supply(words)?;
         let mut stop = Stop::watch()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
         let (numbers, result) = runtime.block_on(async {
-            let mut publisher = Publisher::new(self.hub.server.clone(), self.options(words));
-            let batches = Batches::read(source, Goal::new(self.count));
+            let options = self.options(supply.following.as_ref(), words);
+            let mut publisher = Publisher::new(self.hub.server.clone(), options);
             let mut known = 0;
             let outcome = tokio::select! {
                 biased;
                 signal = stop.wait() => Outcome::Stopped(signal),
-                result = self.publish(&mut publisher, batches, &mut known, words) => Outcome::Complete(result),
+                result = self.publish(&mut publisher, &mut supply, &mut known, words) => Outcome::Complete(result),
             };
-            let result = self.judge(outcome, &mut publisher).await;
+            let mut result = self.judge(outcome, &mut publisher).await;
+            if let Some(following) = &mut supply.following {
+                let kept = following.keep(known + publisher.acknowledged(), true);
+                result = result.and(kept);
+            }
             (self.numbers(&publisher, known), result)
         });
         // A thread may still wait for stdin.
@@ -145,38 +168,14 @@ impl Pub {
         result.map_err(|failure| numbers.behind(failure))
     }
 
-    fn source(&self, words: &Words) -> Result<Box<dyn Source + Send>, Failure> {
-        let from_stdin = self.messages.is_empty() || self.messages == ["-"];
-        if !from_stdin && self.format.is_some() {
-            return Err(Failure::Usage(
-                "--in is for stdin, and the messages are given".to_owned(),
-            ));
-        }
-        match (self.every, from_stdin) {
-            (Some(_), true) => Err(Failure::Usage(
-                "--every needs the messages to send".to_owned(),
-            )),
-            (Some(every), false) => Ok(Box::new(Ticker::of(&self.messages, every)?)),
-            (None, false) => Ok(Box::new(given(&self.messages, self.payload)?)),
-            (None, true) => {
-                let limits = Limits {
-                    max_message: self.max_message,
-                    pieces: false,
-                    skip_bad: false,
-                };
-                let input = self.input(words)?;
-                if let Some(written) = self.payload {
-                    return Ok(payloads(input, written, limits));
-                }
-                let format = self.format.unwrap_or_default();
-                Ok(format.open(input, Framing::default().client(), limits))
-            }
-        }
-    }
-
-    fn input(&self, words: &Words) -> Result<Input, Failure> {
+    /// Where the messages come from. Where a file is followed, the hub's count has to be known first.
+    fn supply(&self, words: &Words) -> Result<Supply, Failure> {
         let Some(path) = &self.follow else {
-            return Input::stdin();
+            return Ok(Supply {
+                source: Some(self.source()?),
+                followed: None,
+                following: None,
+            });
         };
         if self.format == Some(In::Whole) {
             return Err(Failure::Usage(
@@ -189,10 +188,48 @@ impl Pub {
                     .to_owned(),
             ));
         }
-        Ok(Input::followed(path.clone(), words))
+        let followed = Followed::new(path.clone(), words)?;
+        let hub = (&self.hub.server, &self.channel);
+        let state = self.state.as_deref();
+        let following = Following::open(path, state, hub, self.producer.as_ref(), words)?;
+        Ok(Supply {
+            source: None,
+            followed: Some(followed),
+            following: Some(following),
+        })
     }
 
-    fn options(&self, words: &Words) -> Publish {
+    fn source(&self) -> Result<Box<dyn Source + Send>, Failure> {
+        let from_stdin = self.messages.is_empty() || self.messages == ["-"];
+        if !from_stdin && self.format.is_some() {
+            return Err(Failure::Usage(
+                "--in is for stdin, and the messages are given".to_owned(),
+            ));
+        }
+        match (self.every, from_stdin) {
+            (Some(_), true) => Err(Failure::Usage(
+                "--every needs the messages to send".to_owned(),
+            )),
+            (Some(every), false) => Ok(Box::new(Ticker::of(&self.messages, every)?)),
+            (None, false) => Ok(Box::new(given(&self.messages, self.payload)?)),
+            (None, true) => Ok(self.messages_in(Input::stdin()?)),
+        }
+    }
+
+    fn messages_in(&self, input: Input) -> Box<dyn Source + Send> {
+        let limits = Limits {
+            max_message: self.max_message,
+            pieces: false,
+            skip_bad: false,
+        };
+        if let Some(written) = self.payload {
+            return payloads(input, written, limits);
+        }
+        let format = self.format.unwrap_or_default();
+        format.open(input, Framing::default().client(), limits)
+    }
+
+    fn options(&self, following: Option<&Following>, words: &Words) -> Publish {
         let mut outages = Outages::new(&self.hub.server, words);
         let notices = std::sync::Mutex::new(move |notice: &Notice| match notice {
             Notice::Connected(_) => outages.connected("going on"),
@@ -212,7 +249,8 @@ impl Pub {
                     tell(notice);
                 }
             });
-        if let Some(producer) = &self.producer {
+        let producer = following.map(Following::producer);
+        if let Some(producer) = producer.or(self.producer.as_ref()) {
             options = options.producer(producer.clone());
         }
         if let Some(acks) = self.acks {
@@ -226,7 +264,7 @@ impl Pub {
     async fn publish(
         &self,
         publisher: &mut Publisher,
-        mut batches: Batches,
+        supply: &mut Supply,
         known: &mut u64,
         words: &Words,
     ) -> Result<(), Failure> {
@@ -241,13 +279,31 @@ impl Pub {
                 past = Some(self.past(producer, *known, words).await?);
             }
         }
-        while let Some(batch) = self.next_batch(publisher, &mut batches).await? {
+        let source = match supply.source.take() {
+            Some(source) => source,
+            None => self.follow(publisher, supply, known).await?,
+        };
+        let mut batches = Batches::read(source, Goal::new(self.count));
+        let following = &mut supply.following;
+        while let Some(batch) = self
+            .next_batch(publisher, &mut batches, following, *known)
+            .await?
+        {
+            if let Some(following) = following {
+                following.begin_batch(batch.place());
+            }
             for message in batch.messages() {
                 if let Some(past) = past.as_mut().filter(|_| publisher.sent() < *known) {
                     let at = publisher.sent();
                     self.in_time(past.compare(at, message)).await??;
                 }
-                self.bounded(publisher.send(message)).await?;
+                if following.as_mut().is_none_or(Following::is_new) {
+                    self.bounded(publisher.send(message)).await?;
+                }
+            }
+            if let Some(following) = following {
+                following.end_batch(batch.place());
+                following.keep(*known + publisher.acknowledged(), false)?;
             }
         }
         // Messages that came before a mistake in the input are still published.
@@ -258,8 +314,43 @@ impl Pub {
         input.and(self.bounded(publisher.close()).await)
     }
 
-    /// Waits for input; but not if the publisher has failed in the meantime.
+    /// The messages of the file that is followed, from where it goes on.
+    async fn follow(
+        &self,
+        publisher: &mut Publisher,
+        supply: &mut Supply,
+        known: &mut u64,
+    ) -> Result<Box<dyn Source + Send>, Failure> {
+        *known = self.bounded(publisher.committed()).await?;
+        match (supply.followed.take(), &mut supply.following) {
+            (Some(file), Some(following)) => Ok(self.messages_in(following.begin(file, *known)?)),
+            _ => Err(Failure::Other("there is nothing to follow".to_owned())),
+        }
+    }
+
+    /// Waits for input, and keeps meanwhile what is acknowledged.
     async fn next_batch(
+        &self,
+        publisher: &mut Publisher,
+        batches: &mut Batches,
+        following: &mut Option<Following>,
+        known: u64,
+    ) -> Result<Option<Batch>, Failure> {
+        loop {
+            let is_behind = following.as_ref().is_some_and(Following::is_behind);
+            tokio::select! {
+                biased;
+                batch = self.input(publisher, batches) => return batch,
+                () = tokio::time::sleep(following::EVERY), if is_behind => {}
+            }
+            if let Some(following) = following {
+                following.keep(known + publisher.acknowledged(), false)?;
+            }
+        }
+    }
+
+    /// Waits for input; but not if the publisher has failed in the meantime.
+    async fn input(
         &self,
         publisher: &mut Publisher,
         batches: &mut Batches,

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::flow::connect;
+use crate::flow::follow::Followed;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::options::{FramingOptions, ListenOptions, SideName};
@@ -233,7 +234,10 @@ impl Broadcast {
             (true, _) if self.file.as_os_str() == "-" => Err(Failure::Usage(
                 "--follow is for a file: stdin is waited for anyway".to_owned(),
             )),
-            (true, _) => Ok(Input::followed(self.file.clone(), words)),
+            (true, _) => Ok(Input::followed(
+                Followed::new(self.file.clone(), words)?,
+                &self.file,
+            )),
         }
     }
 
