@@ -68,6 +68,20 @@ def test_the_file_of_a_socket_has_the_permissions_that_are_asked_for(tenfold, tm
         client.connect(os.fspath(path))
 
 
+def test_a_state_is_on_the_disk_before_it_has_its_name(tenfold, hub, run, binary, tmp_path):
+    place = hub()
+    place.publish("ticks", [b"one"])
+    trace, state = tmp_path / "trace", tmp_path / "ticks.state"
+    command = [binary, "sub", "ticks", "--from", "first", "--until-end", "--state", state, "-s", f"127.0.0.1:{place.port}"]
+    traced = run("strace", "-f", "-y", "-o", trace, "-e", "trace=fsync,rename,renameat,renameat2", *command)
+    assert traced.wait() == 0, traced.err
+    calls = [line.split(" ", 1)[1].strip() for line in trace.read_text().splitlines() if "sync(" in line or "rename" in line]
+    file, name, directory = calls[-3:]
+    assert file.startswith("fsync(") and "ticks.state." in file, calls
+    assert name.startswith("rename") and "ticks.state" in name, calls
+    assert directory.startswith("fsync(") and f"<{tmp_path}>" in directory, calls
+
+
 def test_permissions_that_are_none_are_refused(tenfold, tmp_path):
     running = tenfold("serve", "--listen", f"unix:{tmp_path}/socket", "--socket-mode", "rw-rw----")
     assert running.wait() == 2

@@ -224,8 +224,8 @@ impl Following {
     /// Keeps the place up to which the hub has acknowledged `count` messages of the producer; not too often
     /// before the end.
     pub(super) fn keep(&mut self, count: u64, at_end: bool) -> Result<(), Failure> {
-        while let Some(mark) = self.marks.pop_front_if(|mark| mark.count <= count) {
-            self.reached = Some(mark);
+        while self.marks.front().is_some_and(|mark| mark.count <= count) {
+            self.reached = self.marks.pop_front();
         }
         if !at_end && self.written.elapsed() < EVERY {
             return Ok(());

@@ -75,7 +75,7 @@ pub(crate) struct Pub {
     follow: Option<PathBuf>,
 
     /// Where to keep how far the file of --follow is published, so that the next run goes on there
-    /// [default: a file in $XDG_STATE_HOME/tenfold, or in ~/.local/state/tenfold]
+    /// [default: a file in ~/.local/state/tenfold]
     #[arg(long, value_name = "FILE", requires = "follow")]
     state: Option<PathBuf>,
 
