@@ -89,6 +89,14 @@ class History:
         self.most = dict.fromkeys(CHANNELS, 0)
         # How much the device had recorded when so many messages of a channel were acknowledged.
         self.acknowledged: list[tuple[int, str, int]] = []
+        # How much it had recorded when the deletion of a channel was asked for, and when it was told.
+        self.deletion = range(0)
+
+    def delete(self, hub: Hub):
+        hub.publish("gone", numbered(20))
+        asked = len(self.device.log)
+        ok(hub.refusal("DELETE gone"))
+        self.deletion = range(asked, len(self.device.log))
 
     def work(self, hub: Hub, rounds: int):
         """Publishes to all channels in turn; ends early if the hub cannot store any more."""
@@ -131,10 +139,10 @@ class History:
         return counts
 
 
-def states(device: Recorder, begin: int, count: int):
-    """So many cuts in what was recorded, in their order: each with what the device has then."""
+def states(device: Recorder, begin: int, count: int, also: range):
+    """So many cuts in what was recorded, and some others, in their order: each with what the device has then."""
     chance = random.Random(count)
-    cuts = sorted(chance.sample(range(begin, len(device.log) + 1), count))
+    cuts = sorted([*chance.sample(range(begin, len(device.log) + 1), count), *also])
     durable = Blocks(device.size)
     pending: list[tuple[int, bytes]] = []
     at = 0
@@ -160,8 +168,21 @@ def states(device: Recorder, begin: int, count: int):
         yield cut, f"cut {cut} of {len(device.log)}, {len(pending)} writes after the flush, of which {how}", left
 
 
-def check(machine: Machine, hub, tenfold, acknowledged: dict[str, int], most: dict[str, int], words: str):
+def check_deleted(hub: Hub, deletion: range, cut: int, words: str):
+    """Of the channel that was deleted everything is there, or nothing; and nothing once it was told."""
+    client, keys = hub.subscribe("gone", " from=first")
+    next = int(keys["next"])
+    with client:
+        assert [client.frame() for _ in range(next)] == numbered(next), words
+    if cut >= deletion.stop:
+        assert next == 0, (words, keys)
+    elif cut >= deletion.start:
+        assert next in (0, 20), (words, keys)
+
+
+def check(machine: Machine, hub, tenfold, history: History, cut: int, words: str):
     """A hub starts on what is there, and has what was acknowledged."""
+    acknowledged, most = history.by(cut), history.most
     if any(acknowledged.values()):
         verify = tenfold("log", "verify", machine.data)
         assert verify.wait() == 0, (words, verify.out, verify.err)
@@ -182,6 +203,7 @@ def check(machine: Machine, hub, tenfold, acknowledged: dict[str, int], most: di
         writer.send(frame(b"more"))
         assert writer.answer() == b"ACK %d" % (next + 1), (words, channel)
         writer.close()
+    check_deleted(started, history.deletion, cut, words)
     kill(started)
 
 
@@ -201,6 +223,7 @@ def test_nothing_acknowledged_is_lost_by_a_power_cut(machine, hub, tenfold, file
     begin = len(recorder.log)
     first = hub("--data", machine.data, *JOURNAL)
     history.work(first, 40)
+    history.delete(first)
     if refusing:
         # Blocks that were never written cannot be for a while, as on a thin pool that is full. What the file system itself needs is
         # where it belongs before that, or it would refuse everything until it is mounted again.
@@ -220,12 +243,12 @@ def test_nothing_acknowledged_is_lost_by_a_power_cut(machine, hub, tenfold, file
     second.process.signal(signal.SIGTERM)
     assert second.process.wait() == 0, second.process.err
     machine.unmount(mounted)
-    print(f"{file_system}: {len(recorder.log) - begin} writes and flushes, {sum(history.by(len(recorder.log)).values())} messages")
+    print(f"{file_system}: {len(recorder.log) - begin} writes and flushes, {len(history.deletion)} of them of a deletion, {sum(history.by(len(recorder.log)).values())} messages")
     assert recorder.log.count(None) > 50
-    for cut, words, left in states(recorder, begin, STATES):
+    for cut, words, left in states(recorder, begin, STATES, history.deletion[:: 1 if FULL else 8]):
         mounted = machine.mount(left)
         if machine.data.exists():
-            check(machine, hub, tenfold, history.by(cut), history.most, words)
+            check(machine, hub, tenfold, history, cut, words)
         else:
             assert not any(history.by(cut).values()), words
         machine.unmount(mounted)
