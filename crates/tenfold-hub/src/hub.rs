@@ -111,7 +111,7 @@ impl Hub {
         let mut watching = JoinSet::new();
         if let Some(durable) = shared.registry.on_disk() {
             accepting.spawn(hold(Arc::clone(&shared)));
-            watching.spawn(Watch::new(durable.log.clone()).run());
+            watching.spawn(Watch::new(durable.log.clone(), Arc::clone(&shared.registry)).run());
         }
         Self {
             shared,

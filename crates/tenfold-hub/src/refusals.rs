@@ -37,11 +37,20 @@ pub(crate) fn not_stored(why: Refused, fault: Option<&Fault>) -> Refusal {
             "the hub's disk has failed, and it is read-only",
         ),
     };
-    // An answer is of printable characters.
-    let reason = fault.map_or_else(String::new, |fault| {
-        format!(": {fault}").replace(|c: char| c != ' ' && !c.is_ascii_graphic(), "?")
-    });
+    let reason = fault.map_or_else(String::new, |fault| format!(": {}", printable(fault)));
     Refusal::new(code, format!("{words}{reason}"))
+}
+
+/// What everybody is told who wants a channel that could not be read since the start.
+pub(crate) fn unread(fault: &Fault) -> Refusal {
+    let words = format!("the channel cannot be read: {}", printable(fault));
+    Refusal::new(Code::Storage, words)
+}
+
+/// An answer is of printable characters.
+fn printable(fault: &Fault) -> String {
+    let words = fault.to_string();
+    words.replace(|c: char| c != ' ' && !c.is_ascii_graphic(), "?")
 }
 
 /// What is wrong with a frame, in the words of the protocol. `origin` is the offset at which the

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tenfold::protocol::{ChannelName, Code, Epoch, ProducerId, Refusal};
-use tenfold_log::Log;
+use tenfold_log::{Log, Refused};
 
 use crate::channel::{Channel, Role};
 use crate::claim::Claim;
@@ -16,7 +16,7 @@ use crate::history::History;
 use crate::hub_options::HubOptions;
 use crate::news::{Followers, Gone, News};
 use crate::producers::{AllProducers, Producers, TooMany};
-use crate::refusals::shutdown;
+use crate::refusals::{not_stored, shutdown, unread};
 use crate::tail::Tail;
 
 /// How many channels are looked at for one part of a list.
@@ -112,6 +112,7 @@ impl Registry {
         if channels.closed {
             return Err(shutdown());
         }
+        self.look_for_fault(name, role)?;
         let known = channels.by_name.get(name).cloned();
         if known
             .as_ref()
@@ -138,6 +139,41 @@ impl Registry {
             registry: Arc::clone(self),
             role,
         })
+    }
+
+    /// Refuses a connection that wants something of a channel whose files fail.
+    fn look_for_fault(&self, name: &ChannelName, role: Role) -> Result<(), Refusal> {
+        let Some(durable) = &self.durable else {
+            return Ok(());
+        };
+        if let Some(fault) = durable.log.unread(name.as_str()) {
+            return Err(unread(&fault));
+        }
+        match durable.log.shut(name.as_str()) {
+            Some(fault) if role == Role::Publisher => {
+                Err(not_stored(Refused::Hindered, Some(&fault)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds channels of the log that could not be read at the start.
+    pub(crate) fn adopt(&self) {
+        let Some(durable) = &self.durable else {
+            return;
+        };
+        for channel in durable.log.channels() {
+            let Ok(name) = channel.name().parse::<ChannelName>() else {
+                continue;
+            };
+            let mut channels = self.lock();
+            if channels.by_name.contains_key(&name) {
+                continue;
+            }
+            let channel = Arc::new(self.make(&name, channels.epoch(self.epoch)));
+            channels.followers.came(&channel);
+            channels.by_name.insert(name, channel);
+        }
     }
 
     /// Refuses connections that want to enter a channel, and ends all channels: subscribers get what

@@ -8,6 +8,8 @@ use tenfold_log::{Fault, Health, Log, Refused, Stall};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
+use crate::registry::Registry;
+
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -20,11 +22,14 @@ pub(crate) struct Watch {
     /// A look since then has found space. The first one can come before the log is full.
     has_space: bool,
     stall: Option<Stall>,
+    registry: Arc<Registry>,
+    /// How many channels could be read only after the start.
+    read_late: u64,
 }
 
 impl Watch {
     /// Faults are told as soon as they are met, also after the hub has ended.
-    pub(crate) fn new(log: Log) -> Self {
+    pub(crate) fn new(log: Log, registry: Arc<Registry>) -> Self {
         let is_full = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&is_full);
         log.on_fault(move |fault| {
@@ -38,6 +43,8 @@ impl Watch {
             is_full,
             has_space: false,
             stall: None,
+            registry,
+            read_late: 0,
         }
     }
 
@@ -56,6 +63,12 @@ impl Watch {
             warn!("there is space on the disk again");
         }
         self.has_space = has_space && self.is_full.load(Relaxed);
+        let read_late = self.log.read_late();
+        if read_late > self.read_late {
+            self.registry.adopt();
+            info!("what could not be read at the start is there now");
+            self.read_late = read_late;
+        }
         let stall = self.log.stall();
         tell_of_stalls(self.stall, stall);
         self.stall = stall;
@@ -92,7 +105,7 @@ fn tell(fault: &Fault) {
         ),
         Refused::Busy | Refused::Hindered => error!(
             %fault,
-            "what needs it is refused, and it is tried again with the next messages"
+            "what needs it is refused, and it is tried again"
         ),
         _ => error!(
             %fault,

@@ -56,6 +56,9 @@ pub(crate) struct Record {
     pub(crate) producers: Vec<(Arc<str>, u64)>,
 }
 
+/// A record with its frames.
+pub(crate) type Carried = (Record, Bytes);
+
 impl Record {
     /// The seq after its last message.
     pub(crate) fn next(&self) -> u64 {

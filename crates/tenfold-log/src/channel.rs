@@ -24,6 +24,8 @@ pub struct Channel {
     pub(crate) newest: Mutex<Option<Segment>>,
     hold: AtomicU64,
     is_held: AtomicBool,
+    /// Nothing is taken for it: something of it is in the journal alone, because its files fail.
+    pub(crate) is_shut: AtomicBool,
 }
 
 /// A producer that has named itself.
@@ -105,6 +107,7 @@ impl Channel {
             newest: Mutex::new(newest),
             hold: AtomicU64::new(u64::MAX),
             is_held: AtomicBool::new(false),
+            is_shut: AtomicBool::new(false),
         }
     }
 
@@ -249,6 +252,11 @@ impl State {
     /// Bytes of its segments on disk.
     pub(crate) fn disk(&self) -> u64 {
         self.segments.values().map(ReadableSegment::disk).sum()
+    }
+
+    /// Whether retention has left a segment, which need not be published yet.
+    pub(crate) fn keeps(&self, segment: u64) -> bool {
+        segment >= self.first || self.segments.contains_key(&segment)
     }
 
     /// The segment that has a seq, and the seq of the first message of the one after it.

@@ -1,5 +1,7 @@
 //! What makes a journal file free: its batches are made durable in their segments.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
@@ -11,9 +13,10 @@ use crate::rebuild;
 use crate::segment::{Extent, Files, Segment};
 use crate::side_by_side::each;
 use crate::storage::Storage;
+use crate::whole::{is_full, is_momentary};
 
 /// What is done between two syncs of a checkpoint.
-pub(crate) type Between<'a> = dyn FnMut() -> io::Result<()> + 'a;
+pub(crate) type Between<'a> = dyn FnMut() + 'a;
 
 /// Everything that batches before a number have left unsynced.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub(crate) struct Checkpoint {
 pub(crate) struct Dirty {
     pub(crate) channel: Arc<Channel>,
     /// Segments that have ended, and whether a sync of the files has failed: the files are made anew then.
-    sealed: Vec<(Segment, bool)>,
+    sealed: VecDeque<(Segment, bool)>,
     /// The newest one, and the files that are written.
     newest: Option<(u64, Arc<Files>)>,
     /// A sync of its files has failed.
@@ -35,18 +38,21 @@ pub(crate) struct Dirty {
     /// How far the newest one is at the checkpoint.
     pub(crate) extent: Extent,
     /// There are files whose names are not durable.
-    has_new_names: bool,
+    pub(crate) has_new_names: bool,
+    /// What has failed when it was tried the last time.
+    fault: Option<io::Error>,
 }
 
 impl Dirty {
     pub(crate) fn new(channel: Arc<Channel>) -> Self {
         Self {
             channel,
-            sealed: Vec::new(),
+            sealed: VecDeque::new(),
             newest: None,
             is_newest_broken: false,
             extent: Extent::default(),
             has_new_names: false,
+            fault: None,
         }
     }
 
@@ -56,13 +62,48 @@ impl Dirty {
         self.newest = Some((segment.first, Arc::clone(&segment.files)));
     }
 
-    /// Notes that the newest segment has ended. Those that retention has removed since are let go.
-    pub(crate) fn seal(&mut self, ended: Segment) {
+    /// Notes that the newest segment's files do not have what they should.
+    pub(crate) fn break_newest(&mut self) {
+        self.is_newest_broken = true;
+    }
+
+    /// Notes that the newest segment has ended, and whether its files do not have what they should. Those that
+    /// retention has removed since are let go.
+    pub(crate) fn seal(&mut self, ended: Segment, is_broken: bool) {
         self.newest = None;
-        self.sealed.push((ended, false));
+        let is_broken = std::mem::take(&mut self.is_newest_broken) || is_broken;
+        self.sealed.push_back((ended, is_broken));
         let state = self.channel.state();
         self.sealed
-            .retain(|(segment, _)| state.segments.contains_key(&segment.first));
+            .retain(|(segment, _)| state.keeps(segment.first));
+    }
+
+    /// Takes over what was left unsynced later.
+    pub(crate) fn merge(&mut self, mut later: Self) {
+        if let Some((first, files)) = self.newest.take() {
+            let mut sealed = later.sealed.iter_mut();
+            if let Some((_, is_broken)) = sealed.find(|(segment, _)| segment.first == first) {
+                *is_broken |= self.is_newest_broken;
+            } else {
+                later.is_newest_broken |= self.is_newest_broken;
+                later.newest.get_or_insert((first, files));
+            }
+        }
+        self.newest = later.newest;
+        self.is_newest_broken = later.is_newest_broken;
+        self.extent = later.extent;
+        self.has_new_names |= later.has_new_names;
+        self.sealed.extend(later.sealed);
+    }
+
+    /// Syncs it and saves the snapshot, with the same rules as a checkpoint does.
+    pub(crate) fn finish(
+        &mut self,
+        storage: &dyn Storage,
+        journal: &JournalFiles,
+    ) -> io::Result<()> {
+        self.sync(journal, &mut || {})?;
+        self.save(storage)
     }
 
     /// May be repeated after an error. What is done is not done again, and no sync that failed is repeated:
@@ -70,10 +111,10 @@ impl Dirty {
     fn sync(&mut self, journal: &JournalFiles, between: &mut Between<'_>) -> io::Result<()> {
         // Of what retention has removed since, nothing is synced or made anew.
         let channel = Arc::clone(&self.channel);
-        let is_kept = |first: u64| channel.state().segments.contains_key(&first);
-        while let Some((full, is_broken)) = self.sealed.last_mut() {
+        let is_kept = |first: u64| channel.state().keeps(first);
+        while let Some((full, is_broken)) = self.sealed.front_mut() {
             if !is_kept(full.first) {
-                self.sealed.pop();
+                self.sealed.pop_front();
                 continue;
             }
             *is_broken = *is_broken || full.cut().and_then(|()| full.files.sync()).is_err();
@@ -81,8 +122,8 @@ impl Dirty {
                 rebuild::rebuild(journal, &channel, full)?;
                 rebuild::forget_files(&channel, full);
             }
-            self.sealed.pop();
-            between()?;
+            self.sealed.pop_front();
+            between();
         }
         let newest = self.newest.as_ref().filter(|newest| is_kept(newest.0));
         let Some((first, files)) = newest else {
@@ -133,28 +174,63 @@ impl Dirty {
 }
 
 impl Checkpoint {
-    /// Makes it durable. The older journal file is not needed after that. Between syncs it lets something
-    /// else be done, which may remove segments that need not be synced any more.
+    /// Makes it durable, but for the channels that are returned with what has failed. The older journal file is
+    /// needed for these alone after that. Between syncs it lets something else be done, which may remove
+    /// segments that need not be synced any more. An error: all of it is to be tried again.
     pub(crate) fn run(
         &mut self,
         storage: &dyn Storage,
         journal: &JournalFiles,
         between: &mut Between<'_>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<(Dirty, io::Error)>> {
         let at_once = storage.flushes_at_once();
         for group in self.dirty.chunks_mut(at_once.max(1)) {
             if let [alone] = group {
-                alone.sync(journal, between)?;
+                alone.fault = alone.sync(journal, between).err();
             } else {
-                let work = |dirty: &mut Dirty| dirty.sync(journal, &mut || Ok(()));
-                each(group.iter_mut(), at_once, work)?;
+                attempt(group, at_once, |dirty| dirty.sync(journal, &mut || {}));
             }
-            between()?;
+            between();
         }
-        each(self.dirty.iter(), at_once, |dirty| dirty.save(storage))?;
+        self.look_for_want()?;
+        let mut sound: Vec<_> = self
+            .dirty
+            .iter_mut()
+            .filter(|dirty| dirty.fault.is_none())
+            .collect();
+        attempt(&mut sound, at_once, |dirty| dirty.save(storage));
+        self.look_for_want()?;
         if self.dirty.iter().any(|dirty| dirty.has_new_names) {
             sync_dir(storage, names::CHANNELS)?;
         }
-        Ok(())
+        let failed = |mut dirty: Dirty| dirty.fault.take().map(|fault| (dirty, fault));
+        Ok(std::mem::take(&mut self.dirty)
+            .into_iter()
+            .filter_map(failed)
+            .collect())
     }
+
+    /// Of what all channels need, such as space, one has not found enough.
+    fn look_for_want(&mut self) -> io::Result<()> {
+        let is_want = |error: &mut io::Error| is_full(error) || is_momentary(error);
+        let want = self
+            .dirty
+            .iter_mut()
+            .find_map(|dirty| dirty.fault.take_if(is_want));
+        want.map_or(Ok(()), Err)
+    }
+}
+
+/// Does some work for several channels side by side, and notes what has failed.
+fn attempt<D: std::borrow::BorrowMut<Dirty> + Send>(
+    some: &mut [D],
+    at_once: usize,
+    work: impl Fn(&mut Dirty) -> io::Result<()> + Sync,
+) {
+    let work = |dirty: &mut D| {
+        let dirty = dirty.borrow_mut();
+        dirty.fault = work(dirty).err();
+        Ok::<_, Infallible>(())
+    };
+    let Ok(_) = each(some.iter_mut(), at_once, work);
 }

@@ -12,6 +12,7 @@ use crate::error::Refused;
 use crate::fault;
 use crate::health::Health;
 use crate::names;
+use crate::shut::Remedy;
 use crate::spare;
 use crate::storage::Sharing;
 use crate::whole::{may_pass, uninterrupted};
@@ -128,17 +129,25 @@ impl Checkpointer {
             Err(error) if !may_pass(&error) => return Err(error),
             retained => retained,
         };
+        if checkpoint.is_some() || matches!(retained, Ok(true)) {
+            self.common.open_shut();
+        }
         if let Some(checkpoint) = checkpoint {
             let common = Arc::clone(&self.common);
             // A checkpoint can take long, and limits hold meanwhile.
             let mut between = || {
                 let rolled = std::mem::take(&mut common.duties().retention);
                 match self.retain(&rolled, common.options.now()) {
-                    Err(error) if !may_pass(&error) => Err(error),
-                    _ => Ok(()),
+                    Err(error) if !may_pass(&error) => common.fail(&error),
+                    _ => {}
                 }
             };
-            checkpoint.run(&*common.storage, &common.journal_files(), &mut between)?;
+            common.set_aside_shut(checkpoint);
+            let failed = checkpoint.run(&*common.storage, &common.journal_files(), &mut between)?;
+            for (dirty, error) in failed {
+                let name = Arc::clone(&dirty.channel.name);
+                common.shut(&name, Remedy::Sync(dirty), Vec::new(), &error);
+            }
             self.common.counters.checkpoints.fetch_add(1, Relaxed);
             self.common.checkpointed(checkpoint.upto);
         }
@@ -154,10 +163,10 @@ impl Checkpointer {
         let is_due = self.is_due(now);
         if is_due {
             self.looked = now;
-            self.common.retain(self.common.all(), now)?;
+            self.common.retain(&self.common.all(), now)?;
         } else if !rolled.is_empty() {
             let rolled = rolled.iter().filter_map(|name| self.common.find(name));
-            self.common.retain(rolled.collect(), now)?;
+            self.common.retain(&rolled.collect::<Vec<_>>(), now)?;
         }
         Ok(is_due)
     }

@@ -4,10 +4,10 @@
 //!   queue --> plan --> reserve space --> journal: write, sync --> committed --> segments --> written
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
@@ -23,7 +23,8 @@ use crate::rebuild;
 use crate::recovery::Unfinished;
 use crate::report::Report;
 use crate::segment::Segment;
-use crate::submission::Commit;
+use crate::shut::Remedy;
+use crate::submission::{Commit, Receipt};
 use crate::whole::{is_full, is_momentary};
 
 /// Whether the log goes on in the other journal file.
@@ -81,10 +82,12 @@ impl Committer {
         let mut report = Report::default();
         let finished = unfinished.finish(&*self.common.storage, &mut self.journal, &mut report);
         finished.map_err(|(_, error)| error)?;
-        self.unfinished = None;
         let files = self.journal.files.clone();
         self.common.set_journal_files(files);
-        self.common.checkpointed(self.journal.number());
+        self.common.checkpointed(self.journal.done());
+        if let Some(unfinished) = self.unfinished.take() {
+            self.common.shut_failed(unfinished);
+        }
         Ok(())
     }
 
@@ -128,6 +131,10 @@ impl Committer {
             } else {
                 self.give_up(&error);
             }
+            return true;
+        }
+        self.refuse_shut();
+        if self.taken.is_empty() {
             return true;
         }
         let mut plan = self.plan();
@@ -212,20 +219,32 @@ impl Committer {
         if obstacle.is_none() {
             self.common.unfill();
         }
-        self.journal.checkpointed(done);
+        if !self.common.has_shut() {
+            self.journal.checkpointed(done);
+        }
         self.acknowledge(plan);
-        let mut unwritten = BTreeSet::new();
+        let mut unwritten = BTreeMap::new();
         for planned in plan.channels() {
             if let Err(error) = self.write(planned) {
-                // The frames are in the journal, and the next start will find them there.
-                self.common.fail(&error);
-                unwritten.insert(Arc::clone(&planned.channel.name));
+                unwritten.insert(Arc::clone(&planned.channel.name), (error, Vec::new()));
             }
         }
         for queued in self.taken.drain(..) {
-            if !unwritten.contains(&queued.channel.name) {
-                queued.submission.receipt.written();
+            let receipt = queued.submission.receipt;
+            match unwritten.get_mut(&queued.channel.name) {
+                Some((_, receipts)) => receipts.push(receipt),
+                None => receipt.written(),
             }
+        }
+        for (name, (error, receipts)) in unwritten {
+            self.shut(&name, receipts, &error);
+        }
+    }
+
+    /// Shuts a channel whose files do not have what is committed. The journal has it.
+    fn shut(&mut self, name: &Arc<str>, receipts: Vec<Box<dyn Receipt>>, error: &io::Error) {
+        if let Some(dirty) = self.dirty.remove(name) {
+            self.common.shut(name, Remedy::Sync(dirty), receipts, error);
         }
     }
 
@@ -279,6 +298,9 @@ impl Committer {
             let Some(channel) = self.common.find(name) else {
                 continue;
             };
+            if channel.is_shut.load(SeqCst) {
+                continue;
+            }
             let mut newest = channel.newest();
             let Some(ended) = newest.take_if(|newest| newest.first == *segment) else {
                 continue;
@@ -288,16 +310,18 @@ impl Committer {
             }
             let dirty = self.dirty.entry(Arc::clone(name));
             let dirty = dirty.or_insert_with(|| Dirty::new(Arc::clone(&channel)));
-            if let Err(error) = self.common.seal(dirty, &channel, ended) {
-                // The frames are in the journal, and the next start will find them there.
-                self.common.fail(&error);
+            let sealed = self.common.seal(dirty, &channel, ended);
+            drop(newest);
+            if let Err(error) = sealed {
+                self.shut(name, Vec::new(), &error);
             }
         }
         self.common.call_retention(ends.into_keys());
         true
     }
 
-    /// Writes the frames of one channel to its segments.
+    /// Writes the frames of one channel to its segments. After an error the segments are as if that were done,
+    /// and it is noted that their files are not.
     fn write(&mut self, planned: &mut ChannelPlan) -> io::Result<()> {
         let channel = Arc::clone(&planned.channel);
         let dirty = self
@@ -305,26 +329,32 @@ impl Committer {
             .entry(Arc::clone(&channel.name))
             .or_insert_with(|| Dirty::new(Arc::clone(&channel)));
         let mut newest = channel.newest();
+        let mut result = Ok(());
         for of_segment in &mut planned.segments {
             if let Some(begun) = of_segment.begun.take() {
-                self.common.roll(dirty, &channel, &mut newest, begun)?;
+                let rolled = self.common.roll(dirty, &channel, &mut newest, begun);
+                result = result.and(rolled);
             }
             let Some(segment) = newest.as_mut() else {
                 return Err(io::Error::other("the plan has no segment"));
             };
             dirty.touch(segment);
-            if segment.append(planned.time, &of_segment.frames).is_err() {
+            if result.is_err() || segment.append(planned.time, &of_segment.frames).is_err() {
                 // What the append has left undone is in the journal.
                 segment.next = of_segment.record.next();
                 segment.length = of_segment.record.offset + of_segment.record.length;
-                rebuild::rebuild(&self.common.journal_files(), &channel, segment)?;
+                let files = self.common.journal_files();
+                result = result.and_then(|()| rebuild::rebuild(&files, &channel, segment));
             }
-            self.common.took(channel.publish(segment));
+            match result {
+                Ok(()) => self.common.took(channel.publish(segment)),
+                Err(_) => dirty.break_newest(),
+            }
         }
         if self.common.is_over() {
             self.common.call_retention([Arc::clone(&channel.name)]);
         }
-        Ok(())
+        result
     }
 
     /// Goes on in the other journal file, if it is not needed any more; the batches of this one are now
@@ -345,10 +375,21 @@ impl Committer {
             result => result?,
         }
         self.journal.checkpointed(done);
-        // Whatever happens to the checkpoint, the batches of the other file are not needed.
+        // Whatever happens to the checkpoint, the batches of the other file are not needed, but for those of
+        // channels that are shut.
+        self.carry()?;
         self.journal.turn_over().map_err(NotWritten::into_error)?;
         self.give_checkpoint();
         Ok(Turn::Done)
+    }
+
+    /// Writes what the journal has of channels that are shut once more, to the file that is being written.
+    fn carry(&mut self) -> io::Result<()> {
+        if !self.common.has_shut() {
+            return Ok(());
+        }
+        let carried = self.common.records_of_shut(self.journal.number())?;
+        self.journal.carry(&carried).map_err(NotWritten::into_error)
     }
 
     /// Gives the checkpointer everything that is not synced.
@@ -361,17 +402,29 @@ impl Committer {
 
     /// Completes the entries that are in memory.
     fn complete(&mut self) -> io::Result<()> {
-        for dirty in self.dirty.values_mut() {
+        let mut failed = Vec::new();
+        for (name, dirty) in &mut self.dirty {
             let channel = Arc::clone(&dirty.channel);
             let mut newest = channel.newest();
             let Some(segment) = newest.as_mut() else {
                 continue;
             };
             if segment.complete().is_err() {
-                rebuild::rebuild(&self.common.journal_files(), &channel, segment)?;
+                match rebuild::rebuild(&self.common.journal_files(), &channel, segment) {
+                    Err(error) if is_full(&error) || is_momentary(&error) => return Err(error),
+                    Err(error) => {
+                        dirty.break_newest();
+                        failed.push((Arc::clone(name), error));
+                        continue;
+                    }
+                    Ok(()) => {}
+                }
             }
             dirty.extent = segment.extent();
             self.common.took(channel.publish(segment));
+        }
+        for (name, error) in failed {
+            self.shut(&name, Vec::new(), &error);
         }
         Ok(())
     }
@@ -448,6 +501,21 @@ impl Committer {
         }
     }
 
+    /// Refuses what was taken of channels that are shut.
+    fn refuse_shut(&mut self) {
+        let is_shut = |queued: &Queued| queued.channel.is_shut.load(SeqCst);
+        if !self.taken.iter().any(is_shut) {
+            return;
+        }
+        for queued in std::mem::take(&mut self.taken) {
+            if is_shut(&queued) {
+                queued.submission.receipt.refused(Refused::Hindered);
+            } else {
+                self.taken.push(queued);
+            }
+        }
+    }
+
     fn refuse(&mut self, why: Refused) {
         for queued in self.taken.drain(..) {
             queued.submission.receipt.refused(why);
@@ -476,12 +544,13 @@ impl Common {
         newest: &mut Option<Segment>,
         begun: Segment,
     ) -> io::Result<()> {
-        if let Some(full) = newest.take() {
-            self.seal(dirty, channel, full)?;
-        }
+        let sealed = match newest.take() {
+            Some(full) => self.seal(dirty, channel, full),
+            None => Ok(()),
+        };
         *newest = Some(begun);
         self.call_retention([Arc::clone(&channel.name)]);
-        Ok(())
+        sealed
     }
 
     /// Ends a segment: what was reserved for it is given back.
@@ -491,13 +560,15 @@ impl Common {
         channel: &Arc<Channel>,
         mut ended: Segment,
     ) -> io::Result<()> {
-        if ended.complete().is_err() {
-            rebuild::rebuild(&self.journal_files(), channel, &mut ended)?;
+        let completed = ended
+            .complete()
+            .or_else(|_| rebuild::rebuild(&self.journal_files(), channel, &mut ended));
+        if completed.is_ok() {
+            // The checkpoint does it again, and deals with a failure.
+            let _ = ended.cut();
+            self.took(channel.publish(&ended));
         }
-        // The checkpoint does it again, and deals with a failure.
-        let _ = ended.cut();
-        self.took(channel.publish(&ended));
-        dirty.seal(ended);
-        Ok(())
+        dirty.seal(ended, completed.is_err());
+        completed
     }
 }

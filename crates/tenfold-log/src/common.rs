@@ -16,6 +16,7 @@ use crate::health::Health;
 use crate::journal::JournalFiles;
 use crate::names;
 use crate::options::{Notice, Options};
+use crate::shut::Shut;
 use crate::starts::Starts;
 use crate::storage::Storage;
 use crate::submission::Submission;
@@ -34,6 +35,7 @@ pub(crate) struct Common {
     /// Wakes the committer's thread: there is something in the queue, or the log ends.
     work: Condvar,
     condition: Mutex<Condition>,
+    shut: Mutex<Shut>,
     pub(crate) listener: Mutex<Option<Listener>>,
     /// Wakes threads that wait for a checkpoint: it is done, or was tried in vain.
     pub(crate) freed: Condvar,
@@ -66,6 +68,8 @@ pub(crate) struct Counters {
     pub(crate) messages: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
     pub(crate) removed: AtomicU64,
+    /// Channels that could be read only after the start.
+    pub(crate) late: AtomicU64,
 }
 
 /// What a probe writes, in bytes.
@@ -150,6 +154,7 @@ impl Common {
             freed: Condvar::new(),
             duty: Condvar::new(),
             condition: Mutex::default(),
+            shut: Mutex::default(),
             listener: Mutex::default(),
             health: AtomicU8::new(0),
             disk: AtomicU64::new(0),
@@ -410,6 +415,10 @@ impl Common {
 
     pub(crate) fn channels(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Channel>>> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn shut_ones(&self) -> MutexGuard<'_, Shut> {
+        self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn duties(&self) -> MutexGuard<'_, Duties> {

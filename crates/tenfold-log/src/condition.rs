@@ -17,6 +17,10 @@ pub(crate) struct Condition {
     pub(crate) hindrance: Option<Fault>,
     /// What was the matter with a channel when it was written to the last time.
     channels: BTreeMap<Arc<str>, (Fault, Instant)>,
+    /// Why channels are shut.
+    pub(crate) shut: BTreeMap<Arc<str>, Fault>,
+    /// Why retention cannot delete what it should of a channel.
+    pub(crate) kept: BTreeMap<Arc<str>, Fault>,
     /// Since when the committer has been at the batch that it has.
     pub(crate) batch: Option<Instant>,
     /// Since when somebody else has held the lock that a checkpoint needs.
@@ -58,8 +62,11 @@ impl Condition {
         self.channels.remove(channel);
     }
 
-    /// What was the matter with a channel, not long ago.
+    /// What is the matter with a channel, or was not long ago.
     pub(crate) fn channel(&self, channel: &str, now: Instant) -> Option<&Fault> {
+        if let Some(fault) = self.shut.get(channel) {
+            return Some(fault);
+        }
         let (fault, at) = self.channels.get(channel)?;
         (now.duration_since(*at) < FRESH).then_some(fault)
     }
@@ -68,7 +75,8 @@ impl Condition {
     pub(crate) fn any_channel(&mut self, now: Instant) -> Option<&Fault> {
         self.channels
             .retain(|_, (_, at)| now.duration_since(*at) < FRESH);
-        self.channels.values().map(|(fault, _)| fault).next()
+        let lasting = self.shut.values().chain(self.kept.values()).next();
+        lasting.or_else(|| self.channels.values().map(|(fault, _)| fault).next())
     }
 
     pub(crate) fn stall(&self, now: Instant) -> Option<Stall> {

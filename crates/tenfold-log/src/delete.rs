@@ -26,7 +26,8 @@ pub fn delete(storage: &Arc<dyn Storage>, name: &str, options: Options) -> Resul
     let opened = open(Arc::clone(storage), options.keeping_everything())?;
     if opened.log.health() != Health::Ok {
         // The journal may still have frames of the channel, and would bring them back.
-        let error = io::ErrorKind::StorageFull.into();
+        let why = opened.log.why();
+        let error = why.map_or_else(|| io::ErrorKind::StorageFull.into(), io::Error::other);
         return Err(OpenError::Io("writing down what the journal has", error));
     }
     let found = opened.log.common.channels().remove(name);

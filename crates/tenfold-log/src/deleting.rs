@@ -7,6 +7,7 @@
 use std::io;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use crate::checkpointer::Checkpointer;
 use crate::committer::{Committer, Turn};
@@ -84,8 +85,13 @@ impl Committer {
     fn forget_deleted(&mut self) -> bool {
         let done = self.common.duties().done;
         let is_done = |one: &Deletion| is_done(one, done);
-        self.journal.checkpointed(done);
-        let written = if self.journal.has_room(&[], 0) {
+        // What the journal has of a channel that is shut is needed.
+        let is_shut = |one: &Deletion| one.channel.is_shut.load(SeqCst);
+        self.common
+            .refuse_deletions(|one| is_done(one) && is_shut(one), Refused::Hindered);
+        // The end of a file has what is needed of other channels that are shut.
+        let written = if self.journal.has_room(&[], 0) && !self.common.has_shut() {
+            self.journal.checkpointed(done);
             let written = self.journal.write(&[], &[]);
             written.map_err(NotWritten::into_error)
         } else {
@@ -174,6 +180,8 @@ impl Common {
             move_away(&*self.storage, channel.name())?;
             deletion.progress = Progress::Moved;
             self.channels().remove(channel.name());
+            self.shut_ones().remove(channel.name());
+            self.condition().shut.remove(channel.name());
             self.took(-channel.disk().cast_signed());
         }
         sync_move(&*self.storage)?;

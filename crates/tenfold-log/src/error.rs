@@ -64,8 +64,8 @@ pub enum Refused {
     /// There are too few open files, or there is too little memory, at the moment; or somebody holds the
     /// lock of a checkpoint for too long. It is tried again with the next frames.
     Busy,
-    /// What has to be done first fails: a file of the channel cannot be opened, so that other channels are
-    /// not concerned; or the lock that a checkpoint needs cannot. It is tried again with the next frames.
+    /// What has to be done first fails: a file of the channel cannot be opened, or the channel is shut, so that
+    /// other channels are not concerned; or the lock that a checkpoint needs cannot be opened. It is tried again.
     Hindered,
     /// The disk has failed; nothing is written any more. If this is said of frames that were queued,
     /// it is not known whether the disk has them.

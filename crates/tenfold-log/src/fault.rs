@@ -30,6 +30,11 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// For its words.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        Self::new(error, Refused::Hindered, SystemTime::UNIX_EPOCH)
+    }
+
     pub(crate) fn new(error: &io::Error, refused: Refused, at: SystemTime) -> Self {
         let sync = error
             .get_ref()

@@ -8,8 +8,8 @@ pub enum Health {
     Ok,
     /// Something takes too long: a batch more than a second, or the lock of a checkpoint more than ten.
     Slow,
-    /// Something could not be done, and is tried again: a channel could not be written to within the last
-    /// minute, or a checkpoint cannot be made.
+    /// Something could not be done, and is tried again: a channel is shut, or could not be written to within
+    /// the last minute, or nothing can be deleted of it; or a checkpoint cannot be made.
     Degraded,
     /// There was no space for the last batch.
     Full,

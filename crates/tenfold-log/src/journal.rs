@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::batch::{BLOCK, BLOCK_BYTES, Head, Record, head_size};
+use crate::batch::{BLOCK, BLOCK_BYTES, Carried, Head, Record, head_size};
 use crate::crc;
 use crate::directory::remove;
 use crate::little_endian::{u32_at, u64_at};
@@ -123,18 +123,30 @@ impl Journal {
         })
     }
 
+    /// The system tells of a write that failed before once more, to the first sync of a file that is opened
+    /// anew. It says nothing new: what the disk has was read past the system's cache.
+    pub(crate) fn hear_of_old_errors(&self) {
+        for file in &self.files {
+            let _ = file.sync();
+        }
+    }
+
     /// The journal begun anew. The caller has made sure that everything in the files is in the segments and
     /// synced. Both files get the right size.
-    pub(crate) fn begun(&self, storage: &dyn Storage, is_end_known: bool) -> io::Result<Self> {
+    ///
+    /// If something is [carried](Self::carry) that is not in the segments, the newer file is needed for that until
+    /// it is begun the next time.
+    pub(crate) fn begun(
+        &self,
+        storage: &dyn Storage,
+        is_end_known: bool,
+        has_carried: bool,
+    ) -> io::Result<Self> {
         let mut journal = self.clone();
         for path in names::JOURNALS {
             remove(storage, &names::new(path))?;
         }
-        // The system tells of a write that failed before once more, to the first sync of a file that is opened
-        // anew. It says nothing new: what the disk has was read past the system's cache.
-        for file in &journal.files {
-            let _ = file.sync();
-        }
+        journal.hear_of_old_errors();
         // The file that is written ends with a batch of nothing. After that, a recovery would take the other
         // one for cut if it were too short.
         let other = 1 - journal.active;
@@ -145,13 +157,17 @@ impl Journal {
         if is_end_known {
             journal.close().map_err(NotWritten::into_error)?;
         }
-        journal.checkpointed(journal.head.number);
+        if !has_carried {
+            journal.checkpointed(journal.head.number);
+        }
         journal.switch();
         journal.size_up(storage, journal.active)?;
         journal.mark_clean(storage)?;
         // The batch that ends the other file may lie beyond that file's size. It is needed until the header
         // of this one is durable, so only now the other file gets its size.
-        journal.size_up(storage, 1 - journal.active)?;
+        if !has_carried {
+            journal.size_up(storage, 1 - journal.active)?;
+        }
         Ok(journal)
     }
 
@@ -196,9 +212,7 @@ impl Journal {
         if self.write_header()? {
             return Ok(());
         }
-        Err(io::Error::other(
-            "a sync has succeeded, and the disk does not have what was written",
-        ))
+        Err(not_there())
     }
 
     /// Whether the disk has the header then. The batches of before are given up with it, so it is not enough
@@ -259,6 +273,16 @@ impl Journal {
         Ok(())
     }
 
+    /// Writes records once more: their batches are about to be given up.
+    pub(crate) fn carry(&mut self, carried: &[Carried]) -> Result<(), NotWritten> {
+        if carried.is_empty() {
+            return Ok(());
+        }
+        let records: Vec<_> = carried.iter().map(|(record, _)| record.clone()).collect();
+        let frames: Vec<_> = carried.iter().map(|(_, frames)| &frames[..]).collect();
+        self.write(&records, &frames)
+    }
+
     /// Ends a file with a batch of nothing, which tells what is checkpointed.
     fn close(&mut self) -> Result<(), NotWritten> {
         self.write(&[], &[])
@@ -273,6 +297,11 @@ impl Journal {
     /// The number of the next batch.
     pub(crate) fn number(&self) -> u64 {
         self.head.number
+    }
+
+    /// All batches with a smaller number are synced in segments, as the heads say.
+    pub(crate) fn done(&self) -> u64 {
+        self.head.checkpointed
     }
 
     /// All batches with a smaller number are synced in segments.
@@ -344,6 +373,11 @@ fn sync(file: &dyn File) -> io::Result<()> {
         }
     }
     synced(file.sync())
+}
+
+/// A write that the disk does not have, although its sync has succeeded.
+pub(crate) fn not_there() -> io::Error {
+    io::Error::other("a sync has succeeded, and the disk does not have what was written")
 }
 
 fn broken() -> io::Error {

@@ -46,6 +46,11 @@ mod retention;
 mod side_by_side;
 mod spare;
 
+// Channels whose files fail, and what the journal keeps for them.
+mod carry;
+mod reopen;
+mod shut;
+
 // Reading back.
 mod index;
 mod reader;

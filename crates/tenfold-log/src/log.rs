@@ -1,6 +1,6 @@
 //! A log, as the programs see it that append to it.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -63,10 +63,16 @@ impl Log {
         if let Some(channel) = channels.get(name) {
             return Arc::clone(channel);
         }
+        // Nothing may be begun under the name of a channel that could not be read.
+        let is_unread = self.common.is_unread(name);
         let storage = Arc::clone(&self.common.storage);
         let chain = Chain::beginning(epoch, &self.common.starts);
         let channel = Channel::new(name.into(), chain, storage, State::empty(), None);
         let channel = Arc::new(channel);
+        channel.is_shut.store(is_unread, SeqCst);
+        if is_unread {
+            return channel;
+        }
         channels.insert(name.into(), Arc::clone(&channel));
         channel
     }
@@ -186,6 +192,24 @@ impl Log {
             }
         }
         .cloned()
+    }
+
+    /// Why a channel could not be read since the start, if that is so. It is tried again once in a second; until
+    /// then nothing is known of it.
+    pub fn unread(&self, channel: &str) -> Option<Fault> {
+        let is_unread = self.common.is_unread(channel);
+        let fault = || self.common.condition().shut.get(channel).cloned();
+        is_unread.then(fault).flatten()
+    }
+
+    /// Why nothing is taken for a channel, if that is so. It is tried again once in a second.
+    pub fn shut(&self, channel: &str) -> Option<Fault> {
+        self.common.condition().shut.get(channel).cloned()
+    }
+
+    /// How many channels could be read only after the start.
+    pub fn read_late(&self) -> u64 {
+        self.common.counters.late.load(Relaxed)
     }
 
     /// Has a function told of each fault, once for as long as it lasts, before any frames are refused for it.

@@ -85,7 +85,10 @@ pub(crate) fn open_with(
         .map(|channel| Arc::clone(&channel.channel))
         .collect();
     let starts = Arc::clone(found.starts());
-    let (mut unfinished, mut report) = found.unfinished();
+    let unread = found.take_unread();
+    let names = unread.iter().map(|(unread, _)| Arc::clone(&unread.name));
+    let names = names.collect();
+    let (mut unfinished, mut report) = found.unfinished(names);
     if let Err(error) = deleted::sweep(&*storage) {
         // They are in nobody's way but for their space, and the next start tries again.
         report.note(format!(
@@ -105,13 +108,16 @@ pub(crate) fn open_with(
         channels,
         lock,
     ));
-    common.checkpointed(journal.number());
+    common.checkpointed(journal.done());
+    common.shut_unread(unread);
     let mut committer = Committer::new(Arc::clone(&common), journal);
     if let Some(error) = no_space {
         report.note(
             "there is no space to write down what the journal has: the log is full until there is",
         );
         committer.finish_later(unfinished, &error);
+    } else {
+        common.shut_failed(unfinished);
     }
     Ok(Opened {
         log: Log {
@@ -190,7 +196,8 @@ impl Opened {
         }
         while self.checkpointer.step() {}
         let is_done = !self.log.common.duties().is_pending;
-        is_done && self.committer.finish().is_ok()
+        // What the journal has of channels that are shut is still needed.
+        is_done && !self.log.common.has_shut() && self.committer.finish().is_ok()
     }
 }
 
@@ -220,6 +227,10 @@ impl Threads {
         common.duty.notify_all();
         let is_checked = self.checkpointer.join().is_ok();
         let is_done = is_begun && is_checked && !common.duties().is_pending;
-        is_done && common.health() != Health::ReadOnly && committer.finish().is_ok()
+        is_done
+            && common.health() != Health::ReadOnly
+            // What the journal has of channels that are shut is still needed.
+            && !common.has_shut()
+            && committer.finish().is_ok()
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::report::Finding;
+
 /// How a log is kept: sizes in bytes. Zero is never "unlimited".
 ///
 /// ```
@@ -70,11 +72,14 @@ pub enum Notice {
         /// How many segments were deleted.
         segments: usize,
     },
+    /// Found in a channel that could not be recovered before the start was over.
+    Found(Finding),
 }
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Found(finding) => finding.fmt(f),
             Self::ClockIsBehind(by) => {
                 let seconds = by.as_secs();
                 write!(

@@ -78,7 +78,8 @@ pub(crate) fn sealed(channel: &Channel, first: u64, files: &Arc<Files>) -> io::R
 
 /// Lets readers open the new files of a segment that is full.
 pub(crate) fn forget_files(channel: &Channel, segment: &Segment) {
-    if channel.state().segments.contains_key(&segment.first) {
+    let is_kept = channel.state().keeps(segment.first);
+    if is_kept {
         channel.publish(segment);
     }
 }
@@ -107,6 +108,7 @@ fn copy_synced(segment: &Segment, fresh: &mut Segment) -> io::Result<()> {
         }
         fresh.skip_to(entry.first, entry.offset)?;
         fresh.append(entry.time, &[some])?;
+        fresh.complete()?;
     }
     Ok(())
 }
@@ -121,7 +123,7 @@ fn copy_from_journal(
     for file in journal {
         batches.extend(scan(file)?.batches);
     }
-    batches.sort_by_key(|found| found.batch.head.number);
+    let mut ours = Vec::new();
     for found in &batches {
         for ((record, range), is_sound) in found.batch.records_with_ranges().zip(&found.are_sound) {
             let is_ours = *record.channel == *channel.name
@@ -129,11 +131,19 @@ fn copy_from_journal(
                 && record.offset >= fresh.length
                 && record.offset + record.length <= segment.length;
             if is_ours && *is_sound {
-                fresh.skip_to(record.first, record.offset)?;
-                let frames = found.batch.frames.slice(range);
-                let frames = Frames::cut(frames, record.messages, entry::MOST);
-                fresh.append(record.time, &frames)?;
+                ours.push((record, found.batch.frames.slice(range)));
             }
+        }
+    }
+    // A record that was carried comes after later ones, and can be there twice.
+    ours.sort_by_key(|(record, _)| record.offset);
+    for (record, frames) in ours {
+        if record.offset == fresh.length {
+            let frames = Frames::cut(frames, record.messages, entry::MOST);
+            fresh.append(record.time, &frames)?;
+            // A recovery cuts the segment where the first record begins that it takes from the journal, so an
+            // entry has to end there.
+            fresh.complete()?;
         }
     }
     Ok(())

@@ -14,11 +14,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::channel::{BESIDE, Channel};
 use crate::common::Common;
 use crate::directory::{remove, sync_dir};
+use crate::fault;
 use crate::index::{self, Index};
 use crate::names;
 use crate::options::{Notice, Retention, milliseconds_of};
 use crate::plan::BACK;
-use crate::whole::{WAITING, uninterrupted};
+use crate::whole::{WAITING, is_failed_sync_of_names, is_full, is_momentary, uninterrupted};
 
 /// What one look at the channels has found, by their names.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ struct Findings {
     held: BTreeMap<Arc<str>, Arc<Channel>>,
     /// By how much the clock is behind a channel, in milliseconds.
     behind: Option<u64>,
+    /// Channels of which nothing can be deleted, and why.
+    failed: BTreeMap<Arc<str>, io::Error>,
 }
 
 /// One segment of a channel.
@@ -56,31 +59,62 @@ struct Candidate {
 
 impl Common {
     /// Deletes what need not be kept: of some channels what is beyond their own limits, and of all what is
-    /// beyond the limit of all.
-    pub(crate) fn retain(&self, channels: Vec<Arc<Channel>>, now: u64) -> io::Result<()> {
+    /// beyond the limit of all. What fails of one channel does not keep it from the others.
+    pub(crate) fn retain(&self, channels: &[Arc<Channel>], now: u64) -> io::Result<()> {
         let mut findings = Findings::default();
-        for channel in &channels {
-            let retention = (self.options.retention)(channel.name());
-            findings.look(channel, &retention, now)?;
-        }
-        self.look_at_all(&mut findings, now)?;
         for channel in channels {
-            channel.note_held(findings.held.contains_key(&channel.name));
+            let retention = (self.options.retention)(channel.name());
+            let looked = findings.look(channel, &retention, now);
+            findings.unless_failed(&channel.name, looked);
         }
-        for channel in findings.held.values() {
-            channel.note_held(true);
-        }
+        self.look_at_all(&mut findings, now);
+        findings.note_held(channels);
         match findings.behind {
             Some(by) => self.clock_is_behind(by),
             None => self.clock_is_right(),
         }
-        self.call_for_ends(findings.ends);
-        self.trim(findings.trims.into_values())
+        self.call_for_ends(std::mem::take(&mut findings.ends));
+        let mut result = self.trim(&mut findings);
+        let mut failed = 0;
+        while result.is_ok() && findings.failed.len() > failed {
+            // What they do not give, the others have to.
+            failed = findings.failed.len();
+            self.look_at_all(&mut findings, now);
+            self.call_for_ends(std::mem::take(&mut findings.ends));
+            result = self.trim(&mut findings);
+        }
+        self.note_kept(channels, findings.failed);
+        result
+    }
+
+    /// Notes of which channels nothing can be deleted, and says it if that is new.
+    fn note_kept(&self, looked: &[Arc<Channel>], failed: BTreeMap<Arc<str>, io::Error>) {
+        let mut new = Vec::new();
+        let mut condition = self.condition();
+        if failed.is_empty() && condition.kept.is_empty() {
+            return;
+        }
+        for channel in looked {
+            if !failed.contains_key(&channel.name) {
+                condition.kept.remove(&channel.name);
+            }
+        }
+        for (name, error) in failed {
+            let fault = self.fault(&error, fault::refusal(&error));
+            let known = condition.kept.insert(name, fault.clone());
+            if !known.is_some_and(|known| known.is_like(&fault)) {
+                new.push(fault);
+            }
+        }
+        drop(condition);
+        for fault in &new {
+            self.tell(fault);
+        }
     }
 
     /// If all together take too much, the oldest segment of all goes first: the one whose newest message is the
     /// oldest, also if it can still be written to.
-    fn look_at_all(&self, findings: &mut Findings, now: u64) -> io::Result<()> {
+    fn look_at_all(&self, findings: &mut Findings, now: u64) {
         let channels = self.all();
         let segments: u64 = channels.iter().map(|channel| channel.disk()).sum();
         // Where there are so many channels that this is most of the limit, messages have a half of it.
@@ -95,7 +129,7 @@ impl Common {
             for channel in &channels {
                 let trimmed = findings.trims.get(&channel.name);
                 let from = trimmed.map_or_else(|| channel.first(), |(_, to)| *to);
-                oldest.extend(Candidate::new(channel, from, now)?);
+                oldest.extend(findings.candidate(channel, from, now));
             }
         }
         while disk > self.options.max_disk
@@ -103,32 +137,40 @@ impl Common {
         {
             if findings.give(&channel, &found) {
                 disk = disk.saturating_sub(found.disk);
-                oldest.extend(Candidate::new(&channel, found.next, now)?);
+                oldest.extend(findings.candidate(&channel, found.next, now));
             }
         }
         let is_stuck = disk > self.options.max_disk;
         self.is_stuck.store(is_stuck, Relaxed);
-        Ok(())
     }
 
     /// Deletes all segments of channels before some seqs. Before that, snapshots make durable that they are
     /// trimmed. If there is no space for one of them, those before it are deleted all the same.
-    fn trim(&self, trims: impl Iterator<Item = (Arc<Channel>, u64)>) -> io::Result<()> {
+    fn trim(&self, findings: &mut Findings) -> io::Result<()> {
         let storage = &*self.storage;
         let mut saved = Vec::new();
         let mut result = Ok(());
-        for (channel, to) in trims {
+        for (channel, to) in std::mem::take(&mut findings.trims).into_values() {
             #[cfg(feature = "planted")]
             if crate::planted::is(crate::planted::Mistake::DropProducerCounts) {
                 channel.state().producers.clear();
             }
             let mut snapshot = channel.snapshot();
             snapshot.first = to;
-            result = snapshot.save_on_a_full_disk(storage);
-            if result.is_err() {
-                break;
+            match snapshot.save_on_a_full_disk(storage) {
+                Ok(()) => saved.push((channel, to)),
+                Err(error) if is_full(&error) || is_momentary(&error) => {
+                    result = Err(error);
+                    break;
+                }
+                Err(error) => {
+                    if is_failed_sync_of_names(&error) {
+                        // The names of segments that no checkpoint has synced yet can be lost with it.
+                        self.shut(&channel.name, None, Vec::new(), &error);
+                    }
+                    findings.failed.insert(Arc::clone(&channel.name), error);
+                }
             }
-            saved.push((channel, to));
         }
         if !saved.is_empty() {
             sync_dir(storage, names::CHANNELS)?;
@@ -143,8 +185,10 @@ impl Common {
             });
             for &segment in &gone {
                 let name = channel.name();
-                remove(storage, &names::frames(name, segment))?;
-                remove(storage, &names::index(name, segment))?;
+                let removed = remove(storage, &names::frames(name, segment))
+                    .and_then(|()| remove(storage, &names::index(name, segment)));
+                // The next start removes what is left.
+                findings.unless_failed(&channel.name, removed);
             }
             self.counters.removed.fetch_add(gone.len() as u64, Relaxed);
         }
@@ -153,6 +197,31 @@ impl Common {
 }
 
 impl Findings {
+    /// Notes of which channels something is held.
+    fn note_held(&self, channels: &[Arc<Channel>]) {
+        for channel in channels {
+            channel.note_held(self.held.contains_key(&channel.name));
+        }
+        for channel in self.held.values() {
+            channel.note_held(true);
+        }
+    }
+
+    fn unless_failed<T>(&mut self, channel: &Arc<str>, result: io::Result<T>) -> Option<T> {
+        result
+            .map_err(|error| self.failed.insert(Arc::clone(channel), error))
+            .ok()
+    }
+
+    /// The oldest segment of a channel from a seq on, if it can be deleted.
+    fn candidate(&mut self, channel: &Arc<Channel>, from: u64, now: u64) -> Option<Candidate> {
+        if self.failed.contains_key(&channel.name) {
+            return None;
+        }
+        let candidate = Candidate::new(channel, from, now);
+        self.unless_failed(&channel.name, candidate).flatten()
+    }
+
     /// Finds what is beyond the limits of one channel.
     fn look(&mut self, channel: &Arc<Channel>, retention: &Retention, now: u64) -> io::Result<()> {
         let mut disk = channel.disk();

@@ -108,6 +108,15 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// Whether an error is that of the sync of a directory. What names it has durably is not known after that, and
+/// a second sync would not tell.
+pub(crate) fn is_failed_sync_of_names(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    let failed = inner.and_then(|inner| inner.downcast_ref::<SyncFailed>());
+    let call = failed.and_then(|SyncFailed(error)| Failed::of(error));
+    call.is_some_and(|failed| failed.call == "fsync")
+}
+
 /// Whether what a checkpoint or retention has failed with may be tried again: for want of something, or
 /// because of a name that could not be opened, made, changed or removed. Nothing was written by halves.
 pub(crate) fn may_pass(error: &io::Error) -> bool {

@@ -10,10 +10,9 @@ use crate::aside;
 use crate::batch::Record;
 use crate::chain::{Chain, Link, epoch_of};
 use crate::channel::{Channel, ReadableSegment, State};
-use crate::crc;
 use crate::draft::Draft;
 use crate::entry;
-use crate::frames::{self, Frames};
+use crate::frames::Frames;
 use crate::index::{self, Index};
 use crate::names;
 use crate::report::Report;
@@ -21,9 +20,11 @@ use crate::segment::{Files, Segment};
 use crate::snapshot::{Count, Snapshot};
 use crate::starts::Starts;
 use crate::storage::{File, Storage};
-use crate::whole::{DURABLE, WAITING, read_all, read_exact_at, uninterrupted};
+use crate::whole::{WAITING, read_all, uninterrupted};
 
+use super::records::{Placed, Records};
 use super::rescue;
+use super::there::segment_has;
 use super::unwritten::{Drafted, Tidying, Unwritten};
 
 /// A channel between what is found and what it will be. Nothing on disk is changed: what is to be
@@ -185,6 +186,23 @@ impl Recovering {
         self.tidying.removed.extend(paths);
     }
 
+    /// Writes what the journal has of it to its segments again.
+    pub(crate) fn replay_all(
+        &mut self,
+        of_channel: Vec<Placed>,
+        all: &Records,
+        report: &mut Report,
+    ) -> io::Result<()> {
+        let mut from = 0;
+        for placed in of_channel {
+            self.is_uncertain |= all.are_lost(from, placed.number);
+            from = from.max(placed.number + 1);
+            self.replay(&placed.record, placed.frames, report)?;
+        }
+        self.is_uncertain |= all.are_lost(from, usize::MAX);
+        Ok(())
+    }
+
     /// Writes a record of the journal to its segment again. Without frames they are damaged in the journal.
     pub(crate) fn replay(
         &mut self,
@@ -250,7 +268,11 @@ impl Recovering {
 
     /// Notes that something was committed in the last start.
     fn note_start(&mut self, record: &Record) {
-        let start = self.starts.newest();
+        // What was carried when its files failed is of an earlier start than the last.
+        let known = self
+            .birth
+            .and_then(|birth| self.starts.find(birth ^ record.epoch));
+        let start = known.or_else(|| self.starts.newest());
         if record.first == 0 && self.birth.is_none() {
             self.birth = Some(epoch_of(record.epoch, start));
             self.first = Some(0);
@@ -563,22 +585,4 @@ impl Recovering {
             is_written: false,
         })
     }
-}
-
-/// The frames of a record, if its segment has them.
-pub(crate) fn segment_has(storage: &dyn Storage, record: &Record) -> io::Result<Option<Bytes>> {
-    let path = names::frames(&record.channel, record.segment);
-    let file = match uninterrupted(|| storage.open(&path, false)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let end = record.offset.saturating_add(record.length);
-    if uninterrupted(|| file.length())? < end {
-        return Ok(None);
-    }
-    let mut bytes = vec![0; usize::try_from(record.length).unwrap_or(0)];
-    read_exact_at(&*file, &mut bytes, record.offset, DURABLE)?;
-    let is_sound = crc::of(&bytes) == record.crc && frames::are(&bytes, record.messages);
-    Ok(is_sound.then(|| bytes.into()))
 }

@@ -13,32 +13,42 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
+use crate::carry::records_of;
 use crate::directory::sync_dir;
+use crate::fault::Fault;
 use crate::format;
-use crate::journal::{End, Journal};
+use crate::journal::{End, Journal, NotWritten, not_there};
 use crate::names;
 use crate::options::Options;
 use crate::report::Report;
+use crate::scan::scan;
 use crate::side_by_side::each;
 use crate::starts::Starts;
 use crate::storage::Storage;
-use crate::whole::uninterrupted;
+use crate::whole::{is_full, is_momentary, uninterrupted};
 
 mod channel;
 mod journal;
+mod records;
 mod rescue;
+mod there;
+mod unread;
 mod unwritten;
 
 use channel::Recovering;
-use journal::{Remains, Step, Torn};
+use journal::{Remains, Torn};
+use records::Records;
 
 pub(crate) use journal::older_first;
+pub(crate) use unread::Unread;
 pub(crate) use unwritten::Unwritten;
 
 /// What a look at the files has shown.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) channels: Vec<Unwritten>,
+    /// Channels that cannot be read, and why.
+    unread: Vec<(Unread, io::Error)>,
     pub(crate) report: Report,
     /// Bytes of the frames that the journal has and segments may not have.
     pub(crate) waiting_bytes: u64,
@@ -51,6 +61,10 @@ pub(crate) struct Found {
 #[derive(Debug)]
 pub(crate) struct Unfinished {
     channels: Vec<Unwritten>,
+    /// Channels that cannot be written to, and why.
+    failed: BTreeMap<Arc<str>, io::Error>,
+    /// What the journal has of these stays there.
+    unread: Vec<Arc<str>>,
     are_names_due: bool,
     end: Option<End>,
     begun: Begun,
@@ -84,27 +98,24 @@ pub(crate) fn look(
         .map_err(doing("reading STARTS"))?;
     let mut channels = BTreeMap::new();
     for name in names {
-        match Recovering::look(storage, &name, &starts, &mut report) {
-            Ok(channel) => drop(channels.insert(name, channel)),
+        let channel = attempt(&mut report, |report| {
+            Recovering::look(storage, &name, &starts, report)
+        });
+        match channel {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => report.note(format!(
                 "channels/{name} is not a directory, and is left alone"
             )),
-            Err(error) => return Err(doing("looking at a channel")(error)),
+            Err(error) if is_momentary(&error) => return Err(doing("looking at a channel")(error)),
+            channel => drop(channels.insert(name, channel)),
         }
     }
     let remains = Remains::read(&**storage, !channels.is_empty(), &mut report)
         .map_err(doing("reading the journal"))?;
-    let mut replay = Replay {
-        storage,
-        starts: &starts,
-        channels,
-        waiting_bytes: 0,
-        report: &mut report,
-    };
+    let mut records = Records::default();
     let (mut end, mut torn) = (remains.end, Vec::from_iter(remains.torn));
     for step in remains.steps {
-        if let Some(cut) = replay
-            .step(step)
+        if let Some(cut) = records
+            .take(&**storage, step)
             .map_err(doing("reading what segments have of the journal's frames"))?
         {
             end = end.map(|end| cut.cut(end));
@@ -112,12 +123,41 @@ pub(crate) fn look(
             break;
         }
     }
-    let waiting_bytes = replay.waiting_bytes;
-    let mut channels = replay.channels;
-    for channel in channels.values_mut() {
-        channel
-            .conclude(&mut report)
-            .map_err(doing("recovering a channel"))?;
+    let waiting_bytes = records.bytes;
+    report.replayed = records.batches;
+    for name in records.channels() {
+        let channel = channels.entry(Arc::clone(name));
+        channel.or_insert_with_key(|name| Ok(Recovering::new(storage, name, &starts)));
+    }
+    let mut recovered = Vec::new();
+    let mut unread = Vec::new();
+    for (name, channel) in channels {
+        let of_channel = records.of(&name);
+        let bytes = unread::bytes_of(&of_channel);
+        let replayed = channel.and_then(|mut channel| {
+            attempt(&mut report, |report| {
+                channel.replay_all(of_channel, &records, report)?;
+                channel.conclude(report)
+            })?;
+            Ok(channel)
+        });
+        match replayed {
+            Ok(channel) => recovered.push(channel),
+            Err(error) if is_momentary(&error) => return Err(doing("recovering a channel")(error)),
+            Err(error) => {
+                let text = format!("it cannot be read: {}", Fault::of(&error));
+                report.push(true, Some(&name), None, text);
+                let starts = Arc::clone(&starts);
+                let is_uncertain = records.are_lost(0, usize::MAX);
+                let channel = Unread {
+                    name,
+                    starts,
+                    is_uncertain,
+                    bytes,
+                };
+                unread.push((channel, error));
+            }
+        }
     }
     let begun = Begun {
         starts: match random {
@@ -126,17 +166,48 @@ pub(crate) fn look(
         },
         is_uncounted,
     };
-    let channels = channels.into_values();
+    let channels = recovered.into_iter();
     Ok(Found {
         channels: channels
             .filter_map(|channel| channel.into_unwritten(random, &begun.starts))
             .collect(),
+        unread,
         report,
         waiting_bytes,
         torn,
         end,
         begun,
     })
+}
+
+/// Writes what a journal has of some channels once more, to its end. Returns whether there is anything.
+fn carry(journal: &mut Journal, is_left: impl Fn(&str) -> bool) -> io::Result<bool> {
+    let number = journal.number();
+    let carried = records_of(&journal.files, number, is_left)?;
+    if carried.is_empty() {
+        return Ok(false);
+    }
+    journal.hear_of_old_errors();
+    journal.carry(&carried).map_err(NotWritten::into_error)?;
+    // Their batches are given up with it, so it is not enough that the sync says so.
+    for file in &journal.files {
+        let last = scan(file)?.batches.pop();
+        if last.is_some_and(|last| last.batch.head.number == number && last.is_whole()) {
+            return Ok(true);
+        }
+    }
+    Err(not_there())
+}
+
+/// Does something that reports what it finds, if it succeeds.
+fn attempt<T>(
+    report: &mut Report,
+    work: impl FnOnce(&mut Report) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut found = Report::default();
+    let done = work(&mut found)?;
+    report.findings.append(&mut found.findings);
+    Ok(done)
 }
 
 /// The starts before this one.
@@ -186,10 +257,17 @@ impl Found {
             .map_err(doing("opening the journal"))
     }
 
-    /// What is to be written down.
-    pub(crate) fn unfinished(self) -> (Unfinished, Report) {
+    /// The channels that cannot be read, and why.
+    pub(crate) fn take_unread(&mut self) -> Vec<(Unread, io::Error)> {
+        std::mem::take(&mut self.unread)
+    }
+
+    /// What is to be written down. What the journal has of the channels that are `unread` is to stay there.
+    pub(crate) fn unfinished(self, unread: Vec<Arc<str>>) -> (Unfinished, Report) {
         let unfinished = Unfinished {
             channels: self.channels,
+            failed: BTreeMap::new(),
+            unread,
             are_names_due: false,
             end: self.end,
             begun: self.begun,
@@ -220,25 +298,54 @@ impl Unfinished {
                 Ok::<_, Infallible>((has_written, report))
             },
         );
-        let mut result = Ok(());
-        for (has_written, found) in written.unwrap_or_else(|never| match never {}) {
+        self.failed.clear();
+        let mut want = None;
+        let names = self.channels.iter().map(|channel| &channel.channel.name);
+        for (name, (has_written, found)) in
+            names.zip(written.unwrap_or_else(|never| match never {}))
+        {
             report.findings.extend(found.findings);
             match has_written {
                 Ok(has_written) => self.are_names_due |= has_written,
-                Err(error) => result = result.and(Err(error)),
+                Err(error) if is_full(&error) || is_momentary(&error) => {
+                    want = want.or(Some(error));
+                }
+                Err(error) => drop(self.failed.insert(Arc::clone(name), error)),
             }
         }
-        result.map_err(doing("writing the journal's frames to segments"))?;
+        if let Some(error) = want {
+            return Err(doing("writing the journal's frames to segments")(error));
+        }
         if self.are_names_due {
             sync_dir(storage, names::CHANNELS)
                 .map_err(doing("syncing the directory of the channels"))?;
         }
-        *journal = journal
-            .begun(storage, self.end.is_some())
+        let is_left = |name: &str| {
+            self.failed.contains_key(name) || self.unread.iter().any(|unread| **unread == *name)
+        };
+        let mut fresh = journal.clone();
+        let mut has_carried = false;
+        if !(self.failed.is_empty() && self.unread.is_empty()) {
+            has_carried = carry(&mut fresh, is_left).map_err(doing(
+                "keeping what cannot be written to segments in the journal",
+            ))?;
+        }
+        *journal = fresh
+            .begun(storage, self.end.is_some(), has_carried)
             .map_err(doing("beginning the journal"))?;
         // From here on the journal's records are those of this start.
         let starts = &self.begun.starts;
         starts.save(storage).map_err(doing("writing STARTS"))
+    }
+
+    /// The channels that could not be written to, and why. What the journal has of them is still there.
+    pub(crate) fn into_failed(mut self) -> Vec<(Unwritten, io::Error)> {
+        let channels = self.channels.into_iter();
+        let failed = channels.filter_map(|channel| {
+            let error = self.failed.remove(&channel.channel.name)?;
+            Some((channel, error))
+        });
+        failed.collect()
     }
 }
 
@@ -255,52 +362,4 @@ fn channel_names(storage: &dyn Storage, report: &mut Report) -> io::Result<Vec<A
         }
     }
     Ok(found)
-}
-
-/// The journal's frames on their way into segments.
-struct Replay<'a> {
-    storage: &'a Arc<dyn Storage>,
-    starts: &'a Arc<Starts>,
-    channels: BTreeMap<Arc<str>, Recovering>,
-    waiting_bytes: u64,
-    report: &'a mut Report,
-}
-
-impl Replay<'_> {
-    /// Takes one step. Returns the last batch if it is torn: it was never acknowledged.
-    fn step(&mut self, step: Step) -> io::Result<Option<Torn>> {
-        let (found, is_last) = match step {
-            Step::Lost => {
-                for channel in self.channels.values_mut() {
-                    channel.is_uncertain = true;
-                }
-                return Ok(None);
-            }
-            Step::Batch { found, is_last } => (found, is_last),
-        };
-        if is_last && !found.is_whole() && !self.was_acknowledged(&found)? {
-            return Ok(Some(Torn::new(&found)));
-        }
-        for ((record, range), is_sound) in found.batch.records_with_ranges().zip(&found.are_sound) {
-            let channel = self.channels.entry(Arc::clone(&record.channel));
-            let channel =
-                channel.or_insert_with_key(|name| Recovering::new(self.storage, name, self.starts));
-            let frames = is_sound.then(|| found.batch.frames.slice(range));
-            channel.replay(record, frames, self.report)?;
-        }
-        self.waiting_bytes += found.batch.head.frames;
-        self.report.replayed += u64::from(!found.batch.records.is_empty());
-        Ok(None)
-    }
-
-    /// Whether a segment has bytes that only this batch can have brought. A segment is written after the
-    /// batch is synced, so the batch may have been acknowledged.
-    fn was_acknowledged(&self, found: &crate::scan::Scanned) -> io::Result<bool> {
-        for record in &found.batch.records {
-            if channel::segment_has(&**self.storage, record)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
 }

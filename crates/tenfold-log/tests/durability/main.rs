@@ -25,6 +25,7 @@ mod model;
 mod offline_deletion;
 mod planted;
 mod script;
+mod shut;
 mod support;
 
 /// Whether the long counts are wanted: `./test --full`.
