@@ -44,8 +44,8 @@ def test_it_shows_rates_and_lags_and_is_drawn_over(terminal, busy):
     top.type("q")
     assert top.wait() == 0
     assert top.is_as_before()
+    wait_until(lambda: top.raw.endswith(b"\x1b[?25h\x1b[?1049l"), what="the cursor and the first screen")
     assert top.raw.count(b"\x1b[?1049h") == top.raw.count(b"\x1b[?1049l") == 1
-    assert top.raw.rindex(b"\x1b[?25h") > top.raw.rindex(b"\x1b[?25l"), "the cursor is back"
 
 
 def test_sixty_columns_are_enough_and_another_size_is_noticed(terminal, busy):
@@ -89,7 +89,7 @@ def test_signals_end_it_and_the_terminal_is_as_before(terminal, busy, end, code)
     end(top)
     assert top.wait() == code
     assert top.is_as_before()
-    assert top.raw.endswith(b"\x1b[?25h\x1b[?1049l")
+    wait_until(lambda: top.raw.endswith(b"\x1b[?25h\x1b[?1049l"), what="the cursor and the first screen")
 
 
 def test_a_terminal_that_cannot_be_drawn_over_gets_one_table_and_a_word(terminal, busy):

@@ -42,7 +42,7 @@ impl Screen {
     /// Draws over what is there.
     pub(super) fn draw(&self, lines: &[String], room: Room) -> Result<(), Failure> {
         let shown = &lines[..lines.len().min(room.rows)];
-        let text = shown.join("\x1b[K\r\n");
+        let text = shown.join("\x1b[K\n");
         self.stdout
             .write(format!("\x1b[H{text}\x1b[K\x1b[J").as_bytes())
     }
