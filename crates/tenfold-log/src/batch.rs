@@ -30,7 +30,7 @@ pub(crate) struct Head {
     /// All batches with a smaller number are synced in segments.
     pub(crate) checkpointed: u64,
     /// The CRC of the head before.
-    pub(crate) chain: u32,
+    pub(crate) before: u32,
     /// Bytes of head and records.
     pub(crate) length: u32,
     /// Bytes of all frames.
@@ -141,7 +141,7 @@ impl Head {
         bytes.extend_from_slice(&self.checkpointed.to_le_bytes());
         bytes.extend_from_slice(&self.frames.to_le_bytes());
         bytes.extend_from_slice(&self.records.to_le_bytes());
-        bytes.extend_from_slice(&self.chain.to_le_bytes());
+        bytes.extend_from_slice(&self.before.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
         for record in records {
             record.encode(&mut bytes);
@@ -168,7 +168,7 @@ impl Head {
             checkpointed: u64_at(bytes, 24),
             frames: u64_at(bytes, 32),
             records: u32_at(bytes, 40),
-            chain: u32_at(bytes, 44),
+            before: u32_at(bytes, 44),
             crc: u32_at(bytes, CRC_AT),
         }
     }
@@ -181,7 +181,7 @@ impl Head {
         }
         let there = Self::fields(bytes);
         there.generation == self.generation
-            || (there.number == self.number && there.chain == self.chain)
+            || (there.number == self.number && there.before == self.before)
     }
 
     /// A head with its records; `None` if the bytes are not a head, or a damaged one.
@@ -270,7 +270,7 @@ mod tests {
             generation: 9,
             number: 10,
             checkpointed: 8,
-            chain: 11,
+            before: 11,
             ..Head::default()
         }
     }

@@ -35,9 +35,9 @@ pub(crate) struct End {
     pub(crate) file: usize,
     pub(crate) generation: u64,
     pub(crate) offset: u64,
-    /// The number of the next batch, and the chain to it.
+    /// The number of the next batch, and the CRC of the head before it.
     pub(crate) number: u64,
-    pub(crate) chain: u32,
+    pub(crate) before: u32,
 }
 
 /// The first block of a file.
@@ -48,7 +48,7 @@ pub(crate) struct Header {
     /// The number of the first batch.
     pub(crate) number: u64,
     pub(crate) checkpointed: u64,
-    pub(crate) chain: u32,
+    pub(crate) before: u32,
 }
 
 /// Why a batch is not durable.
@@ -75,7 +75,7 @@ impl Header {
         block[16..24].copy_from_slice(&self.size.to_le_bytes());
         block[24..32].copy_from_slice(&self.number.to_le_bytes());
         block[32..40].copy_from_slice(&self.checkpointed.to_le_bytes());
-        block[40..44].copy_from_slice(&self.chain.to_le_bytes());
+        block[40..44].copy_from_slice(&self.before.to_le_bytes());
         let crc = crc::of(&block[..CRC_AT]);
         block[CRC_AT..HEADER].copy_from_slice(&crc.to_le_bytes());
         block
@@ -90,7 +90,7 @@ impl Header {
             size: u64_at(block, 16),
             number: u64_at(block, 24),
             checkpointed: u64_at(block, 32),
-            chain: u32_at(block, 40),
+            before: u32_at(block, 40),
         })
     }
 }
@@ -113,7 +113,7 @@ impl Journal {
                 generation: from.generation,
                 number: from.number,
                 checkpointed: from.number,
-                chain: from.chain,
+                before: from.before,
                 ..Head::default()
             },
             offset: from.offset,
@@ -244,7 +244,7 @@ impl Journal {
             size: self.size,
             number: self.head.number,
             checkpointed: self.head.checkpointed,
-            chain: self.head.chain,
+            before: self.head.before,
         }
     }
 
@@ -339,7 +339,7 @@ impl Journal {
         }
         self.offset = self.offset.max(BLOCK) + size;
         self.head.number += 1;
-        self.head.chain = head.crc;
+        self.head.before = head.crc;
         Ok(())
     }
 
@@ -408,7 +408,7 @@ mod tests {
             size: 2,
             number: 3,
             checkpointed: 4,
-            chain: 5,
+            before: 5,
         };
         let block = header.encode();
         assert_eq!(Header::decode(&block), Some(header));

@@ -37,10 +37,10 @@ impl Scan {
         self.header.map(|header| header.number).or(first)
     }
 
-    /// The number of the batch after the last one, and the chain to it.
+    /// The number of the batch after the last one, and the CRC of the head before it.
     pub(crate) fn next(&self) -> Option<(u64, u32)> {
         let last = self.batches.last().map(|found| found.batch.head);
-        let header = self.header.map(|header| (header.number, header.chain));
+        let header = self.header.map(|header| (header.number, header.before));
         last.map(|head| (head.number + 1, head.crc)).or(header)
     }
 
@@ -121,7 +121,7 @@ impl Scanner<'_> {
         let mut expected = header.map(|header| Head {
             generation: header.generation,
             number: header.number,
-            chain: header.chain,
+            before: header.before,
             ..Head::default()
         });
         loop {
@@ -141,7 +141,7 @@ impl Scanner<'_> {
             expected = Some(Head {
                 generation: head.generation,
                 number: head.number + 1,
-                chain: head.crc,
+                before: head.crc,
                 ..Head::default()
             });
             scan.batches.push(found);
@@ -244,7 +244,7 @@ fn follows(head: &Head, expected: Option<Head>) -> bool {
     expected.is_none_or(|expected| {
         head.generation == expected.generation
             && head.number == expected.number
-            && head.chain == expected.chain
+            && head.before == expected.before
     })
 }
 

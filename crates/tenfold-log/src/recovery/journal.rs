@@ -57,12 +57,12 @@ impl Remains {
             });
         };
         let end = scans[newer].next().zip(scans[newer].generation());
-        let end = end.map(|((number, chain), generation)| End {
+        let end = end.map(|((number, before), generation)| End {
             file: newer,
             generation,
             offset: scans[newer].end,
             number,
-            chain,
+            before,
         });
         let is_cut = is_cut(&scans, newer, report);
         let torn = scans[newer].torn.take();
@@ -173,7 +173,7 @@ fn steps(scans: [Scan; 2], end: u64, is_cut: bool, report: &mut Report) -> Vec<S
 pub(crate) struct Torn {
     number: u64,
     offset: Option<u64>,
-    chain: u32,
+    before: u32,
     bytes: Vec<u8>,
 }
 
@@ -183,7 +183,7 @@ impl Torn {
         Self {
             number: head.number,
             offset: Some(found.offset),
-            chain: head.chain,
+            before: head.before,
             bytes: found.batch.frames.to_vec(),
         }
     }
@@ -192,7 +192,7 @@ impl Torn {
         Self {
             number,
             offset: None,
-            chain: 0,
+            before: 0,
             bytes,
         }
     }
@@ -202,7 +202,7 @@ impl Torn {
         End {
             offset: self.offset.unwrap_or(end.offset).max(BLOCK),
             number: self.number,
-            chain: self.chain,
+            before: self.before,
             ..end
         }
     }
