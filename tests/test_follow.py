@@ -173,6 +173,26 @@ def test_lines_of_a_file_that_was_renamed_between_two_runs_are_published(tenfold
     assert "is called" in process.err and "app.1 now" in process.err
 
 
+def test_a_file_that_came_between_is_named(tenfold, hub, tmp_path):
+    publishing = Publishing(tenfold, hub, tmp_path, "--state", tmp_path / "app.log.state")
+    publishing.append(100)
+    process = publishing.start()
+    publishing.wait_stored()
+    process.signal(signal.SIGTERM)
+    process.wait()
+    # Renamed twice while nobody follows.
+    os.rename(publishing.path, tmp_path / "app.log.2")
+    between = tmp_path / "app.log.1"
+    append(between, b"nobody reads this\n")
+    old = os.stat(tmp_path / "app.log.2").st_mtime
+    os.utime(between, (old + 10, old + 10))
+    publishing.append(100)
+    process = publishing.start()
+    publishing.wait_stored()
+    wait_until(lambda: f"{between} was written after {tmp_path}/app.log.2, and is left out" in process.err, what="the warning")
+    assert "app.log.state was written" not in process.err
+
+
 def test_kills_at_any_moment_lose_and_repeat_nothing(tenfold, hub, tmp_path):
     publishing = Publishing(tenfold, hub, tmp_path, "--state", tmp_path / "app.state")
     chance = random.Random(15)

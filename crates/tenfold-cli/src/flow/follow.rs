@@ -6,8 +6,9 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -99,8 +100,8 @@ impl Followed {
     }
 
     /// Goes on at a place that an earlier run has reached, in whatever file of the directory that is now.
-    /// Whether it is still there.
-    pub(crate) fn resume(&mut self, place: &Place) -> io::Result<bool> {
+    /// Whether it is still there. `state` is the file that has the place.
+    pub(crate) fn resume(&mut self, place: &Place, state: Option<&Path>) -> io::Result<bool> {
         let Some((path, mut file)) = self.find(&place.origin)? else {
             return Ok(false);
         };
@@ -117,6 +118,7 @@ impl Followed {
                 self.path.display(),
                 path.display()
             ));
+            self.warn_of_files_after(&path, state)?;
         }
         file.seek(SeekFrom::Start(place.offset))?;
         self.read = place.offset;
@@ -127,6 +129,33 @@ impl Followed {
         };
         self.file = Some(file);
         Ok(true)
+    }
+
+    /// Says which files had the name after this one and before the file that has it now, as far as they are
+    /// still called alike: nobody has read them.
+    fn warn_of_files_after(&self, old: &Path, state: Option<&Path>) -> io::Result<()> {
+        let name = self.path.file_name().unwrap_or_default();
+        let ended = fs::metadata(old)?.modified()?;
+        let state = state.and_then(|state| Some(identity(&fs::metadata(state).ok()?)));
+        for entry in fs::read_dir(directory(&self.path))?.filter_map(Result::ok) {
+            let is_alike = entry.file_name().as_bytes().starts_with(name.as_bytes());
+            let path = entry.path();
+            if !is_alike || path == self.path || path == old {
+                continue;
+            }
+            if entry.metadata().is_ok_and(|other| {
+                other.is_file()
+                    && Some(identity(&other)) != state
+                    && other.modified().is_ok_and(|time| time > ended)
+            }) {
+                self.words.warning(format_args!(
+                    "{} was written after {}, and is left out",
+                    path.display(),
+                    old.display()
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The file that has this number, under its own name or renamed.
@@ -298,7 +327,7 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 }
 
 /// Notices of what happens in the file's directory: of writing, and of files that come and go.
-fn notices(path: &std::path::Path) -> io::Result<OwnedFd> {
+fn notices(path: &Path) -> io::Result<OwnedFd> {
     use inotify::{CreateFlags, WatchFlags};
 
     let notices = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
@@ -312,7 +341,6 @@ mod tests {
     use super::*;
     use crate::words::{Color, Level};
     use std::io::Write;
-    use std::path::Path;
 
     fn follow(path: &Path) -> Followed {
         Followed::new(path.to_owned(), &Words::new(Level::Quiet, Color::Never)).unwrap()

@@ -169,7 +169,7 @@ impl Following {
             count = left.first.min(known);
         }
         let found = file
-            .resume(&place)
+            .resume(&place, self.state.as_deref())
             .map_err(|error| Failure::Other(format!("cannot follow {name}: {error}")))?;
         if found {
             (self.seen, self.first) = (count, left.first.min(known));
