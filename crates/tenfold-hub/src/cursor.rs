@@ -113,6 +113,14 @@ impl Cursor {
         }
     }
 
+    /// [`advance`](Self::advance) by so many blocks, which have so many messages.
+    pub(crate) fn advance_by(&mut self, blocks: usize, messages: u64) {
+        if blocks > 0 {
+            let Self { tail, place, .. } = self;
+            tail.with(|ledger| ledger.advance_by(place, blocks, messages));
+        }
+    }
+
     /// Waits until there is something new to see: a block, or the end.
     pub async fn ready(&self) {
         let place = self.place;

@@ -25,7 +25,7 @@ use crate::channel::{Begun, Channel};
 use crate::delivery::{Attempt, COSTLY, Deliver, take};
 use crate::file_block::{FileBlock, Parked};
 use crate::file_reads::FileReads;
-use crate::followed::{Followed, Found, Told};
+use crate::followed::{Followed, Found, RUN, Told};
 use crate::frames::framed;
 use crate::history::History;
 use crate::idle::Idle;
@@ -236,15 +236,16 @@ impl Follow {
         if is_within_run || self.file_block.is_some() || !self.lines.is_empty() {
             return;
         }
-        let Found::Blocks(blocks) = followed.look() else {
+        let Found::Blocks(mut blocks) = followed.look(RUN) else {
             return;
         };
-        let (pieces, messages) = followed.pieces(&blocks, u64::MAX);
-        let bytes: usize = pieces.iter().map(|piece| piece.bytes().len()).sum();
-        if followed.seq() + messages == next && self.rest_bytes() + bytes <= LINES {
-            self.rest.push_back(line(followed.heading(messages)));
-            self.rest.extend(pieces);
-            followed.advance(&blocks, messages);
+        let step = followed.cut(&mut blocks, u64::MAX);
+        let bytes: usize = blocks.iter().map(|block| block.bytes().len()).sum();
+        if step.from + step.messages == next && self.rest_bytes() + bytes <= LINES {
+            let heading = followed.heading(step.from, step.messages);
+            self.rest.push_back(line(&heading));
+            self.rest.extend(blocks);
+            followed.advance(step);
             self.current.get_or_insert(Current { number, left: 0 });
         }
     }
@@ -277,8 +278,7 @@ impl Follow {
 
     /// Notes how far a write got: through the rest, and through some of the runs.
     fn wrote(&mut self, written: usize, runs: Vec<Run>) {
-        self.report.bytes += written as u64;
-        self.counters.sent(0, written as u64);
+        let before = self.report.messages;
         let mut left = self.pass(written);
         let mut unbegun = Vec::new();
         for run in runs {
@@ -292,6 +292,9 @@ impl Follow {
         for number in unbegun.into_iter().rev() {
             self.turn.push_front(number);
         }
+        self.report.bytes += written as u64;
+        let messages = self.report.messages - before;
+        self.counters.sent(messages, written as u64);
     }
 
     /// The first byte of a run was written: it is the rest now.
@@ -302,7 +305,7 @@ impl Follow {
         };
         match run.of {
             Source::Notice => followed.notice = None,
-            Source::Tail(blocks) => followed.advance(&blocks, run.messages),
+            Source::Tail(step) => followed.advance(step),
             Source::Files => {
                 let seq = followed.seq();
                 followed.go_to(seq + run.messages);
@@ -325,13 +328,12 @@ impl Follow {
     /// Takes up to so many bytes of the rest; returns how many are left over.
     fn pass(&mut self, mut bytes: usize) -> usize {
         while let Some(front) = self.rest.front_mut() {
-            let (taken, messages) = take(front, bytes);
-            bytes -= taken;
-            self.report.messages += messages;
-            self.counters.sent(messages, 0);
-            if !front.bytes().is_empty() {
-                return bytes;
+            if bytes < front.bytes().len() {
+                take(front, bytes);
+                return 0;
             }
+            bytes -= front.bytes().len();
+            self.report.messages += front.messages();
             self.rest.pop_front();
         }
         if let Some(spent) = self.file_block.take() {

@@ -16,7 +16,9 @@ use crate::ready::Mark;
 
 /// The most of one channel that is sent before another one has its turn, in bytes: what one read from a
 /// publisher brings, so that most blocks pass whole.
-const RUN: usize = 256 * 1024;
+pub(crate) const RUN: usize = 256 * 1024;
+/// The same where no other one waits: what one write takes.
+pub(crate) const LONE_RUN: usize = 512 * 1024;
 
 /// A place in one channel.
 #[derive(Debug)]
@@ -58,6 +60,19 @@ pub(crate) enum Found {
     InFiles(Arc<History>),
 }
 
+/// How far something of the tail is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Step {
+    /// The seq of its first message, and how many there are.
+    pub(crate) from: u64,
+    pub(crate) messages: u64,
+    /// Blocks that end in it, and their messages.
+    blocks: usize,
+    of_blocks: u64,
+    /// How many messages of the block after these belong to it, or come before the place.
+    skip: u64,
+}
+
 impl Followed {
     pub(crate) fn new(channel: Arc<Channel>, begun: Begun, mark: Mark) -> Self {
         channel.count(Role::Follower).fetch_add(1, Relaxed);
@@ -83,14 +98,14 @@ impl Followed {
         self.cursor.seq() + self.skip
     }
 
-    /// Looks for what comes next.
-    pub(crate) fn look(&mut self) -> Found {
+    /// Looks for what comes next: at most so many bytes of it, or one larger block.
+    pub(crate) fn look(&mut self, most: usize) -> Found {
         let mut blocks = Vec::new();
         loop {
             if let Some(notice) = self.notice {
                 return Found::Notice(notice);
             }
-            match self.cursor.peek_within(&mut blocks, RUN) {
+            match self.cursor.peek_within(&mut blocks, most) {
                 Look::Blocks => return Found::Blocks(blocks),
                 // A block that comes after this look finds it on the list.
                 Look::CaughtUp if self.mark.lists() => {
@@ -143,46 +158,44 @@ impl Followed {
         self.note_place();
     }
 
-    /// Of the blocks that a look has found, what comes next: at most so many messages.
-    pub(crate) fn pieces(&self, blocks: &[Block], most: u64) -> (Vec<Block>, u64) {
-        let (mut pieces, mut messages) = (Vec::with_capacity(blocks.len() + 1), 0);
-        let mut skip = self.skip;
-        for block in blocks {
-            let mut piece = block.clone();
-            if skip > 0 {
-                piece = after(&piece, std::mem::take(&mut skip));
+    /// Makes of the blocks that a look has found what comes next: at most so many messages. How far that is.
+    pub(crate) fn cut(&self, blocks: &mut Vec<Block>, most: u64) -> Step {
+        let mut step = Step {
+            from: self.seq(),
+            skip: self.skip,
+            ..Step::default()
+        };
+        for index in 0..blocks.len() {
+            let all = blocks[index].messages();
+            let before = std::mem::take(&mut step.skip);
+            if before > 0 {
+                blocks[index] = after(&blocks[index], before);
             }
-            let left = most - messages;
-            if piece.messages() > left {
-                piece = first(&piece, left);
+            let left = most - step.messages;
+            if all - before > left {
+                blocks[index] = first(&blocks[index], left);
+                step.messages += left;
+                step.skip = before + left;
+                blocks.truncate(index + 1);
+                return step;
             }
-            messages += piece.messages();
-            pieces.push(piece);
-            if messages == most {
-                break;
-            }
+            step.messages += all - before;
+            step.blocks += 1;
+            step.of_blocks += all;
         }
-        (pieces, messages)
+        step
     }
 
-    /// Moves on by messages of these blocks of the tail.
-    pub(crate) fn advance(&mut self, blocks: &[Block], messages: u64) {
-        let mut skip = self.skip + messages;
-        let mut whole = 0;
-        while let Some(block) = blocks.get(whole)
-            && block.messages() <= skip
-        {
-            skip -= block.messages();
-            whole += 1;
-        }
-        self.cursor.advance(&blocks[..whole]);
-        self.skip = skip;
+    /// Moves on by messages of the tail.
+    pub(crate) fn advance(&mut self, step: Step) {
+        self.cursor.advance_by(step.blocks, step.of_blocks);
+        self.skip = step.skip;
         self.note_place();
     }
 
-    /// The line before so many messages from the place on.
-    pub(crate) fn heading(&self, messages: u64) -> String {
-        self.line(HeadingKind::run(self.channel.epoch(), self.seq(), messages))
+    /// The line before so many messages from a seq on.
+    pub(crate) fn heading(&self, from: u64, messages: u64) -> String {
+        self.line(HeadingKind::run(self.channel.epoch(), from, messages))
     }
 
     /// The line that says where it is.

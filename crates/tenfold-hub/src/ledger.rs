@@ -369,11 +369,16 @@ impl Ledger {
     /// Moves a cursor on by the blocks it has begun to send. It may have got them before retention
     /// passed it: if the next block is still kept, it has lost nothing.
     pub(crate) fn advance(&mut self, place: &mut Spot, begun: &[Block]) {
+        self.advance_by(place, begun.len(), begun.iter().map(Block::messages).sum());
+    }
+
+    /// [`advance`](Self::advance) by so many blocks, which have so many messages.
+    pub(crate) fn advance_by(&mut self, place: &mut Spot, blocks: usize, messages: u64) {
         if let Some(count) = self.standing_at(place.index) {
             *count -= 1;
         }
-        place.index += begun.len() as u64;
-        place.seq += begun.iter().map(Block::messages).sum::<u64>();
+        place.index += blocks as u64;
+        place.seq += messages;
         if let Some(count) = self.standing_at(place.index) {
             *count += 1;
         }

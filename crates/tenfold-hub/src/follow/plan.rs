@@ -11,8 +11,8 @@ use super::{Current, Follow};
 use crate::block::Block;
 use crate::cursor::Cursor;
 use crate::file_reads::Fetched;
-use crate::followed::Found;
-use crate::frames::{first, framed};
+use crate::followed::{Found, LONE_RUN, RUN, Step};
+use crate::frames::first;
 use crate::stats::End;
 
 /// The most that is planned for one write, in bytes. The last run may go beyond it.
@@ -38,8 +38,8 @@ pub(super) struct Run {
 #[derive(Debug)]
 pub(super) enum Source {
     Notice,
-    /// Blocks of the tail, as they are written there.
-    Tail(Vec<Block>),
+    /// Blocks of the tail.
+    Tail(Step),
     /// The block that was read.
     Files,
 }
@@ -81,7 +81,9 @@ impl Follow {
             && slices + Cursor::MAX_BLOCKS < SLICES
             && let Some(number) = self.turn.pop_front()
         {
-            if let Some(run) = self.run_of(number) {
+            let is_alone = self.turn.is_empty() && runs.is_empty();
+            let most = if is_alone { LONE_RUN } else { RUN };
+            if let Some(run) = self.run_of(number, most) {
                 bytes += run.bytes();
                 slices += run.pieces.len();
                 runs.push(run);
@@ -91,10 +93,10 @@ impl Follow {
     }
 
     /// The next run of a channel. A channel that has none has no turn any more, or waits for its files.
-    fn run_of(&mut self, number: u32) -> Option<Run> {
+    fn run_of(&mut self, number: u32, most: usize) -> Option<Run> {
         loop {
             let followed = self.channels.get_mut(number as usize)?.as_mut()?;
-            match followed.look() {
+            match followed.look(most) {
                 Found::Nothing => {
                     followed.has_turn = false;
                     return None;
@@ -102,27 +104,27 @@ impl Follow {
                 Found::Notice(kind) => {
                     return Some(Run {
                         number,
-                        pieces: vec![line(followed.line(kind))],
+                        pieces: vec![line(&followed.line(kind))],
                         messages: 0,
                         of: Source::Notice,
                         continues: false,
                     });
                 }
-                Found::Blocks(blocks) => {
-                    let (mut pieces, messages) = followed.pieces(&blocks, u64::MAX);
-                    pieces.insert(0, line(followed.heading(messages)));
+                Found::Blocks(mut blocks) => {
+                    let step = followed.cut(&mut blocks, u64::MAX);
+                    blocks.insert(0, line(&followed.heading(step.from, step.messages)));
                     return Some(Run {
                         number,
-                        pieces,
-                        messages,
-                        of: Source::Tail(blocks),
+                        pieces: blocks,
+                        messages: step.messages,
+                        of: Source::Tail(step),
                         continues: false,
                     });
                 }
                 Found::InFiles(history) => {
                     let seq = followed.seq();
                     if let Some(block) = self.reads.of(number, seq) {
-                        let heading = line(followed.heading(block.messages()));
+                        let heading = line(&followed.heading(seq, block.messages()));
                         return Some(Run {
                             number,
                             pieces: vec![heading, block.clone()],
@@ -150,14 +152,14 @@ impl Follow {
     /// The rest of a run of which a part was let go.
     fn go_on(&mut self, Current { number, left }: Current) -> Option<Run> {
         let followed = self.channels.get_mut(number as usize)?.as_mut()?;
-        match followed.look() {
-            Found::Blocks(blocks) => {
-                let (pieces, messages) = followed.pieces(&blocks, left);
+        match followed.look(RUN) {
+            Found::Blocks(mut blocks) => {
+                let step = followed.cut(&mut blocks, left);
                 Some(Run {
                     number,
-                    pieces,
-                    messages,
-                    of: Source::Tail(blocks),
+                    pieces: blocks,
+                    messages: step.messages,
+                    of: Source::Tail(step),
                     continues: true,
                 })
             }
@@ -257,6 +259,6 @@ impl Run {
 }
 
 /// A line as a frame, which is not a message.
-pub(super) fn line(text: String) -> Block {
-    Block::new(Bytes::from(framed([text])), 0)
+pub(super) fn line(text: &str) -> Block {
+    Block::new(Bytes::from(format!("{:<10}{text}", text.len())), 0)
 }

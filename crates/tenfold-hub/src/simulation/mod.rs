@@ -9,6 +9,7 @@
 //! little, and hubs end and begin anew with another history. What must hold is in [`check`].
 
 mod check;
+mod following;
 mod link;
 mod random;
 mod world;

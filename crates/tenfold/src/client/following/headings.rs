@@ -37,7 +37,14 @@ impl Following {
     ) -> Result<(), Error> {
         let is_new = self.is_placed;
         let known = self.slots().number(name);
-        if known.is_none() && is_new && from > 0 {
+        let known = known.and_then(|number| self.slots().get(number));
+        // A channel whose epoch is not known could not be in the list: the hub begins with what it has.
+        let expected = match known {
+            None if is_new => Some(0),
+            Some(slot) if slot.epoch.is_none() => Some(slot.next),
+            _ => None,
+        };
+        if expected.is_some_and(|expected| from > expected) {
             // It has appeared since, and its first messages are gone.
             self.gap(name.clone(), GapReason::Trimmed, from, Some(epoch))?;
         }

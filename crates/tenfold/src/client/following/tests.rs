@@ -451,3 +451,21 @@ fn channels_that_come_and_go_leave_nothing() {
     assert_eq!(core.places(), Some(Vec::new()));
     assert!(format!("{:?}", core.slots).len() < 1000);
 }
+
+/// The simulation found it: what was told of a new channel, whose first run had not come, was forgotten with
+/// the connection, and the next place of the channel was taken for a mistake.
+#[test]
+fn a_channel_of_which_only_a_gap_was_told_goes_on_with_what_there_is_then() {
+    let mut core = Following::new(options().on_gap(OnGap::Continue));
+    core.connected(Duration::ZERO);
+    let mut stream = frame(b"OK channels=0");
+    stream.extend(heading("new", HeadingKind::Trimmed { first: 8 }));
+    feed(&mut core, &[&stream], true);
+    let hub = Hub([("new", (Epoch(7), 15, 17))].into_iter().collect());
+    let request = core.connected(Duration::ZERO);
+    let (told, ended) = feed(&mut core, &[&hub.stream(&request)], false);
+    assert!(ended.is_none(), "{ended:?}");
+    let gap = Told::Gap("new".to_owned(), Some(8), 15, GapReason::Trimmed);
+    assert_eq!(told[..2], [Told::Connected(1), gap]);
+    assert_eq!(messages(&told, "new"), [15, 16]);
+}
