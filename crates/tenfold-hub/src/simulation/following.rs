@@ -61,10 +61,7 @@ fn whatever_a_follower_does_not_get_it_is_told_of_the_right_channel() {
             gaps,
             reconnects,
         } = seen;
-        assert!(
-            messages > 10_000 && gaps > 20 && reconnects > 500,
-            "{seen:?}"
-        );
+        assert!(messages > 5000 && gaps > 100 && reconnects > 50, "{seen:?}");
     }
 }
 
