@@ -8,9 +8,9 @@ use bytes::Bytes;
 /// blocks, and slow clients skip only whole blocks, which is how an engine that does not know the
 /// framing never tears a frame.
 ///
-/// Cloning a block copies no bytes. The tail accounts the bytes, not the buffer they stand in:
-/// hand over buffers of about the size of their content, and [`bytes::Bytes::copy_from_slice`]
-/// what is only a small part of a larger one.
+/// Cloning a block copies no bytes. The tail accounts the bytes, not the buffer they stand in, but
+/// for blocks of an [`Intake`](crate::Intake), which knows its buffers: hand over buffers of about the
+/// size of their content, and [`bytes::Bytes::copy_from_slice`] what is only a small part of a larger one.
 ///
 /// ```
 /// use tenfold_hub::Block;
@@ -22,6 +22,8 @@ use bytes::Bytes;
 pub struct Block {
     bytes: Bytes,
     messages: u64,
+    /// How many bytes of the buffer in which they stand are not theirs, and are kept with them.
+    unused: usize,
 }
 
 impl Block {
@@ -34,7 +36,14 @@ impl Block {
         Self {
             bytes: bytes.into(),
             messages,
+            unused: 0,
         }
+    }
+
+    /// The same block, which keeps a buffer of this size.
+    pub(crate) fn in_buffer(mut self, size: usize) -> Self {
+        self.unused = size.saturating_sub(self.bytes.len());
+        self
     }
 
     /// The frames.
@@ -53,6 +62,7 @@ impl Block {
 
     /// What the block takes from the tail's capacity, in bytes.
     pub(crate) fn cost(&self) -> usize {
-        self.bytes.len().saturating_add(Self::OVERHEAD)
+        let bytes = self.bytes.len().saturating_add(self.unused);
+        bytes.saturating_add(Self::OVERHEAD)
     }
 }

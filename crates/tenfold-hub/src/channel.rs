@@ -426,7 +426,7 @@ impl Channel {
     /// Bytes of the messages that are kept: those in the files, and those on their way there.
     fn bytes(&self) -> u64 {
         let Some(history) = &self.history else {
-            return self.tail.with(|ledger| ledger.bytes()) as u64;
+            return self.tail.with(|ledger| ledger.bytes());
         };
         self.tail.with(|ledger| {
             let (next, bytes) = history.channel.extent();

@@ -3,6 +3,7 @@
 use std::mem;
 
 use bytes::{Buf, Bytes, BytesMut};
+use tenfold::native::HEADER;
 use tenfold::{DecodeError, Decoder, Event, Side};
 
 use crate::block::Block;
@@ -43,6 +44,8 @@ pub struct Intake {
     large: Option<u64>,
     /// How much to receive at once.
     room: usize,
+    /// The size of the buffer in which the bytes stand, less what blocks have been given of it.
+    buffer: usize,
     ended: bool,
 }
 
@@ -69,6 +72,7 @@ impl Intake {
             messages: 0,
             large: None,
             room: Self::FIRST_ROOM,
+            buffer: 0,
             ended: false,
         }
     }
@@ -87,10 +91,35 @@ impl Intake {
         }
     }
 
-    /// Where to receive into, after what is there already: at least [`room`](Self::room) bytes.
+    /// Where to receive into, after what is there already: [`room`](Self::room) bytes, or the rest of a
+    /// message that is larger. What is beyond what was asked for, must not be received.
     pub fn space(&mut self) -> &mut BytesMut {
-        self.bytes.reserve(self.room);
+        let more = self.wanted();
+        let spare = self.bytes.capacity() - self.bytes.len();
+        if spare < more && !self.bytes.try_reclaim(more) {
+            // Of exactly this size, because what is too much would be kept as long as the messages are.
+            let mut larger = BytesMut::with_capacity(self.bytes.len() + more);
+            larger.extend_from_slice(&self.bytes);
+            self.bytes = larger;
+            self.buffer = self.bytes.capacity();
+        }
         &mut self.bytes
+    }
+
+    /// How much space there has to be. It grows with what was received, not with the length that was
+    /// announced; but a large message ends where its buffer ends.
+    fn wanted(&self) -> usize {
+        let held = self.bytes.len();
+        let length = self.large.and_then(|length| usize::try_from(length).ok());
+        match length.filter(|length| *length > self.room) {
+            None => self.room,
+            Some(length) => {
+                let missing = length.saturating_add(HEADER).saturating_sub(held);
+                // Other framings have larger headers.
+                let missing = if missing == 0 { Self::FIRST_ROOM } else { missing };
+                missing.min(held.max(self.room))
+            }
+        }
     }
 
     /// How much to receive at once.
@@ -156,15 +185,16 @@ impl Intake {
         self.base += length as u64;
         self.scanned -= length;
         let messages = mem::take(&mut self.messages);
-        // A tail counts what is in a block, so a small block must not keep a large buffer.
-        let frames = if length >= self.bytes.capacity() / 2 {
-            self.bytes.split_to(length).freeze()
+        // A small block must not keep a large buffer, and a large one counts for all that it keeps.
+        if length >= self.buffer / 2 {
+            let buffer = mem::replace(&mut self.buffer, self.bytes.capacity() - length);
+            let frames = self.bytes.split_to(length).freeze();
+            Block::new(frames, messages).in_buffer(buffer)
         } else {
             let frames = Bytes::copy_from_slice(&self.bytes[..length]);
             self.bytes.advance(length);
-            frames
-        };
-        Block::new(frames, messages)
+            Block::new(frames, messages)
+        }
     }
 
     /// Gives memory back while nothing comes: an idle intake holds none, and the start of a frame does
@@ -172,9 +202,11 @@ impl Intake {
     pub fn rest(&mut self) {
         if self.bytes.len() < Self::FIRST_ROOM && self.bytes.capacity() > Self::FIRST_ROOM {
             self.bytes = BytesMut::from(&self.bytes[..]);
+            self.buffer = self.bytes.capacity();
         }
         if self.bytes.is_empty() {
             self.bytes = BytesMut::new();
+            self.buffer = 0;
             self.room = (self.room / 4).max(Self::FIRST_ROOM);
             self.decoder.release();
         }

@@ -453,8 +453,9 @@ impl Ledger {
     }
 
     /// Bytes of the frames that are kept.
-    pub(crate) fn bytes(&self) -> usize {
-        self.cost - self.blocks.len() * Block::OVERHEAD
+    pub(crate) fn bytes(&self) -> u64 {
+        let front = self.blocks.front();
+        self.next_byte - front.map_or(self.next_byte, |kept| kept.first_byte)
     }
 
     /// Bytes of the frames from a seq on, which is where a block begins.

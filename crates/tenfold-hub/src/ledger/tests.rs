@@ -113,7 +113,7 @@ fn agree(ledger: &Ledger, model: &Model) {
     assert_eq!(ledger.cost(), model.kept());
     assert_eq!(
         ledger.bytes(),
-        model.kept() - model.blocks().len() * Block::OVERHEAD
+        (model.kept() - model.blocks().len() * Block::OVERHEAD) as u64
     );
     let fixed = [Position::First, Position::Next, Position::Last];
     let seqs = (0..next + 2)

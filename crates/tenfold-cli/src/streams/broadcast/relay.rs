@@ -58,6 +58,7 @@ impl Relay {
         let room = self.intake.room();
         let bytes = self.intake.space();
         let have = bytes.len();
+        let room = room.min(bytes.capacity() - have);
         bytes.resize(have + room, 0);
         let read = self.input.read(&mut bytes[have..]);
         bytes.truncate(have + *read.as_ref().unwrap_or(&0));
