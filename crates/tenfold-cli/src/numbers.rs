@@ -40,6 +40,7 @@ pub(crate) fn size(bytes: u64) -> String {
 pub(crate) fn time(time: Duration) -> String {
     let nanos = time.as_secs_f64() * 1e9;
     let (value, unit) = match nanos {
+        0.0 => return "0 s".to_owned(),
         n if n < 1e3 => (n, "ns"),
         n if n < 1e6 => (n / 1e3, "us"),
         n if n < 1e9 => (n / 1e6, "ms"),
@@ -81,6 +82,7 @@ mod tests {
 
     #[test]
     fn times_have_three_digits() {
+        assert_eq!(time(Duration::ZERO), "0 s");
         assert_eq!(time(Duration::from_nanos(853)), "853 ns");
         assert_eq!(time(Duration::from_micros(1250)), "1.25 ms");
         assert_eq!(time(Duration::from_millis(12_340)), "12.3 s");

@@ -7,7 +7,8 @@ use tenfold_log::{Log, Refused};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use crate::memory::OnItsWay;
+use crate::history::READ_SIZE;
+use crate::memory::{OnItsWay, SHARE, permits};
 use crate::refusals::not_stored;
 
 /// The log, and how much of it is used at once.
@@ -31,12 +32,13 @@ const READS: usize = 32;
 const KEPT_BLOCKS: usize = 256;
 
 impl Durable {
-    pub(crate) fn new(log: Log) -> Self {
+    pub(crate) fn new(log: Log, memory: usize) -> Self {
+        let kept = memory / SHARE / READ_SIZE;
         Self {
             log,
-            on_its_way: OnItsWay::new(ON_ITS_WAY),
+            on_its_way: OnItsWay::new(ON_ITS_WAY.min(memory / SHARE)),
             reads: Semaphore::new(READS),
-            kept: Arc::new(Semaphore::new(KEPT_BLOCKS)),
+            kept: permits(KEPT_BLOCKS.min(kept)),
         }
     }
 

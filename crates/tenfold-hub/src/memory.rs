@@ -9,12 +9,16 @@ use crate::intake::Intake;
 
 /// Memory is given away in units of so many bytes.
 const UNIT: usize = Intake::FIRST_ROOM;
+/// Of the memory of a hub the publishers have at most one of so many parts for what they receive, and one
+/// for what is on its way to the disk. The newest of the channels has what they leave.
+pub(crate) const SHARE: usize = 4;
 
 /// What the publishers of a hub may hold together of what they receive.
 #[derive(Debug)]
 pub(crate) struct Receiving {
-    /// The memory for what is received and not committed, in units.
+    /// The memory for what is received and not committed, in units, and how many there are.
     uncommitted: Arc<Semaphore>,
+    units: usize,
     /// Places for large messages.
     large: Arc<Semaphore>,
 }
@@ -45,10 +49,18 @@ impl Receiving {
         let largest = usize::try_from(options.max_message).unwrap_or(usize::MAX);
         // What is held is a message, and what came after it in the same read.
         let least = largest.saturating_add(2 * Intake::MAX_ROOM);
+        let most = options.max_uncommitted.min(options.memory / SHARE);
+        let uncommitted = permits(most.max(least) / UNIT);
         Self {
-            uncommitted: permits(options.max_uncommitted.max(least) / UNIT),
+            units: uncommitted.available_permits(),
+            uncommitted,
             large: permits(options.max_large),
         }
+    }
+
+    /// How many bytes of it are taken.
+    pub(crate) fn taken(&self) -> usize {
+        UNIT * (self.units - self.uncommitted.available_permits().min(self.units))
     }
 
     /// The places for large messages.
@@ -76,8 +88,8 @@ impl Allowance {
         UNIT * (1 + share.map_or(0, OwnedSemaphorePermit::num_permits))
     }
 
-    /// Takes what is missing to hold so many bytes, if all of it is free.
-    pub(crate) fn try_grow(&mut self, bytes: usize) {
+    /// Takes what is missing to hold so many bytes, if all of it is free. Whether it has taken something.
+    pub(crate) fn try_grow(&mut self, bytes: usize) -> bool {
         let missing = bytes.saturating_sub(self.bytes()).div_ceil(UNIT);
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         if missing > 0
@@ -85,7 +97,9 @@ impl Allowance {
                 Arc::clone(&self.receiving.uncommitted).try_acquire_many_owned(missing)
         {
             self.add(more);
+            return true;
         }
+        false
     }
 
     /// Waits for one more unit, to be [added](Self::add).
@@ -121,6 +135,11 @@ impl OnItsWay {
         }
     }
 
+    /// How many bytes of it are taken.
+    pub(crate) fn taken(&self) -> usize {
+        UNIT * self.most.saturating_sub(self.units.available_permits())
+    }
+
     async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let units = bytes.div_ceil(UNIT).min(self.most);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
@@ -146,6 +165,7 @@ mod tests {
     fn receiving(bytes: usize) -> Arc<Receiving> {
         Arc::new(Receiving {
             uncommitted: permits(bytes / UNIT),
+            units: bytes / UNIT,
             large: permits(1),
         })
     }

@@ -282,7 +282,9 @@ impl Publisher {
             }
         }
         let wanted = self.session.held() + self.session.room();
-        self.allowance.try_grow(wanted);
+        if self.allowance.try_grow(wanted) {
+            self.shared.registry.enforce_total();
+        }
         self.session.held() < self.allowance.bytes()
     }
 

@@ -14,6 +14,7 @@ use crate::claim::Claim;
 use crate::durable::Durable;
 use crate::history::History;
 use crate::hub_options::HubOptions;
+use crate::memory::Receiving;
 use crate::news::{Followers, Gone, News};
 use crate::producers::{AllProducers, Producers, TooMany};
 use crate::refusals::{not_stored, shutdown, unread};
@@ -38,6 +39,8 @@ pub(crate) struct Registry {
     total: Arc<AtomicUsize>,
     /// The producers that all channels remember.
     producers: Arc<AllProducers>,
+    /// What publishers hold of what they receive.
+    receiving: Arc<Receiving>,
     /// What keeps channels on disk.
     durable: Option<Arc<Durable>>,
     options: Arc<HubOptions>,
@@ -75,6 +78,7 @@ impl Registry {
             epoch,
             total: Arc::default(),
             producers: Arc::new(AllProducers::new(options.max_producers_in_all)),
+            receiving: Arc::new(Receiving::new(&options)),
             durable: None,
             options,
         }
@@ -84,7 +88,7 @@ impl Registry {
     pub(crate) fn durable(epoch: Epoch, options: Arc<HubOptions>, log: Log) -> Self {
         let mut registry = Self::new(epoch, options);
         let kept = log.channels();
-        registry.durable = Some(Arc::new(Durable::new(log)));
+        registry.durable = Some(Arc::new(Durable::new(log, registry.options.memory)));
         let mut channels = registry.lock();
         for channel in kept {
             // The log has the same rules for names.
@@ -321,14 +325,20 @@ impl Registry {
         holding.cloned().collect()
     }
 
-    /// What all channels keep, in bytes.
-    pub(crate) fn total(&self) -> usize {
-        self.total.load(Relaxed)
+    /// What publishers hold of what they receive.
+    pub(crate) fn receiving(&self) -> &Arc<Receiving> {
+        &self.receiving
     }
 
-    /// Keeps the memory of all channels together within its bound: the largest gives. A part more
+    /// What all channels keep, what publishers hold, and what is on its way to the disk, in bytes.
+    pub(crate) fn total(&self) -> usize {
+        let on_its_way = self.durable.as_ref().map(|durable| durable.on_its_way.taken());
+        self.total.load(Relaxed) + self.receiving.taken() + on_its_way.unwrap_or(0)
+    }
+
+    /// Keeps the memory for messages within its bound: the largest channel gives. A part more
     /// than is needed is freed, so that the largest need not be looked for at each append.
-    fn enforce_total(&self) {
+    pub(crate) fn enforce_total(&self) {
         let limit = self.options.memory;
         if self.total() <= limit {
             return;

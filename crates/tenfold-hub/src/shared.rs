@@ -62,12 +62,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(options: HubOptions, epoch: Epoch, log: Option<Log>) -> Self {
         let options = Arc::new(options);
+        let registry = Arc::new(match log {
+            Some(log) => Registry::durable(epoch, Arc::clone(&options), log),
+            None => Registry::new(epoch, Arc::clone(&options)),
+        });
         Self {
-            registry: Arc::new(match log {
-                Some(log) => Registry::durable(epoch, Arc::clone(&options), log),
-                None => Registry::new(epoch, Arc::clone(&options)),
-            }),
-            receiving: Arc::new(Receiving::new(&options)),
+            receiving: Arc::clone(registry.receiving()),
+            registry,
             counters: Arc::default(),
             mistakes: Arc::default(),
             clients: Arc::default(),

@@ -4,10 +4,17 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tenfold_hub::{AllowDelete, BadPattern, HubOptions, Pattern, WhenSlow};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::data::connections_of;
+use super::machine;
 use crate::units;
+
+/// Of the memory that there is, one of so many parts is for messages. The others are for what the limits of
+/// this page do not count, for the system's buffers of sockets and files, and for other programs.
+const PART: u64 = 4;
+/// As little as a hub can do with, in bytes.
+const LEAST_MEMORY: usize = 1 << 20;
 
 /// A limit on everything.
 #[derive(Args, Clone, Debug)]
@@ -27,9 +34,12 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::memory)]
     channel_memory: usize,
 
-    /// What all channels keep in memory together; it is taken from the largest
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::memory)]
-    memory: usize,
+    /// Memory for messages: what is being received (at most a quarter), what is on its way to the disk (as
+    /// much), and the newest of all channels, which have what is left; it is taken from the largest. With
+    /// what the allocator adds, at most half as much again is resident, and besides about 30 MiB, and
+    /// 5 KiB for each connection and each channel [default: a quarter of what the machine, or the control group, has]
+    #[arg(long, value_name = "SIZE", value_parser = units::memory)]
+    memory: Option<usize>,
 
     /// Connections at once; more are told that the hub is busy
     #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count::<usize>)]
@@ -64,7 +74,8 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "N", default_value = "512", value_parser = units::count::<usize>)]
     max_pending: usize,
 
-    /// What was received and not committed, of all publishers together
+    /// What was received and not committed, of all publishers together; never more than a quarter of
+    /// --memory, and never less than the largest message
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = units::memory)]
     max_uncommitted: usize,
 
@@ -134,12 +145,28 @@ fn when_slow(text: &str) -> Result<(Pattern, WhenSlow), String> {
 }
 
 impl LimitOptions {
+    /// What was given, or else a part of what there is; it is said which.
+    fn memory(&self) -> usize {
+        if let Some(bytes) = self.memory {
+            return bytes;
+        }
+        let Some(there_is) = machine::memory() else {
+            return HubOptions::default().memory;
+        };
+        let memory = usize::try_from(there_is.bytes / PART).unwrap_or(usize::MAX);
+        info!(
+            memory = crate::numbers::size(memory as u64),
+            "messages are kept in a part of the {}'s memory", there_is.of
+        );
+        memory.max(LEAST_MEMORY)
+    }
+
     pub(super) fn options(&self) -> HubOptions {
         let mut options = HubOptions::default();
         options.when_slow.clone_from(&self.when_slow);
         options.max_message = self.max_message;
         options.channel_memory = self.channel_memory;
-        options.memory = self.memory;
+        options.memory = self.memory();
         options.max_connections = self.max_connections;
         options.max_channels = self.max_channels;
         options.max_empty_channels = self.max_empty_channels;

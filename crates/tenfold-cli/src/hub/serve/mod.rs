@@ -1,9 +1,11 @@
 //! `tenfold serve`: named channels for publishers and subscribers.
 
+mod allocator;
 mod config_file;
 mod data;
 mod limits;
 mod log;
+mod machine;
 mod ports;
 mod print;
 mod report;
@@ -131,6 +133,7 @@ impl Serve {
             words.note("the settings are right");
             return Ok(());
         }
+        allocator::settle();
         stderr::detach();
         let stop = Stop::watch()?;
         let about_hangups = words.clone();

@@ -1,0 +1,34 @@
+//! Large buffers go back to the system as soon as they are free.
+//!
+//! The C library takes large allocations from the system and gives them back at once; but with the first one
+//! that is freed it raises the size from which on it does so, up to 32 MiB. After that, messages of some
+//! megabytes leave holes between them that stay resident, and a hub takes up to twice the memory it keeps
+//! messages in. The library can be told to leave that size as it is, but only by the environment that the
+//! process begins with.
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// From this size on, in bytes. Reading is done in buffers below it, which are used again and again.
+const LARGE: &str = "1048576";
+const VARIABLE: &str = "MALLOC_MMAP_THRESHOLD_";
+
+/// Begins this process again, with its arguments and its process number, if its environment does not say
+/// how the library is to do this. If that fails, the hub takes more memory, and works as well.
+pub(super) fn settle() {
+    let is_said = [VARIABLE, "GLIBC_TUNABLES"]
+        .iter()
+        .any(|name| env::var_os(name).is_some());
+    if is_said || !cfg!(target_env = "gnu") {
+        return;
+    }
+    let mut arguments = env::args_os();
+    let Some(name) = arguments.next() else { return };
+    // It comes back only if it fails.
+    let _failed = Command::new("/proc/self/exe")
+        .arg0(name)
+        .args(arguments)
+        .env(VARIABLE, LARGE)
+        .exec();
+}
