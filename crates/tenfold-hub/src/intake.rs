@@ -116,7 +116,11 @@ impl Intake {
             Some(length) => {
                 let missing = length.saturating_add(HEADER).saturating_sub(held);
                 // Other framings have larger headers.
-                let missing = if missing == 0 { Self::FIRST_ROOM } else { missing };
+                let missing = if missing == 0 {
+                    Self::FIRST_ROOM
+                } else {
+                    missing
+                };
                 missing.min(held.max(self.room))
             }
         }

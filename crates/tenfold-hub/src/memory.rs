@@ -50,11 +50,15 @@ impl Receiving {
         // What is held is a message, and what came after it in the same read.
         let least = largest.saturating_add(2 * Intake::MAX_ROOM);
         let most = options.max_uncommitted.min(options.memory / SHARE);
-        let uncommitted = permits(most.max(least) / UNIT);
+        let most = most.max(least);
+        let uncommitted = permits(most / UNIT);
+        // Each large message that has a place can be received whole: otherwise two of them could each hold
+        // what the other waits for.
+        let fitting = (most - 2 * Intake::MAX_ROOM) / largest.max(1);
         Self {
             units: uncommitted.available_permits(),
             uncommitted,
-            large: permits(options.max_large),
+            large: permits(options.max_large.min(fitting)),
         }
     }
 

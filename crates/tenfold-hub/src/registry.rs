@@ -332,7 +332,10 @@ impl Registry {
 
     /// What all channels keep, what publishers hold, and what is on its way to the disk, in bytes.
     pub(crate) fn total(&self) -> usize {
-        let on_its_way = self.durable.as_ref().map(|durable| durable.on_its_way.taken());
+        let on_its_way = self
+            .durable
+            .as_ref()
+            .map(|durable| durable.on_its_way.taken());
         self.total.load(Relaxed) + self.receiving.taken() + on_its_way.unwrap_or(0)
     }
 

@@ -36,7 +36,9 @@ fn memory_in(root: &Path) -> Option<Memory> {
 
 /// Reads `MemTotal:       24676336 kB`.
 fn total(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -54,7 +56,10 @@ struct Place {
 impl Place {
     /// The limits of the group and of those around it. A word or a number beyond any machine is none.
     fn limits(&self, root: &Path) -> impl Iterator<Item = u64> {
-        let groups = self.below.ancestors().map(move |below| self.mount.join(below));
+        let groups = self
+            .below
+            .ancestors()
+            .map(move |below| self.mount.join(below));
         groups.filter_map(move |group| {
             let file = root.join(group.strip_prefix("/").ok()?).join(self.file);
             fs::read_to_string(file).ok()?.trim().parse().ok()
@@ -98,7 +103,7 @@ fn mounted<'a>(line: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
     let is_kind = source.next() == Some(kind);
     let has_memory = kind == "cgroup2"
         || source
-            .last()
+            .nth(1)
             .is_some_and(|options| options.split(',').any(|option| option == "memory"));
     let mut fields = mount.split(' ').skip(3);
     let place = (fields.next()?, fields.next()?);
