@@ -122,17 +122,19 @@ impl Command {
 impl Cli {
     /// Reads the arguments, and what they lead to. Help, and what is wrong with them, is said here.
     pub(crate) fn read() -> Result<Self, ExitCode> {
-        let (matches, settings) = command()
-            .try_get_matches()
-            .map_err(FileError::Arguments)
-            .and_then(|matches| serve::with_file(command(), matches))
-            .map_err(|error| match error {
-                FileError::File(failure) => complain(&failure.to_string()),
-                FileError::Arguments(error) => refuse(&error),
-            })?;
-        let mut cli = Self::from_arg_matches(&matches).map_err(|error| refuse(&error))?;
+        Self::try_read().map_err(|error| match error {
+            FileError::File(failure) => complain(&failure.to_string()),
+            FileError::Arguments(error) => refuse(&error),
+        })
+    }
+
+    fn try_read() -> Result<Self, FileError> {
+        let matches = command().try_get_matches().map_err(FileError::Arguments)?;
+        let (matches, settings) = serve::with_file(command(), matches)?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(FileError::Arguments)?;
         if let Command::Serve(serve) = &mut cli.command {
             serve.settings = settings;
+            serve.again = Some(serve_again);
         }
         Ok(cli)
     }
@@ -143,6 +145,20 @@ impl Cli {
             (false, 0) => Level::Normal,
             (false, _) => Level::Detailed,
         }
+    }
+}
+
+/// `tenfold serve` as the same arguments, the environment and the file have it now; or what is wrong with them.
+fn serve_again() -> Result<Box<Serve>, String> {
+    let cli = Cli::try_read().map_err(|error| match error {
+        FileError::File(failure) => failure.to_string(),
+        FileError::Arguments(error) => {
+            serve::explain(&error, &command()).unwrap_or_else(|| error.to_string())
+        }
+    })?;
+    match cli.command {
+        Command::Serve(serve) => Ok(serve),
+        _ => Err("these are not the arguments of serve".to_owned()),
     }
 }
 

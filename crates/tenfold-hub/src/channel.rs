@@ -319,6 +319,11 @@ impl Channel {
         self.producers().claim(id, now, fence, self.forget())
     }
 
+    /// Changes how many producers it remembers.
+    pub(crate) fn set_max_producers(&self, limit: usize) {
+        self.producers().set_limit(limit);
+    }
+
     /// Notes that a producer's connection has ended.
     pub(crate) fn leave(&self, producer: &ProducerId, claim: &Arc<Claim>, now: SystemTime) {
         self.producers().leave(producer, claim, now, self.forget());

@@ -62,7 +62,7 @@ impl Connection {
     /// Takes a place among the publishers and subscribers. If there is none, a subscriber that has half-closed gives
     /// way; if none has, the answer is that the hub is busy.
     pub(crate) async fn take_place(&self) -> Result<(), Refusal> {
-        let places = &self.shared.places;
+        let places = self.shared.places.semaphore();
         let place = match Arc::clone(places).try_acquire_owned() {
             Ok(place) => Some(place),
             Err(_) => self.wait_for_place().await,
@@ -76,7 +76,7 @@ impl Connection {
 
     async fn wait_for_place(&self) -> Option<OwnedSemaphorePermit> {
         let _turn = self.shared.waiting.try_acquire().ok()?;
-        let mut place = pin!(Arc::clone(&self.shared.places).acquire_owned());
+        let mut place = pin!(Arc::clone(self.shared.places.semaphore()).acquire_owned());
         tokio::select! {
             biased;
             place = &mut place => return place.ok(),
@@ -120,7 +120,7 @@ impl Connection {
     /// Says something short, and closes. It fits into the system's buffer, so a peer that takes
     /// nothing is not waited for.
     pub(crate) async fn say(&self, bytes: &[u8], half_closed: bool) {
-        let time = self.shared.options.request_timeout.max(closing::WAIT);
+        let time = self.shared.options.now().request_timeout.max(closing::WAIT);
         if let Some(Ok(())) = within(time, self.socket.write_all(bytes)).await {
             self.socket.finish(half_closed).await;
         } else {

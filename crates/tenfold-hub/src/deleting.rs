@@ -23,7 +23,7 @@ impl Connection {
     /// Deletes a channel. The answer comes when it is gone.
     pub(crate) async fn delete(&self, name: &ChannelName) -> Result<Deleted, Refusal> {
         let denied = |words: &str| Err(Refusal::new(Code::Denied, words));
-        match self.shared.options.allow_delete {
+        match self.shared.options.now().allow_delete {
             AllowDelete::Nobody => return denied("this hub lets nobody delete channels"),
             AllowDelete::Local if !self.peer.is_local() => {
                 return denied("only clients on the hub's own machine may delete channels");
@@ -48,7 +48,11 @@ async fn delete(shared: Arc<Shared>, name: ChannelName) -> Result<Deleted, Refus
     let deleted = channel.to_be_deleted();
     channel.tail().close();
     // As at the end of the hub; who stands in the way longer than that finds its files gone.
-    while_running(shared.options.drain, channel.is_left(Role::Subscriber)).await;
+    while_running(
+        shared.options.now().drain,
+        channel.is_left(Role::Subscriber),
+    )
+    .await;
     let result = match channel.history() {
         Some(history) => history.delete(&name).await,
         None => Ok(()),

@@ -38,7 +38,7 @@ impl Connection {
     ) -> Result<FollowOutlet, Refusal> {
         let shared = &self.shared;
         let list = self.receive_list(&patterns, intake);
-        let in_time = within(shared.options.request_timeout * LIST_TIMES, list);
+        let in_time = within(shared.options.now().request_timeout * LIST_TIMES, list);
         let (mut places, share) = tokio::select! {
             received = in_time => received.unwrap_or_else(|| {
                 let words = "the list of places did not come to its empty frame in time";
@@ -71,7 +71,7 @@ impl Connection {
             Arc::clone(&self.socket),
             follow,
             // The rest of the time is for closing.
-            Drain::Total(shared.options.drain.mul_f32(0.8)),
+            Drain::Total(shared.options.now().drain.mul_f32(0.8)),
         )
         .giving_way(Arc::clone(&shared.giving_way));
         reports::follower_connected(self.peer, news.patterns(), count);
@@ -108,7 +108,7 @@ impl Connection {
         patterns: &[Pattern],
         intake: Intake,
     ) -> Result<(Places, Option<OwnedSemaphorePermit>), Refusal> {
-        let most = self.shared.options.max_followed;
+        let most = self.shared.options.now().max_followed;
         let mut list = PlaceList::new(intake, patterns, most);
         let mut share = None;
         let mut ended = false;
@@ -153,7 +153,7 @@ impl Connection {
         mut share: Option<OwnedSemaphorePermit>,
         count: usize,
     ) -> Result<Limit, Refusal> {
-        let each = self.shared.options.max_followed;
+        let each = self.shared.options.now().max_followed;
         if count > each {
             let words = format!("{count} channels fit, and a connection may follow {each}");
             return Err(Refusal::new(Code::Busy, words));

@@ -125,13 +125,22 @@ impl Hub {
         self.shared.stats()
     }
 
+    /// Changes options while the hub runs, all at once: the timeouts, `drain`, `max_connections`, the numbers of
+    /// channels and producers, and `allow_delete`. The others stay as they were at the start.
+    ///
+    /// What is over a limit that has become smaller is not ended: nothing more is admitted until it is within it.
+    /// Timeouts count for what begins now.
+    pub async fn change_options(&self, to: &HubOptions) {
+        self.shared.change(to).await;
+    }
+
     /// Ends the hub: accepts and receives nothing any more, commits and acknowledges what
     /// was received whole, gives subscribers the committed messages to the end, and closes each
     /// connection on a frame boundary. Connections that are left after the time of the options are
     /// cut; [`connections`](HubStats::connections) says how many.
     pub async fn drain(mut self) -> HubStats {
         let shared = &self.shared;
-        let time = shared.options.drain;
+        let time = shared.options.now().drain;
         self.accepting.shutdown().await;
         shared.draining.raise();
         // What can still be appended is appended before the channels end; but a publisher may not hold
@@ -202,7 +211,7 @@ struct Door {
 impl Host for Door {
     fn serve(&self, (socket, peer): (Socket, Peer), place: Option<OwnedSemaphorePermit>) {
         let connections = self.shared.connections.count();
-        socket.prepare(Some(self.shared.options.send_buffer(connections)));
+        socket.prepare(Some(self.shared.options.now().send_buffer(connections)));
         let is_plain = matches!(self.kind, PortKind::Plain(_));
         let connection = Connection::new(Arc::clone(&self.shared), socket, peer, is_plain);
         match &self.kind {

@@ -127,6 +127,23 @@ impl HubOptions {
         share.max(Self::LEAST_SEND_BUFFER).min(self.send_buffer)
     }
 
+    /// These, with those of others that can be changed while a hub runs.
+    pub(crate) fn changed(&self, to: &Self) -> Self {
+        Self {
+            request_timeout: to.request_timeout,
+            header_timeout: to.header_timeout,
+            stall_timeout: to.stall_timeout,
+            max_connections: to.max_connections,
+            max_channels: to.max_channels,
+            max_empty_channels: to.max_empty_channels,
+            max_producers: to.max_producers,
+            max_producers_in_all: to.max_producers_in_all,
+            allow_delete: to.allow_delete,
+            drain: to.drain,
+            ..self.clone()
+        }
+    }
+
     /// What happens to the slow subscribers of a channel.
     pub(crate) fn when_slow(&self, channel: &ChannelName) -> WhenSlow {
         let mut fitting = self

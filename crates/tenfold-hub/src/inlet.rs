@@ -40,13 +40,14 @@ impl Inlet {
         }
         let visit = shared.registry.enter(channel, Role::Publisher)?;
         let id = producer.clone();
-        let appender = Appender::new(visit, producer, shared.options.clock)?;
+        let appender = Appender::new(visit, producer, shared.options.now().clock)?;
         appender.settled().await.map_err(|_| fenced())?;
         let timeouts = Timeouts {
-            header: shared.options.header_timeout,
-            stall: shared.options.stall_timeout,
+            header: shared.options.now().header_timeout,
+            stall: shared.options.now().stall_timeout,
         };
-        let mut session = Publishing::new(intake, shared.options.max_message, voice, timeouts);
+        let mut session =
+            Publishing::new(intake, shared.options.now().max_message, voice, timeouts);
         let committed = appender.committed();
         if let Voice::Protocol(acks) = voice {
             let answer = Answer::new(appender.channel().epoch(), committed, acks);

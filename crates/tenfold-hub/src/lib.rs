@@ -105,6 +105,7 @@ mod change;
 mod clients;
 mod deadline;
 mod flag;
+mod live;
 mod memory;
 mod mistakes;
 mod presence;

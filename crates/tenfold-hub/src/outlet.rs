@@ -43,7 +43,7 @@ impl Outlet {
             first,
             (cursor, visit.channel().history().cloned()),
             // The rest of the time is for closing.
-            Drain::Total(shared.options.drain.mul_f32(0.8)),
+            Drain::Total(shared.options.now().drain.mul_f32(0.8)),
             Arc::clone(&shared.counters),
         )
         .giving_way(Arc::clone(&shared.giving_way));

@@ -28,7 +28,10 @@ impl Connection {
         }
         let mut inlet = None;
         if plain.direction != Direction::Out {
-            let intake = Intake::new(Framing::default().client(), self.shared.options.max_message);
+            let intake = Intake::new(
+                Framing::default().client(),
+                self.shared.options.now().max_message,
+            );
             let voice = Voice::Silent;
             inlet = Some(Inlet::new(&self, &plain.channel, None, voice, intake).await);
         }

@@ -40,7 +40,7 @@ pub(crate) struct AllProducers {
     named: AtomicUsize,
     /// Temporary ones without a connection.
     temporary: AtomicUsize,
-    limit: usize,
+    limit: AtomicUsize,
 }
 
 /// There is no place for another producer.
@@ -60,13 +60,18 @@ impl AllProducers {
         Self {
             named: AtomicUsize::new(0),
             temporary: AtomicUsize::new(0),
-            limit,
+            limit: AtomicUsize::new(limit),
         }
+    }
+
+    /// Changes how many there may be. Those that are too many are forgotten as others come.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Relaxed);
     }
 
     /// Whether there are too many temporary ones without a connection.
     pub(crate) fn is_exceeded(&self) -> bool {
-        self.temporary.load(Relaxed) > self.limit
+        self.temporary.load(Relaxed) > self.limit.load(Relaxed)
     }
 }
 
@@ -80,6 +85,11 @@ impl Producers {
             limit,
             all,
         }
+    }
+
+    /// Changes how many there may be. Those that are too many are forgotten as others come.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Remembers a producer of before the start.
@@ -187,7 +197,7 @@ impl Producers {
         mut forget: impl FnMut(&ProducerId),
     ) -> Result<(), TooMany> {
         let all = Arc::clone(&self.all);
-        let is_full = || all.named.load(Relaxed) >= all.limit;
+        let is_full = || all.named.load(Relaxed) >= all.limit.load(Relaxed);
         while self.named >= self.limit {
             self.forget_named(now, &mut forget)
                 .ok_or(TooMany::OfChannel)?;

@@ -42,7 +42,7 @@ impl Connection {
     }
 
     async fn first_frame(&self) -> io::Result<Received> {
-        let limit = self.shared.options.request_timeout;
+        let limit = self.shared.options.now().request_timeout;
         let deadline = Instant::now() + limit;
         let late = async {
             let place_is_wanted = async {
@@ -167,7 +167,7 @@ impl Connection {
 
     /// A place among those that ask for something.
     async fn turn<'a>(&self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, Refusal> {
-        let turn = timeout(self.shared.options.request_timeout, places.acquire()).await;
+        let turn = timeout(self.shared.options.now().request_timeout, places.acquire()).await;
         let busy = || Refusal::new(Code::Busy, "too many others ask for the same");
         turn.map_err(|_| busy())?.map_err(|_| busy())
     }

@@ -400,7 +400,7 @@ impl Publisher {
     fn next_deadline(&mut self) -> Option<Instant> {
         if self.session.is_receiving() {
             return match self.waits_since {
-                Some(since) => Some(since + self.shared.options.stall_timeout),
+                Some(since) => Some(since + self.shared.options.now().stall_timeout),
                 None => self.session.deadline().map(Instant::from_std),
             };
         }
@@ -408,7 +408,7 @@ impl Publisher {
             // There are no last words yet, and that is not the peer's fault.
             return None;
         }
-        let drain = self.shared.options.drain;
+        let drain = self.shared.options.now().drain;
         Some(*self.deadline.get_or_insert_with(|| Instant::now() + drain))
     }
 }

@@ -14,6 +14,7 @@ use crate::claim::Claim;
 use crate::durable::Durable;
 use crate::history::History;
 use crate::hub_options::HubOptions;
+use crate::live::Live;
 use crate::memory::Receiving;
 use crate::news::{Followers, Gone, News};
 use crate::producers::{AllProducers, Producers, TooMany};
@@ -43,7 +44,7 @@ pub(crate) struct Registry {
     receiving: Arc<Receiving>,
     /// What keeps channels on disk.
     durable: Option<Arc<Durable>>,
-    options: Arc<HubOptions>,
+    options: Arc<Live>,
 }
 
 #[derive(Debug, Default)]
@@ -72,23 +73,23 @@ pub(crate) struct Visit {
 }
 
 impl Registry {
-    pub(crate) fn new(epoch: Epoch, options: Arc<HubOptions>) -> Self {
+    pub(crate) fn new(epoch: Epoch, options: Arc<Live>) -> Self {
         Self {
             channels: Mutex::default(),
             epoch,
             total: Arc::default(),
-            producers: Arc::new(AllProducers::new(options.max_producers_in_all)),
-            receiving: Arc::new(Receiving::new(&options)),
+            producers: Arc::new(AllProducers::new(options.now().max_producers_in_all)),
+            receiving: Arc::new(Receiving::new(&options.now())),
             durable: None,
             options,
         }
     }
 
     /// The channels of a log, and those that clients will name.
-    pub(crate) fn durable(epoch: Epoch, options: Arc<HubOptions>, log: Log) -> Self {
+    pub(crate) fn durable(epoch: Epoch, options: Arc<Live>, log: Log) -> Self {
         let mut registry = Self::new(epoch, options);
         let kept = log.channels();
-        registry.durable = Some(Arc::new(Durable::new(log, registry.options.memory)));
+        registry.durable = Some(Arc::new(Durable::new(log, registry.options.now().memory)));
         let mut channels = registry.lock();
         for channel in kept {
             // The log has the same rules for names.
@@ -126,7 +127,7 @@ impl Registry {
         }
         let comes =
             role == Role::Publisher && (known.is_none() || channels.only_names.contains(name));
-        channels.admit(name, role, known.is_some(), &self.options)?;
+        channels.admit(name, role, known.is_some(), &self.options.now())?;
         let channel = known.unwrap_or_else(|| {
             let channel = Arc::new(self.make(name, channels.epoch(self.epoch)));
             channels.by_name.insert(name.clone(), Arc::clone(&channel));
@@ -255,6 +256,16 @@ impl Registry {
         }
     }
 
+    /// Has the channels keep to the limits that the options have now.
+    pub(crate) fn limits_changed(&self) {
+        let options = self.options.now();
+        self.producers.set_limit(options.max_producers_in_all);
+        for channel in self.channels() {
+            channel.set_max_producers(options.max_producers);
+        }
+        self.enforce_producers();
+    }
+
     /// Whether the channel of a name had this epoch when it was deleted, not long ago.
     pub(crate) fn was_deleted(&self, name: &ChannelName, epoch: Epoch) -> bool {
         let channels = self.lock();
@@ -263,7 +274,7 @@ impl Registry {
     }
 
     fn make(&self, name: &ChannelName, epoch: Epoch) -> Channel {
-        let options = &self.options;
+        let options = self.options.now();
         let producers = Producers::new(options.max_producers, Arc::clone(&self.producers));
         if let Some(durable) = &self.durable {
             let channel = durable.log.channel(name.as_str(), epoch.0);
@@ -342,7 +353,7 @@ impl Registry {
     /// Keeps the memory for messages within its bound: the largest channel gives. A part more
     /// than is needed is freed, so that the largest need not be looked for at each append.
     pub(crate) fn enforce_total(&self) {
-        let limit = self.options.memory;
+        let limit = self.options.now().memory;
         if self.total() <= limit {
             return;
         }

@@ -13,6 +13,7 @@ use crate::clients::Clients;
 use crate::flag::Flag;
 use crate::giving_way::GivingWay;
 use crate::hub_options::HubOptions;
+use crate::live::{Live, Resizable};
 use crate::memory::{Receiving, permits};
 use crate::mistakes::Mistakes;
 use crate::presence::Present;
@@ -30,7 +31,7 @@ const DELETING: usize = 64;
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) options: Arc<HubOptions>,
+    pub(crate) options: Arc<Live>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) receiving: Arc<Receiving>,
     pub(crate) counters: Arc<Counters>,
@@ -40,7 +41,7 @@ pub(crate) struct Shared {
     /// Places for connections that have not said what they want.
     pub(crate) pending: Places,
     /// Places for publishers and subscribers.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Resizable,
     /// Places in channels, for connections that follow many.
     pub(crate) followed: Arc<Semaphore>,
     /// Places for connections that wait for the place of another one.
@@ -61,10 +62,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(options: HubOptions, epoch: Epoch, log: Option<Log>) -> Self {
-        let options = Arc::new(options);
+        let live = Arc::new(Live::new(options));
+        let options = live.now();
         let registry = Arc::new(match log {
-            Some(log) => Registry::durable(epoch, Arc::clone(&options), log),
-            None => Registry::new(epoch, Arc::clone(&options)),
+            Some(log) => Registry::durable(epoch, Arc::clone(&live), log),
+            None => Registry::new(epoch, Arc::clone(&live)),
         });
         Self {
             receiving: Arc::clone(registry.receiving()),
@@ -74,7 +76,7 @@ impl Shared {
             clients: Arc::default(),
             started: Instant::now(),
             pending: Places::new(permits(options.max_pending)),
-            places: permits(options.max_connections),
+            places: Resizable::new(options.max_connections),
             followed: permits(options.max_followed_in_all),
             waiting: Semaphore::new(options.max_pending),
             giving_way: Arc::default(),
@@ -84,8 +86,15 @@ impl Shared {
             connections: Present::default(),
             appending: Present::default(),
             draining: Flag::default(),
-            options,
+            options: live,
         }
+    }
+
+    /// Changes those of the options that can be changed while the hub runs.
+    pub(crate) async fn change(&self, to: &HubOptions) {
+        self.options.change(to);
+        self.registry.limits_changed();
+        self.places.resize(to.max_connections).await;
     }
 
     /// What `HEALTH` says.

@@ -176,7 +176,11 @@ impl Committer {
     }
 
     fn plan(&self) -> Plan {
-        let mut plan = Plan::new(self.common.options.now(), self.common.channels().len());
+        let mut plan = Plan::new(
+            self.common.options.now(),
+            self.common.channels().len(),
+            self.common.max_disk(),
+        );
         for queued in &self.taken {
             plan.add(&self.common.options, queued);
         }

@@ -42,6 +42,8 @@ pub(crate) struct Common {
     /// Wakes the checkpointer: there is something to do.
     pub(crate) duty: Condvar,
     health: AtomicU8,
+    /// What all channels may take on disk together.
+    max_disk: AtomicU64,
     /// About how many bytes all channels take on disk. Retention counts them anew.
     pub(crate) disk: AtomicU64,
     /// All channels take more than they may, and retention has found nothing that it may delete.
@@ -144,6 +146,7 @@ impl Common {
         let named = |channel: Arc<Channel>| (Arc::clone(&channel.name), channel);
         Self {
             storage,
+            max_disk: AtomicU64::new(options.max_disk),
             options,
             journal_files: Mutex::new(journal_files),
             starts,
@@ -276,7 +279,18 @@ impl Common {
     pub(crate) fn is_over(&self) -> bool {
         // Retention may have counted a bit less than was added: then it is below zero.
         let disk = self.disk.load(Relaxed).cast_signed().max(0).cast_unsigned();
-        disk > self.options.max_disk && !self.is_stuck.load(Relaxed)
+        disk > self.max_disk() && !self.is_stuck.load(Relaxed)
+    }
+
+    /// What all channels may take on disk together.
+    pub(crate) fn max_disk(&self) -> u64 {
+        self.max_disk.load(Relaxed)
+    }
+
+    /// Changes that. Retention looks soon.
+    pub(crate) fn set_max_disk(&self, bytes: u64) {
+        self.max_disk.store(bytes, Relaxed);
+        self.is_stuck.store(false, Relaxed);
     }
 
     /// All batches with a smaller number are synced in segments.

@@ -109,6 +109,11 @@ impl Log {
         self.common.call_for_deletion(deletion);
     }
 
+    /// Changes what all channels may take on disk together. Retention looks within a second.
+    pub fn set_max_disk(&self, bytes: u64) {
+        self.common.set_max_disk(bytes);
+    }
+
     /// Queues frames. They are committed in the order of the calls. Never waits for the disk. Dropping what
     /// this returns wakes the committer's thread.
     ///

@@ -39,9 +39,9 @@ pub struct Options {
     /// The largest segment with its index. It is also at most an eighth of the channel's limit, and of a
     /// channel's share of the limit of all.
     pub segment: u64,
-    /// What all channels take on disk together.
+    /// What all channels take on disk together. [`Log::set_max_disk`](crate::Log::set_max_disk) changes it later.
     pub max_disk: u64,
-    /// What a channel keeps, by its name.
+    /// What a channel keeps, by its name. It is asked each time, so the answer may change.
     pub retention: RetentionOf,
     /// How many channels are written to between two checkpoints. The files of their newest segments stay
     /// open until then. One batch can go beyond it.
@@ -149,13 +149,14 @@ impl Options {
         self
     }
 
-    /// How far a segment of a channel grows, if there are so many channels.
-    pub(crate) fn growth(&self, retention: &Retention, channels: usize) -> Growth {
+    /// How far a segment of a channel grows, if there are so many channels, which may take so much on disk
+    /// together.
+    pub(crate) fn growth(&self, retention: &Retention, channels: usize, max_disk: u64) -> Growth {
         let parts = (channels as u64).saturating_mul(PARTS);
-        let share = (self.max_disk / parts.max(1)).max(LEAST_SHARE);
+        let share = (max_disk / parts.max(1)).max(LEAST_SHARE);
         let bytes = [self.segment, retention.max_bytes / PARTS, share]
             .into_iter()
-            .fold(self.max_disk / PARTS, u64::min);
+            .fold(max_disk / PARTS, u64::min);
         let age = retention.max_age.map(|age| milliseconds_of(age) / PARTS);
         Growth {
             bytes: bytes.max(1),

@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     now: u64,
     /// How many channels share the disk.
     sharers: usize,
+    /// What these may take on disk together.
+    max_disk: u64,
     /// By how much the clock is behind the newest message of a channel, in milliseconds, if that is too much.
     pub(crate) behind: Option<u64>,
     channels: Vec<ChannelPlan>,
@@ -68,10 +70,11 @@ pub(crate) struct SegmentPlan {
 }
 
 impl Plan {
-    pub(crate) fn new(now: u64, sharers: usize) -> Self {
+    pub(crate) fn new(now: u64, sharers: usize, max_disk: u64) -> Self {
         Self {
             now,
             sharers,
+            max_disk,
             behind: None,
             channels: Vec::new(),
             by_name: HashMap::new(),
@@ -88,7 +91,7 @@ impl Plan {
             .unwrap_or(self.channels.len());
         if index == self.channels.len() {
             let retention = (options.retention)(name);
-            let growth = options.growth(&retention, self.sharers);
+            let growth = options.growth(&retention, self.sharers, self.max_disk);
             let (channel_plan, behind) = ChannelPlan::new(&queued.channel, growth, self.now);
             self.behind = self.behind.max(behind);
             self.channels.push(channel_plan);

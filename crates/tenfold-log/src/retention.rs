@@ -117,22 +117,23 @@ impl Common {
     fn look_at_all(&self, findings: &mut Findings, now: u64) {
         let channels = self.all();
         let segments: u64 = channels.iter().map(|channel| channel.disk()).sum();
+        let max_disk = self.max_disk();
         // Where there are so many channels that this is most of the limit, messages have a half of it.
-        let beside = (channels.len() as u64 * BESIDE).min(self.options.max_disk / 2);
+        let beside = (channels.len() as u64 * BESIDE).min(max_disk / 2);
         let disk = segments + beside;
         self.disk.store(disk, Relaxed);
         let given = findings.trims.values();
         let given = given.map(|(channel, to)| channel.disk_before(*to));
         let mut disk = disk.saturating_sub(given.sum());
         let mut oldest = BinaryHeap::new();
-        if disk > self.options.max_disk {
+        if disk > max_disk {
             for channel in &channels {
                 let trimmed = findings.trims.get(&channel.name);
                 let from = trimmed.map_or_else(|| channel.first(), |(_, to)| *to);
                 oldest.extend(findings.candidate(channel, from, now));
             }
         }
-        while disk > self.options.max_disk
+        while disk > max_disk
             && let Some(Candidate { channel, found, .. }) = oldest.pop()
         {
             if findings.give(&channel, &found) {
@@ -140,7 +141,7 @@ impl Common {
                 oldest.extend(findings.candidate(&channel, found.next, now));
             }
         }
-        let is_stuck = disk > self.options.max_disk;
+        let is_stuck = disk > max_disk;
         self.is_stuck.store(is_stuck, Relaxed);
     }
 

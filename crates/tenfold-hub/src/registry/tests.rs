@@ -12,7 +12,7 @@ use crate::claim::Claim;
 fn registry(change: impl FnOnce(&mut HubOptions)) -> Arc<Registry> {
     let mut options = HubOptions::default();
     change(&mut options);
-    Arc::new(Registry::new(Epoch(7), Arc::new(options)))
+    Arc::new(Registry::new(Epoch(7), Arc::new(Live::new(options))))
 }
 
 fn enter(registry: &Arc<Registry>, name: &str, role: Role) -> Result<Visit, Option<Code>> {

@@ -1,7 +1,7 @@
 //! `--data`: channels on disk.
 
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -59,10 +59,14 @@ struct Retain {
     max_messages: Option<u64>,
 }
 
+/// The limits of what channels keep, which can be replaced while the log runs.
+type Rules = Arc<RwLock<Vec<Retain>>>;
+
 /// A log that runs.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) log: tenfold_log::Log,
+    rules: Rules,
     threads: Threads,
     place: String,
 }
@@ -90,24 +94,29 @@ impl DataOptions {
             Failure::Other(format!("cannot keep channels in {place}: {error}"))
         };
         let disk = Disk::create(path).map_err(|error| cannot(&error))?;
-        let opened = open(Arc::new(disk), self.options()).map_err(|error| cannot(&error))?;
+        let rules = Rules::new(RwLock::new(self.retain.clone()));
+        let opened = open(Arc::new(disk), self.options(&rules)).map_err(|error| cannot(&error))?;
         let (log, report, threads) = opened.start().map_err(|error| cannot(&error))?;
         tell(&report, &place);
         Ok(Some(Running {
             log,
+            rules,
             threads,
             place,
         }))
     }
 
-    fn options(&self) -> Options {
+    fn options(&self, rules: &Rules) -> Options {
         let mut options = Options::new(random);
         options.journal = self.journal;
         options.max_disk = self.max_disk;
         options.notice = Arc::new(tell_notice);
         options.max_unsynced = max_unsynced();
-        let rules = self.retain.clone();
-        options.retention = Arc::new(move |name| retention(&rules, name));
+        let rules = Arc::clone(rules);
+        options.retention = Arc::new(move |name| {
+            let rules = rules.read().unwrap_or_else(PoisonError::into_inner);
+            retention(&rules, name)
+        });
         options
     }
 }
@@ -145,6 +154,14 @@ pub(super) fn connections_of(files: u64, has_data: bool) -> usize {
 }
 
 impl Running {
+    /// Keeps to the limits of other options from now on.
+    pub(super) fn change_limits(&self, to: &DataOptions) {
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        rules.clone_from(&to.retain);
+        drop(rules);
+        self.log.set_max_disk(to.max_disk);
+    }
+
     /// Ends the log. What is committed is safe whether that succeeds or not.
     pub(super) fn stop(self) {
         let (done, stopped) = mpsc::channel();

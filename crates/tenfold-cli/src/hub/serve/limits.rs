@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tenfold_hub::{AllowDelete, BadPattern, HubOptions, Pattern, WhenSlow};
+use tenfold_hub::{AllowDelete, BadPattern, HubOptions, Pattern, WhenSlow, raise_fd_limit};
 use tracing::{info, warn};
 
 use super::data::connections_of;
@@ -145,6 +145,15 @@ fn when_slow(text: &str) -> Result<(Pattern, WhenSlow), String> {
 }
 
 impl LimitOptions {
+    /// The options of a hub, with as many connections as there can be.
+    pub(super) fn fitted(&self, has_data: bool) -> HubOptions {
+        let mut options = self.options();
+        if let Ok(Some(files)) = raise_fd_limit() {
+            fit(&mut options, files, has_data);
+        }
+        options
+    }
+
     /// What was given, or else a part of what there is; it is said which.
     fn memory(&self) -> usize {
         if let Some(bytes) = self.memory {
@@ -161,7 +170,7 @@ impl LimitOptions {
         memory.max(LEAST_MEMORY)
     }
 
-    pub(super) fn options(&self) -> HubOptions {
+    fn options(&self) -> HubOptions {
         let mut options = HubOptions::default();
         options.when_slow.clone_from(&self.when_slow);
         options.max_message = self.max_message;
@@ -187,7 +196,7 @@ impl LimitOptions {
 }
 
 /// Lowers what does not fit the number of files that may be open, and says so.
-pub(super) fn fit(options: &mut HubOptions, files: u64, has_data: bool) {
+fn fit(options: &mut HubOptions, files: u64, has_data: bool) {
     let fitting = connections_of(files, has_data);
     if options.max_connections.saturating_add(options.max_pending) <= fitting {
         return;

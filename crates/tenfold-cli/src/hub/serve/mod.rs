@@ -8,17 +8,20 @@ mod log;
 mod machine;
 mod ports;
 mod print;
+mod reload;
 mod report;
 mod settings;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use tenfold::Address;
 use tenfold_hub::{Hub, HubStats, raise_fd_limit};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
 
 use crate::failure::Failure;
 use crate::flow::options::ListenOptions;
@@ -31,6 +34,7 @@ use data::DataOptions;
 use limits::LimitOptions;
 use log::{Log, LogLevel};
 use ports::PlainPort;
+use reload::{Again, Reload};
 pub(crate) use settings::{FileError, Settings, explain, with_environment, with_file};
 
 #[expect(
@@ -45,6 +49,11 @@ environment: `max-message = \"1MiB\"` or TENFOLD_MAX_MESSAGE=1MiB. A flag wins o
 environment, that over the file, and that over the default. What may be given several
 times is an array in the file, and has commas in the environment. --print-config shows
 what is in force, and where it comes from.
+
+At SIGHUP the hub reads file and environment again. Limits of what channels keep (retain,
+max-disk), of connections, channels and producers, timeouts, drain and allow-delete are
+changed then, all or none of them, and each is told; others need a restart, and are
+told, too. A file that is wrong changes nothing.
 
 At SIGTERM or SIGINT the hub takes nothing more, and delivers what it has; a second one
 ends it.
@@ -121,6 +130,10 @@ pub(crate) struct Serve {
     /// The settings as they were given, and where.
     #[arg(skip)]
     pub(crate) settings: Settings,
+
+    /// Reads them once more.
+    #[arg(skip)]
+    pub(crate) again: Option<Again>,
 }
 
 impl Serve {
@@ -136,16 +149,13 @@ impl Serve {
         allocator::settle();
         stderr::detach();
         let stop = Stop::watch()?;
-        let about_hangups = words.clone();
-        signals::on_hangup(move || {
-            about_hangups.note(
-                "SIGHUP: the hub goes on. It does not read its settings again; restart it to change them",
-            );
-        })?;
+        let hangup = Arc::new(Notify::new());
+        let came = Arc::clone(&hangup);
+        signals::on_hangup(move || came.notify_one())?;
         // Thousands of clients are more than the usual limit allows. With less it works as well.
         let _ = raise_fd_limit();
         self.log.start(self.log_level, words);
-        let (signal, stats) = self.serve(stop, words)?;
+        let (signal, stats) = self.serve(stop, &hangup, words)?;
         let result = self.judge(signal, &stats);
         let json = self.json || self.log == Log::Json;
         report::at_end(&stats, &result, json, words);
@@ -167,17 +177,19 @@ impl Serve {
     }
 
     /// Serves until a signal comes, and then as long as it takes to deliver what is there.
-    fn serve(&self, mut stop: Stop, words: &Words) -> Result<(Signal, HubStats), Failure> {
+    fn serve(
+        &self,
+        mut stop: Stop,
+        hangup: &Notify,
+        words: &Words,
+    ) -> Result<(Signal, HubStats), Failure> {
         // Before clients are told that they can connect.
         let data = self.data.start()?;
         let (ports, places) = self.ports(words)?;
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let runtime = runtime(data.is_some()).map_err(cannot)?;
         let served = runtime.block_on(async {
-            let mut options = self.limits.options();
-            if let Ok(Some(files)) = raise_fd_limit() {
-                limits::fit(&mut options, files, data.is_some());
-            }
+            let options = self.limits.fitted(data.is_some());
             let hub = match &data {
                 Some(data) => Hub::with_log(ports, options, data.log.clone()),
                 None => Hub::start(ports, options),
@@ -186,7 +198,14 @@ impl Serve {
             if let Some(path) = &self.listening.port_file {
                 port_file::write(path, &places)?;
             }
-            let signal = stop.wait().await;
+            let mut reload = Reload::new(&self.settings, self.again);
+            let signal = loop {
+                tokio::select! {
+                    biased;
+                    signal = stop.wait() => break signal,
+                    () = hangup.notified() => reload.run(&hub, data.as_ref()).await,
+                }
+            };
             Ok((signal, hub.drain().await))
         });
         // The tasks of connections that were cut may still be running.

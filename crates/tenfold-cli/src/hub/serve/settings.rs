@@ -59,6 +59,17 @@ impl Settings {
             .find(|setting| setting.key == key && setting.origin != Origin::Default)
     }
 
+    pub(super) fn find(&self, key: &str) -> Option<&Setting> {
+        self.0.iter().find(|setting| setting.key == key)
+    }
+
+    /// Sets one that is known as another has it.
+    pub(super) fn replace(&mut self, by: &Setting) {
+        if let Some(setting) = self.0.iter_mut().find(|setting| setting.key == by.key) {
+            setting.clone_from(by);
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Setting> {
         self.0.iter()
     }
