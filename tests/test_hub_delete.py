@@ -95,7 +95,7 @@ def test_subscribers_get_what_was_committed_before(any_hub):
     assert ok(deleting.only())["next"] == "300"
 
 
-def test_a_subscriber_that_takes_nothing_does_not_hold_a_deletion_up_for_ever(any_hub):
+def test_a_subscriber_that_takes_nothing_does_not_hold_a_deletion_up_forever(any_hub):
     hub = any_hub("--drain", "1s")
     hub.publish("stuck", [b"x" * MIB] * 40)
     hub.subscribe("stuck", " from=first", receive_buffer=4 * KIB)
