@@ -105,11 +105,11 @@ def test_a_subscriber_that_takes_nothing_does_not_hold_a_deletion_up_forever(any
 
 
 def test_the_memory_of_a_deleted_channel_is_free(hub):
-    hub = hub("--memory", "8MiB", "--channel-memory", "8MiB")
-    hub.publish("large", [b"x" * MIB] * 7)
+    hub = hub("--memory", "64MiB", "--channel-memory", "64MiB")
+    hub.publish("large", [b"x" * MIB] * 35)
     delete(hub, "large")
-    hub.publish("next", [b"y" * MIB] * 7)
-    assert hub.messages("next", 7) == [b"y" * MIB] * 7, "nothing had to give way"
+    hub.publish("next", [b"y" * MIB] * 35)
+    assert hub.messages("next", 35) == [b"y" * MIB] * 35, "nothing had to give way"
 
 
 def test_what_is_not_there_cannot_be_deleted_and_a_name_without_messages_can(any_hub):
