@@ -101,7 +101,10 @@ fn a_mistake_is_named_with_its_line_and_a_remedy() {
         ),
         ("colour = 1", &["hub.toml:1:", "colour", "--help"]),
         ("[limits]\nx = 1", &["hub.toml:1:", "limits"]),
-        ("\n\ndrain = true", &["hub.toml:3: drain", "\"true\"", "1.5s"]),
+        (
+            "\n\ndrain = true",
+            &["hub.toml:3: drain", "\"true\"", "1.5s"],
+        ),
         ("drain = 1.5", &["hub.toml:1: drain", "quotes"]),
         (
             "max-message = \"much\"",
