@@ -288,7 +288,7 @@ mod tests {
             "A:max-bytes=1",
             "max-bytes=0",
             "max-bytes",
-            "max-age=7",
+            "max-age=-7",
             "max-age=0d",
             "max-messages=-1",
             "max-bytes=1,max-bytes=2",
