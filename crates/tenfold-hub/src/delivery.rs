@@ -11,9 +11,10 @@ use tenfold_log::{Frames, ReadError, Reader};
 
 use crate::block::Block;
 use crate::cursor::{Cursor, Look};
+use crate::durable::READ_SIZE;
 use crate::file_block::{FileBlock, Parked};
 use crate::frames::{self, after};
-use crate::history::{History, READ_SIZE};
+use crate::history::History;
 use crate::holding::NextSeq;
 use crate::idle::Idle;
 use crate::ledger::Entry;

@@ -7,7 +7,6 @@ use tenfold_log::{Log, Refused};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use crate::history::READ_SIZE;
 use crate::memory::{OnItsWay, SHARE, permits};
 use crate::refusals::not_stored;
 
@@ -28,6 +27,8 @@ pub(crate) struct Durable {
 const ON_ITS_WAY: usize = 64 << 20;
 /// Reads that wait for the disk at once. Each needs a thread, and a disk has a queue of its own.
 const READS: usize = 32;
+/// How much is read at once: as much as an index has an entry for.
+pub(crate) const READ_SIZE: usize = 256 * 1024;
 /// Blocks from files that are kept at once, each of 256 KiB at the most, or one larger message.
 const KEPT_BLOCKS: usize = 256;
 

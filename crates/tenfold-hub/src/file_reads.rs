@@ -8,8 +8,9 @@ use tenfold_log::{Frames, ReadError, Reader};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::block::Block;
+use crate::durable::READ_SIZE;
 use crate::file_block::{FileBlock, KEPT_FOR};
-use crate::history::{History, READ_SIZE};
+use crate::history::History;
 use crate::ready::Ready;
 
 /// The blocks that come next of some channels, and the read that waits for the disk, if there is one.

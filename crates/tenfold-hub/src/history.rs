@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::block::Block;
 use crate::claim::Claim;
-use crate::durable::Durable;
+use crate::durable::{Durable, READ_SIZE};
 use crate::holding::{Holding, NextSeq};
 use crate::memory::{OnItsWay, Room};
 use crate::tail::NotAppended;
@@ -33,8 +33,6 @@ pub(crate) struct History {
 const ON_ITS_WAY: usize = 8 << 20;
 /// A block up to this size, in bytes, is sooner written and synced than another thread is told to do it.
 const SMALL: usize = 16 * 1024;
-/// How much is read at once: as much as an index has an entry for.
-pub(crate) const READ_SIZE: usize = 256 * 1024;
 
 /// How often the task of a subscriber that takes nothing looks whether retention has passed it.
 /// Retention itself looks as often.
