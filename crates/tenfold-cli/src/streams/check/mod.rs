@@ -1,7 +1,7 @@
 //! `tenfold check`: whether a program handles whole messages, and what is wrong if it does not.
 //!
 //! Which side connects and which side sends are two questions. So the other side is a [`Peer`], which gives connections
-//! whether it is a client or a server; and it is checked as a [`Receiver`], which is sent each [case](case),
+//! whether it is a client or a server; and it is checked as a [`Receiver`], which is sent each [case],
 //! or as a [`Sender`], whose stream goes through the doctor. What is found is a [lesson](teacher).
 
 mod case;
