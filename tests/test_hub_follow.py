@@ -157,7 +157,7 @@ def test_each_kind_of_gap_is_told_and_the_others_go_on(hub):
 
 
 def test_a_follower_that_takes_nothing_is_told_what_it_has_missed_and_the_others_are_not_held(hub):
-    hub = hub("--channel-memory", "1MiB")
+    hub = hub("--channel-memory", "4MiB")
     hub.publish("busy", [b"first"])
     follower = Follower(hub, "* from=first", receive_buffer=8 * KIB)
     hub.publish("calm", numbered("calm", 0, 3))
