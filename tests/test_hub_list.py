@@ -41,8 +41,8 @@ def test_a_subscriber_has_a_place_a_lag_and_a_rate(hub):
     assert (host, int(port)) == ("127.0.0.1", client.sock.getsockname()[1])
     assert row["age"] >= 0 and "producer" not in row
     for rate, total in [("rate", "messages"), ("rate_bytes", "bytes")]:
-        # The age is told in milliseconds, and an age below one counts as one.
-        least, most = row[total] / (row["age"] + 0.001), row[total] / max(row["age"] - 0.001, 0.001)
+        # The age is told in milliseconds, and the first second counts as a whole one.
+        least, most = row[total] / max(row["age"] + 0.001, 1), row[total] / max(row["age"] - 0.001, 1)
         assert least - 0.1 <= row[rate] <= most + 0.1
 
 

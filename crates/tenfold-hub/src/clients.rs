@@ -294,13 +294,23 @@ fn escaped(text: &str) -> String {
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
 fn per_second(number: u64, seconds: f64) -> f64 {
-    // What is younger than a millisecond has no rate yet that would mean something.
-    number as f64 / seconds.max(0.001)
+    // The first messages of a connection come in a burst, which is not what it goes on with.
+    number as f64 / seconds.max(1.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_counts_the_first_second_as_a_whole_one() {
+        let rates = [
+            per_second(100, 0.0),
+            per_second(100, 0.5),
+            per_second(100, 4.0),
+        ];
+        assert!(rates.map(|rate| format!("{rate:.1}")) == ["100.0", "100.0", "25.0"]);
+    }
 
     #[test]
     fn a_list_is_made_in_parts_in_the_order_of_arrival_and_without_who_has_gone() {

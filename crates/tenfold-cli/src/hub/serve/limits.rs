@@ -154,7 +154,17 @@ impl LimitOptions {
         options
     }
 
-    /// What was given, or else a part of what there is; it is said which.
+    /// Tells how much memory a hub takes that was not given any number.
+    pub(super) fn tell_memory(&self) {
+        if let (None, Some(there_is)) = (self.memory, machine::memory()) {
+            info!(
+                memory = crate::numbers::size(self.memory() as u64),
+                "messages are kept in a part of the {}'s memory", there_is.of
+            );
+        }
+    }
+
+    /// What was given, or else a part of what there is.
     fn memory(&self) -> usize {
         if let Some(bytes) = self.memory {
             return bytes;
@@ -163,10 +173,6 @@ impl LimitOptions {
             return HubOptions::default().memory;
         };
         let memory = usize::try_from(there_is.bytes / PART).unwrap_or(usize::MAX);
-        info!(
-            memory = crate::numbers::size(memory as u64),
-            "messages are kept in a part of the {}'s memory", there_is.of
-        );
         memory.max(LEAST_MEMORY)
     }
 

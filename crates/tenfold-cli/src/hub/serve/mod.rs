@@ -189,6 +189,7 @@ impl Serve {
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let runtime = runtime(data.is_some()).map_err(cannot)?;
         let served = runtime.block_on(async {
+            self.limits.tell_memory();
             let options = self.limits.fitted(data.is_some());
             let hub = match &data {
                 Some(data) => Hub::with_log(ports, options, data.log.clone()),
