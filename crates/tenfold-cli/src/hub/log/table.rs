@@ -94,9 +94,10 @@ fn epoch(channel: &ChannelStats) -> Option<String> {
     channel.epoch.map(|epoch| format!("{epoch:016x}"))
 }
 
+/// To the millisecond, always with three digits: so the texts are in the order of the times.
 fn timestamp(time: SystemTime) -> Option<String> {
     let time = jiff::Timestamp::try_from(time).ok()?;
-    Some(time.to_string())
+    Some(format!("{time:.3}"))
 }
 
 /// To the second, which is enough for people.
@@ -106,4 +107,19 @@ fn shown(time: Option<SystemTime>) -> String {
         || "-".to_owned(),
         |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn times_are_in_order_as_texts_too() {
+        let at = |milliseconds| timestamp(UNIX_EPOCH + Duration::from_millis(milliseconds));
+        assert_eq!(at(1_820).as_deref(), Some("1970-01-01T00:00:01.820Z"));
+        assert_eq!(at(2_000).as_deref(), Some("1970-01-01T00:00:02.000Z"));
+        assert!(at(1_820) < at(1_823));
+    }
 }
