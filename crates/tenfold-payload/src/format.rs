@@ -50,7 +50,7 @@ pub enum WritableFormat {
 pub fn to_json(format: ValueFormat, message: &[u8]) -> Result<String, Problem> {
     match format {
         #[cfg(feature = "json")]
-        ValueFormat::Json => json::compact(message),
+        ValueFormat::Json => json::show(message),
         #[cfg(feature = "cbor")]
         ValueFormat::Cbor => cbor::read(message)?.to_json(),
         #[cfg(feature = "msgpack")]

@@ -30,7 +30,8 @@
 //! | a name that a pickle would import | `{"$global": "os.system"}` |
 //! | a call that a pickle would make | `{"$call": "os.system", "args": ["true"]}` |
 //!
-//! The first six can be read back, and those of pickle are only shown.
+//! The first six can be read back, and those of pickle are only shown. `NaN`, `Infinity` and `-Infinity` in JSON, which
+//! are not JSON but are often written, are shown as such floats, too.
 //!
 //! # Cargo features
 //!
