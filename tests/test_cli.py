@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from datetime import datetime
 
 import pytest
 
@@ -47,7 +48,36 @@ def test_recv_writes_json_with_text_or_base64(tenfold, file):
     client = tenfold("recv", file, "--out", "json")
     assert client.wait() == 0, client.err
     objects = [json.loads(line) for line in client.out.splitlines()]
-    assert objects == [{"base64": "//4="} if m == b"\xff\xfe" else {"text": m.decode()} for m in MESSAGES]
+    expected = [{"base64": "//4="} if m == b"\xff\xfe" else {"text": m.decode()} for m in MESSAGES]
+    assert objects == [{"index": index, **members} for index, members in enumerate(expected)]
+    assert [list(members) for members in objects][0] == ["index", "text"]
+
+
+def test_json_of_a_live_stream_says_when_each_message_came(tenfold):
+    begun = time.time()
+    client = tenfold("recv", "-", "--json", stdin=frames([b"a", b"b"]))
+    assert client.wait() == 0, client.err
+    objects = [json.loads(line) for line in client.out.splitlines()]
+    assert [list(members) for members in objects] == [["index", "time", "text"]] * 2
+    assert [members["index"] for members in objects] == [0, 1]
+    for members in objects:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", members["time"]), members
+        came = datetime.fromisoformat(members["time"]).timestamp()
+        assert begun - 0.001 <= came <= time.time()
+    sent = tenfold("convert", "json", "decimal:10", stdin=client.out)
+    assert sent.wait() == 0 and sent.out == frames([b"a", b"b"]), sent.err
+
+
+def test_a_template_says_how_a_line_is_made(tenfold, file):
+    client = tenfold("recv", file, "--format", r"%s\t<%m> 100%%", "--count", "2")
+    assert client.wait() == 0, client.err
+    assert client.out == b"0\t<hello> 100%\n1\t<> 100%\n"
+    live = tenfold("recv", "-", "--format", "%T %m", stdin=frames([b"a"]))
+    assert live.wait() == 0, live.err
+    assert re.fullmatch(rb"[-0-9]{10}T[:0-9]{8}\.\d{3}Z a\n", live.out), live.out
+    for template, words in [("%T", "a file does not say"), ("%c", "tenfold sub"), ("%x", "%T (time)")]:
+        refused = tenfold("recv", file, "--format", template)
+        assert refused.wait() == 2 and words in refused.err, refused.err
 
 
 @pytest.mark.parametrize(

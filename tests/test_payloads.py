@@ -77,6 +77,111 @@ def test_a_message_that_is_none_is_named_and_what_is_before_it_is_printed(tenfol
     assert receiver.wait() == 4
     assert receiver.out == b"1\n"
     assert "message 1" in receiver.err and "CBOR" in receiver.err, receiver.err
+    assert r'"\xff\xff"' in receiver.err and "--on-bad skip" in receiver.err, receiver.err
+
+
+STREAM = [b'{"n": 0}', b"[1]", b"oops", b"3", b"\xff"]
+
+
+def test_a_bad_message_is_left_out_or_shown_if_that_is_wanted(tenfold):
+    stream = b"".join(map(frame, STREAM))
+    skipped = tenfold("recv", "-", "--payload", "json", "--on-bad", "skip", stdin=stream)
+    assert skipped.wait() == 0, skipped.err
+    assert skipped.out == b'{"n":0}\n[1]\n3\n'
+    assert "left out: message 2 is not JSON" in skipped.err and "left out: message 4" in skipped.err, skipped.err
+    shown = tenfold("recv", "-", "--payload", "json", "--on-bad", "show", stdin=stream)
+    assert shown.wait() == 0, shown.err
+    lines = shown.out.splitlines()
+    assert [lines[0], lines[1], lines[3]] == [b'{"n":0}', b"[1]", b"3"]
+    bad = json.loads(lines[2])
+    assert list(bad) == ["index", "error", "text"], bad
+    assert (bad["index"], bad["text"]) == (2, "oops") and bad["error"].startswith("not JSON: "), bad
+    assert json.loads(lines[4])["base64"] == "/w==", lines[4]
+    assert shown.err == ""
+
+
+def test_a_subscriber_prints_what_is_before_a_bad_message_and_goes_on_at_it(tenfold, hub, tmp_path):
+    place = hub()
+    place.publish("sensors", STREAM)
+    state = tmp_path / "state"
+    at = ("--server", f"127.0.0.1:{place.port}", "--from", "first", "--until-end", "--state", state, "--payload", "json")
+    for printed in [b'{"n":0}\n[1]\n', b""]:
+        stopped = tenfold("sub", "sensors", *at)
+        assert stopped.wait() == 4
+        assert stopped.out == printed
+        assert "message 2 is not JSON" in stopped.err and '"oops"' in stopped.err and "--on-bad" in stopped.err, stopped.err
+        assert json.loads(state.read_text())["next"] == 2
+    with_command = tenfold("sub", "sensors", *at, "--exec", "cat")
+    assert with_command.wait() == 4 and with_command.out == b"", with_command.err
+    assert json.loads(state.read_text())["next"] == 2
+    shown = tenfold("sub", "sensors", *at, "--on-bad", "show")
+    assert shown.wait() == 0, shown.err
+    first, second, third = shown.out.splitlines()
+    bad = json.loads(first)
+    assert first.startswith(b'{"seq":2,') and bad["error"].startswith("not JSON: "), first
+    assert (bad["channel"], bad["text"]) == ("sensors", "oops"), first
+    assert (second, json.loads(third)["seq"]) == (b"3", 4)
+
+
+def test_a_bad_message_of_one_channel_leaves_the_places_of_the_others(tenfold, hub, tmp_path):
+    place = hub()
+    place.publish("a", [b"1", b"oops", b"2"])
+    place.publish("b", [b"1"])
+    state = tmp_path / "state"
+    at = ("--server", f"127.0.0.1:{place.port}", "--from", "first", "--until-end", "--state", state, "--payload", "json")
+    stopped = tenfold("sub", "a", "b", *at)
+    assert stopped.wait() == 4 and "channel a: message 1 is not JSON" in stopped.err, stopped.err
+    rest = tenfold("sub", "a", "b", *at, "--on-bad", "skip")
+    assert rest.wait() == 0, rest.err
+    assert sorted((stopped.out + rest.out).splitlines()) == [b"a\t1", b"a\t2", b"b\t1"]
+
+
+def test_numbers_that_json_lacks_are_shown(tenfold):
+    receiver = tenfold("recv", "-", "--payload", "json", stdin=frame(b'{"volt": NaN, "of": [-Infinity, "NaN"]}'))
+    assert receiver.wait() == 0, receiver.err
+    assert receiver.out == b'{"volt":{"$float":"nan"},"of":[{"$float":"-inf"},"NaN"]}\n'
+
+
+def test_json_of_messages_can_have_the_values_in_them(tenfold, hub):
+    place = hub()
+    place.publish("sensors", [b'{"n": 0}', b"oops"])
+    at = ("--server", f"127.0.0.1:{place.port}", "--from", "first", "--until-end")
+    values = tenfold("sub", "sensors", *at, "--json", "--payload", "json", "--on-bad", "show")
+    assert values.wait() == 0, values.err
+    good, bad = map(json.loads, values.out.splitlines())
+    assert (good["seq"], good["channel"], good["value"]) == (0, "sensors", {"n": 0}) and "text" not in good
+    assert (bad["seq"], bad["channel"], bad["text"]) == (1, "sensors", "oops") and "value" not in bad
+
+
+def test_a_command_may_refuse_a_message_and_the_others_go_on(tenfold):
+    stream = b"".join(map(frame, [b"one", b"bad", b"two"]))
+    command = 'read m; [ "$m" != bad ] && echo "$TENFOLD_INDEX $m"'
+    skipped = tenfold("recv", "-", "--exec", command, "--on-bad", "skip", stdin=stream)
+    assert skipped.wait() == 0 and skipped.out == b"0 one\n2 two\n", skipped.err
+    assert "exited with 1 at message 1" in skipped.err, skipped.err
+    shown = tenfold("recv", "-", "--exec", command, "--on-bad", "show", stdin=stream)
+    assert shown.wait() == 0, shown.err
+    line = json.loads(shown.out.splitlines()[1])
+    assert (line["index"], line["text"]) == (1, "bad") and "exited with 1" in line["error"], line
+    refused = tenfold("recv", "-", "--on-bad", "skip", stdin=stream)
+    assert refused.wait() == 2 and "--payload" in refused.err, refused.err
+
+
+def test_one_command_takes_all_messages_that_are_there(tenfold, hub, tmp_path):
+    place = hub()
+    messages = [b"%d" % number for number in range(30_000)]
+    place.publish("orders", messages)
+    state, out = tmp_path / "state", tmp_path / "out"
+    at = ("--server", f"127.0.0.1:{place.port}", "--from", "first", "--until-end", "--state", state)
+    # The third command fails before it has kept anything.
+    command = f'echo run >> {tmp_path}/runs; [ $(wc -l < {tmp_path}/runs) != 3 ] && cat >> {out}'
+    failed = tenfold("sub", "orders", *at, "--exec-batch", command)
+    assert failed.wait() == 1, failed.err
+    assert "exited with 1 at messages" in failed.err, failed.err
+    rest = tenfold("sub", "orders", *at, "--exec-batch", command)
+    assert rest.wait() == 0, rest.err
+    assert out.read_bytes().splitlines() == messages
+    assert (tmp_path / "runs").read_text().count("run") < 30
 
 
 class Bomb:

@@ -17,8 +17,11 @@ fn each_format_is_what_the_manual_says() {
             .collect::<Vec<u8>>()
     };
     let hex = "68656c6c6f\n\n636166c3a920e282ac\n74776f0a6c696e6573\nfffe\n7461696c0d\n";
-    let json = "{\"text\":\"hello\"}\n{\"text\":\"\"}\n{\"text\":\"caf\u{e9} \u{20ac}\"}\n\
-                {\"text\":\"two\\nlines\"}\n{\"base64\":\"//4=\"}\n{\"text\":\"tail\\r\"}\n";
+    let json = "{\"index\":0,\"text\":\"hello\"}\n{\"index\":1,\"text\":\"\"}\n\
+                {\"index\":2,\"text\":\"caf\u{e9} \u{20ac}\"}\n{\"index\":3,\"text\":\"two\\nlines\"}\n\
+                {\"index\":4,\"base64\":\"//4=\"}\n{\"index\":5,\"text\":\"tail\\r\"}\n";
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir, &frames(MESSAGES));
     for (out, expected) in [
         ("lines", joined(b"\n")),
         ("frames", frames(MESSAGES)),
@@ -27,12 +30,12 @@ fn each_format_is_what_the_manual_says() {
         ("hex", hex.into()),
         ("json", json.into()),
     ] {
-        let ended = run(&["recv", "-", "--out", out], &frames(MESSAGES));
+        let ended = run(&["recv", text(&path), "--out", out], b"");
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{out}");
         assert_eq!(ended.out, expected, "{out}");
     }
     assert_eq!(
-        run(&["recv", "-", "--json"], &frames(MESSAGES)).out,
+        run(&["recv", text(&path), "--json"], b"").out,
         json.as_bytes()
     );
 }
@@ -86,16 +89,21 @@ fn a_large_message_goes_through_in_pieces_where_the_format_permits() {
 }
 
 #[test]
-fn marks_are_no_messages_but_have_their_place_in_json_and_frames() {
+fn marks_are_not_messages_but_have_their_place_in_json_and_frames() {
     let stream = b"0009hello00000006hi0000";
-    let arguments = |out| ["recv", "-", "--framing", "git", "--out", out];
-    assert_eq!(run(&arguments("lines"), stream).out, b"hello\nhi\n");
-    assert_eq!(run(&arguments("frames"), stream).out, stream);
-    let json = "{\"text\":\"hello\"}\n{\"mark\":0}\n{\"text\":\"hi\"}\n{\"mark\":0}\n";
-    assert_eq!(
-        String::from_utf8(run(&arguments("json"), stream).out).unwrap(),
-        json
-    );
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir, stream);
+    let out = |out| {
+        run(
+            &["recv", text(&path), "--framing", "git", "--out", out],
+            b"",
+        )
+        .out
+    };
+    assert_eq!(out("lines"), b"hello\nhi\n");
+    assert_eq!(out("frames"), stream);
+    let json = "{\"index\":0,\"text\":\"hello\"}\n{\"mark\":0}\n{\"index\":1,\"text\":\"hi\"}\n{\"mark\":0}\n";
+    assert_eq!(String::from_utf8(out("json")).unwrap(), json);
 }
 
 #[test]

@@ -49,12 +49,12 @@ fn every_format_says_the_channel_or_leaves_the_message_as_it_is() {
     assert_eq!(out(&["--out", "frames"], "a"), frame(b"hi"));
     assert_eq!(
         out(&["--json"], "a"),
-        b"{\"channel\":\"a\",\"seq\":0,\"text\":\"hi\"}\n"
+        b"{\"seq\":0,\"channel\":\"a\",\"text\":\"hi\"}\n"
     );
     let binary = out(&["--out", "json"], "b");
     assert_eq!(
         binary,
-        b"{\"base64\":\"/w==\",\"channel\":\"b\",\"seq\":0}\n"
+        b"{\"seq\":0,\"channel\":\"b\",\"base64\":\"/w==\"}\n"
     );
     let printed = "echo $TENFOLD_CHANNEL $TENFOLD_SEQ $(cat)";
     assert_eq!(out(&["--exec", printed], "a"), b"a 0 hi\n");

@@ -87,7 +87,15 @@ mod tests {
             line(r#"{"a": NaN, "NaN": [-Infinity, "Infinity\" NaN", Infinity]}"#),
             r#"{"a":{"$float":"nan"},"NaN":[{"$float":"-inf"},"Infinity\" NaN",{"$float":"inf"}]}"#
         );
-        for wrong in ["NaNNaN", "{NaN: 1}", "[NaN,]", "1NaN", "\"NaN", "nan", "--Infinity"] {
+        for wrong in [
+            "NaNNaN",
+            "{NaN: 1}",
+            "[NaN,]",
+            "1NaN",
+            "\"NaN",
+            "nan",
+            "--Infinity",
+        ] {
             assert!(show(wrong.as_bytes()).is_err(), "{wrong}");
         }
         let problem = show(b"[NaN, oops]").unwrap_err();

@@ -9,6 +9,7 @@ use serde_json::json;
 use tenfold::{EncodeError, Encoder, Event, Side};
 
 use crate::flow::payload::Payload;
+use crate::flow::template::Template;
 
 /// `--out`: how `recv` prints messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -24,27 +25,51 @@ pub(crate) enum Out {
     Hex,
     /// The messages and nothing between them
     Raw,
-    /// One object for each message: {"text": ...}, or {"base64": ...} where it is not UTF-8
+    /// One object for each message: its number, its time, its channel, and the message as "text", or
+    /// as "base64" where it is not UTF-8
     Json,
 }
 
 /// Turns events into the bytes of an output.
 #[derive(Debug)]
 pub(crate) enum Format {
-    Lines { escape: bool },
+    Lines {
+        escape: bool,
+    },
     Frames(Box<Encoder>),
     Nul,
     Hex,
     Raw,
-    Json,
+    /// Objects; with a payload they have the value that is in each message.
+    Json(Option<Payload>),
     Payload(Payload),
+    Template {
+        template: Template,
+        payload: Option<Payload>,
+        escape: bool,
+    },
 }
 
-/// Which message of which channel something is, where there are several channels.
-#[derive(Clone, Copy, Debug)]
+/// What is known of a message beside its bytes.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Origin<'a> {
-    pub(crate) channel: &'a str,
-    pub(crate) seq: u64,
+    /// How many messages came before it, in its channel or in the stream.
+    pub(crate) number: u64,
+    /// When it was committed or, if it is of no channel, when it came.
+    pub(crate) time: Option<&'a str>,
+    pub(crate) channel: Option<&'a str>,
+    /// Messages of other channels come beside it.
+    pub(crate) among_others: bool,
+}
+
+impl Origin<'_> {
+    /// Of a message of which only its number is known.
+    pub(crate) fn numbered(number: u64) -> Self {
+        Self {
+            number,
+            ..Self::default()
+        }
+    }
 }
 
 /// Why a message has no place in a format. The words follow its number.
@@ -62,7 +87,7 @@ impl Format {
             Out::Nul => Self::Nul,
             Out::Hex => Self::Hex,
             Out::Raw => Self::Raw,
-            Out::Json => Self::Json,
+            Out::Json => Self::Json(None),
         }
     }
 
@@ -76,22 +101,55 @@ impl Format {
         matches!(self, Self::Lines { .. } | Self::Nul | Self::Hex | Self::Raw)
     }
 
-    /// Appends what an event is in this format; on an error nothing, unless it is a piece.
-    pub(crate) fn put(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    /// Whether it has a place for the time of a message.
+    pub(crate) fn has_time(&self) -> bool {
         match self {
-            Self::Frames(encoder) => frame(encoder, event, out).map_err(Unfit::Frame)?,
+            Self::Json(_) => true,
+            Self::Template { template, .. } => template.has_time(),
+            _ => false,
+        }
+    }
+
+    /// Appends what an event is in this format; on an error nothing, unless it is a piece.
+    ///
+    /// Of a message among those of other channels, lines begin with the name of the channel and a tab. Frames and
+    /// raw messages have no place for it.
+    pub(crate) fn put(
+        &mut self,
+        event: Event<'_>,
+        origin: Option<Origin<'_>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unfit> {
+        match self {
+            Self::Frames(encoder) => return frame(encoder, event, out).map_err(Unfit::Frame),
+            Self::Json(payload) => return json_line(*payload, origin, event, out),
             Self::Payload(payload) => {
                 // Marks have no payload, and large messages are not given in pieces.
                 if let Event::Message(message) = event {
-                    let line = tenfold_payload::to_json(payload.format(), message)
-                        .map_err(Unfit::Payload)?;
+                    let line = value(*payload, message)?;
+                    put_channel(origin, out);
                     out.extend_from_slice(line.as_bytes());
                     out.push(b'\n');
                 }
             }
-            Self::Json => json_line(None, event, out),
-            Self::Lines { .. } | Self::Nul | Self::Hex | Self::Raw => match event {
+            Self::Template {
+                template,
+                payload,
+                escape,
+            } => {
+                if let Event::Message(message) = event {
+                    match payload {
+                        Some(payload) => {
+                            let line = value(*payload, message)?;
+                            template.put(origin, line.as_bytes(), *escape, out);
+                        }
+                        None => template.put(origin, message, *escape, out),
+                    }
+                }
+            }
+            Self::Lines { .. } | Self::Nul | Self::Hex => match event {
                 Event::Message(message) => {
+                    put_channel(origin, out);
                     self.payload(message, out);
                     self.end(out);
                 }
@@ -100,35 +158,13 @@ impl Format {
                 // Marks are not messages; the others have no bytes.
                 _ => {}
             },
+            Self::Raw => {
+                if let Event::Message(bytes) | Event::Data(bytes) = event {
+                    out.extend_from_slice(bytes);
+                }
+            }
         }
         Ok(())
-    }
-
-    /// [`put`](Self::put) for a message of one of several channels: lines begin with the name of the channel and a
-    /// tab, objects have it as a member. Frames and raw messages have no place for it.
-    pub(crate) fn put_from(
-        &mut self,
-        origin: Origin<'_>,
-        message: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Unfit> {
-        let begin = out.len();
-        match self {
-            Self::Json => {
-                json_line(Some(origin), Event::Message(message), out);
-                return Ok(());
-            }
-            Self::Lines { .. } | Self::Nul | Self::Hex | Self::Payload(_) => {
-                out.extend_from_slice(origin.channel.as_bytes());
-                out.push(b'\t');
-            }
-            Self::Frames(_) | Self::Raw => {}
-        }
-        let put = self.put(Event::Message(message), out);
-        if put.is_err() {
-            out.truncate(begin);
-        }
-        put
     }
 
     fn payload(&self, bytes: &[u8], out: &mut Vec<u8>) {
@@ -141,9 +177,8 @@ impl Format {
 
     fn end(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Lines { .. } | Self::Hex => out.push(b'\n'),
             Self::Nul => out.push(0),
-            Self::Frames(_) | Self::Raw | Self::Json | Self::Payload(_) => {}
+            _ => out.push(b'\n'),
         }
     }
 }
@@ -155,6 +190,34 @@ impl Unfit {
             Self::Frame(error) => format!("cannot frame message {index}: {error}"),
             Self::Payload(problem) => format!("message {index} {problem}"),
         }
+    }
+
+    /// The problem alone.
+    pub(crate) fn error(&self) -> String {
+        match self {
+            Self::Frame(error) => format!("cannot be framed: {error}"),
+            Self::Payload(problem) => {
+                let words = problem.to_string();
+                words.strip_prefix("is ").unwrap_or(&words).to_owned()
+            }
+        }
+    }
+}
+
+/// The value in a message, as JSON on one line.
+fn value(payload: Payload, message: &[u8]) -> Result<String, Unfit> {
+    tenfold_payload::to_json(payload.format(), message).map_err(Unfit::Payload)
+}
+
+fn put_channel(origin: Option<Origin<'_>>, out: &mut Vec<u8>) {
+    if let Some(Origin {
+        channel: Some(channel),
+        among_others: true,
+        ..
+    }) = origin
+    {
+        out.extend_from_slice(channel.as_bytes());
+        out.push(b'\t');
     }
 }
 
@@ -169,21 +232,73 @@ fn frame(encoder: &mut Encoder, event: Event<'_>, out: &mut Vec<u8>) -> Result<(
     }
 }
 
-fn json_line(origin: Option<Origin<'_>>, event: Event<'_>, out: &mut Vec<u8>) {
-    let mut object = match event {
-        Event::Message(message) => match std::str::from_utf8(message) {
-            Ok(text) => json!({ "text": text }),
-            Err(_) => json!({ "base64": STANDARD.encode(message) }),
-        },
-        Event::Mark(number) => json!({ "mark": number }),
-        _ => return,
-    };
-    if let Some(Origin { channel, seq }) = origin {
-        object["channel"] = channel.into();
-        object["seq"] = seq.into();
+/// One object for a message or a mark, on a line of its own.
+fn json_line(
+    payload: Option<Payload>,
+    origin: Option<Origin<'_>>,
+    event: Event<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Unfit> {
+    match event {
+        Event::Message(message) => {
+            let value = payload.map(|payload| value(payload, message)).transpose()?;
+            out.push(b'{');
+            put_origin(origin, out);
+            match value {
+                Some(value) => {
+                    out.extend_from_slice(b"\"value\":");
+                    out.extend_from_slice(value.as_bytes());
+                }
+                None => put_message(message, out),
+            }
+        }
+        Event::Mark(number) => out.extend_from_slice(format!("{{\"mark\":{number}").as_bytes()),
+        _ => return Ok(()),
     }
-    out.extend_from_slice(object.to_string().as_bytes());
-    out.push(b'\n');
+    out.extend_from_slice(b"}\n");
+    Ok(())
+}
+
+/// The object of a message that something is wrong with.
+pub(crate) fn put_bad(error: &str, origin: Origin<'_>, message: &[u8], out: &mut Vec<u8>) {
+    out.push(b'{');
+    put_origin(Some(origin), out);
+    out.extend_from_slice(format!("\"error\":{},", json!(error)).as_bytes());
+    put_message(message, out);
+    out.extend_from_slice(b"}\n");
+}
+
+/// The members that say which message it is. Names of channels and times need no escapes.
+fn put_origin(origin: Option<Origin<'_>>, out: &mut Vec<u8>) {
+    let Some(origin) = origin else {
+        return;
+    };
+    let mut text = String::with_capacity(64);
+    let number = match origin.channel {
+        Some(_) => "seq",
+        None => "index",
+    };
+    // Writing to a string cannot fail.
+    let _ = write!(text, "\"{number}\":{},", origin.number);
+    if let Some(time) = origin.time {
+        let _ = write!(text, "\"time\":\"{time}\",");
+    }
+    if let Some(channel) = origin.channel {
+        let _ = write!(text, "\"channel\":\"{channel}\",");
+    }
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// The member that has the message.
+fn put_message(message: &[u8], out: &mut Vec<u8>) {
+    if let Ok(text) = str::from_utf8(message) {
+        out.extend_from_slice(b"\"text\":");
+        out.extend_from_slice(json!(text).to_string().as_bytes());
+    } else {
+        out.extend_from_slice(b"\"base64\":\"");
+        out.extend_from_slice(STANDARD.encode(message).as_bytes());
+        out.push(b'"');
+    }
 }
 
 /// Bytes as lower-case pairs of digits.
@@ -230,7 +345,7 @@ mod tests {
         let mut format = Format::new(out, Framing::default().server(), terminal);
         let mut bytes = Vec::new();
         for event in events {
-            format.put(*event, &mut bytes).unwrap();
+            format.put(*event, None, &mut bytes).unwrap();
         }
         bytes
     }

@@ -14,10 +14,13 @@ pub(crate) trait Output {
     /// Takes all of `bytes`, the ends of this many messages among them, and leaves it empty.
     fn take(&mut self, bytes: &mut Vec<u8>, messages: u64) -> Result<(), Failure>;
 
-    /// Says which message of which channel comes next, to an output that takes one at a time.
+    /// Says which message comes next, to an output that takes one at a time.
     fn comes_from(&mut self, origin: Origin<'_>) {
         let _ = origin;
     }
+
+    /// Counts a message that was left out.
+    fn leave_out(&mut self) {}
 
     /// Whether a batch must be one whole message.
     fn takes_one(&self) -> bool {

@@ -10,10 +10,12 @@
 use tenfold::Event;
 
 use crate::failure::Failure;
-use crate::flow::format::{Format, Origin};
+use crate::flow::format::{Format, Origin, Unfit, put_bad};
 use crate::flow::goal::Goal;
+use crate::flow::on_bad::{Dealt, OnBad};
 use crate::flow::output::Output;
 use crate::flow::source::Source;
+use crate::flow::time_text::TimeText;
 use crate::words::Words;
 
 /// Gathers messages in a format, and hands them over in batches.
@@ -21,6 +23,11 @@ use crate::words::Words;
 pub(crate) struct Sink<O> {
     format: Format,
     output: O,
+    /// What is told of messages of a stream beside their bytes.
+    told: Told,
+    arrival: TimeText,
+    on_bad: OnBad,
+    words: Words,
     batch: Vec<u8>,
     /// Messages that end in the batch.
     in_batch: u64,
@@ -34,14 +41,28 @@ pub(crate) struct Sink<O> {
     is_broken: bool,
 }
 
+/// What is told of the messages of a stream, where the format has a place for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Nothing,
+    /// How many came before each.
+    Number,
+    /// When each came, too.
+    NumberAndTime,
+}
+
 /// A batch is handed over when it has grown to this, or when nothing more is ready.
 pub(crate) const BATCH: usize = 64 * 1024;
 
 impl<O: Output> Sink<O> {
-    pub(crate) fn new(format: Format, output: O) -> Self {
+    pub(crate) fn new(format: Format, output: O, words: &Words) -> Self {
         Self {
             format,
             output,
+            told: Told::Nothing,
+            arrival: TimeText::default(),
+            on_bad: OnBad::default(),
+            words: words.clone(),
             batch: Vec::new(),
             in_batch: 0,
             messages: 0,
@@ -65,10 +86,45 @@ impl<O: Output> Sink<O> {
         self.output
     }
 
+    /// Tells this of the messages.
+    #[must_use]
+    pub(crate) fn telling(mut self, told: Told) -> Self {
+        self.told = told;
+        self
+    }
+
+    /// Does this with messages that have no place in the format.
+    #[must_use]
+    pub(crate) fn on_bad(mut self, on_bad: OnBad) -> Self {
+        self.on_bad = on_bad;
+        self
+    }
+
+    /// Takes what happens in a stream.
     pub(crate) fn put(&mut self, event: Event<'_>) -> Result<(), Failure> {
-        self.format
-            .put(event, &mut self.batch)
-            .map_err(|error| Failure::Framing(error.of(self.messages)))?;
+        let mut arrival = std::mem::take(&mut self.arrival);
+        let origin = Origin {
+            number: self.messages,
+            time: (self.told == Told::NumberAndTime).then(|| arrival.now()),
+            ..Origin::default()
+        };
+        let put = self.put_of(Some(origin).filter(|_| self.told != Told::Nothing), event);
+        self.arrival = arrival;
+        put
+    }
+
+    /// Takes a message of a channel.
+    pub(crate) fn put_from(&mut self, origin: Origin<'_>, message: &[u8]) -> Result<(), Failure> {
+        self.put_of(Some(origin), Event::Message(message))
+    }
+
+    fn put_of(&mut self, origin: Option<Origin<'_>>, event: Event<'_>) -> Result<(), Failure> {
+        if let (Some(origin), Event::Message(_)) = (origin, event) {
+            self.output.comes_from(origin);
+        }
+        if let Err(problem) = self.format.put(event, origin, &mut self.batch) {
+            return self.put_unfit(origin, event, &problem);
+        }
         self.inside = matches!(event, Event::Begin { .. } | Event::Data(_));
         if matches!(event, Event::Message(_) | Event::End) {
             self.count();
@@ -76,17 +132,38 @@ impl<O: Output> Sink<O> {
         self.flush_if_full()
     }
 
-    /// [`put`](Self::put) for a message of one of several channels.
-    pub(crate) fn put_from(&mut self, origin: Origin<'_>, message: &[u8]) -> Result<(), Failure> {
-        self.output.comes_from(origin);
-        self.format
-            .put_from(origin, message, &mut self.batch)
-            .map_err(|error| {
-                let Origin { channel, seq } = origin;
-                Failure::Framing(format!("channel {channel}: {}", error.of(seq)))
-            })?;
-        self.count();
-        self.flush_if_full()
+    /// Deals with what has no place in the format.
+    fn put_unfit(
+        &mut self,
+        origin: Option<Origin<'_>>,
+        event: Event<'_>,
+        problem: &Unfit,
+    ) -> Result<(), Failure> {
+        let number = origin.map_or(self.messages, |origin| origin.number);
+        let what = match origin {
+            Some(Origin {
+                channel: Some(channel),
+                among_others: true,
+                ..
+            }) => format!("channel {channel}: {}", problem.of(number)),
+            _ => problem.of(number),
+        };
+        let (Unfit::Payload(_), Event::Message(message)) = (problem, event) else {
+            return Err(Failure::Framing(what));
+        };
+        match self.on_bad.deal_with(&what, message, &self.words)? {
+            Dealt::LeftOut => {
+                self.messages += 1;
+                self.output.leave_out();
+                Ok(())
+            }
+            Dealt::ToBeShown => {
+                let origin = origin.unwrap_or_else(|| Origin::numbered(number));
+                put_bad(&problem.error(), origin, message, &mut self.batch);
+                self.count();
+                self.flush_if_full()
+            }
+        }
     }
 
     fn count(&mut self) {

@@ -73,7 +73,7 @@ impl Convert {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
         signals::end_between_writes()?;
         let mut source = self.source()?;
-        let mut sink = Sink::new(self.format()?, Stdout::open()?);
+        let mut sink = Sink::new(self.format()?, Stdout::open()?, words);
         pump(&mut *source, &mut sink, &Goal::new(None), words)?;
         words.detail(format_args!("{} messages", sink.messages()));
         Ok(())
@@ -101,7 +101,7 @@ impl Convert {
     fn format(&self) -> Result<Format, Failure> {
         Ok(match &self.to {
             Notation::Hex => Format::Hex,
-            Notation::Json => Format::Json,
+            Notation::Json => Format::Json(None),
             Notation::Frames(framing) => Format::frames(self.side(framing)?),
         })
     }

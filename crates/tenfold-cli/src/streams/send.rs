@@ -80,7 +80,11 @@ impl Send {
         let mut source = self.source(messages, side)?;
         signals::end_between_writes()?;
         let receiver = self.receiver(address, words)?;
-        let mut sink = Sink::new(Format::frames(side.of(&self.framing.framing)), receiver);
+        let mut sink = Sink::new(
+            Format::frames(side.of(&self.framing.framing)),
+            receiver,
+            words,
+        );
         let goal = Goal::new(self.count);
         let sent = pump(&mut *source, &mut sink, &goal, words);
         let (messages, bytes) = (sink.messages(), sink.bytes());

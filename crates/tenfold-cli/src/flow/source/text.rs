@@ -150,8 +150,8 @@ fn json(line: &[u8]) -> Result<Meaning, String> {
     let Value::Object(object) = value else {
         return Err(FORMS.to_owned());
     };
-    // Where it came from, as `sub` says of many channels, is not a part of the message.
-    let is_origin = |key: &str| matches!(key, "channel" | "seq");
+    // Which message it was, as `recv` and `sub` say, is not a part of it.
+    let is_origin = |key: &str| matches!(key, "index" | "seq" | "time" | "channel");
     let mut entries = object.into_iter().filter(|(key, _)| !is_origin(key));
     match (entries.next(), entries.next()) {
         (Some((key, Value::String(text))), None) if key == "text" => {
@@ -193,7 +193,8 @@ mod tests {
             "café".as_bytes()
         );
         assert_eq!(bytes(br#"{"base64": "//4="}"#).unwrap(), b"\xff\xfe");
-        let with_origin = br#"{"channel":"ticks","seq":3,"text":"a"}"#;
+        let with_origin =
+            br#"{"seq":3,"time":"2026-11-26T18:44:02.053Z","channel":"ticks","text":"a"}"#;
         assert_eq!(bytes(with_origin).unwrap(), b"a");
         assert!(matches!(json(br#"{"mark": 1}"#), Ok(Meaning::Mark(1))));
         for wrong in [

@@ -2,23 +2,22 @@
 
 use tenfold::asynchronous::{Follower, Subscriber};
 use tenfold::client::{Disconnected, Error, FollowerEvent, SubscriberEvent};
-use tenfold::protocol::{Epoch, Place};
+use tenfold::protocol::{ChannelName, Epoch, Place};
 
-use crate::flow::format::Origin;
 use crate::numbers::counted;
 
 /// A client for one channel, or one for many.
 #[derive(Debug)]
 pub(super) enum Incoming {
-    One(Box<Subscriber>),
+    One(Box<Subscriber>, ChannelName),
     Many(Box<Follower>),
 }
 
 /// What happens.
 #[derive(Debug)]
 pub(super) enum Happening<'a> {
-    /// A message; where there are many channels it has an origin.
-    Message(Option<Origin<'a>>, &'a [u8]),
+    /// A message: its channel, its seq, and its bytes.
+    Message(&'a ChannelName, u64, &'a [u8]),
     /// What comes next.
     Connected(String),
     Disconnected(Disconnected),
@@ -36,7 +35,10 @@ pub(super) enum Standing {
 impl Incoming {
     pub(super) async fn next(&mut self) -> Result<Option<Happening<'_>>, Error> {
         Ok(match self {
-            Self::One(subscriber) => subscriber.next_event().await?.map(of_one),
+            Self::One(subscriber, channel) => {
+                let event = subscriber.next_event().await?;
+                event.map(|event| of_one(channel, event))
+            }
             Self::Many(follower) => follower.next_event().await?.map(of_many),
         })
     }
@@ -44,7 +46,10 @@ impl Incoming {
     /// What is there already.
     pub(super) fn buffered(&mut self) -> Option<Happening<'_>> {
         match self {
-            Self::One(subscriber) => subscriber.buffered_event().map(of_one),
+            Self::One(subscriber, channel) => {
+                let event = subscriber.buffered_event();
+                event.map(|event| of_one(channel, event))
+            }
             Self::Many(follower) => follower.buffered_event().map(of_many),
         }
     }
@@ -52,7 +57,7 @@ impl Incoming {
     /// Where it is, once that is known.
     pub(super) fn standing(&self) -> Option<Standing> {
         match self {
-            Self::One(subscriber) => {
+            Self::One(subscriber, _) => {
                 let (epoch, next) = subscriber.epoch().zip(subscriber.next_seq())?;
                 Some(Standing::One(epoch, next))
             }
@@ -61,9 +66,26 @@ impl Incoming {
     }
 }
 
-fn of_one(event: SubscriberEvent<'_>) -> Happening<'_> {
+impl Standing {
+    /// Goes back to a message of a channel.
+    pub(super) fn back_to(&mut self, channel: &ChannelName, seq: u64) {
+        match self {
+            Self::One(_, next) => *next = seq,
+            Self::Many(places) => {
+                let place = places.iter_mut().find(|place| place.channel == *channel);
+                if let Some(place) = place {
+                    place.from = seq;
+                }
+            }
+        }
+    }
+}
+
+fn of_one<'a>(channel: &'a ChannelName, event: SubscriberEvent<'a>) -> Happening<'a> {
     match event {
-        SubscriberEvent::Message(message) => Happening::Message(None, message.bytes),
+        SubscriberEvent::Message(message) => {
+            Happening::Message(channel, message.seq, message.bytes)
+        }
         SubscriberEvent::Connected(answer) => {
             Happening::Connected(format!("message {} comes next", answer.from))
         }
@@ -76,11 +98,7 @@ fn of_one(event: SubscriberEvent<'_>) -> Happening<'_> {
 fn of_many(event: FollowerEvent<'_>) -> Happening<'_> {
     match event {
         FollowerEvent::Message(message) => {
-            let origin = Origin {
-                channel: message.channel.as_str(),
-                seq: message.seq,
-            };
-            Happening::Message(Some(origin), message.bytes)
+            Happening::Message(message.channel, message.seq, message.bytes)
         }
         FollowerEvent::Connected(answer) => {
             let channels = counted(answer.channels, "channel");

@@ -16,10 +16,10 @@ use tenfold::protocol::{ChannelName, MAX_PATTERNS, Pattern, Position};
 use tokio::runtime;
 
 use crate::failure::Failure;
+use crate::flow::format::Origin;
 use crate::flow::goal::Goal;
 use crate::flow::hub_client::{self, Outages};
 use crate::flow::options::HubPeer;
-use crate::flow::output::Output;
 use crate::flow::printing::{PrintOptions, Printer};
 use crate::flow::pump::Sink;
 use crate::numbers::counted;
@@ -129,8 +129,12 @@ fn one(channels: &[Pattern]) -> Option<ChannelName> {
 /// What the messages go through.
 struct Printing {
     sink: Sink<Printer>,
-    /// Each message is done with before the next is looked at.
+    /// What is handed over is done with before the next message is looked at.
     at_once: bool,
+    /// Several channels are printed.
+    are_many: bool,
+    /// The message that could not be printed.
+    failed_at: Option<(ChannelName, u64)>,
     goal: Goal,
     outages: Outages,
     words: Words,
@@ -140,16 +144,18 @@ struct Printing {
 
 impl Sub {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
-        let printer = self.printing.printer()?;
+        let printer = self.printing.printer(words)?;
         let mut state = StateFile::open(self.state.as_deref(), &self.channels)?;
         let mut incoming = self.incoming(&state)?;
         let format = self.printing.format(Framing::default().server(), &printer);
         // A command that fails must find no message kept that it has not done with, and none again
         // that it has.
-        let at_once = printer.takes_one();
+        let at_once = printer.is_command();
         let mut printing = Printing {
-            sink: Sink::new(format, printer),
+            sink: Sink::new(format, printer, words).on_bad(self.printing.on_bad()),
             at_once,
+            are_many: matches!(incoming, Incoming::Many(_)),
+            failed_at: None,
             goal: Goal::new(self.count),
             outages: Outages::new(&self.hub.server, words),
             words: words.clone(),
@@ -168,20 +174,26 @@ impl Sub {
             }
             Ok(())
         });
+        // What came before a message that cannot be printed is printed.
+        let flushed = printing.sink.flush();
         // Nothing is kept that was not printed.
         if printing.sink.is_empty() {
-            state.keep(&incoming, true)?;
+            match &printing.failed_at {
+                Some(message) => state.keep_before(&incoming, message)?,
+                None => drop(state.keep(&incoming, true)?),
+            }
         }
         let messages = printing.sink.messages();
         words.detail(format_args!("{}", counted(messages, "message")));
-        result.and_then(|()| printing.goal.check("it"))
+        result.and(flushed).and_then(|()| printing.goal.check("it"))
     }
 
     fn incoming(&self, state: &StateFile) -> Result<Incoming, Failure> {
         let hub = self.hub.server.clone();
         if let Some(channel) = one(&self.channels) {
-            let subscriber = Subscriber::new(hub, self.subscribe(channel, state.standing()));
-            return Ok(Incoming::One(Box::new(subscriber)));
+            let subscriber =
+                Subscriber::new(hub, self.subscribe(channel.clone(), state.standing()));
+            return Ok(Incoming::One(Box::new(subscriber), channel));
         }
         if self.channels.len() > MAX_PATTERNS {
             let words = format!("at most {MAX_PATTERNS} channels and patterns can be given");
@@ -252,7 +264,7 @@ impl Sub {
         };
         let before = printing.sink.messages();
         printing.take(event)?;
-        while !printing.at_once && !printing.is_complete() {
+        while !printing.is_handed_over() && !printing.is_complete() {
             match incoming.buffered() {
                 Some(event) => printing.take(event)?,
                 None => break,
@@ -292,12 +304,17 @@ impl Sub {
 impl Printing {
     fn take(&mut self, event: Happening<'_>) -> Result<(), Failure> {
         match event {
-            Happening::Message(origin, bytes) => {
+            Happening::Message(channel, seq, bytes) => {
                 self.goal.take_one();
-                match origin {
-                    Some(origin) => self.sink.put_from(origin, bytes)?,
-                    None => self.sink.put(tenfold::Event::Message(bytes))?,
-                }
+                let origin = Origin {
+                    number: seq,
+                    time: None,
+                    channel: Some(channel.as_str()),
+                    among_others: self.are_many,
+                };
+                self.sink.put_from(origin, bytes).inspect_err(|_| {
+                    self.failed_at = Some((channel.clone(), seq));
+                })?;
             }
             Happening::Connected(place) => self.outages.connected(&place),
             Happening::Disconnected(notice) => {
@@ -309,6 +326,11 @@ impl Printing {
             Happening::Note(words) => self.words.note(words),
         }
         Ok(())
+    }
+
+    /// Whether a command has taken what there was: that is kept before more is looked at.
+    fn is_handed_over(&self) -> bool {
+        self.at_once && self.sink.is_empty()
     }
 
     fn is_complete(&self) -> bool {

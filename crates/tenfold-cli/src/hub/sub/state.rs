@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use serde_json::{Value, json};
-use tenfold::protocol::{Epoch, Pattern, Place};
+use tenfold::protocol::{ChannelName, Epoch, Pattern, Place};
 
 use super::incoming::{Incoming, Standing};
 use crate::failure::Failure;
@@ -52,9 +52,9 @@ impl StateFile {
     /// Keeps where the client is; everything before must have been printed. False if it was too early for
     /// that.
     pub(super) fn keep(&mut self, incoming: &Incoming, at_end: bool) -> Result<bool, Failure> {
-        let Some((path, channels)) = &self.file else {
+        if self.file.is_none() {
             return Ok(true);
-        };
+        }
         let is_early = !at_end && self.written.elapsed() < self.every;
         if is_early && matches!(incoming, Incoming::Many(_)) {
             // To compare all places takes long.
@@ -67,6 +67,30 @@ impl StateFile {
         if is_early {
             return Ok(false);
         }
+        self.replace(standing)?;
+        Ok(true)
+    }
+
+    /// Keeps a message as the next one of its channel: it has come, and was not printed.
+    pub(super) fn keep_before(
+        &mut self,
+        incoming: &Incoming,
+        (channel, seq): &(ChannelName, u64),
+    ) -> Result<(), Failure> {
+        let mut standing = incoming.standing();
+        if let Some(standing) = &mut standing {
+            standing.back_to(channel, *seq);
+        }
+        if standing.is_none() || standing == self.standing {
+            return Ok(());
+        }
+        self.replace(standing)
+    }
+
+    fn replace(&mut self, standing: Option<Standing>) -> Result<(), Failure> {
+        let Some((path, channels)) = &self.file else {
+            return Ok(());
+        };
         let begun = Instant::now();
         if let Some(standing) = &standing {
             let state = write(channels, standing);
@@ -80,7 +104,7 @@ impl StateFile {
         self.standing = standing;
         self.written = Instant::now();
         self.every = EVERY.max(begun.elapsed() * PAUSE);
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ impl Feed {
         match self {
             Self::Relay(relay) => relay.run(tail, goal),
             Self::Messages(mut source, format) => {
-                let mut sink = Sink::new(*format, Blocks(tail.clone()));
+                let mut sink = Sink::new(*format, Blocks(tail.clone()), words);
                 pump(&mut *source, &mut sink, goal, words)?;
                 goal.check("the stream")
             }

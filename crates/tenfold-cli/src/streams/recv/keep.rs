@@ -10,6 +10,7 @@ use tenfold_hub::raise_fd_limit;
 
 use crate::failure::Failure;
 use crate::flow::connect;
+use crate::flow::format::Origin;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
 use crate::flow::output::Output;
@@ -95,7 +96,10 @@ impl Senders {
             goal: self.goal.clone(),
             report: report.clone(),
         };
-        let mut sink = Sink::new(format, output);
+        let told = self.printing.told(&format, true);
+        let mut sink = Sink::new(format, output, &self.words)
+            .telling(told)
+            .on_bad(self.printing.on_bad());
         pump(&mut source, &mut sink, &self.goal, &self.words)
     }
 }
@@ -107,13 +111,28 @@ struct Counted {
     report: Sender<Report>,
 }
 
-impl Output for Counted {
-    fn take(&mut self, bytes: &mut Vec<u8>, messages: u64) -> Result<(), Failure> {
-        self.printer.take(bytes, messages)?;
+impl Counted {
+    fn hand_over(&self, messages: u64) {
         if self.goal.hand_over(messages) {
             let _ = self.report.send(Report::CountReached);
         }
+    }
+}
+
+impl Output for Counted {
+    fn take(&mut self, bytes: &mut Vec<u8>, messages: u64) -> Result<(), Failure> {
+        self.printer.take(bytes, messages)?;
+        self.hand_over(messages);
         Ok(())
+    }
+
+    fn comes_from(&mut self, origin: Origin<'_>) {
+        self.printer.comes_from(origin);
+    }
+
+    fn leave_out(&mut self) {
+        self.printer.leave_out();
+        self.hand_over(1);
     }
 
     fn takes_one(&self) -> bool {

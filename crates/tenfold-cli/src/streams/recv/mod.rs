@@ -19,6 +19,7 @@ use crate::flow::output::Output;
 use crate::flow::printing::{PrintOptions, Printer};
 use crate::flow::pump::{Sink, pump};
 use crate::flow::source::{Decoded, Limits};
+use crate::flow::template::Template;
 use crate::signals;
 use crate::words::Words;
 use keep::Senders;
@@ -89,7 +90,12 @@ impl Recv {
         if self.keep && self.peer.listen.is_none() {
             return Err(Failure::Usage("--keep needs --listen".to_owned()));
         }
-        let printer = self.printing.printer()?;
+        if self.printing.template().is_some_and(Template::has_channel) {
+            return Err(Failure::Usage(
+                "%c is the channel of a message, which a hub has: tenfold sub".to_owned(),
+            ));
+        }
+        let printer = self.printing.printer(words)?;
         signals::end_between_writes()?;
         let (origin, side) = self.open(words)?;
         let format = self.printing.format(side, &printer);
@@ -113,8 +119,18 @@ impl Recv {
                 return senders.serve(listener);
             }
         };
+        // What is in a file came before anybody looked.
+        let is_live = input.length().is_none();
+        let told = self.printing.told(&format, is_live);
+        if !is_live && self.printing.template().is_some_and(Template::has_time) {
+            return Err(Failure::Usage(
+                "%T is when a message came, which a file does not say".to_owned(),
+            ));
+        }
         let mut source = Unasked::new(Decoded::frames(input, side, limits), from);
-        let mut sink = Sink::new(format, printer);
+        let mut sink = Sink::new(format, printer, words)
+            .telling(told)
+            .on_bad(self.printing.on_bad());
         pump(&mut source, &mut sink, &goal, words)?;
         words.detail(format_args!("{} messages", sink.messages()));
         goal.check("the stream")
