@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
+use crate::escape;
 use crate::stderr;
 
 /// When to use colour.
@@ -81,33 +82,33 @@ impl Words {
 
     /// What a person has to know.
     pub(crate) fn error(&self, words: impl Display) {
-        self.line(&format!("{}{words}", self.label("error", "31")));
+        self.line(&self.label("error", "31"), words);
     }
 
     /// What went wrong, and the command goes on.
     pub(crate) fn warning(&self, words: impl Display) {
         if self.0.level >= Level::Normal {
-            self.line(&format!("{}{words}", self.label("warning", "33")));
+            self.line(&self.label("warning", "33"), words);
         }
     }
 
     /// What a person wants to know.
     pub(crate) fn note(&self, words: impl Display) {
         if self.0.level >= Level::Normal {
-            self.line(&words.to_string());
+            self.line("", words);
         }
     }
 
     /// What a person wants to know after asking with `-v`.
     pub(crate) fn detail(&self, words: impl Display) {
         if self.0.level >= Level::Detailed {
-            self.line(&words.to_string());
+            self.line("", words);
         }
     }
 
     /// What a program asked for with `--json`.
     pub(crate) fn object(&self, object: &serde_json::Value) {
-        self.line(&object.to_string());
+        self.line("", escape::json(&object.to_string()));
     }
 
     /// Whether a line of progress would be seen.
@@ -131,11 +132,13 @@ impl Words {
         }
     }
 
-    fn line(&self, line: &str) {
+    /// What others chose may be in the words.
+    fn line(&self, label: &str, words: impl Display) {
+        let words = escape::words(&words.to_string());
         let mut progress = self.shown();
         let clear = if *progress { "\r\x1b[K" } else { "" };
         *progress = false;
-        stderr::write(&format!("{clear}{line}\n"));
+        stderr::write(&format!("{clear}{label}{words}\n"));
     }
 
     fn shown(&self) -> std::sync::MutexGuard<'_, bool> {

@@ -12,8 +12,8 @@ use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor, ExternalPrinter};
 use tenfold::{Event, Framing};
 
+use crate::escape;
 use crate::failure::Failure;
-use crate::flow::format::escaped;
 use crate::flow::input::Input;
 use crate::flow::output::Stdout;
 use crate::flow::source::{In, Limits, Source};
@@ -146,7 +146,7 @@ impl Screen {
         let mut text = Vec::with_capacity(line.len() + 1);
         match &*self.0 {
             Place::Stdout(stdout) if !stdout.is_terminal() => text.extend_from_slice(line),
-            _ => escaped(line, &mut text),
+            _ => escape::put(line, &mut text),
         }
         text.push(b'\n');
         match &*self.0 {

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use tenfold::{EncodeError, Encoder, Event, Side};
 
+use crate::escape;
 use crate::flow::payload::Payload;
 use crate::flow::template::Template;
 
@@ -169,7 +170,7 @@ impl Format {
 
     fn payload(&self, bytes: &[u8], out: &mut Vec<u8>) {
         match self {
-            Self::Lines { escape: true } => escaped(bytes, out),
+            Self::Lines { escape: true } => escape::put(bytes, out),
             Self::Hex => put_hex(bytes, out),
             _ => out.extend_from_slice(bytes),
         }
@@ -206,7 +207,8 @@ impl Unfit {
 
 /// The value in a message, as JSON on one line.
 fn value(payload: Payload, message: &[u8]) -> Result<String, Unfit> {
-    tenfold_payload::to_json(payload.format(), message).map_err(Unfit::Payload)
+    let value = tenfold_payload::to_json(payload.format(), message).map_err(Unfit::Payload)?;
+    Ok(escape::json(&value).into_owned())
 }
 
 fn put_channel(origin: Option<Origin<'_>>, out: &mut Vec<u8>) {
@@ -263,7 +265,7 @@ fn json_line(
 pub(crate) fn put_bad(error: &str, origin: Origin<'_>, message: &[u8], out: &mut Vec<u8>) {
     out.push(b'{');
     put_origin(Some(origin), out);
-    out.extend_from_slice(format!("\"error\":{},", json!(error)).as_bytes());
+    out.extend_from_slice(format!("\"error\":{},", escape::json(&json!(error).to_string())).as_bytes());
     put_message(message, out);
     out.extend_from_slice(b"}\n");
 }
@@ -293,7 +295,7 @@ fn put_origin(origin: Option<Origin<'_>>, out: &mut Vec<u8>) {
 fn put_message(message: &[u8], out: &mut Vec<u8>) {
     if let Ok(text) = str::from_utf8(message) {
         out.extend_from_slice(b"\"text\":");
-        out.extend_from_slice(json!(text).to_string().as_bytes());
+        out.extend_from_slice(escape::json(&json!(text).to_string()).as_bytes());
     } else {
         out.extend_from_slice(b"\"base64\":\"");
         out.extend_from_slice(STANDARD.encode(message).as_bytes());
@@ -315,25 +317,6 @@ fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
         out.push(DIGITS[usize::from(byte >> 4)]);
         out.push(DIGITS[usize::from(byte & 15)]);
     }
-}
-
-/// Text for a terminal: what could move the cursor or worse is shown and not done.
-pub(crate) fn escaped(bytes: &[u8], out: &mut Vec<u8>) {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            if char.is_control() && char != '\t' {
-                text.extend(char.escape_default());
-            } else {
-                text.push(char);
-            }
-        }
-        for byte in chunk.invalid() {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "\\x{byte:02x}");
-        }
-    }
-    out.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]
@@ -377,7 +360,7 @@ mod tests {
         assert_eq!(all(Out::Lines, false, &message), plain);
         assert_eq!(
             String::from_utf8(all(Out::Lines, true, &message)).unwrap(),
-            "\\u{1b}[2Jcafé\tü\\n\\u{9b}\n\\x80\n"
+            "\\x1b[2Jcafé\tü\\n\\u{9b}\n\\x80\n"
         );
     }
 

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use crate::flow::format::{Origin, escaped};
+use crate::escape;
+use crate::flow::format::Origin;
 
 /// What a line is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Template {
                 Part::Time => out.extend_from_slice(origin.time.unwrap_or("-").as_bytes()),
                 Part::Channel => out.extend_from_slice(origin.channel.unwrap_or("-").as_bytes()),
                 Part::Number => out.extend_from_slice(origin.number.to_string().as_bytes()),
-                Part::Message if escape => escaped(message, out),
+                Part::Message if escape => escape::put(message, out),
                 Part::Message => out.extend_from_slice(message),
             }
         }

@@ -1,14 +1,28 @@
 //! Rows of text under titles.
 
+use crate::escape;
+
 /// A column: its title, and whether it has numbers.
 pub(crate) type Column = (&'static str, bool);
 
 /// Titles and rows: text to the left, numbers to the right. What a row has beyond the columns is left out.
+/// The cells may be from others.
 pub(crate) fn aligned(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     let titles = columns.iter().map(|(title, _)| (*title).to_owned());
-    let rows: Vec<Vec<String>> = std::iter::once(titles.collect()).chain(rows).collect();
+    let rows = std::iter::once(titles.collect()).chain(rows);
+    let shown = |row: Vec<String>| {
+        row.iter()
+            .map(|cell| escape::line(cell.as_bytes()))
+            .collect()
+    };
+    let rows: Vec<Vec<String>> = rows.map(shown).collect();
     let mut text = String::new();
-    let width = |at: usize| rows.iter().map(|row| row[at].len()).max().unwrap_or(0);
+    let width = |at: usize| {
+        rows.iter()
+            .map(|row| row[at].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     for row in &rows {
         let cells = row.iter().zip(columns).zip(&widths);

@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::Value;
 use tenfold::Address;
 
+use crate::escape;
 use crate::failure::Failure;
 use crate::flow::output::Stdout;
 use crate::signals;
@@ -99,7 +100,7 @@ impl Listing {
         if self.json {
             return Ok(lines
                 .iter()
-                .flat_map(|line| [line.as_str(), "\n"])
+                .flat_map(|line| [escape::json(line), "\n".into()])
                 .collect());
         }
         let table = T::new(&objects(&lines, &self.server)?);

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tenfold::Address;
 
+use crate::escape;
 use crate::failure::Failure;
-use crate::flow::format::escaped;
 use crate::flow::listing::ask_for_objects;
 use crate::numbers::per_second;
 
@@ -169,9 +169,7 @@ impl Client {
 /// A member that a terminal can be given, whatever it is that answers.
 fn text(object: &Value, member: &str) -> String {
     let text = object.get(member).and_then(Value::as_str).unwrap_or("-");
-    let mut shown = Vec::new();
-    escaped(text.as_bytes(), &mut shown);
-    String::from_utf8_lossy(&shown).into_owned()
+    escape::line(text.as_bytes())
 }
 
 fn number(object: &Value, member: &str) -> Option<u64> {
@@ -223,6 +221,6 @@ mod tests {
 
     #[test]
     fn what_is_shown_does_nothing_to_a_terminal() {
-        assert_eq!(look(0, "e", 0).clients[2].peer, "a:3\\u{1b}[2J");
+        assert_eq!(look(0, "e", 0).clients[2].peer, "a:3\\x1b[2J");
     }
 }

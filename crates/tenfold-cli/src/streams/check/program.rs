@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tenfold::Address;
 
 use super::watch::Watch;
+use crate::escape;
 use crate::failure::Failure;
-use crate::flow::format::escaped;
 
 /// Bytes of the end of stderr that are kept.
 const LAST_WORDS: usize = 4096;
@@ -96,9 +96,7 @@ impl Program {
         let tail = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lines = tail.split(|byte| *byte == b'\n').rev();
         let line = lines.find(|line| !line.is_empty())?;
-        let mut text = Vec::new();
-        escaped(&line[..line.len().min(200)], &mut text);
-        Some(String::from_utf8_lossy(&text).into_owned())
+        Some(escape::line(&line[..line.len().min(200)]))
     }
 }
 

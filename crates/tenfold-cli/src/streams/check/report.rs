@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::teacher::Finding;
+use crate::escape;
 use crate::failure::Failure;
 use crate::flow::layout::{width, wrapped};
 use crate::flow::output::Stdout;
@@ -55,7 +56,7 @@ impl Report {
     ) -> Result<(), Failure> {
         if self.json {
             object["problem"] = problem.into();
-            return self.line(&format!("{object}\n"));
+            return self.object(&object);
         }
         let verdict = match problem {
             None => self.paint.green("ok     "),
@@ -79,12 +80,11 @@ impl Report {
     /// The mistakes, and how it ends.
     pub(super) fn end(&self, findings: &[Finding], tried: &str) -> Result<(), Failure> {
         for finding in findings {
-            let text = if self.json {
-                format!("{}\n", object(finding))
+            if self.json {
+                self.object(&object(finding))?;
             } else {
-                self.finding(finding)
-            };
-            self.line(&text)?;
+                self.line(&self.finding(finding))?;
+            }
         }
         let mistakes = findings
             .iter()
@@ -93,7 +93,7 @@ impl Report {
         let weaknesses = findings.len() - mistakes;
         if self.json {
             let summary = json!({"summary": {"mistakes": mistakes, "weaknesses": weaknesses}});
-            self.line(&format!("{summary}\n"))?;
+            self.object(&summary)?;
         } else {
             let mistakes = match mistakes {
                 0 => self.paint.green("no mistake"),
@@ -145,6 +145,10 @@ impl Report {
             }
         }
         text
+    }
+
+    fn object(&self, object: &Value) -> Result<(), Failure> {
+        self.line(&format!("{}\n", escape::json(&object.to_string())))
     }
 
     fn line(&self, text: &str) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::case::Case;
-use crate::flow::format::escaped;
+use crate::escape;
 
 /// `--as`: how the program prints messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -198,9 +198,7 @@ impl Seen {
 /// Text for a person, of which a terminal does nothing.
 fn shown(piece: &[u8]) -> String {
     let cut = &piece[..piece.len().min(SHOWN)];
-    let mut text = Vec::new();
-    escaped(cut, &mut text);
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let text = escape::line(cut);
     if cut.len() < piece.len() {
         text + "..."
     } else {
@@ -296,6 +294,6 @@ mod tests {
     #[test]
     fn what_is_shown_does_nothing_to_a_terminal() {
         let strange = seen("whole", As::Lines, b"\x1b[2Jhello, world\n").strange;
-        assert_eq!(strange, ["\\u{1b}[2Jhello, world"]);
+        assert_eq!(strange, ["\\x1b[2Jhello, world"]);
     }
 }

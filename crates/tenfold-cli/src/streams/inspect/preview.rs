@@ -1,6 +1,6 @@
 //! A message in a few characters.
 
-use std::fmt::Write as _;
+use crate::escape;
 
 /// Appends the beginning of a message in at most `width` characters: text as it is, and what is none
 /// escaped. `more` says that there is more of the message than `head`.
@@ -11,16 +11,9 @@ pub(crate) fn put(head: &[u8], more: bool, width: usize, out: &mut String) {
         for char in chunk.valid().chars() {
             let before = out.len();
             match char {
+                // It begins an escape.
                 '\\' => out.push_str("\\\\"),
-                // Characters without a width, or that change the direction of the text, would mislead.
-                '\0' => out.push_str("\\0"),
-                '\n' | '\r' | '\t' => out.extend(char.escape_default()),
-                '\u{1}'..='\u{7f}' if char.is_control() => {
-                    // Writing to a string cannot fail.
-                    let _ = write!(out, "\\x{:02x}", u32::from(char));
-                }
-                _ if char.is_control() || is_invisible(char) => out.extend(char.escape_default()),
-                _ => out.push(char),
+                _ => escape::put_char(char, out),
             }
             let used = out[before..].chars().count();
             if used > left {
@@ -33,8 +26,7 @@ pub(crate) fn put(head: &[u8], more: bool, width: usize, out: &mut String) {
             if left < 4 {
                 return end(start, out, width);
             }
-            // Writing to a string cannot fail.
-            let _ = write!(out, "\\x{byte:02x}");
+            escape::put_byte(*byte, out);
             left -= 4;
         }
     }
@@ -49,10 +41,6 @@ fn end(start: usize, out: &mut String, width: usize) {
         out.pop();
     }
     out.push('…');
-}
-
-fn is_invisible(char: char) -> bool {
-    matches!(char, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde_json::json;
 use tenfold_doctor::{Found, Frame, SHOWN, WHOLE};
 
 use super::preview;
+use crate::escape;
 use crate::flow::paint::Paint;
 use crate::flow::payload::Payload;
 
@@ -201,7 +202,8 @@ impl Rows {
                     None => bytes(frame, head, out),
                     // It is JSON already.
                     Some(Ok(value)) => {
-                        out.extend_from_slice(format!(",\"value\":{value}").as_bytes());
+                        out.extend_from_slice(b",\"value\":");
+                        out.extend_from_slice(escape::json(&value).as_bytes());
                     }
                     Some(Err(problem)) => {
                         out.extend_from_slice(
@@ -286,10 +288,10 @@ fn put_string(text: &str, out: &mut Vec<u8>) {
     let plain = |byte: &u8| *byte >= 0x20 && !matches!(byte, b'"' | b'\\' | 0x7f);
     if text.as_bytes().iter().all(plain) {
         out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(escape::json(text).as_bytes());
         out.push(b'"');
     } else {
-        out.extend_from_slice(json!(text).to_string().as_bytes());
+        out.extend_from_slice(escape::json(&json!(text).to_string()).as_bytes());
     }
 }
 
