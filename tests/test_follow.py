@@ -173,16 +173,55 @@ def test_lines_of_a_file_that_was_renamed_between_two_runs_are_published(tenfold
     assert "is called" in process.err and "app.1 now" in process.err
 
 
-def test_a_file_that_came_between_is_named(tenfold, hub, tmp_path):
+def rotate(path, number: int):
+    """As logrotate does: each of the old files gets the next number."""
+    for n in range(number, 0, -1):
+        old = path.with_name(f"{path.name}.{n - 1}") if n > 1 else path
+        os.rename(old, path.with_name(f"{path.name}.{n}"))
+
+
+def test_files_that_were_rotated_more_than_once_between_two_runs_are_published_in_order(tenfold, hub, tmp_path):
     publishing = Publishing(tenfold, hub, tmp_path, "--state", tmp_path / "app.log.state")
     publishing.append(100)
     process = publishing.start()
     publishing.wait_stored()
     process.signal(signal.SIGTERM)
     process.wait()
-    # Renamed twice while nobody follows.
+    for number in (1, 2, 3):
+        publishing.append(100)
+        rotate(publishing.path, number)
+        publishing.append(100)
+    process = publishing.start()
+    publishing.wait_stored()
+    assert "app.log.3 now" in process.err and f"{tmp_path}/app.log.1 was {publishing.path} in between" in process.err
+    assert "left out" not in process.err
+
+
+def test_files_that_are_rotated_more_than_once_while_the_hub_is_away_are_published_in_order(tenfold, hub, tmp_path):
+    publishing = Publishing(tenfold, hub, tmp_path, "--state", tmp_path / "app.log.state")
+    publishing.append(1)
+    publishing.start()
+    publishing.wait_stored()
+    # A hub that is stopped takes nothing, and so the file is not read on.
+    publishing.place.process.signal(signal.SIGSTOP)
+    for number in range(1, 5):
+        publishing.append(20_000)
+        rotate(publishing.path, number)
+        publishing.append(20_000)
+    publishing.place.process.signal(signal.SIGCONT)
+    publishing.wait_stored()
+
+
+def test_a_file_between_that_is_called_otherwise_is_named(tenfold, hub, tmp_path):
+    publishing = Publishing(tenfold, hub, tmp_path, "--state", tmp_path / "app.log.state")
+    publishing.append(100)
+    process = publishing.start()
+    publishing.wait_stored()
+    process.signal(signal.SIGTERM)
+    process.wait()
+    # Renamed twice while nobody follows, and compressed once.
     os.rename(publishing.path, tmp_path / "app.log.2")
-    between = tmp_path / "app.log.1"
+    between = tmp_path / "app.log.1.gz"
     append(between, b"nobody reads this\n")
     old = os.stat(tmp_path / "app.log.2").st_mtime
     os.utime(between, (old + 10, old + 10))
@@ -217,7 +256,7 @@ def test_kills_at_any_moment_lose_and_repeat_nothing(tenfold, hub, tmp_path):
     publishing.wait_stored()
 
 
-@pytest.mark.parametrize("way", ["cut", "made anew"])
+@pytest.mark.parametrize("way", ["cut", "made again"])
 def test_a_file_that_was_cut_between_two_runs_begins_again_and_that_is_said(tenfold, hub, tmp_path, way):
     publishing = Publishing(tenfold, hub, tmp_path, "--state", tmp_path / "app.state")
     publishing.append(100)

@@ -6,8 +6,7 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use rustix::fs::inotify;
 
 use crate::failure::Failure;
 use crate::flow::input::is_ready_within;
+use crate::flow::rotation::{Rotation, identity};
 use crate::flow::whole_file::directory;
 use crate::numbers::counted;
 use crate::words::Words;
@@ -36,6 +36,7 @@ pub(crate) struct Followed {
     /// How much of the file was read.
     read: u64,
     origin: Origin,
+    rotation: Rotation,
     /// A person was told that there is no such file.
     is_missing: bool,
 }
@@ -76,6 +77,7 @@ impl Followed {
             })
             .ok();
         Ok(Self {
+            rotation: Rotation::new(&path),
             path,
             words: words.clone(),
             notices,
@@ -112,13 +114,21 @@ impl Followed {
         if !is_same {
             return Ok(false);
         }
+        let metadata = file.metadata()?;
+        self.rotation.read(&metadata);
         if path != self.path {
+            for left_out in self.rotation.left_out(&metadata, state)? {
+                self.words.warning(format_args!(
+                    "{} was written after {}, and is left out",
+                    left_out.display(),
+                    path.display()
+                ));
+            }
             self.words.note(format_args!(
                 "{} is called {} now; going on with the rest of it",
                 self.path.display(),
                 path.display()
             ));
-            self.warn_of_files_after(&path, state)?;
         }
         file.seek(SeekFrom::Start(place.offset))?;
         self.read = place.offset;
@@ -129,33 +139,6 @@ impl Followed {
         };
         self.file = Some(file);
         Ok(true)
-    }
-
-    /// Says which files had the name after this one and before the file that has it now, as far as they are
-    /// still called alike: nobody has read them.
-    fn warn_of_files_after(&self, old: &Path, state: Option<&Path>) -> io::Result<()> {
-        let name = self.path.file_name().unwrap_or_default();
-        let ended = fs::metadata(old)?.modified()?;
-        let state = state.and_then(|state| Some(identity(&fs::metadata(state).ok()?)));
-        for entry in fs::read_dir(directory(&self.path))?.filter_map(Result::ok) {
-            let is_alike = entry.file_name().as_bytes().starts_with(name.as_bytes());
-            let path = entry.path();
-            if !is_alike || path == self.path || path == old {
-                continue;
-            }
-            if entry.metadata().is_ok_and(|other| {
-                other.is_file()
-                    && Some(identity(&other)) != state
-                    && other.modified().is_ok_and(|time| time > ended)
-            }) {
-                self.words.warning(format_args!(
-                    "{} was written after {}, and is left out",
-                    path.display(),
-                    old.display()
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// The file that has this number, under its own name or renamed.
@@ -241,12 +224,24 @@ impl Followed {
         let name = self.path.display();
         match File::open(&self.path) {
             Ok(file) if file.metadata()?.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Ok(file) => {
+            Ok(named) => {
                 if self.is_missing {
                     self.words.note(format_args!("{name} has appeared"));
                 }
                 self.is_missing = false;
-                self.begin(identity(&file.metadata()?));
+                let file = match self.rotation.file_between(&named)? {
+                    Some((path, file)) => {
+                        self.words.note(format_args!(
+                            "{} was {name} in between; going on with it",
+                            path.display()
+                        ));
+                        file
+                    }
+                    None => named,
+                };
+                let metadata = file.metadata()?;
+                self.rotation.read(&metadata);
+                self.begin(identity(&metadata));
                 self.file = Some(file);
                 Ok(Step::Again)
             }
@@ -294,9 +289,8 @@ impl Followed {
             if read > 0 {
                 return Ok(Step::Read(read));
             }
-            self.words.note(format_args!(
-                "{name} was replaced; going on with the new file"
-            ));
+            self.words
+                .note(format_args!("{name} was replaced; going on"));
             self.file = None;
             return Ok(Step::Break);
         }
@@ -320,10 +314,6 @@ enum Step {
     /// There is something to do at once.
     Again,
     Wait,
-}
-
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
 }
 
 /// Notices of what happens in the file's directory: of writing, and of files that come and go.

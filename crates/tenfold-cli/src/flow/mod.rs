@@ -24,6 +24,7 @@ pub(crate) mod port_file;
 pub(crate) mod printing;
 pub(crate) mod pump;
 pub(crate) mod receiver;
+pub(crate) mod rotation;
 pub(crate) mod source;
 pub(crate) mod template;
 pub(crate) mod time_text;

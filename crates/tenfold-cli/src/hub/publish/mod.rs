@@ -70,7 +70,7 @@ pub(crate) struct Pub {
     format: Option<In>,
 
     /// Publish what is in FILE and what is appended to it, as `tail -F` follows it: also when it is
-    /// renamed, truncated or made anew
+    /// renamed, truncated or made again
     #[arg(long, value_name = "FILE", conflicts_with_all = ["messages", "every"])]
     follow: Option<PathBuf>,
 
