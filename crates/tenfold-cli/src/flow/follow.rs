@@ -61,6 +61,17 @@ pub(crate) struct Place {
     pub(crate) offset: u64,
 }
 
+/// What has become of the place that an earlier run has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resumed {
+    /// It is there.
+    There,
+    /// Its file was truncated, and is read from its beginning.
+    Truncated,
+    /// There is no such file. Whatever has the name is read from its beginning.
+    Gone,
+}
+
 impl Followed {
     pub(crate) fn new(path: PathBuf, words: &Words) -> Result<Self, Failure> {
         let name = path.display();
@@ -102,19 +113,19 @@ impl Followed {
     }
 
     /// Goes on at a place that an earlier run has reached, in whatever file of the directory that is now.
-    /// Whether it is still there. `state` is the file that has the place.
-    pub(crate) fn resume(&mut self, place: &Place, state: Option<&Path>) -> io::Result<bool> {
+    /// `state` is the file that has the place.
+    pub(crate) fn resume(&mut self, place: &Place, state: Option<&Path>) -> io::Result<Resumed> {
         let Some((path, mut file)) = self.find(&place.origin)? else {
-            return Ok(false);
+            return Ok(Resumed::Gone);
         };
-        let mut head = vec![0; place.origin.head.len()];
-        let is_same = file.metadata()?.len() >= place.offset
-            && file.read_exact_at(&mut head, 0).is_ok()
-            && head == place.origin.head;
-        if !is_same {
-            return Ok(false);
-        }
         let metadata = file.metadata()?;
+        let head = &place.origin.head;
+        let is_same = metadata.len() >= place.offset && has_head(&file, head)?;
+        let is_alike = path == self.path || self.rotation.is_rotated(&path);
+        if !is_alike && (!is_same || head.is_empty()) {
+            // Its number was given to some other file.
+            return Ok(Resumed::Gone);
+        }
         self.rotation.read(&metadata);
         if path != self.path {
             for left_out in self.rotation.left_out(&metadata, state)? {
@@ -130,6 +141,11 @@ impl Followed {
                 path.display()
             ));
         }
+        if !is_same {
+            self.begin(place.origin.file);
+            self.file = Some(file);
+            return Ok(Resumed::Truncated);
+        }
         file.seek(SeekFrom::Start(place.offset))?;
         self.read = place.offset;
         self.origin = Origin {
@@ -138,10 +154,10 @@ impl Followed {
             ..place.origin.clone()
         };
         self.file = Some(file);
-        Ok(true)
+        Ok(Resumed::There)
     }
 
-    /// The file that has this number, under its own name or renamed.
+    /// The file that has this number, under its own name or rotated.
     fn find(&self, origin: &Origin) -> io::Result<Option<(PathBuf, File)>> {
         let others = fs::read_dir(directory(&self.path))?;
         let others = others.filter_map(|entry| Some(entry.ok()?.path()));
@@ -269,10 +285,14 @@ impl Followed {
     }
 
     fn go_on(&mut self, space: &mut [u8]) -> io::Result<Step> {
-        let Some(file) = &mut self.file else {
+        let Some(mut file) = self.file.as_ref() else {
             return Ok(Step::Again);
         };
         let read = file.read(space)?;
+        // It may have been truncated, and have grown as far as this place or beyond.
+        if !has_head(file, &self.origin.head)? {
+            return self.begin_again();
+        }
         if read > 0 {
             return Ok(Step::Read(read));
         }
@@ -295,16 +315,35 @@ impl Followed {
             return Ok(Step::Break);
         }
         if named.len() < self.read {
-            self.words.warning(format_args!(
-                "{name} was truncated after {} of it were read: what was appended between the last look and that is \
-                 lost; going on from its beginning",
-                counted(self.read, "byte")
-            ));
-            file.rewind()?;
-            self.begin(identity(&named));
-            return Ok(Step::Break);
+            return self.begin_again();
         }
         Ok(Step::Wait)
+    }
+
+    /// The file was truncated.
+    fn begin_again(&mut self) -> io::Result<Step> {
+        let Some(mut file) = self.file.as_ref() else {
+            return Ok(Step::Again);
+        };
+        self.words.warning(format_args!(
+            "{} was truncated after {} of it were read: what was appended between the last look and that is lost; \
+             going on from its beginning",
+            self.path.display(),
+            counted(self.read, "byte")
+        ));
+        file.rewind()?;
+        self.begin(self.origin.file);
+        Ok(Step::Break)
+    }
+}
+
+/// Whether a file begins with these bytes.
+fn has_head(file: &File, head: &[u8]) -> io::Result<bool> {
+    let mut found = vec![0; head.len()];
+    match file.read_exact_at(&mut found, 0) {
+        Ok(()) => Ok(found == head),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -373,7 +412,21 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_no_file_to_follow() {
+    fn a_file_that_was_truncated_and_has_grown_again_is_read_from_its_beginning() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        fs::write(&path, b"a line").unwrap();
+        let mut followed = follow(&path);
+        assert_eq!(next(&mut followed), b"a line");
+        for text in ["another line", "a third line"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(next(&mut followed), b"");
+            assert_eq!(next(&mut followed), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_directory_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         assert!(follow(dir.path()).read(&mut [0; 8]).is_err());
     }

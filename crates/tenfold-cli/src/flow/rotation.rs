@@ -121,7 +121,7 @@ impl Rotation {
 
     /// Whether a file is called as rotated ones are: the name, and then numbers, as in `app.log.1` and
     /// `app.log-2026-11-27`.
-    fn is_rotated(&self, path: &Path) -> bool {
+    pub(crate) fn is_rotated(&self, path: &Path) -> bool {
         let (Some(name), Some(other)) = (self.path.file_name(), path.file_name()) else {
             return false;
         };

@@ -8,6 +8,9 @@
 //!            |                |      ^
 //!            offset 0         offset the hub's count: skip up to here
 //! ```
+//!
+//! That holds in one file. So before the first message of the next file is sent (also of one that was truncated),
+//! everything before it is acknowledged, and the state is at the next file's beginning.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -21,7 +24,7 @@ use tenfold::Address;
 use tenfold::protocol::{ChannelName, ProducerId};
 
 use crate::failure::Failure;
-use crate::flow::follow::{Followed, Origin, Place};
+use crate::flow::follow::{Followed, Origin, Place, Resumed};
 use crate::flow::input::Input;
 use crate::flow::whole_file;
 use crate::numbers::counted;
@@ -43,9 +46,10 @@ pub(super) struct Following {
     seen: u64,
     /// How many the hub had at the beginning: so many are not sent.
     known: u64,
-    /// The count at the beginning of the file that is being read, and which of the files that is.
+    /// The count at the beginning of the file that is being read.
     first: u64,
-    files_before: u64,
+    /// Which of the files that is, once the state has its head.
+    file: Option<u64>,
     /// Places that were sent and are not acknowledged.
     marks: VecDeque<Mark>,
     /// The newest place that is acknowledged and not written.
@@ -113,7 +117,7 @@ impl Following {
             seen: 0,
             known: 0,
             first: 0,
-            files_before: 0,
+            file: None,
             marks: VecDeque::new(),
             reached: None,
             written: Instant::now(),
@@ -132,7 +136,8 @@ impl Following {
             self.go_on(&mut file, left, known)?;
         }
         file.look()?;
-        self.files_before = file.origin().files_before;
+        let origin = file.origin();
+        self.file = (!origin.head.is_empty()).then_some(origin.files_before);
         // The made-up name of the producer is there before its first message.
         self.write(&Mark {
             first: self.first,
@@ -171,34 +176,53 @@ impl Following {
         let found = file
             .resume(&place, self.state.as_deref())
             .map_err(|error| Failure::Other(format!("cannot follow {name}: {error}")))?;
-        if found {
-            (self.seen, self.first) = (count, left.first.min(known));
-            self.words.note(format_args!(
-                "going on with {name} after {}{}",
-                counted(place.offset, "byte"),
-                match &self.state {
-                    Some(state) => format!(" (as {} says)", state.display()),
-                    None => String::new(),
-                }
-            ));
-        } else {
-            self.words.warning(format_args!(
-                "{name} is not the file that was published up to byte {}, or was truncated, and that file is not \
-                 beside it: what was appended there since is lost; beginning with what is there now",
-                place.offset
-            ));
+        let state = match &self.state {
+            Some(state) => format!(" (as {} says)", state.display()),
+            None => String::new(),
+        };
+        let published = counted(place.offset, "byte");
+        match found {
+            Resumed::There => {
+                (self.seen, self.first) = (count, left.first.min(known));
+                self.words
+                    .note(format_args!("going on with {name} after {published}{state}"));
+            }
+            Resumed::Truncated => self.words.warning(format_args!(
+                "{name} was truncated after {published} of it were published{state}: what was appended between that \
+                 and the truncation is lost; going on from its beginning"
+            )),
+            Resumed::Gone => self.words.warning(format_args!(
+                "{name} is not the file of which {published} were published{state}, and that file is not beside it: \
+                 what was appended there since is lost; beginning with what is there now"
+            )),
         }
         Ok(())
     }
 
-    /// The next messages end here.
-    pub(super) fn begin_batch(&mut self, place: Option<&Place>) {
-        if let Some(place) = place
-            && place.origin.files_before != self.files_before
-        {
-            self.files_before = place.origin.files_before;
-            self.first = self.seen;
+    /// Whether the messages up to this place are the first of a file.
+    pub(super) fn is_next_file(&self, place: Option<&Place>) -> bool {
+        place.is_some_and(|place| self.file != Some(place.origin.files_before))
+    }
+
+    /// The messages up to this place are the first of a file, and the hub has acknowledged `count` messages of the
+    /// producer.
+    pub(super) fn begin_file(&mut self, place: Option<&Place>, count: u64) -> Result<(), Failure> {
+        let Some(place) = place else { return Ok(()) };
+        self.first = self.seen;
+        self.file = Some(place.origin.files_before);
+        self.keep(count, true)?;
+        if self.seen > count {
+            // Without acknowledgements the hub may not have it all.
+            return Ok(());
         }
+        self.write(&Mark {
+            first: self.first,
+            count: self.seen,
+            place: Some(Place {
+                offset: place.origin.start,
+                origin: place.origin.clone(),
+            }),
+        })
     }
 
     /// Whether the next message is to be sent: the hub has not had it at the beginning.

@@ -289,8 +289,11 @@ impl Pub {
             .next_batch(publisher, &mut batches, following, *known)
             .await?
         {
-            if let Some(following) = following {
-                following.begin_batch(batch.place());
+            if let Some(following) = following
+                && following.is_next_file(batch.place())
+            {
+                self.bounded(publisher.flush()).await?;
+                following.begin_file(batch.place(), *known + publisher.acknowledged())?;
             }
             for message in batch.messages() {
                 if let Some(past) = past.as_mut().filter(|_| publisher.sent() < *known) {
