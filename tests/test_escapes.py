@@ -123,4 +123,4 @@ def test_a_pipe_gets_the_bytes_as_they_are(tenfold, stream):
     assert piped.out == HOSTILE.encode() + b"\n"
     object = tenfold("recv", "--json", stream)
     assert object.wait() == 0
-    assert json.loads(object.out) == {"text": HOSTILE}
+    assert json.loads(object.out)["text"] == HOSTILE

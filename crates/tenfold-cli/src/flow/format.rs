@@ -265,7 +265,9 @@ fn json_line(
 pub(crate) fn put_bad(error: &str, origin: Origin<'_>, message: &[u8], out: &mut Vec<u8>) {
     out.push(b'{');
     put_origin(Some(origin), out);
-    out.extend_from_slice(format!("\"error\":{},", escape::json(&json!(error).to_string())).as_bytes());
+    out.extend_from_slice(
+        format!("\"error\":{},", escape::json(&json!(error).to_string())).as_bytes(),
+    );
     put_message(message, out);
     out.extend_from_slice(b"}\n");
 }

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::escape;
 use crate::failure::Failure;
 use crate::words::Words;
 
@@ -59,11 +60,19 @@ fn quoted(message: &[u8]) -> String {
     };
     let mut text = String::new();
     for chunk in head.utf8_chunks() {
-        text.extend(chunk.valid().escape_debug());
+        for char in chunk.valid().chars() {
+            if matches!(char, '"' | '\\') {
+                text.push('\\');
+            }
+            escape::put_char(char, &mut text);
+        }
         // What is cut off inside of a character says nothing.
         let is_cut = !more.is_empty() && head.ends_with(chunk.invalid());
         if !is_cut {
-            text += &chunk.invalid().escape_ascii().to_string();
+            chunk
+                .invalid()
+                .iter()
+                .for_each(|byte| escape::put_byte(*byte, &mut text));
         }
     }
     format!("\"{text}{more}\"")
@@ -76,7 +85,7 @@ mod tests {
     #[test]
     fn the_beginning_of_a_message_is_quoted() {
         assert_eq!(quoted(b"oops"), r#""oops""#);
-        assert_eq!(quoted(b"a\"\x1b\xff\xfe"), r#""a\"\u{1b}\xff\xfe""#);
+        assert_eq!(quoted(b"a\"\x1b\xff\xfe"), r#""a\"\x1b\xff\xfe""#);
         assert_eq!(quoted(b""), r#""""#);
         let long = quoted("ü".repeat(100).as_bytes());
         assert_eq!(long, format!("\"{}...\"", "ü".repeat(30)));
