@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
 use crate::checkpoint::{Checkpoint, Dirty};
-use crate::common::{Common, Queued};
+use crate::common::Common;
 use crate::error::Refused;
 use crate::fault;
 use crate::health::Health;
 use crate::journal::{Journal, NotWritten};
 use crate::options::time;
 use crate::plan::{ChannelPlan, Plan};
+use crate::queue::Queued;
 use crate::rebuild;
 use crate::recovery::Unfinished;
 use crate::report::Report;

@@ -1,6 +1,6 @@
 //! What the committer, the checkpointer and the handles of a log have in common.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,10 +16,10 @@ use crate::health::Health;
 use crate::journal::JournalFiles;
 use crate::names;
 use crate::options::{Notice, Options};
+use crate::queue::{Queue, Queued};
 use crate::shut::Shut;
 use crate::starts::Starts;
 use crate::storage::Storage;
-use crate::submission::Submission;
 use crate::whole::{uninterrupted, write_all_at};
 
 /// What the committer, the checkpointer and the handles of a log have in common.
@@ -76,22 +76,6 @@ pub(crate) struct Counters {
 
 /// What a probe writes, in bytes.
 const PROBED: u64 = 64 * 1024;
-
-/// Submissions that wait to be committed.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    pub(crate) waiting: VecDeque<Queued>,
-    /// The committer's thread has to look at the queue.
-    is_called: bool,
-    ending: bool,
-}
-
-/// Frames on their way into a channel.
-#[derive(Debug)]
-pub(crate) struct Queued {
-    pub(crate) channel: Arc<Channel>,
-    pub(crate) submission: Submission,
-}
 
 /// What the checkpointer has to do, and how far it is.
 #[derive(Debug, Default)]

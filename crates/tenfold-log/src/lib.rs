@@ -35,6 +35,7 @@ mod deletion;
 mod hand;
 mod journal;
 mod plan;
+mod queue;
 mod segment;
 
 // After the commit: checkpoints, retention, segments that are made anew.

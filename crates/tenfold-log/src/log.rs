@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::chain::Chain;
 use crate::channel::{Channel, State};
-use crate::common::{Common, Listener, Queued};
+use crate::common::{Common, Listener};
 use crate::condition::Stall;
 use crate::deletion::Deletion;
 use crate::error::Refused;
@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::hand::{Hand, Pending};
 use crate::health::{Health, Numbers};
 use crate::names;
+use crate::queue::Queued;
 use crate::submission::Submission;
 
 /// A log. Clones are handles to the same one.

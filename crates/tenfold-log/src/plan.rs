@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::batch::Record;
 use crate::channel::Channel;
-use crate::common::Queued;
 use crate::crc;
 use crate::entry::{self, RECORD};
 use crate::frames::Frames;
 use crate::names;
 use crate::options::{Growth, Options};
+use crate::queue::Queued;
 use crate::segment::{Files, Segment};
 use crate::storage::Storage;
 use crate::whole::{is_full, uninterrupted};
