@@ -68,7 +68,7 @@ impl Appender {
             self.visit.enforce_total();
             return appended;
         };
-        let room = history.room(block.bytes().len()).await;
+        let room = history.room(&self.claim, block.bytes().len()).await;
         let receipt = || {
             let (visit, claim) = (Arc::clone(&self.visit), Arc::clone(&self.claim));
             Ticket::new(visit, claim, block.clone(), room)

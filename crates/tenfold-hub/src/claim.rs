@@ -107,6 +107,11 @@ impl Claim {
         self.in_flight.fetch_add(1, SeqCst);
     }
 
+    /// How many blocks are on their way to the disk.
+    pub(crate) fn on_their_way(&self) -> usize {
+        self.in_flight.load(SeqCst)
+    }
+
     /// Notes that a block is where it was going to, or was refused.
     pub(crate) fn arrives(&self) {
         if self.in_flight.fetch_sub(1, SeqCst) == 1 {

@@ -57,10 +57,14 @@ impl History {
         }
     }
 
-    /// Waits for slow subscribers, if the channel does that, and for memory for a block of so many bytes.
-    pub(crate) async fn room(&self, bytes: usize) -> Room {
+    /// Waits for slow subscribers, if the channel does that, and for memory for a block of so many bytes of a
+    /// claim.
+    pub(crate) async fn room(&self, claim: &Claim, bytes: usize) -> Room {
         if let Some(holding) = &self.holding {
             holding.freed(&*self.channel).await;
+        }
+        if let Some(own) = Room::own(bytes, claim.on_their_way()) {
+            return own;
         }
         Room::wait(&self.on_its_way, &self.durable.on_its_way, bytes).await
     }

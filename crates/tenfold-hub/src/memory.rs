@@ -13,6 +13,10 @@ const UNIT: usize = Intake::FIRST_ROOM;
 /// for what is on its way to the disk. The newest of the channels has what they leave.
 pub(crate) const SHARE: usize = 4;
 
+/// So many blocks on their way to the disk, of a unit at the most, are a publisher's own: one that is acknowledged and
+/// not in its file yet, and the one that is sent when the first is acknowledged.
+const OWN_BLOCKS: usize = 2;
+
 /// What the publishers of a hub may hold together of what they receive.
 #[derive(Debug)]
 pub(crate) struct Receiving {
@@ -152,6 +156,13 @@ impl OnItsWay {
 }
 
 impl Room {
+    /// Memory for a block of so many bytes of a publisher that has so many blocks on their way, if that is so
+    /// little that each publisher may have it beside what all share. So a publisher that sends little does not
+    /// wait until there is room between those that send much.
+    pub(crate) fn own(bytes: usize, on_their_way: usize) -> Option<Self> {
+        (bytes <= UNIT && on_their_way < OWN_BLOCKS).then_some(Self(None, None))
+    }
+
     /// Waits for memory for a block of so many bytes. A block that is larger than all of a channel's
     /// memory gets all of it.
     pub(crate) async fn wait(of_channel: &OnItsWay, of_all: &OnItsWay, bytes: usize) -> Self {
@@ -189,6 +200,16 @@ mod tests {
         assert_eq!(second.bytes(), 3 * UNIT);
         drop((first, second));
         assert_eq!(receiving.uncommitted.available_permits(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_publisher_that_sends_little_does_not_wait_for_those_that_send_much() {
+        let (of_channel, of_all) = (OnItsWay::new(8 * UNIT), OnItsWay::new(64 * UNIT));
+        let _much = Room::wait(&of_channel, &of_all, 1000 * UNIT).await;
+        assert!(Room::own(UNIT, 0).is_some());
+        assert!(Room::own(UNIT, OWN_BLOCKS - 1).is_some());
+        assert!(Room::own(UNIT, OWN_BLOCKS).is_none(), "so it is bounded");
+        assert!(Room::own(UNIT + 1, 0).is_none());
     }
 
     #[tokio::test]

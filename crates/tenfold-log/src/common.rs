@@ -166,17 +166,7 @@ impl Common {
 
     /// Takes the next submissions to be committed together: the first one, and more up to `most` bytes.
     pub(crate) fn take(&self, most: usize) -> Vec<Queued> {
-        let mut queue = self.lock_queue();
-        let mut bytes = 0;
-        let mut count = 0;
-        for queued in &queue.waiting {
-            bytes += queued.submission.frames.len();
-            if count > 0 && bytes > most {
-                break;
-            }
-            count += 1;
-        }
-        queue.waiting.drain(..count).collect()
+        self.lock_queue().take(most)
     }
 
     /// Waits until there is something for the committer to do; `has_some`: it has submissions that wait for
@@ -190,7 +180,7 @@ impl Common {
             .work
             .wait_while(queue, |queue| !queue.is_called && !queue.ending)
             .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut queue.is_called) || !queue.waiting.is_empty()
+        std::mem::take(&mut queue.is_called) || !queue.is_empty()
     }
 
     /// Wakes the committer's thread, which looks whether there is something to commit.
@@ -201,7 +191,7 @@ impl Common {
 
     /// The same, if something is queued.
     pub(crate) fn call_if_queued(&self) {
-        if !self.lock_queue().waiting.is_empty() {
+        if !self.lock_queue().is_empty() {
             self.call();
         }
     }

@@ -115,8 +115,8 @@ impl Log {
         self.common.set_max_disk(bytes);
     }
 
-    /// Queues frames. They are committed in the order of the calls. Never waits for the disk. Dropping what
-    /// this returns wakes the committer's thread.
+    /// Queues frames. Those of one channel are committed in the order of the calls, and channels take turns.
+    /// Never waits for the disk. Dropping what this returns wakes the committer's thread.
     ///
     /// # Panics
     ///
@@ -135,10 +135,7 @@ impl Log {
             channel: Arc::clone(channel),
             submission,
         };
-        let mut queue = self.common.lock_queue();
-        queue.waiting.push_back(queued);
-        let is_first = queue.waiting.len() == 1;
-        drop(queue);
+        let is_first = self.common.lock_queue().add(queued);
         Pending::new(Arc::clone(&self.hand), is_first)
     }
 

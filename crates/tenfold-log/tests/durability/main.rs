@@ -27,6 +27,7 @@ mod planted;
 mod script;
 mod shut;
 mod support;
+mod turns;
 
 /// Whether the long counts are wanted: `./test --full`.
 fn is_full() -> bool {
