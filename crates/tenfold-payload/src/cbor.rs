@@ -5,12 +5,15 @@ use ciborium::de::Error;
 use ciborium::value::Integer;
 
 use crate::value::Value;
-use crate::{MAX_DEPTH, Problem};
+use crate::{MAX_DEPTH, MAX_VALUES, Problem};
 
 /// The tags of integers of any size, and of those below -1.
 const BIG: (u64, u64) = (2, 3);
 
 pub(super) fn read(message: &[u8]) -> Result<Value, Problem> {
+    if values(message) > MAX_VALUES {
+        return Err(Problem::too_many());
+    }
     let mut rest = message;
     let value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH);
     let value = value.map_err(|error| no_cbor(&error, message.len()))?;
@@ -25,6 +28,33 @@ pub(super) fn write(value: &Value) -> Result<Vec<u8>, Problem> {
     ciborium::into_writer(&made(value)?, &mut message)
         .map_err(|error| Problem::new(format!("cannot be written as CBOR: {error}")))?;
     Ok(message)
+}
+
+/// How many values a message has, up to where it is wrong. (RFC 8949, section 3.)
+fn values(message: &[u8]) -> usize {
+    let mut count = 0;
+    let mut rest = message;
+    while let [first, after @ ..] = rest {
+        count += 1;
+        let (kind, info) = (first >> 5, first & 0x1f);
+        let width = match info {
+            24..=27 => 1 << (info - 24),
+            _ => 0,
+        };
+        let Some((digits, after)) = after.split_at_checked(width) else {
+            break;
+        };
+        // Of bytes and text what follows has no values; neither has it if its end is not told.
+        let is_long = matches!(kind, 2 | 3) && info != 31;
+        let length = match width {
+            _ if !is_long => 0,
+            0 => u64::from(info),
+            _ => digits.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)),
+        };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        rest = after.get(length..).unwrap_or_default();
+    }
+    count
 }
 
 fn no_cbor(error: &Error<std::io::Error>, length: usize) -> Problem {
@@ -147,6 +177,37 @@ mod tests {
         );
         let big = b"\xc2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00";
         assert_eq!(shown(big), r#"{"$int":"18446744073709551616"}"#);
+    }
+
+    #[test]
+    fn values_are_counted_before_they_are_made() {
+        assert_eq!(values(b""), 0);
+        assert_eq!(values(b"\x83\x01\x18\x2a\x1b\0\0\0\0\0\0\0\x01"), 4);
+        assert_eq!(values(b"\x82\x43\x01\x02\x03\x78\x02ab"), 3);
+        assert_eq!(values(b"\xa1\x61a\xc1\xf9\x3c\0"), 4);
+        assert_eq!(values(b"\x5b\xff\xff\xff\xff\xff\xff\xff\xff\x01"), 1);
+        let mut many = b"\x9a\0\x40\0\0".to_vec();
+        many.resize(many.len() + MAX_VALUES, 0);
+        assert!(read(&many).unwrap_err().to_string().contains("more than"));
+        many.truncate(many.len() - 1);
+        many[4] = 0xff;
+        many[3] = 0xff;
+        many[2] = 0x3f;
+        assert!(read(&many).is_ok());
+    }
+
+    #[test]
+    fn what_is_announced_and_not_there_takes_no_memory() {
+        // Of each kind a length of 2^60, at each depth.
+        for kind in [0x5b, 0x7b, 0x9b, 0xbb_u8] {
+            let header = [kind, 0x10, 0, 0, 0, 0, 0, 0, 0];
+            assert!(
+                read(&header).unwrap_err().to_string().contains("middle"),
+                "{kind:x}"
+            );
+            let nested = [0x9b, 0x10, 0, 0, 0, 0, 0, 0, 0].repeat(MAX_DEPTH - 2);
+            assert!(read(&[&nested[..], &header].concat()).is_err());
+        }
     }
 
     #[test]

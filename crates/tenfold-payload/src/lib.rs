@@ -40,9 +40,10 @@
 //!
 //! # Hostile messages
 //!
-//! No message makes this crate panic or execute anything. Values may be nested [`MAX_DEPTH`] deep,
-//! and a pickle, whose values may be used again and again, makes a bounded number of values and a
-//! bounded text.
+//! No message makes this crate panic or execute anything. Values may be nested [`MAX_DEPTH`] deep, and a
+//! message has at most [`MAX_VALUES`] of them. What a message announces and does not have takes no memory. A
+//! pickle, whose values may be used again and again, makes a bounded text: at most 64 MiB, and at most a
+//! mebibyte and 256 times its own length.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -99,6 +100,9 @@ pub use problem::Problem;
 
 /// Values are nested no deeper than this: functions that call themselves read and write them.
 pub const MAX_DEPTH: usize = 128;
+
+/// A message has at most so many values: one of a byte in the message takes some 70 bytes in memory.
+pub const MAX_VALUES: usize = 1 << 22;
 
 /// The example of the README.
 #[cfg(all(doctest, feature = "msgpack"))]

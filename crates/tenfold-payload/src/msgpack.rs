@@ -4,9 +4,13 @@ use rmpv::decode::{self, Error};
 use rmpv::{Integer, Value as Packed};
 
 use crate::value::Value;
-use crate::{MAX_DEPTH, Problem};
+use crate::{MAX_DEPTH, MAX_VALUES, Problem};
 
 pub(super) fn read(message: &[u8]) -> Result<Value, Problem> {
+    let headers = Headers::of(message);
+    if headers.count > MAX_VALUES {
+        return Err(Problem::too_many());
+    }
     let mut rest = message;
     let value = decode::read_value_with_max_depth(&mut rest, MAX_DEPTH);
     let at = message.len() - rest.len();
@@ -21,7 +25,7 @@ pub(super) fn read(message: &[u8]) -> Result<Value, Problem> {
         ),
         error => Problem::is_no("MessagePack", format_args!("{error}, at byte {at}")),
     })?;
-    match (rest.len(), never_used(message)) {
+    match (rest.len(), headers.never_used) {
         (0, None) => understood(value),
         (0, Some(at)) => Err(Problem::is_no(
             "MessagePack",
@@ -31,36 +35,55 @@ pub(super) fn read(message: &[u8]) -> Result<Value, Problem> {
     }
 }
 
-/// Where the one byte is that begins no value, in a message that is right otherwise. The crate takes
-/// it for nil. (The format's specification, "Overview" and "Formats".)
-fn never_used(message: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(first) = message.get(at) {
-        let number = |bytes: usize| {
-            let digits = message.iter().skip(at + 1).take(bytes);
-            digits.fold(0_usize, |n, byte| n << 8 | usize::from(*byte))
-        };
-        at += match first {
-            0xc1 => return Some(at),
-            0xa0..=0xbf => 1 + usize::from(first & 31),
-            0xc4 | 0xd9 => 2 + number(1),
-            0xc5 | 0xda => 3 + number(2),
-            0xc6 | 0xdb => 5 + number(4),
-            0xc7 => 3 + number(1),
-            0xc8 => 4 + number(2),
-            0xc9 => 6 + number(4),
-            0xcc | 0xd0 => 2,
-            0xcd | 0xd1 | 0xd4 | 0xdc | 0xde => 3,
-            0xd5 => 4,
-            0xca | 0xce | 0xd2 | 0xdd | 0xdf => 5,
-            0xd6 => 6,
-            0xcb | 0xcf | 0xd3 => 9,
-            0xd7 => 10,
-            0xd8 => 18,
-            _ => 1,
-        };
+/// What the headers of a message say, up to where it is wrong.
+struct Headers {
+    /// How many values there are.
+    count: usize,
+    /// Where the one byte is that begins no value, if the message is right otherwise. The crate takes it for
+    /// nil. (The format's specification, "Overview" and "Formats".)
+    never_used: Option<usize>,
+}
+
+impl Headers {
+    fn of(message: &[u8]) -> Self {
+        let (mut at, mut count) = (0_usize, 0);
+        while let Some(first) = message.get(at) {
+            let number = |bytes: usize| {
+                let digits = message.iter().skip(at + 1).take(bytes);
+                digits.fold(0_usize, |n, byte| n << 8 | usize::from(*byte))
+            };
+            let length = match first {
+                0xc1 => {
+                    return Self {
+                        count,
+                        never_used: Some(at),
+                    };
+                }
+                0xa0..=0xbf => 1 + usize::from(first & 31),
+                0xc4 | 0xd9 => 2 + number(1),
+                0xc5 | 0xda => 3 + number(2),
+                0xc6 | 0xdb => 5 + number(4),
+                0xc7 => 3 + number(1),
+                0xc8 => 4 + number(2),
+                0xc9 => 6 + number(4),
+                0xcc | 0xd0 => 2,
+                0xcd | 0xd1 | 0xd4 | 0xdc | 0xde => 3,
+                0xd5 => 4,
+                0xca | 0xce | 0xd2 | 0xdd | 0xdf => 5,
+                0xd6 => 6,
+                0xcb | 0xcf | 0xd3 => 9,
+                0xd7 => 10,
+                0xd8 => 18,
+                _ => 1,
+            };
+            at = at.saturating_add(length);
+            count += 1;
+        }
+        Self {
+            count,
+            never_used: None,
+        }
     }
-    None
 }
 
 pub(super) fn write(value: &Value) -> Result<Vec<u8>, Problem> {
@@ -152,6 +175,24 @@ mod tests {
     }
 
     #[test]
+    fn values_are_counted_before_they_are_made() {
+        assert_eq!(Headers::of(b"\x93\x01\xa2ab\x81\xc0\xcd\0\x01").count, 6);
+        let mut many = b"\xdd\0\x40\0\0".to_vec();
+        many.resize(many.len() + MAX_VALUES, 0);
+        assert!(read(&many).unwrap_err().to_string().contains("more than"));
+    }
+
+    #[test]
+    fn what_is_announced_and_not_there_takes_no_memory() {
+        for kind in [0xc6, 0xc9, 0xdb, 0xdd, 0xdf_u8] {
+            let header = [kind, 0xff, 0xff, 0xff, 0xff];
+            assert!(read(&header).is_err(), "{kind:x}");
+            let nested = [0xdd, 0xff, 0xff, 0xff, 0xff].repeat(MAX_DEPTH - 2);
+            assert!(read(&[&nested[..], &header].concat()).is_err());
+        }
+    }
+
+    #[test]
     fn what_is_cut_or_wrong_says_where() {
         let problem = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
         assert!(problem(b"\x92\x01").contains("at byte 2"));
@@ -201,7 +242,7 @@ mod tests {
         for kind in kinds {
             let pair = |last: u8| [&[0x92], kind.as_slice(), &[last]].concat();
             assert!(read(&pair(0xc0)).is_ok(), "{:02x}", kind[0]);
-            assert_eq!(never_used(&pair(0xc1)), Some(kind.len() + 1));
+            assert_eq!(Headers::of(&pair(0xc1)).never_used, Some(kind.len() + 1));
             assert!(read(&pair(0xc1)).unwrap_err().to_string().contains("0xc1"));
         }
     }

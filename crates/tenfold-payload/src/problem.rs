@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::MAX_DEPTH;
+use crate::{MAX_DEPTH, MAX_VALUES};
 
 /// Why a message is not a value of its format, or why a value has no place in a format.
 ///
@@ -27,6 +27,10 @@ impl Problem {
 
     pub(crate) fn too_deep() -> Self {
         Self(format!("is nested deeper than {MAX_DEPTH} levels"))
+    }
+
+    pub(crate) fn too_many() -> Self {
+        Self(format!("has more than {MAX_VALUES} values"))
     }
 
     /// What `serde_json` says, without the line: there is only one.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::node::{Id, Node};
 use super::reading::{Reading, long, quoted, raw_unicode};
-use crate::Problem;
+use crate::{MAX_VALUES, Problem};
 
 mod objects;
 
@@ -21,9 +21,6 @@ pub(super) struct Machine<'a> {
     at: usize,
 }
 
-/// How many values a pickle may make: each takes some 32 bytes, and many are made by one byte.
-const MAX_NODES: usize = 1 << 22;
-
 /// The newest protocol of Python.
 const NEWEST: u8 = 5;
 
@@ -39,8 +36,9 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(super) fn nodes(&self) -> &[Node<'a>] {
-        &self.nodes
+    /// What it has made.
+    pub(super) fn into_nodes(self) -> Vec<Node<'a>> {
+        self.nodes
     }
 
     /// How many bytes follow the last instruction.
@@ -56,8 +54,8 @@ impl<'a> Machine<'a> {
                 b'.' => return self.pop(),
                 opcode => self.execute(opcode)?,
             }
-            if self.nodes.len() > MAX_NODES {
-                return Err(Problem::new(format!("makes more than {MAX_NODES} values")));
+            if self.nodes.len() > MAX_VALUES {
+                return Err(Problem::too_many());
             }
         }
     }

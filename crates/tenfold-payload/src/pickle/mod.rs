@@ -13,8 +13,9 @@
 //! | an object of somewhere else | `{"$persistent": 7}`, `{"$extension": 1}`, `{"$buffer": true}` |
 //!
 //! A value that is used several times is shown each time. So that a few bytes cannot become
-//! gigabytes, there is a limit on the text.
+//! gigabytes, there is a limit on the text. Work follows the bytes of the pickle and those of the text.
 
+mod dicts;
 mod machine;
 mod node;
 mod reading;
@@ -28,9 +29,12 @@ pub(super) fn show(message: &[u8]) -> Result<String, Problem> {
     let mut machine = Machine::new(message);
     let root = machine.run()?;
     match machine.rest() {
-        0 => show::text(machine.nodes(), root),
-        rest => Err(Problem::after("pickle", rest)),
+        0 => {}
+        rest => return Err(Problem::after("pickle", rest)),
     }
+    let mut nodes = machine.into_nodes();
+    dicts::settle(&mut nodes);
+    show::text(&nodes, root, message.len())
 }
 
 #[cfg(test)]
@@ -122,6 +126,46 @@ mod tests {
         }
         bomb.push(b'.');
         assert!(problem(&bomb).contains("more than"));
+    }
+
+    #[test]
+    fn a_dict_that_is_named_again_and_again_is_understood_once() {
+        // 200,000 entries with one key, and 200,000 times this dict: each entry once for each time is 40 thousand
+        // million.
+        let many = 200_000;
+        let entries = b"h\0N".repeat(many);
+        let names = b"h\x01".repeat(many);
+        let pickle = [
+            b"X\x01\0\0\0kq\x000}q\x01(",
+            &entries[..],
+            b"u0(",
+            &names,
+            b"l.",
+        ]
+        .concat();
+        assert_eq!(
+            shown(&pickle),
+            format!("[{}]", vec![r#"{"k":null}"#; many].join(","))
+        );
+    }
+
+    #[test]
+    fn a_long_key_is_looked_at_once() {
+        let (long, many) = (1 << 20, 200_000);
+        let text = vec![b'k'; long];
+        let entries = b"h\0N".repeat(many);
+        let pickle = [b"X\0\0\x10\0", &text[..], b"q\x000}(", &entries, b"u."].concat();
+        let key = String::from_utf8(text).unwrap();
+        assert_eq!(shown(&pickle), format!("{{\"{key}\":null}}"));
+    }
+
+    #[test]
+    fn names_take_no_more_memory_than_their_text() {
+        // 200,000 names of two mebibytes.
+        let text = vec![b'm'; 1 << 20];
+        let globals = b"h\0h\0\x930".repeat(200_000);
+        let pickle = [b"X\0\0\x10\0", &text[..], b"q\x000", &globals, b"N."].concat();
+        assert_eq!(shown(&pickle), "null");
     }
 
     #[test]

@@ -22,13 +22,25 @@ pub(super) enum Node<'a> {
     Set(Vec<Id>),
     Frozen(Vec<Id>),
     Dict(Vec<(Id, Id)>),
-    /// A name that would be imported.
-    Global(String),
+    /// A dict that cannot be an object of JSON.
+    Map(Vec<(Id, Id)>),
+    /// A name that would be imported: the texts of its module, and of what is in it.
+    Global(Id, Id),
     Call(Box<Call>),
     /// An object that is named and not contained.
     Persistent(Id),
     Extension(u32),
     Buffer,
+}
+
+impl Node<'_> {
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Made(text) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// A call that is not made, and what would be put into its result.

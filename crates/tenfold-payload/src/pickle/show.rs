@@ -4,15 +4,20 @@ use super::node::{Call, Id, Node};
 use crate::write::{put_bytes, put_float, put_int, put_text};
 use crate::{MAX_DEPTH, Problem};
 
-/// What is shown of one message at the most. A value that is used a hundred times is shown a
-/// hundred times, and what it contains as well.
-const MAX_TEXT: usize = 64 * 1024 * 1024;
+/// What is shown of one message at the most, in bytes: a value that is used a hundred times is shown a
+/// hundred times, and what it contains as well. A short message gets less.
+const MAX_TEXT: usize = 64 << 20;
+const LEAST_TEXT: usize = 1 << 20;
+const TEXT_FOR_A_BYTE: usize = 256;
 
-/// The text of a node and of all that it contains.
-pub(super) fn text(nodes: &[Node<'_>], root: Id) -> Result<String, Problem> {
+/// The text of a node and of all that it contains, for a message of so many bytes.
+pub(super) fn text(nodes: &[Node<'_>], root: Id, length: usize) -> Result<String, Problem> {
+    let more = length.saturating_mul(TEXT_FOR_A_BYTE);
     let mut show = Show {
         nodes,
-        path: Vec::new(),
+        is_open: vec![false; nodes.len()],
+        depth: 0,
+        most: MAX_TEXT.min(more.saturating_add(LEAST_TEXT)),
         out: String::new(),
     };
     show.put(root)?;
@@ -21,28 +26,33 @@ pub(super) fn text(nodes: &[Node<'_>], root: Id) -> Result<String, Problem> {
 
 struct Show<'a> {
     nodes: &'a [Node<'a>],
-    /// What contains the node that is being shown.
-    path: Vec<Id>,
+    /// Which nodes contain the one that is being shown, and how many they are.
+    is_open: Vec<bool>,
+    depth: usize,
+    /// How long the text may become.
+    most: usize,
     out: String,
 }
 
 impl Show<'_> {
     fn put(&mut self, id: Id) -> Result<(), Problem> {
-        if self.path.contains(&id) {
+        if self.is_open[id] {
             return Err(Problem::new("has a value that contains itself"));
         }
-        if self.path.len() >= MAX_DEPTH {
+        if self.depth >= MAX_DEPTH {
             return Err(Problem::too_deep());
         }
-        if self.out.len() > MAX_TEXT {
+        if self.out.len() > self.most {
             return Err(Problem::new(format!(
-                "would be more than {} MiB of JSON: it has values that are used again and again",
-                MAX_TEXT >> 20
+                "would be more than {} bytes of JSON: it has values that are used again and again",
+                self.most
             )));
         }
-        self.path.push(id);
+        self.is_open[id] = true;
+        self.depth += 1;
         self.node(id)?;
-        self.path.pop();
+        self.depth -= 1;
+        self.is_open[id] = false;
         Ok(())
     }
 
@@ -61,7 +71,15 @@ impl Show<'_> {
             Node::Set(items) => self.wrapped("$set", items)?,
             Node::Frozen(items) => self.wrapped("$frozenset", items)?,
             Node::Dict(entries) => self.dict(entries)?,
-            Node::Global(name) => self.special("$global", |out| put_text(name, out)),
+            Node::Map(entries) => {
+                self.key('{', "$map");
+                self.pairs(entries)?;
+                self.out.push('}');
+            }
+            Node::Global(module, name) => {
+                let name = self.name(*module, *name);
+                self.special("$global", |out| put_text(&name, out));
+            }
             Node::Call(call) => self.call(call)?,
             Node::Persistent(id) => {
                 out.push_str(r#"{"$persistent":"#);
@@ -106,30 +124,14 @@ impl Show<'_> {
     }
 
     fn dict(&mut self, entries: &[(Id, Id)]) -> Result<(), Problem> {
-        if !entries.iter().all(|(key, _)| self.is_plain_key(*key)) {
-            self.key('{', "$map");
-            self.pairs(entries)?;
-            self.out.push('}');
-            return Ok(());
-        }
         self.out.push('{');
-        // In Python the last of equal keys counts, and stands where the first did.
-        let mut places = std::collections::HashMap::new();
-        let mut kept: Vec<(Id, Id)> = Vec::new();
-        for (key, value) in entries {
-            let place = *places.entry(self.key_text(*key)).or_insert(kept.len());
-            match kept.get_mut(place) {
-                Some(entry) => entry.1 = *value,
-                None => kept.push((*key, *value)),
-            }
-        }
-        for (at, (key, value)) in kept.into_iter().enumerate() {
+        for (at, (key, value)) in entries.iter().enumerate() {
             if at > 0 {
                 self.out.push(',');
             }
-            self.put(key)?;
+            self.put(*key)?;
             self.out.push(':');
-            self.put(value)?;
+            self.put(*value)?;
         }
         self.out.push('}');
         Ok(())
@@ -148,22 +150,15 @@ impl Show<'_> {
         Ok(())
     }
 
-    fn key_text(&self, id: Id) -> Option<&str> {
-        match &self.nodes[id] {
-            Node::Text(text) => Some(text),
-            Node::Made(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn is_plain_key(&self, id: Id) -> bool {
-        self.key_text(id).is_some_and(|key| !key.starts_with('$'))
+    fn name(&self, module: Id, name: Id) -> String {
+        let text = |id: Id| self.nodes[id].text().unwrap_or_default();
+        format!("{}.{}", text(module), text(name))
     }
 
     fn call(&mut self, call: &Call) -> Result<(), Problem> {
         self.key('{', "$call");
         match &self.nodes[call.callable] {
-            Node::Global(name) => put_text(name, &mut self.out),
+            Node::Global(module, name) => put_text(&self.name(*module, *name), &mut self.out),
             _ => self.put(call.callable)?,
         }
         self.key(',', "args");

@@ -2,22 +2,24 @@
 
 use super::Machine;
 use crate::Problem;
-use crate::pickle::node::{Call, Id, Node};
+use crate::pickle::node::{Call, Node};
 
 impl Machine<'_> {
     pub(super) fn object(&mut self, opcode: u8) -> Result<(), Problem> {
         match opcode {
             b'c' => {
-                let name = self.dotted()?;
-                self.push(Node::Global(name))
+                let global = self.dotted()?;
+                self.push(global)
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let name = self.text_of(name).zip(self.text_of(module));
-                let name = name.map(|(name, module)| format!("{module}.{name}"));
-                let name =
-                    name.ok_or_else(|| self.wrong(format_args!("names something without text")))?;
-                self.push(Node::Global(name))
+                if [module, name]
+                    .iter()
+                    .any(|id| self.nodes[*id].text().is_none())
+                {
+                    return Err(self.wrong(format_args!("names something without text")));
+                }
+                self.push(Node::Global(module, name))
             }
             b'R' | 0x81 => {
                 let (args, callable) = (self.pop()?, self.pop()?);
@@ -31,10 +33,9 @@ impl Machine<'_> {
                 })
             }
             b'i' => {
-                let name = self.dotted()?;
+                let global = self.dotted()?;
                 let args = self.pop_mark()?;
-                let (callable, args) =
-                    (self.node(Node::Global(name)), self.node(Node::Tuple(args)));
+                let (callable, args) = (self.node(global), self.node(Node::Tuple(args)));
                 self.call(Call::new(callable, args))
             }
             b'o' => {
@@ -71,9 +72,10 @@ impl Machine<'_> {
     }
 
     /// Two lines that name something: a module, and what is in it.
-    fn dotted(&mut self) -> Result<String, Problem> {
+    fn dotted(&mut self) -> Result<Node<'static>, Problem> {
         let (module, name) = (self.reading.word()?, self.reading.word()?);
-        Ok(format!("{module}.{name}"))
+        let module = self.node(Node::Text(module));
+        Ok(Node::Global(module, self.node(Node::Text(name))))
     }
 
     fn call(&mut self, call: Call) -> Result<(), Problem> {
@@ -93,15 +95,7 @@ impl Machine<'_> {
         }
         self.pop()?;
         let args = self.node(Node::Tuple(vec![object, state]));
-        let callable = self.node(Node::Made("__setstate__".to_owned()));
+        let callable = self.node(Node::Text("__setstate__"));
         self.call(Call::new(callable, args))
-    }
-
-    fn text_of(&self, id: Id) -> Option<&str> {
-        match &self.nodes[id] {
-            Node::Text(text) => Some(text),
-            Node::Made(text) => Some(text),
-            _ => None,
-        }
     }
 }
