@@ -1,14 +1,15 @@
 //! Measures how long a quiet channel waits for its acknowledgements while another channel is flooded.
 //!
 //! ```text
-//! beside [--every 5] [--flood 1000] [--publishers 4] [--size 128] [--rounds 5] [--seconds 4]
+//! beside [--every 5] [--flood 1000] [--publishers 4] [--channels 1] [--size 128] [--rounds 5] [--seconds 4]
 //!        [--servers hub,hub:memory,redis,redis:memory] [--dir DIR] [--tenfold-bin PATH] [--args-hub "..."]
 //! ```
 //!
 //! The quiet publisher has a thread of its own and sends one message every so many milliseconds, each when the
 //! one before is acknowledged; the times are from the write to the acknowledgement. It does so for `--seconds`
-//! alone, and then for as long beside `--publishers` that each have `--flood` messages in flight on one other
-//! channel. `hub:memory` and `redis:memory` keep nothing on disk.
+//! alone, and then for as long beside `--publishers` that each have `--flood` messages in flight on one of
+//! `--channels` others. `--size 0 --flood 100000000 --publishers 20 --channels 20` is who wants to be in the way:
+//! empty messages, as many as the server takes. `hub:memory` and `redis:memory` keep nothing on disk.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -24,7 +25,7 @@ use tenfold_benches::stores::{Store, start};
 use tenfold_benches::table::{human, median, print_cells};
 use tenfold_benches::windows::Windows;
 
-const OWN: [&str; 4] = ["--every", "--flood", "--publishers", "--dir"];
+const OWN: [&str; 5] = ["--every", "--flood", "--publishers", "--channels", "--dir"];
 const SERVERS: &str = "hub,hub:memory,redis,redis:memory";
 const WARM_UP: Duration = Duration::from_secs(1);
 /// A message that is not acknowledged for so long is an error.
@@ -36,6 +37,7 @@ struct Beside {
     every: Duration,
     flood: usize,
     publishers: usize,
+    channels: usize,
 }
 
 /// One server with messages of one size.
@@ -76,6 +78,7 @@ fn main() -> Result<()> {
         every: Duration::from_millis(options.own_number("--every", 5)? as u64),
         flood: options.own_number("--flood", 1000)?,
         publishers: options.own_number("--publishers", 4)?,
+        channels: options.own_number("--channels", 1)?.max(1),
         options,
     };
     let sizes = bench.options.sizes.iter();
@@ -118,8 +121,9 @@ impl Beside {
         quiet.run(until(WARM_UP))?;
         let alone = quiet.run(until(self.options.window()))?;
         let mut load = Windows::new()?;
-        for _ in 0..self.publishers {
-            load.add(&*server, "flood", row.size, self.flood)?;
+        for number in 0..self.publishers {
+            let channel = format!("flood{}", number % self.channels);
+            load.add(&*server, &channel, row.size, self.flood)?;
         }
         load.run(WARM_UP)?;
         let (begin, before) = (Instant::now(), load.acked());
@@ -153,11 +157,15 @@ impl Beside {
 
     fn print(&self, rows: &[Row]) {
         let title = format!(
-            "A message every {} ms on a quiet channel beside {} publishers with {} in flight each on another, {}, \
+            "A message every {} ms on a quiet channel beside {} publishers with {} in flight each on {}, {}, \
              medians of {} rounds of {} s",
             self.every.as_millis(),
             self.publishers,
             self.flood,
+            match self.channels {
+                1 => "another".to_owned(),
+                channels => format!("{channels} others"),
+            },
             self.disk.describe(),
             self.options.rounds,
             self.options.window().as_secs(),
