@@ -109,9 +109,14 @@ impl Dirty {
     /// May be repeated after an error. What is done is not done again, and no sync that failed is repeated:
     /// a second one would say that all is well.
     fn sync(&mut self, journal: &JournalFiles, between: &mut Between<'_>) -> io::Result<()> {
-        // Of what retention has removed since, nothing is synced or made anew.
+        // Of what retention has removed since, nothing is synced or made anew; neither of what an earlier
+        // checkpoint has made anew after it had ended.
         let channel = Arc::clone(&self.channel);
-        let is_kept = |first: u64| channel.state().keeps(first);
+        let is_kept = |first: u64| {
+            let state = channel.state();
+            let readable = state.segments.get(&first);
+            state.keeps(first) && readable.is_none_or(|readable| !readable.is_made_anew)
+        };
         while let Some((full, is_broken)) = self.sealed.front_mut() {
             if !is_kept(full.first) {
                 self.sealed.pop_front();

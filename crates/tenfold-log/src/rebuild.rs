@@ -81,6 +81,9 @@ pub(crate) fn forget_files(channel: &Channel, segment: &Segment) {
     let is_kept = channel.state().keeps(segment.first);
     if is_kept {
         channel.publish(segment);
+        if let Some(readable) = channel.state().segments.get_mut(&segment.first) {
+            readable.is_made_anew = true;
+        }
     }
 }
 
