@@ -1,4 +1,5 @@
-//! Mistakes on purpose. Each of them must make a test fail; `tests/durability/planted.rs` says so.
+//! Mistakes on purpose. Each of them must make a test fail: `tests/durability/planted.rs` of this crate says so, or the
+//! simulation of the hub.
 
 use std::cell::Cell;
 
@@ -32,6 +33,10 @@ pub enum Mistake {
     DeleteInPlace,
     /// Recovery takes headers with leading zeros for headers.
     LenientHeader,
+    /// A start has the epochs of the one before.
+    KeepEpoch,
+    /// A start forgets the producers.
+    ForgetProducers,
 }
 
 thread_local! {

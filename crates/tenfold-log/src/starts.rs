@@ -17,6 +17,9 @@ pub(crate) struct Starts {
     /// The number of the oldest that is kept. They are counted from 1.
     oldest: u64,
     random: Vec<u64>,
+    /// The number of the start that the journal's batches are of. That is the newest one, unless later ones have
+    /// had no space to begin the journal anew.
+    of_journal: u64,
 }
 
 /// One start: which it is, and its random number.
@@ -38,6 +41,7 @@ impl Starts {
         Self {
             oldest: 0,
             random: vec![0],
+            of_journal: 0,
         }
     }
 
@@ -50,17 +54,25 @@ impl Starts {
         }
     }
 
-    /// These, and one more.
+    /// These, and one more, which has not begun the journal anew.
     pub(crate) fn and(&self, random: u64) -> Self {
         let mut starts = self.clone();
         starts.random.push(random);
         if starts.random.len() == 1 {
             starts.oldest = 1;
+            starts.of_journal = 1;
         }
         if starts.random.len() > MOST {
             starts.random.remove(0);
             starts.oldest += 1;
         }
+        starts
+    }
+
+    /// The same when the newest one has begun the journal anew.
+    pub(crate) fn begun(&self) -> Self {
+        let mut starts = self.clone();
+        starts.of_journal = self.newest().map_or(0, |newest| newest.number);
         starts
     }
 
@@ -73,6 +85,12 @@ impl Starts {
     pub(crate) fn newest(&self) -> Option<Start> {
         let (index, &random) = self.random.iter().enumerate().next_back()?;
         Some(self.start(index, random))
+    }
+
+    /// The start that the journal's batches are of.
+    pub(crate) fn of_journal(&self) -> Option<Start> {
+        let index = usize::try_from(self.of_journal.checked_sub(self.oldest)?).ok()?;
+        Some(self.start(index, *self.random.get(index)?))
     }
 
     pub(crate) fn find(&self, random: u64) -> Option<Start> {
@@ -98,6 +116,12 @@ impl Starts {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{number} {random:016x}");
         }
+        if self
+            .newest()
+            .is_some_and(|newest| newest.number != self.of_journal)
+        {
+            let _ = writeln!(text, "journal {}", self.of_journal);
+        }
         let crc = crc::of(text.as_bytes());
         let _ = writeln!(text, "crc {crc:08x}");
         text
@@ -107,16 +131,23 @@ impl Starts {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut starts = Self::default();
+        let mut of_journal = None;
         for line in text.lines().skip(1) {
             let (number, random) = line.split_once(' ')?;
             if number == "crc" {
                 break;
+            }
+            if number == "journal" {
+                of_journal = Some(random.parse().ok()?);
+                continue;
             }
             if starts.random.is_empty() {
                 starts.oldest = number.parse().ok()?;
             }
             starts.random.push(u64::from_str_radix(random, 16).ok()?);
         }
+        starts = starts.begun();
+        starts.of_journal = of_journal.unwrap_or(starts.of_journal);
         let is_sound = starts.random.len() <= MOST && starts.encode() == text;
         is_sound.then_some(starts)
     }
@@ -139,6 +170,9 @@ mod tests {
             Starts::uncounted(),
             several(3),
             several(2500),
+            several(3).begun(),
+            several(3).begun().and(1).and(2),
+            several(2500).begun().and(1),
         ] {
             let text = starts.encode();
             assert!(text.len() < 32 * 1024, "{}", text.len());
@@ -157,6 +191,19 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Starts::decode(&flipped), None, "bit {bit}");
         }
+    }
+
+    #[test]
+    fn the_journal_is_of_the_last_start_that_has_begun_it_anew() {
+        let of_journal = |starts: Starts| starts.of_journal().map(|start| start.number);
+        assert_eq!(of_journal(Starts::default()), None);
+        assert_eq!(of_journal(Starts::default().and(7)), Some(1));
+        assert_eq!(of_journal(several(3).begun()), Some(3));
+        assert_eq!(of_journal(several(3).begun().and(7).and(8)), Some(3));
+        assert_eq!(
+            of_journal(several(3).begun().and(7).and(8).begun()),
+            Some(5)
+        );
     }
 
     #[test]

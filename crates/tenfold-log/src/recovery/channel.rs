@@ -266,13 +266,13 @@ impl Recovering {
         segment.append(record.time, &frames)
     }
 
-    /// Notes that something was committed in the last start.
+    /// Notes that something was committed in the start that the journal is of.
     fn note_start(&mut self, record: &Record) {
         // What was carried when its files failed is of an earlier start than the last.
         let known = self
             .birth
             .and_then(|birth| self.starts.find(birth ^ record.epoch));
-        let start = known.or_else(|| self.starts.newest());
+        let start = known.or_else(|| self.starts.of_journal());
         if record.first == 0 && self.birth.is_none() {
             self.birth = Some(epoch_of(record.epoch, start));
             self.first = Some(0);
@@ -571,6 +571,13 @@ impl Recovering {
             time: self.time,
             // The first message in this start makes it due.
             snapshot_is_due: true,
+        };
+        #[cfg(feature = "planted")]
+        let state = if crate::planted::is(crate::planted::Mistake::ForgetProducers) {
+            let producers = BTreeMap::new();
+            State { producers, ..state }
+        } else {
+            state
         };
         let has_new_epoch = self.birth.is_none();
         let birth = self.birth.or_else(|| random.map(|random| random()));
