@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::checkpoint::Checkpoint;
 use crate::common::{Common, Stage};
@@ -45,10 +45,8 @@ impl Checkpointer {
             return false;
         }
         let now = self.common.options.now();
-        let duties = self.common.duties();
-        let is_idle = !duties.has_any_for_checkpointer();
-        drop(duties);
-        if is_idle && !self.is_due(now) {
+        let (is_idle, is_due) = (self.is_idle(), self.is_due(now));
+        if is_idle && !is_due {
             return false;
         }
         let storage = &*self.common.storage;
@@ -75,7 +73,12 @@ impl Checkpointer {
                 self.common.condition().hindrance = None;
                 let mut duties = self.common.duties();
                 duties.obstacle = None;
-                !is_idle || !duties.ends.is_empty()
+                let has_more = !is_idle || !duties.ends.is_empty();
+                drop(duties);
+                if is_due {
+                    self.look_for_space();
+                }
+                has_more
             }
             Err(error) if may_pass(&error) => {
                 // It is done when there is space again, and may make some.
@@ -95,6 +98,16 @@ impl Checkpointer {
         }
     }
 
+    /// Whether [`step`](Self::step) would do something, or try to.
+    pub fn has_work(&self) -> bool {
+        self.common.health() != Health::ReadOnly
+            && (!self.is_idle() || self.is_due(self.common.options.now()))
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.common.duties().has_any_for_checkpointer()
+    }
+
     /// Whether it is time to look at all channels. A clock that was set back does not put that off.
     fn is_due(&self, now: u64) -> bool {
         now.abs_diff(self.looked) >= LOOK
@@ -106,14 +119,18 @@ impl Checkpointer {
             self.common.condition().held = None;
             return self.common.hinder(error, fault::refusal(error));
         }
-        let since = *self
-            .common
-            .condition()
-            .held
-            .get_or_insert_with(Instant::now);
-        if since.elapsed() > HELD {
+        let now = self.common.instant();
+        let since = *self.common.condition().held.get_or_insert(now);
+        if now.duration_since(since) > HELD {
             self.give_deletions_up();
             self.common.hinder(error, Refused::Busy);
+        }
+    }
+
+    /// A log that was full says that it is not any more, also if nobody publishes.
+    fn look_for_space(&self) {
+        if self.common.health() == Health::Full && self.common.probe() {
+            self.common.unfill();
         }
     }
 

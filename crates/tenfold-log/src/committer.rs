@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::channel::Channel;
 use crate::checkpoint::{Checkpoint, Dirty};
@@ -108,14 +108,15 @@ impl Committer {
         if self.taken.is_empty() {
             return true;
         }
-        let begun = Instant::now();
+        let begun = self.common.instant();
         self.common.condition().batch.get_or_insert(begun);
         let submissions = self.taken.len();
         let has_done = self.advance();
         if self.taken.is_empty() {
             self.common.condition().batch = None;
         }
-        self.is_light = has_done && submissions == 1 && begun.elapsed() < LIGHT;
+        let took = self.common.instant().duration_since(begun);
+        self.is_light = has_done && submissions == 1 && took < LIGHT;
         has_done || has_ended
     }
 
@@ -472,7 +473,7 @@ impl Committer {
 
     /// Refuses what was taken of channels for which nothing could be prepared, and notes how all are.
     fn refuse_channels(&mut self, failed: &[(Arc<Channel>, io::Error)]) {
-        let now = Instant::now();
+        let now = self.common.instant();
         let mut refused = BTreeMap::new();
         let mut new = Vec::new();
         let mut condition = self.common.condition();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::channel::Channel;
 use crate::checkpoint::Checkpoint;
@@ -370,6 +370,11 @@ impl Common {
 
     pub(crate) fn fault(&self, error: &io::Error, refused: Refused) -> Fault {
         Fault::new(error, refused, (self.options.clock)())
+    }
+
+    /// Now, to see how long something takes.
+    pub(crate) fn instant(&self) -> Instant {
+        (self.options.timer)()
     }
 
     pub(crate) fn condition(&self) -> MutexGuard<'_, Condition> {

@@ -48,6 +48,16 @@ impl Hand {
         }
     }
 
+    /// Commits one batch. False: there was nothing, or it has to wait for a checkpoint.
+    pub(crate) fn step(&self) -> bool {
+        self.lock().as_mut().is_some_and(Committer::step)
+    }
+
+    /// Whether submissions were taken from the queue that have to wait for a checkpoint.
+    pub(crate) fn has_taken(&self) -> bool {
+        self.lock().as_ref().is_some_and(Committer::has_taken)
+    }
+
     /// Commits one batch on this thread, if no other thread commits and the batch is likely to be a light
     /// one. False: the committer's thread has to do it.
     fn help(&self) -> bool {

@@ -3,7 +3,8 @@
 //! # Where to find what
 //!
 //! [`open`] recovers a directory and gives [`Opened`]. Its [`start`](Opened::start) runs the log on two
-//! threads. A test can drive its [`Committer`] and [`Checkpointer`] by hand instead.
+//! threads. A test can drive its [`Committer`] and [`Checkpointer`] by hand instead; a simulation has it
+//! [`stepped`](Opened::stepped).
 //!
 //! - [`Log`]: its channels. [`submit`](Log::submit) queues a [`Submission`], and a [`Receipt`] is told what
 //!   becomes of it.
@@ -106,7 +107,7 @@ pub use hand::Pending;
 pub use health::{Health, Numbers};
 pub use log::Log;
 pub use look::{ChannelStats, Stats, stats};
-pub use open::{Opened, Threads, open};
+pub use open::{Opened, Steps, Threads, open};
 pub use options::{Notice, Options, Retention, RetentionOf};
 pub use reader::Reader;
 pub use repair::repair;

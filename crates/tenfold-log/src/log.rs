@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
 
 use crate::chain::Chain;
 use crate::channel::{Channel, State};
@@ -156,7 +155,7 @@ impl Log {
     /// Whether it can be written to.
     pub fn health(&self) -> Health {
         let health = self.common.health();
-        let now = Instant::now();
+        let now = self.common.instant();
         let mut condition = self.common.condition();
         if health != Health::Ok {
             health
@@ -178,7 +177,7 @@ impl Log {
             Health::Full => condition.full.clone(),
             _ => match &condition.hindrance {
                 Some(fault) => Some(fault.clone()),
-                None => condition.any_channel(Instant::now()).cloned(),
+                None => condition.any_channel(self.common.instant()).cloned(),
             },
         }
     }
@@ -190,9 +189,9 @@ impl Log {
         match refused {
             Refused::Storage => condition.fatal.as_ref(),
             Refused::Full => condition.full.as_ref(),
-            Refused::Busy | Refused::Hindered => {
-                condition.channel(channel, Instant::now()).or(hindrance)
-            }
+            Refused::Busy | Refused::Hindered => condition
+                .channel(channel, self.common.instant())
+                .or(hindrance),
         }
         .cloned()
     }
@@ -224,7 +223,7 @@ impl Log {
 
     /// What takes too long just now.
     pub fn stall(&self) -> Option<Stall> {
-        self.common.condition().stall(Instant::now())
+        self.common.condition().stall(self.common.instant())
     }
 
     /// Its numbers now.

@@ -100,6 +100,7 @@ pub(crate) fn open_with(
         Err((_, error)) if is_full(&error) => Some(error),
         result => result.map(|()| None).map_err(failed)?,
     };
+    let is_noted = no_space.is_none() || unfinished.note_start(&*storage).map_err(failed)?;
     let common = Arc::new(Common::new(
         storage,
         options,
@@ -115,6 +116,9 @@ pub(crate) fn open_with(
         report.note(
             "there is no space to write down what the journal has: the log is full until there is",
         );
+        if !is_noted {
+            report.note("nor for this start: what subscribers are told now is another history for the next one");
+        }
         committer.finish_later(unfinished, &error);
     } else {
         common.shut_failed(unfinished);
@@ -185,6 +189,19 @@ impl Opened {
         Ok((log, report, threads))
     }
 
+    /// Runs the log without threads: all that its two threads would do is done by calls. A program that submits
+    /// can still [commit](crate::Pending::commit) by itself.
+    pub fn stepped(self) -> (Log, Report, Steps, Checkpointer) {
+        let Self {
+            log,
+            report,
+            committer,
+            checkpointer,
+        } = self;
+        log.hand.give(committer);
+        (log.clone(), report, Steps(log), checkpointer)
+    }
+
     /// A clean stop of a log that was driven by hand: what is queued is committed, and the next start
     /// has nothing to recover. False: the disk did not let it.
     #[must_use = "false means that the disk did not let the log stop"]
@@ -198,6 +215,39 @@ impl Opened {
         let is_done = !self.log.common.duties().is_pending;
         // What the journal has of channels that are shut is still needed.
         is_done && !self.log.common.has_shut() && self.committer.finish().is_ok()
+    }
+}
+
+/// What the committer's thread of a log does, as calls.
+#[derive(Debug)]
+pub struct Steps(Log);
+
+impl Steps {
+    /// Commits one batch of what is queued. False: there was nothing, or it has to wait for the checkpointer.
+    pub fn step(&self) -> bool {
+        self.0.hand.step()
+    }
+
+    /// Whether [`step`](Self::step) would do something, or try to.
+    pub fn has_work(&self) -> bool {
+        let common = &self.0.common;
+        let is_called = !common.lock_queue().waiting.is_empty() || !common.duties().ends.is_empty();
+        is_called || self.0.hand.has_taken()
+    }
+
+    /// [`Opened::stop`].
+    #[must_use = "false means that the disk did not let the log stop"]
+    pub fn stop(self, checkpointer: Checkpointer) -> bool {
+        let Some(committer) = self.0.hand.take() else {
+            return false;
+        };
+        let opened = Opened {
+            log: self.0,
+            report: Report::default(),
+            committer,
+            checkpointer,
+        };
+        opened.stop()
     }
 }
 

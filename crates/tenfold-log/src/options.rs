@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::report::Finding;
 
@@ -50,6 +50,8 @@ pub struct Options {
     pub max_batch: usize,
     /// Tells the time of a commit.
     pub clock: fn() -> SystemTime,
+    /// Tells how long something takes. Whoever sets the clock does not change it.
+    pub timer: fn() -> Instant,
     /// Is told what a person should know. It is called on the log's threads, so it must not wait.
     pub notice: Arc<dyn Fn(&Notice) + Send + Sync>,
     /// Makes random numbers, for new epochs and generations: no two starts may have the same.
@@ -134,6 +136,7 @@ impl Options {
             max_unsynced: 1024,
             max_batch: 4 << 20,
             clock: SystemTime::now,
+            timer: Instant::now,
             notice: Arc::new(|_| {}),
             random,
         }

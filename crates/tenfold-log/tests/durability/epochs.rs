@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tenfold_log::storage::{Keep, Memory};
-use tenfold_log::{Opened, Options, Retention};
+use tenfold_log::{Health, Opened, Options, Retention};
 
 use crate::support::{reopen, reset, send, settle, small};
 
@@ -260,5 +260,46 @@ proptest! {
             world.take(step);
             world.check();
         }
+    }
+}
+
+/// Whoever was told an epoch by a hub that had no space for its recovery has a place in this history.
+#[test]
+fn the_epoch_of_a_start_without_space_is_known_to_the_next_one() {
+    const BLOCK: u64 = 4096;
+    reset();
+    let memory = Memory::new();
+    let mut opened = reopen(memory.clone(), small()).unwrap();
+    let message = vec![b"hello".to_vec()];
+    for _ in 0..5 {
+        send(&opened, "a", None, &message);
+        settle(&mut opened);
+    }
+    let before = opened.log.channel("a", 0).epoch();
+    drop(opened);
+    let crashed = memory.image(|_| Keep::None);
+    let mut image = crashed;
+    let mut epochs = vec![before];
+    for _ in 0..2 {
+        // What a start keeps free is enough for its line in STARTS.
+        image.set_space(image.used_space() + BLOCK);
+        let opened = reopen(image.clone(), small()).unwrap();
+        assert_eq!(opened.log.health(), Health::Full);
+        epochs.push(opened.log.channel("a", 0).epoch());
+        drop(opened);
+        image = image.image(|_| Keep::None);
+    }
+    for _ in 0..2 {
+        let mut opened = reopen(image.clone(), small()).unwrap();
+        let channel = opened.log.channel("a", 0);
+        for epoch in &epochs {
+            let end = channel.end_of(*epoch);
+            assert!(end.is_some_and(|end| end >= 5), "{epoch:016x}: {end:?}");
+            assert_ne!(*epoch, channel.epoch());
+        }
+        send(&opened, "a", None, &message);
+        settle(&mut opened);
+        drop(opened);
+        image = image.image(|_| Keep::None);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tenfold_log::storage::{Fault, Keep, Kind, Memory, Sharing, Storage};
 use tenfold_log::{Health, Opened, Refused};
 
-use crate::support::{Fate, Sent, random, read, reopen, send, settle, small};
+use crate::support::{Fate, Sent, advance, random, read, reopen, send, settle, small};
 
 const EACCES: i32 = 13;
 const EIO: i32 = 5;
@@ -249,4 +249,21 @@ fn a_checkpoint_that_is_tried_again_repeats_no_sync_that_has_failed() {
     let opened = reopen(memory.image(|_| Keep::None), small()).unwrap();
     let channel = opened.log.channel("a", random());
     assert_eq!(read(&channel).messages.len(), count);
+}
+
+#[test]
+fn a_log_that_was_full_is_well_again_when_there_is_space_although_nobody_publishes() {
+    let (memory, mut opened, told) = log();
+    publish(&mut opened, &["a"]);
+    memory.set_space(memory.used_space());
+    let sent = publish(&mut opened, &["b"]);
+    assert_eq!(sent[0].fate(), Fate::Refused(Refused::Full));
+    advance(5000);
+    settle(&mut opened);
+    assert_eq!(opened.log.health(), Health::Full, "there is still none");
+    memory.unlimit_space();
+    advance(5000);
+    settle(&mut opened);
+    assert_eq!(opened.log.health(), Health::Ok);
+    assert_eq!(told.take().len(), 1);
 }
