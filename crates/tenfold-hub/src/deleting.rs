@@ -18,6 +18,7 @@ use crate::history::History;
 use crate::hub_options::AllowDelete;
 use crate::refusals::{not_stored, shutdown};
 use crate::shared::Shared;
+use crate::task::spawn;
 
 impl Connection {
     /// Deletes a channel. The answer comes when it is gone.
@@ -33,7 +34,7 @@ impl Connection {
         if let Some(durable) = self.shared.registry.on_disk() {
             durable.may_publish().await?;
         }
-        let deletion = tokio::spawn(delete(Arc::clone(&self.shared), name.clone()));
+        let deletion = spawn(delete(Arc::clone(&self.shared), name.clone()));
         tokio::select! {
             biased;
             deleted = deletion => deleted.unwrap_or_else(|_| Err(shutdown())),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tenfold::protocol::Refusal;
 use tenfold_log::{Log, Refused};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::spawn_blocking;
 
 use crate::memory::{OnItsWay, SHARE, permits};
 use crate::refusals::not_stored;
+use crate::task::blocking;
 
 /// The log, and how much of it is used at once.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Durable {
             return Ok(());
         }
         let log = self.log.clone();
-        let asked = spawn_blocking(move || log.may_publish()).await;
+        let asked = blocking(move || log.may_publish()).await;
         let told = |why| not_stored(why, self.log.why().as_ref());
         asked.unwrap_or(Err(Refused::Storage)).map_err(told)
     }

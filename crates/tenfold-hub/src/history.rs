@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::ProducerId;
 use tenfold_log::{Frames, ReadError, Reader, Receipt, Submission};
-use tokio::task::spawn_blocking;
 
 use crate::block::Block;
 use crate::claim::Claim;
@@ -13,6 +12,7 @@ use crate::durable::{Durable, READ_SIZE};
 use crate::holding::{Holding, NextSeq};
 use crate::memory::{OnItsWay, Room};
 use crate::tail::NotAppended;
+use crate::task::blocking;
 use crate::when_slow::WhenSlow;
 
 /// A channel of the log.
@@ -133,7 +133,7 @@ impl History {
     pub(crate) async fn read(&self, mut reader: Reader) -> (Reader, Result<Frames, ReadError>) {
         let _permit = self.durable.reads.acquire().await;
         let seq = reader.seq();
-        let read = spawn_blocking(move || {
+        let read = blocking(move || {
             let result = reader.read(READ_SIZE);
             (reader, result)
         });
@@ -147,7 +147,7 @@ impl History {
     pub(crate) async fn at_time(&self, time: SystemTime) -> Result<u64, ReadError> {
         let _permit = self.durable.reads.acquire().await;
         let channel = Arc::clone(&self.channel);
-        let found = spawn_blocking(move || channel.at_time(time));
+        let found = blocking(move || channel.at_time(time));
         found
             .await
             .unwrap_or_else(|error| Err(ReadError::Io(std::io::Error::other(error))))

@@ -20,6 +20,7 @@ use crate::port::{Port, PortKind};
 use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
 use crate::stats::HubStats;
+use crate::task::{of_hub, spawn};
 use crate::watch::Watch;
 
 /// A server of named channels: `docs/hub-protocol.md`.
@@ -106,12 +107,13 @@ impl Hub {
                 shared: Arc::clone(&shared),
                 kind,
             };
-            accepting.spawn(accept(acceptor, places, door));
+            accepting.spawn(of_hub(accept(acceptor, places, door)));
         }
         let mut watching = JoinSet::new();
         if let Some(durable) = shared.registry.on_disk() {
-            accepting.spawn(hold(Arc::clone(&shared)));
-            watching.spawn(Watch::new(durable.log.clone(), Arc::clone(&shared.registry)).run());
+            accepting.spawn(of_hub(hold(Arc::clone(&shared))));
+            let watch = Watch::new(durable.log.clone(), Arc::clone(&shared.registry));
+            watching.spawn(of_hub(watch.run()));
         }
         Self {
             shared,
@@ -215,9 +217,9 @@ impl Host for Door {
         let is_plain = matches!(self.kind, PortKind::Plain(_));
         let connection = Connection::new(Arc::clone(&self.shared), socket, peer, is_plain);
         match &self.kind {
-            PortKind::Protocol => drop(tokio::spawn(connection.serve(place))),
+            PortKind::Protocol => drop(spawn(connection.serve(place))),
             PortKind::Plain(plain) => {
-                drop(tokio::spawn(connection.serve_plain(Arc::clone(plain))));
+                drop(spawn(connection.serve_plain(Arc::clone(plain))));
             }
         }
     }

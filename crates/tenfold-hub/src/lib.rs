@@ -110,6 +110,7 @@ mod memory;
 mod mistakes;
 mod presence;
 mod shared;
+mod task;
 
 #[cfg(test)]
 mod simulation;

@@ -14,6 +14,7 @@ use crate::port::{Direction, Plain};
 use crate::publisher::Finish;
 use crate::publishing::Voice;
 use crate::reports;
+use crate::task::spawn;
 
 impl Connection {
     /// Serves a connection of a plain port.
@@ -37,9 +38,9 @@ impl Connection {
         }
         // Nothing is ever said on a plain port: a client that cannot be served is closed.
         drop(match (outlet, inlet) {
-            (Some(Ok(outlet)), None) => tokio::spawn(outlet.run()),
-            (None, Some(Ok(inlet))) => tokio::spawn(inlet.run()),
-            (Some(Ok(outlet)), Some(Ok(inlet))) => tokio::spawn(both(outlet, inlet)),
+            (Some(Ok(outlet)), None) => spawn(outlet.run()),
+            (None, Some(Ok(inlet))) => spawn(inlet.run()),
+            (Some(Ok(outlet)), Some(Ok(inlet))) => spawn(both(outlet, inlet)),
             _ => return,
         });
     }

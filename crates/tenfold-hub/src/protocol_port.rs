@@ -20,6 +20,7 @@ use crate::publishing::Voice;
 use crate::refusals::{deleted, shutdown};
 use crate::request::{FirstFrame, Received};
 use crate::shared::Shared;
+use crate::task::spawn;
 
 /// How long a connection may take to its request while others wait to be accepted.
 const LEAST_TIME: Duration = Duration::from_millis(250);
@@ -91,7 +92,7 @@ impl Connection {
                 epoch,
                 ..
             } => match self.subscribe(&channel, from, epoch).await {
-                Ok(outlet) => drop(tokio::spawn(outlet.run())),
+                Ok(outlet) => drop(spawn(outlet.run())),
                 Err(refusal) => {
                     drop(pending);
                     self.refuse(&refusal, false).await;
@@ -107,7 +108,7 @@ impl Connection {
                     Err(refusal) => Err(refusal),
                 };
                 match outlet {
-                    Ok(outlet) => drop(tokio::spawn(outlet.run())),
+                    Ok(outlet) => drop(spawn(outlet.run())),
                     Err(refusal) => self.refuse(&refusal, false).await,
                 }
             }
@@ -117,7 +118,7 @@ impl Connection {
                 acks,
                 ..
             } => match self.publish(&channel, producer, acks, intake).await {
-                Ok(inlet) => drop(tokio::spawn(inlet.run())),
+                Ok(inlet) => drop(spawn(inlet.run())),
                 Err(refusal) => {
                     drop(pending);
                     self.refuse(&refusal, false).await;

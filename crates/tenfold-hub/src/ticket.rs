@@ -8,6 +8,8 @@ use crate::block::Block;
 use crate::claim::Claim;
 use crate::memory::Room;
 use crate::registry::Visit;
+#[cfg(test)]
+use crate::simulation::planted::{self, Mistake};
 
 /// What is to be done when a block has arrived. Until it is dropped, the channel is
 /// not forgotten, and the producer's next connection waits.
@@ -43,21 +45,41 @@ impl Receipt for Ticket {
         self.end = commit.first + messages;
         let tail = self.visit.channel().tail();
         self.claim.count_bytes(block.bytes().len());
+        #[cfg(test)]
+        if planted::is(Mistake::AckBeforeVisible) {
+            self.block = block;
+            return self.claim.commit(messages);
+        }
         tail.show(block, commit.time);
         self.claim.commit(messages);
         tail.wake();
     }
 
     fn written(self: Box<Self>) {
+        #[cfg(test)]
+        if planted::is(Mistake::AckBeforeVisible) {
+            let tail = self.visit.channel().tail();
+            tail.show(self.block.clone(), std::time::UNIX_EPOCH);
+            tail.wake();
+        }
         self.visit.channel().tail().written(self.end);
         self.visit.enforce_total();
     }
 
     fn refused(self: Box<Self>, why: Refused) {
+        #[cfg(test)]
+        if planted::is(Mistake::CountRefused) {
+            let tail = self.visit.channel().tail();
+            tail.show(self.block.clone(), std::time::UNIX_EPOCH);
+        }
         self.claim.refuse(why);
     }
 
     fn must_follow(&self) -> Option<Refused> {
+        #[cfg(test)]
+        if planted::is(Mistake::CommitBehindRefused) {
+            return None;
+        }
         self.claim.refused()
     }
 }

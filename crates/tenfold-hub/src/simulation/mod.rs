@@ -9,14 +9,21 @@
 //! little, and hubs end and begin anew with another history. What must hold is in [`check`].
 
 mod check;
+mod disk;
+mod durable;
 mod following;
 mod link;
+pub(crate) mod planted;
+mod process;
 mod random;
+mod time;
+mod turns;
 mod world;
 
 use std::env;
 
 pub(crate) use link::Link;
+pub(crate) use process::{Process, of_hub};
 use world::{Outcome, run};
 
 /// Seeds in the quick tier.

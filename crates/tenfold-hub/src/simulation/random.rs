@@ -1,5 +1,6 @@
 //! Numbers that look like chance and are the same for the same seed.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 /// A generator (`SplitMix64`).
@@ -54,4 +55,18 @@ impl Random {
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.next())
     }
+}
+
+thread_local! {
+    static OF_THREAD: RefCell<Random> = const { RefCell::new(Random(0)) };
+}
+
+/// Gives this thread its numbers.
+pub(crate) fn begin(random: Random) {
+    OF_THREAD.set(random);
+}
+
+/// The next number of this thread.
+pub(crate) fn random() -> u64 {
+    OF_THREAD.with_borrow_mut(Random::next)
 }

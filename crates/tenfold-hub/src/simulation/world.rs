@@ -1,18 +1,18 @@
 //! One run: a network, hubs one after the other, producers and subscribers.
 
-use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tenfold::asynchronous::{Connecting, Publisher, Subscriber, Transport};
 use tenfold::client::{OnGap, Publish, Start, Subscribe, SubscriberEvent};
 use tenfold::protocol::{ChannelName, Epoch, Position, ProducerId};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::link::{Link, Weather, link};
 use super::random::Random;
+use super::time::{self, since_start};
 use crate::acceptor::Acceptor;
 use crate::hub::Hub;
 use crate::hub_options::HubOptions;
@@ -85,20 +85,6 @@ impl Outcome {
     }
 }
 
-thread_local! {
-    /// When the run has begun.
-    static START: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-fn since_start() -> Duration {
-    let start = START.get().unwrap_or_else(Instant::now);
-    Instant::now().duration_since(start)
-}
-
-fn clock() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + since_start()
-}
-
 /// Runs a seed.
 pub(crate) fn run(seed: u64) -> (Outcome, Record) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -107,7 +93,7 @@ pub(crate) fn run(seed: u64) -> (Outcome, Record) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        START.set(Some(Instant::now()));
+        time::begin();
         World::new(seed).run().await
     })
 }
@@ -389,7 +375,7 @@ impl LastHub {
 
 fn options(random: &mut Random) -> HubOptions {
     let mut options = HubOptions {
-        clock,
+        clock: time::clock,
         ..HubOptions::default()
     };
     options.channel_memory = random.one_of(&[3000, 20_000, 200_000, 64 << 20]);

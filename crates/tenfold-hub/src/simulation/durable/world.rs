@@ -1,0 +1,442 @@
+//! One run: a disk, hubs on it one after the other, clients, and what happens to all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenfold::protocol::{ChannelName, Epoch, Position};
+use tenfold_log::{Health, Retention};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::asking::{Connection, ask, value};
+use super::clients::{Producer, listen, speak, subscribe};
+use super::record::{Record, Shared};
+use super::server::{Door, Server, Setup};
+use crate::hub_options::HubOptions;
+use crate::simulation::disk::Disk;
+use crate::simulation::link::Weather;
+use crate::simulation::random::{self, Random};
+use crate::simulation::time;
+use crate::when_slow::WhenSlow;
+
+/// How a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Nothing happens to the hub and its disk.
+    Calm,
+    /// Hubs end and are killed, and the machine with them.
+    Ends,
+    /// And whatever can happen to a disk and to a process.
+    Troubles,
+}
+
+/// All of a run is over in this time.
+const BOUND: Duration = Duration::from_secs(1800);
+/// A hub is well again within this time after the last trouble.
+const HEALING: Duration = Duration::from_secs(90);
+/// No trouble lasts longer than this.
+const TROUBLE: Duration = Duration::from_secs(4);
+
+impl Kind {
+    fn of(seed: u64) -> Self {
+        match seed % 10 {
+            0 => Self::Calm,
+            1 | 2 => Self::Ends,
+            _ => Self::Troubles,
+        }
+    }
+}
+
+struct World {
+    kind: Kind,
+    /// How many hubs have begun.
+    hubs: u64,
+    random: Random,
+    shared: Arc<Shared>,
+    setup: Setup,
+    server: Option<Server>,
+    /// Troubles that have not passed.
+    troubles: JoinSet<()>,
+}
+
+/// Runs a seed.
+pub(crate) fn run(seed: u64) -> Record {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime can be made");
+    runtime.block_on(async {
+        time::begin();
+        let mut random = Random::new(seed);
+        random::begin(random.fork());
+        let mut world = World::new(Kind::of(seed), random);
+        if timeout(BOUND, world.run()).await.is_err() {
+            world.shared.problem("it hangs".to_owned());
+        }
+        std::mem::take(&mut *world.shared.record())
+    })
+}
+
+impl World {
+    fn new(kind: Kind, mut random: Random) -> Self {
+        let names = ["ticks", "a.1", "zz"];
+        let count = 1 + random.index(names.len());
+        let channels: Vec<ChannelName> = names[..count]
+            .iter()
+            .map(|name| name.parse().expect("it is a name"))
+            .collect();
+        let setup = setup(&mut random, channels[0].clone());
+        Self {
+            kind,
+            hubs: 0,
+            random,
+            shared: Arc::new(Shared::new(channels)),
+            setup,
+            server: None,
+            troubles: JoinSet::new(),
+        }
+    }
+
+    async fn run(&mut self) {
+        let disk = Disk::new(self.random.fork());
+        self.start(disk).await;
+        self.shared.record().keeps_everything = self.keeps_everything();
+        let mut producers = JoinSet::new();
+        let mut subscribers = JoinSet::new();
+        self.clients(&mut producers, &mut subscribers);
+        for _ in 0..self.random.below(8) {
+            sleep(Duration::from_millis(self.random.below(1500))).await;
+            self.happening().await;
+        }
+        self.heal().await;
+        self.look_after(producers).await;
+        self.mend().await;
+        self.settle().await;
+        if self.kind != Kind::Calm {
+            // What is acknowledged is there, whatever is lost now.
+            self.kill(true).await;
+        }
+        self.audit().await;
+        let ends = self.ends();
+        self.shared.record().ends = Some(ends);
+        subscribers.join_all().await;
+        let (_, is_clean) = self
+            .leave()
+            .end(Duration::from_secs(60), &mut self.random)
+            .await;
+        if !is_clean {
+            self.shared
+                .problem("a hub with a sound disk has not ended well".to_owned());
+        }
+    }
+
+    fn clients(&mut self, producers: &mut JoinSet<()>, subscribers: &mut JoinSet<()>) {
+        let keeps_everything = self.keeps_everything();
+        let random = &mut self.random;
+        let pad = random.one_of(&[20, 300, 3000]);
+        let weather = Weather {
+            capacity: 1 << (6 + random.below(8)),
+            delay: Duration::from_micros(random.below(5000)),
+            // Not so often that no message gets through.
+            cut_one_in: random.one_of(&[0, 0, 10, 100]) * (pad as u64 + 200),
+        };
+        let channels = self.shared.channels.len();
+        for number in 0..=random.below(3) {
+            let channel = random.index(channels);
+            let what = (channel, number, pad);
+            let producer = Producer::new(&self.shared, weather, random.fork(), what);
+            producers.spawn(producer.run());
+        }
+        let listener = random.fork();
+        producers.spawn(listen(Arc::clone(&self.shared), listener, keeps_everything));
+        producers.spawn(speak(Arc::clone(&self.shared), random.fork(), 100));
+        for channel in 0..channels {
+            for index in 0..random.below(3) {
+                let places = [Position::First, Position::Next, Position::Newest(5)];
+                let from = random.one_of(&places);
+                let pause = random.one_of(&[0, 3, 300]);
+                let who = format!("{}.{index}", self.shared.name(channel));
+                subscribers.spawn(subscribe(
+                    Arc::clone(&self.shared),
+                    weather,
+                    random.fork(),
+                    (who, channel),
+                    (from, pause),
+                ));
+            }
+        }
+    }
+
+    fn keeps_everything(&self) -> bool {
+        (self.setup.log.retention)("").max_messages.is_none()
+    }
+
+    /// Something happens.
+    async fn happening(&mut self) {
+        let most = match self.kind {
+            Kind::Calm => return,
+            Kind::Ends => 4,
+            Kind::Troubles => 16,
+        };
+        match self.random.below(most) {
+            0 => self.end().await,
+            1 | 2 => self.kill(false).await,
+            3 => self.kill(true).await,
+            4..14 => self.trouble(),
+            14 => {
+                let time = self.random.time(TROUBLE);
+                let process = self.server().process.clone();
+                self.shared.note(format_args!("stopped for {time:?}"));
+                process.stop();
+                self.troubles.spawn(async move {
+                    sleep(time).await;
+                    process.go_on();
+                });
+            }
+            _ => {
+                let by = self.random.one_of(&[-3_600_000, -2000, 2000, 3_600_000]);
+                self.shared
+                    .note(format_args!("the clock is set by {by} ms"));
+                time::set_clock(by);
+            }
+        }
+    }
+
+    /// Something is the matter with the disk for a while.
+    fn trouble(&mut self) {
+        let disk = self.server().disk.clone();
+        let begun = disk.have_trouble(&mut self.random);
+        let time = self.random.time(TROUBLE);
+        self.shared.note(format_args!("{begun:?} for {time:?}"));
+        let shared = Arc::clone(&self.shared);
+        self.troubles.spawn(async move {
+            sleep(time).await;
+            disk.end(begun);
+            shared.note(format_args!("{begun:?} is over"));
+        });
+    }
+
+    /// Waits until all troubles have passed.
+    async fn heal(&mut self) {
+        while self.troubles.join_next().await.is_some() {}
+        self.shared.note(format_args!("all troubles are over"));
+        self.server().process.running().await;
+    }
+
+    /// Waits for the producers. What only a start can mend is mended with one.
+    async fn look_after(&mut self, mut producers: JoinSet<()>) {
+        loop {
+            match timeout(Duration::from_secs(1), producers.join_next()).await {
+                Ok(None) => return,
+                Ok(Some(_)) => {}
+                Err(_) => self.mend().await,
+            }
+        }
+    }
+
+    async fn mend(&mut self) {
+        if self.server().log.health() == Health::ReadOnly {
+            self.kill(false).await;
+        }
+    }
+
+    /// Waits until the hub says that it is well, and has nothing left to do.
+    async fn settle(&mut self) {
+        let mut waited = Duration::ZERO;
+        loop {
+            let status = ask(&self.shared, &mut self.random, "HEALTH", 1).await;
+            let status = status
+                .ok()
+                .and_then(|answer| value::<String>(answer.first()?, "status"));
+            if status.as_deref() == Some("ok") {
+                break;
+            }
+            if waited > HEALING {
+                let words =
+                    format!("the hub says {status:?} for {waited:?} after the last trouble");
+                return self.shared.problem(words);
+            }
+            sleep(Duration::from_secs(1)).await;
+            waited += Duration::from_secs(1);
+        }
+        // What was said to a plain port without being told.
+        sleep(Duration::from_secs(3)).await;
+    }
+
+    fn server(&self) -> &Server {
+        self.server
+            .as_ref()
+            .expect("there is a server while it runs")
+    }
+
+    /// Starts a hub, as often as it takes.
+    async fn start(&mut self, disk: Disk) {
+        loop {
+            match Server::start(disk.clone(), &self.setup, &mut self.random) {
+                Ok((server, doors)) => {
+                    self.hubs += 1;
+                    self.shared.note(format_args!("hub {} begins", self.hubs));
+                    for finding in &server.report.findings {
+                        self.shared.record().has_unknown_start |=
+                            finding.text.starts_with("nor for");
+                        self.shared.note(format_args!("found: {finding}"));
+                    }
+                    self.look_at(&server);
+                    self.server = Some(server);
+                    return self.shared.open(Some(doors));
+                }
+                Err(error) => {
+                    self.shared
+                        .note(format_args!("a start has failed: {error}"));
+                    self.shared.count(|counts| counts.refused_starts += 1);
+                }
+            }
+            sleep(Duration::from_millis(self.random.below(500))).await;
+        }
+    }
+
+    /// What is acknowledged is there at a start.
+    fn look_at(&self, server: &Server) {
+        for index in 0..self.shared.channels.len() {
+            let name = self.shared.name(index);
+            let channels = server.log.channels();
+            let channel = channels.iter().find(|channel| channel.name() == name);
+            // A channel without messages begins in this start.
+            let of_log = channel.map_or(server.epoch, |channel| Epoch(channel.epoch()));
+            for epoch in [of_log, server.epoch] {
+                self.shared.has_epoch(self.hubs, index, epoch);
+            }
+            let next = channel.map_or(0, |channel| channel.next());
+            let acknowledged = self.shared.acknowledged(index);
+            if next < acknowledged {
+                self.shared.problem(format!(
+                    "{acknowledged} messages of {name} were acknowledged, and a start has found {next}"
+                ));
+            }
+        }
+    }
+
+    fn leave(&mut self) -> Server {
+        let server = self.server.take().expect("there is a server while it runs");
+        self.shared.open(None);
+        let (numbers, health) = (server.log.numbers(), server.log.health());
+        self.shared.count(|counts| {
+            counts.checkpoints += numbers.checkpoints;
+            counts.removed += numbers.removed;
+            match health {
+                Health::ReadOnly => counts.read_only += 1,
+                Health::Full => counts.full += 1,
+                Health::Degraded => counts.degraded += 1,
+                Health::Slow => counts.slow += 1,
+                _ => {}
+            }
+        });
+        server
+    }
+
+    async fn kill(&mut self, is_machine: bool) {
+        let server = self.leave();
+        let what = if is_machine { "machine" } else { "process" };
+        self.shared.note(format_args!("the {what} ends"));
+        self.shared.count(|counts| counts.kills += 1);
+        let disk = server.kill(is_machine, &mut self.random).await;
+        sleep(Duration::from_millis(self.random.below(500))).await;
+        self.start(disk).await;
+    }
+
+    async fn end(&mut self) {
+        let server = self.leave();
+        self.shared.note(format_args!("the hub is told to end"));
+        let patience = Duration::from_millis(self.random.one_of(&[500, 30_000]));
+        let (disk, is_clean) = server.end(patience, &mut self.random).await;
+        self.shared
+            .note(format_args!("it has ended; well: {is_clean}"));
+        self.shared
+            .count(|counts| counts.clean_ends += u64::from(is_clean));
+        self.start(disk).await;
+    }
+
+    fn ends(&self) -> Vec<u64> {
+        let log = &self.server().log;
+        let channels = log.channels();
+        let next = |name: &ChannelName| {
+            let channel = channels
+                .iter()
+                .find(|channel| channel.name() == name.as_str());
+            channel.map_or(0, |channel| channel.next())
+        };
+        self.shared.channels.iter().map(next).collect()
+    }
+
+    /// Reads everything that there is now, as a subscriber.
+    async fn audit(&mut self) {
+        for channel in 0..self.shared.channels.len() {
+            if let Err(error) = self.read(channel).await {
+                let name = self.shared.name(channel);
+                self.shared
+                    .problem(format!("{name} cannot be read at the end: {error}"));
+            }
+        }
+    }
+
+    async fn read(&mut self, channel: usize) -> std::io::Result<()> {
+        use super::record::{Sight, Step};
+        let mut connection = Connection::new(&self.shared, Door::Protocol, &mut self.random)?;
+        let request = format!("SUBSCRIBE {} from=first", self.shared.name(channel));
+        connection.send(&request).await?;
+        let answer = connection.next().await?.unwrap_or_default();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        self.shared.note(format_args!("audit: {answer}"));
+        let key = |key| value(&answer, key).ok_or(std::io::ErrorKind::InvalidData);
+        let (from, next): (u64, u64) = (key("from")?, key("next")?);
+        let mut steps = vec![Step::Began {
+            epoch: value(&answer, "epoch").ok_or(std::io::ErrorKind::InvalidData)?,
+            from,
+        }];
+        for seq in from..next {
+            let ended = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+            let bytes = connection.next().await?.ok_or_else(ended)?;
+            steps.push(Step::Message { seq, bytes });
+        }
+        self.shared.record().sights.push(Sight {
+            who: super::check::AUDITOR.to_owned(),
+            channel,
+            steps,
+        });
+        Ok(())
+    }
+}
+
+/// How the hubs of a run are set up.
+fn setup(random: &mut Random, channel: ChannelName) -> Setup {
+    let mut log = tenfold_log::Options::new(random::random);
+    log.clock = time::clock;
+    log.timer = time::timer;
+    log.journal = random.one_of(&[4, 16, 64]) * 4096;
+    log.segment = random.one_of(&[500, 20_000, 1 << 20]);
+    log.max_unsynced = usize::try_from(random.one_of(&[1, 2, 1000])).unwrap_or(1);
+    log.max_batch = random.one_of(&[3000, 100_000]);
+    if random.one_in(5) {
+        log.retention = Arc::new(|_| {
+            let mut retention = Retention::default();
+            retention.max_messages = Some(16);
+            retention
+        });
+    }
+    let mut hub = HubOptions {
+        clock: time::clock,
+        ..HubOptions::default()
+    };
+    hub.channel_memory = random.one_of(&[3000, 20_000, 64 << 20]);
+    if random.one_in(4) {
+        let patience = WhenSlow::Wait(Duration::from_millis(random.below(2000)));
+        hub.when_slow = vec![("*".parse().expect("it is a pattern"), patience)];
+    }
+    Setup {
+        log,
+        hub,
+        channel,
+        replay: 1 << 40,
+    }
+}
