@@ -308,8 +308,12 @@ impl World {
                 self.shared.has_epoch(self.hubs, index, epoch);
             }
             let next = channel.map_or(0, |channel| channel.next());
+            // A channel that cannot be read is shut, and comes back when that has passed.
+            let is_shut = server.report.findings.iter().any(|finding| {
+                finding.channel.as_deref() == Some(name) && finding.text.contains("cannot be read")
+            });
             let acknowledged = self.shared.acknowledged(index);
-            if next < acknowledged {
+            if next < acknowledged && !is_shut {
                 self.shared.problem(format!(
                     "{acknowledged} messages of {name} were acknowledged, and a start has found {next}"
                 ));
@@ -317,9 +321,21 @@ impl World {
         }
     }
 
+    /// The epochs of the channels that the log has, also of those that have come back.
+    fn note_epochs(&self, server: &Server) {
+        for channel in server.log.channels() {
+            let names = &mut self.shared.channels.iter();
+            if let Some(index) = names.position(|name| name.as_str() == channel.name()) {
+                let epoch = Epoch(channel.epoch());
+                self.shared.has_epoch(self.hubs, index, epoch);
+            }
+        }
+    }
+
     fn leave(&mut self) -> Server {
         let server = self.server.take().expect("there is a server while it runs");
         self.shared.open(None);
+        self.note_epochs(&server);
         let (numbers, health) = (server.log.numbers(), server.log.health());
         self.shared.count(|counts| {
             counts.checkpoints += numbers.checkpoints;
