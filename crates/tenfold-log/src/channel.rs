@@ -69,9 +69,6 @@ pub(crate) struct ReadableSegment {
     pub(crate) time: Option<u64>,
     /// Its files, if the committer or a reader has them open.
     pub(crate) files: Weak<Files>,
-    /// A checkpoint has made its files anew when it had ended: they are durable, and whoever still has the old ones
-    /// must leave these alone.
-    pub(crate) is_made_anew: bool,
 }
 
 impl ReadableSegment {
@@ -83,7 +80,6 @@ impl ReadableSegment {
             reserved: segment.reserved,
             time: Some(segment.time),
             files: Arc::downgrade(&segment.files),
-            is_made_anew: false,
         }
     }
 

@@ -109,16 +109,13 @@ impl Dirty {
     /// May be repeated after an error. What is done is not done again, and no sync that failed is repeated:
     /// a second one would say that all is well.
     fn sync(&mut self, journal: &JournalFiles, between: &mut Between<'_>) -> io::Result<()> {
-        // Of what retention has removed since, nothing is synced or made anew; neither of what an earlier
-        // checkpoint has made anew after it had ended.
+        // Of what retention has removed since, nothing is synced or rebuilt. Neither are files in the place of which
+        // an earlier checkpoint has put others: the journal has only what is newer.
         let channel = Arc::clone(&self.channel);
-        let is_kept = |first: u64| {
-            let state = channel.state();
-            let readable = state.segments.get(&first);
-            state.keeps(first) && readable.is_none_or(|readable| !readable.is_made_anew)
-        };
+        let is_due =
+            |first: u64, files: &Files| channel.state().keeps(first) && !files.is_replaced();
         while let Some((full, is_broken)) = self.sealed.front_mut() {
-            if !is_kept(full.first) {
+            if !is_due(full.first, &full.files) {
                 self.sealed.pop_front();
                 continue;
             }
@@ -130,7 +127,8 @@ impl Dirty {
             self.sealed.pop_front();
             between();
         }
-        let newest = self.newest.as_ref().filter(|newest| is_kept(newest.0));
+        let newest = self.newest.as_ref();
+        let newest = newest.filter(|(first, files)| is_due(*first, files));
         let Some((first, files)) = newest else {
             return Ok(());
         };

@@ -53,6 +53,7 @@ pub(crate) fn rebuild(
     }
     sync_dir(storage, &names::channel(name))?;
     fresh.files.note_synced(fresh.extent());
+    segment.files.note_replaced();
     *segment = fresh;
     Ok(())
 }
@@ -81,9 +82,6 @@ pub(crate) fn forget_files(channel: &Channel, segment: &Segment) {
     let is_kept = channel.state().keeps(segment.first);
     if is_kept {
         channel.publish(segment);
-        if let Some(readable) = channel.state().segments.get_mut(&segment.first) {
-            readable.is_made_anew = true;
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A segment that is being written: frames, and the index that proves them.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::entry::{self, Entry, RECORD};
@@ -16,6 +17,9 @@ pub(crate) struct Files {
     pub(crate) index: Arc<dyn File>,
     /// How far they are durable. Whoever has them knows what a checkpoint has synced meanwhile.
     synced: Mutex<Extent>,
+    /// The segment has other files by now, which were rebuilt from what was in these, and are durable as far as
+    /// these were written.
+    is_replaced: AtomicBool,
 }
 
 impl Files {
@@ -24,6 +28,7 @@ impl Files {
             frames,
             index,
             synced: Mutex::default(),
+            is_replaced: AtomicBool::new(false),
         }
     }
 
@@ -34,6 +39,15 @@ impl Files {
 
     pub(crate) fn note_synced(&self, extent: Extent) {
         *self.synced.lock().unwrap_or_else(PoisonError::into_inner) = extent;
+    }
+
+    /// Whether the segment has other files by now: nothing more is to be done with these.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.is_replaced.load(SeqCst)
+    }
+
+    pub(crate) fn note_replaced(&self) {
+        self.is_replaced.store(true, SeqCst);
     }
 
     pub(crate) fn open(
