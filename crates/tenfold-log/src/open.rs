@@ -208,7 +208,12 @@ impl Opened {
     pub fn stop(mut self) -> bool {
         while self.committer.step() || self.checkpointer.step() {}
         let common = &self.log.common;
-        if common.health() == Health::ReadOnly || self.committer.begin_checkpoint().is_err() {
+        // A checkpoint that waits for space is not forgotten for another one.
+        let is_pending = common.duties().is_pending;
+        if is_pending
+            || common.health() == Health::ReadOnly
+            || self.committer.begin_checkpoint().is_err()
+        {
             return false;
         }
         while self.checkpointer.step() {}

@@ -524,3 +524,39 @@ fn refuse_writes_twice(length: usize, refused: [usize; 2], late: usize) {
     let all: Vec<_> = sent.iter().flat_map(|sent| sent.messages.clone()).collect();
     assert_eq!(read(&opened.log.channel("a", 0)).all(), all, "{story}");
 }
+
+/// A disk fills up, and a checkpoint that has found no space waits when the log is told to stop. The stop must not
+/// forget it: nobody else has the counts of the producers that the journal is then said to be done with.
+#[test]
+fn a_log_that_stops_while_a_checkpoint_waits_for_space_keeps_what_it_waits_with() {
+    let mut stops = [0, 0];
+    let cases = [60, 100, 200, 400].map(|length| (0..12).map(move |blocks| (length, blocks)));
+    for (length, blocks) in cases.into_iter().flatten() {
+        let story = format!("{length} bytes, {blocks} blocks");
+        reset();
+        let memory = Memory::new();
+        let mut opened = reopen(memory.clone(), small()).unwrap();
+        let mut sent = Vec::new();
+        for number in 0..40 {
+            if number == 1 {
+                memory.set_space(memory.used_space() + blocks * 4096);
+            }
+            let message = format!("{number:0length$}").into_bytes();
+            sent.push(send(&opened, "a", Some("p"), &[message]));
+            settle(&mut opened);
+        }
+        let is_kept = |sent: &&Sent| matches!(sent.fate(), Fate::Written { .. });
+        let kept: Vec<_> = sent.iter().filter(is_kept).collect();
+        let is_clean = opened.stop();
+        stops[usize::from(is_clean)] += 1;
+        memory.unlimit_space();
+        let opened = reopen(memory.image(|_| Keep::None), small()).unwrap();
+        let channel = opened.log.channel("a", 0);
+        let producers = channel.producers();
+        let counts: Vec<_> = producers.iter().map(|one| one.messages).collect();
+        assert_eq!(counts, [kept.len() as u64], "{story}, {is_clean}");
+        let all: Vec<_> = kept.iter().flat_map(|sent| sent.messages.clone()).collect();
+        assert_eq!(read(&channel).all(), all, "{story}, {is_clean}");
+    }
+    assert!(stops.iter().all(|stops| *stops > 0), "{stops:?}");
+}
