@@ -67,7 +67,7 @@ fn is_found(of_hub: Option<Mistake>, of_log: Option<OfLog>) {
         // What the hub or its log says of itself counts as well.
         catch_unwind(AssertUnwindSafe(run)).unwrap_or(true)
     };
-    let found = (0..200).find(|seed| is_seen(*seed));
+    let found = (0..500).find(|seed| is_seen(*seed));
     let seed = found.unwrap_or_else(|| panic!("{mistakes:?} is not found"));
     // It is the mistake that is found.
     checked(seed).unwrap();

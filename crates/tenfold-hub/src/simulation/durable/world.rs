@@ -36,6 +36,8 @@ const BOUND: Duration = Duration::from_secs(1800);
 const HEALING: Duration = Duration::from_secs(90);
 /// No trouble lasts longer than this.
 const TROUBLE: Duration = Duration::from_secs(4);
+/// A power cut that comes with a trouble comes so soon after it has begun.
+const SOON: Duration = Duration::from_millis(400);
 
 impl Kind {
     fn of(seed: u64) -> Self {
@@ -183,7 +185,14 @@ impl World {
             0 => self.end().await,
             1 | 2 => self.kill(false).await,
             3 => self.kill(true).await,
-            4..14 => self.trouble(),
+            4..14 => {
+                self.trouble();
+                if self.random.one_in(4) {
+                    // The power often fails soon after, when little of what was written meanwhile is anywhere else.
+                    sleep(self.random.time(SOON)).await;
+                    self.kill(true).await;
+                }
+            }
             14 => {
                 let time = self.random.time(TROUBLE);
                 let process = self.server().process.clone();
@@ -235,8 +244,12 @@ impl World {
         }
     }
 
+    /// Starts the hub again if nothing else helps: the log is read-only, or the sync of a channel's directory has
+    /// failed, which shuts the channel until the next start.
     async fn mend(&mut self) {
-        if self.server().log.health() == Health::ReadOnly {
+        let log = &self.server().log;
+        let is_shut_until_start = log.why().is_some_and(|fault| fault.call == "fsync");
+        if log.health() == Health::ReadOnly || is_shut_until_start {
             self.kill(false).await;
         }
     }
