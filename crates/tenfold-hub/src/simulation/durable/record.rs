@@ -186,7 +186,7 @@ impl Counts {
             && self.kills > 500
             && self.clean_ends > 200
             && self.refused_starts > 20
-            && self.read_only > 50
+            && self.read_only > 20
             && self.full > 20
             && self.degraded > 20
             && self.slow > 20
