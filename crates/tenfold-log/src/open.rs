@@ -236,7 +236,7 @@ impl Steps {
     /// Whether [`step`](Self::step) would do something, or try to.
     pub fn has_work(&self) -> bool {
         let common = &self.0.common;
-        let is_called = !common.lock_queue().waiting.is_empty() || !common.duties().ends.is_empty();
+        let is_called = !common.lock_queue().is_empty() || !common.duties().ends.is_empty();
         is_called || self.0.hand.has_taken()
     }
 
