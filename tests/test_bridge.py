@@ -46,7 +46,7 @@ def bridge(tenfold, tmp_path):
 
 def test_a_u32be_program_talks_to_a_decimal_one_and_each_direction_ends_by_itself(bridge):
     server, address = listener()
-    joined = bridge("listen:", address, "--framing", "u32be", "--to", "decimal:10", "--json")
+    joined = bridge("listen:", address, "--framing", "u32be", "--to", "decimal:10", "--report", "json")
     client = connect(joined.port)
     peer = accept(server)
     client.sendall(u32(b"hello") + u32(b"") + u32(b"x" * 100_000))
@@ -89,7 +89,7 @@ def test_each_connection_has_a_session_of_its_own_also_when_there_are_many_at_on
 
 def test_a_frame_that_is_none_ends_its_session_says_where_and_leaves_the_others_alone(bridge):
     server, address = listener()
-    joined = bridge("listen:", address, "--framing", "decimal:10", "--to", "u32be", "--json")
+    joined = bridge("listen:", address, "--framing", "decimal:10", "--to", "u32be", "--report", "json")
     good = connect(joined.port)
     good_peer = accept(server)
     bad = connect(joined.port)
@@ -358,7 +358,7 @@ def test_what_cannot_be_joined_is_said_before_anything_is_done(bridge, arguments
 
 def test_the_last_line_says_what_was_done_even_if_nobody_reads_stdout(bridge):
     server, address = listener()
-    joined = bridge("-", address, "--json", stdin="open", sink="held")
+    joined = bridge("-", address, "--report", "json", stdin="open", sink="held")
     peer = accept(server)
     joined.process.stdout.close()
     peer.sendall(frames(b"x" * 1000 for _ in range(1000)))

@@ -24,7 +24,7 @@ def test_send_at_a_hubs_port_says_that_it_is_one(tenfold, ports, framing):
     _, hub, _, _ = ports
     sender = tenfold("send", hub, "--framing", framing, "hello", "world")
     failed(sender, f"{hub} is a hub", f"tenfold pub CHANNEL -s {hub}")
-    sender = tenfold("send", hub, "--framing", framing, "--json", stdin=b"a line\n" * 200_000)
+    sender = tenfold("send", hub, "--framing", framing, "--report", "json", stdin=b"a line\n" * 200_000)
     failed(sender, f"tenfold pub CHANNEL -s {hub}")
     assert '"error":null' not in sender.err
 

@@ -23,7 +23,7 @@ def summary(process) -> dict:
 @pytest.mark.parametrize("close", [reset, socket.socket.close], ids=["reset", "closed with unread bytes"])
 def test_a_receiver_that_reads_nothing_and_goes_is_a_failure(tenfold, close):
     server, address = listener()
-    sender = tenfold("send", address, "--json", "one", "two")
+    sender = tenfold("send", address, "--report", "json", "one", "two")
     peer = accept(server)
     # It has come, and nobody has read it.
     peer.recv(1, socket.MSG_PEEK)
@@ -34,7 +34,7 @@ def test_a_receiver_that_reads_nothing_and_goes_is_a_failure(tenfold, close):
 
 def test_a_receiver_that_reads_everything_and_closes_is_a_success(tenfold):
     server, address = listener()
-    sender = tenfold("send", address, "--json", stdin=b"line\n" * 100_000)
+    sender = tenfold("send", address, "--report", "json", stdin=b"line\n" * 100_000)
     with accept(server) as peer:
         assert read_to_end(peer) == frame(b"line") * 100_000
     assert sender.wait() == 0, sender.err
@@ -126,7 +126,7 @@ def test_a_probe_is_not_a_sender_and_the_next_is_waited_for(tenfold):
 
 
 def test_a_broadcast_says_what_was_sent_and_not_that_it_was_delivered(tenfold):
-    server = tenfold("broadcast", "--json", "--wait-clients", "1", stdin=b"one\n", listen=True)
+    server = tenfold("broadcast", "--report", "json", "--wait-clients", "1", stdin=b"one\n", listen=True)
     with connect(server.port) as client:
         assert read_to_end(client) == frame(b"one")
     assert server.wait() == 0, server.err

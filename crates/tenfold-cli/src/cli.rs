@@ -166,6 +166,7 @@ fn serve_again() -> Result<Box<Serve>, String> {
 fn refuse(error: &clap::Error) -> ExitCode {
     let words = bad_framing(error)
         .or_else(|| port_alone(error))
+        .or_else(|| json_alone(error))
         .or_else(|| serve::explain(error, &command()));
     if let Some(words) = words {
         return complain(&words);
@@ -247,6 +248,15 @@ fn port_alone(error: &clap::Error) -> Option<String> {
     let is_unknown = error.kind() == ErrorKind::UnknownArgument;
     (is_unknown && is_port).then(|| {
         format!("unexpected {argument}: an address is one argument, HOST:PORT, or :PORT for this machine")
+    })
+}
+
+/// `--json` where nothing is printed or read that could be JSON.
+fn json_alone(error: &clap::Error) -> Option<String> {
+    let is_json = matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(argument)) if argument == "--json");
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    (is_unknown && is_json).then(|| {
+        "unexpected --json: it is for what is printed or read; the report at the end is --report json".to_owned()
     })
 }
 

@@ -106,7 +106,7 @@ impl Words {
         }
     }
 
-    /// What a program asked for with `--json`.
+    /// What a program asked for with `--report json`.
     pub(crate) fn object(&self, object: &serde_json::Value) {
         self.line("", escape::json(&object.to_string()));
     }

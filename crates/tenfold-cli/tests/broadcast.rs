@@ -23,7 +23,7 @@ fn every_client_gets_every_line() {
 }
 
 #[test]
-fn frames_are_passed_on_as_they_stand() {
+fn frames_are_passed_on_as_they_are() {
     let large = vec![7; 3 << 20];
     let stream = frames(&[b"a", &large, b"", b"b"]);
     let dir = tempfile::tempdir().unwrap();
@@ -150,7 +150,36 @@ fn a_signal_ends_it_between_two_frames() {
 }
 
 #[test]
-fn several_listeners_stand_in_the_port_file_in_order() {
+fn messages_that_are_given_come_in_turn() {
+    for given in [&["one", "two"][..], &["one", "--message", "two"]] {
+        let every = [
+            "broadcast",
+            "--every",
+            "1ms",
+            "--count",
+            "3",
+            "--wait-clients",
+            "1",
+        ];
+        let server = listen(&[&every[..], given].concat());
+        assert_eq!(
+            read_to_end(connect(&server.address())),
+            frames(&[b"one", b"two", b"one"])
+        );
+        assert_eq!(server.end().code, Some(0));
+    }
+    for wrong in [
+        &["broadcast", "--every", "1ms"][..],
+        &["broadcast", "one", "two"],
+    ] {
+        let ended = run(wrong, b"");
+        assert_eq!(ended.code, Some(2), "{wrong:?}: {}", ended.err);
+        assert!(ended.err.contains("--every"), "{}", ended.err);
+    }
+}
+
+#[test]
+fn several_listeners_are_in_the_port_file_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", text(&dir.path().join("socket")));
     let mut server = listen(&["broadcast", "--listen", &socket, "--wait-clients", "2"]);
@@ -176,7 +205,7 @@ fn a_framing_whose_first_message_differs_cannot_be_broadcast() {
 
 #[test]
 fn the_summary_is_json_when_asked_for() {
-    let mut server = listen(&["broadcast", "--wait-clients", "1", "--json"]);
+    let mut server = listen(&["broadcast", "--wait-clients", "1", "--report", "json"]);
     server.write(b"hello\n");
     server.close_stdin();
     read_to_end(connect(&server.address()));

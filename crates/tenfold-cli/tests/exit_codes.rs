@@ -58,7 +58,7 @@ fn wrong_usage_is_2() {
         &["send", "127.0.0.1:1", "--in", "hex", "message"],
         &["broadcast", "--every", "1s"],
         &["broadcast", "--follow"],
-        &["broadcast", "--every", "1s", "--message", "x", "file"],
+        &["broadcast", "one", "two"],
         &["convert", "json"],
         &["nonsense"],
     ] {

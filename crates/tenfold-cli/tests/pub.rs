@@ -98,7 +98,7 @@ fn a_history_that_is_given_again_is_compared_and_goes_on() {
     let publish = ["pub", "ticks", "--producer", "meter7", "--history"];
     ask(&hub, &publish, b"a\nb\n");
     let ended = run(
-        &[&publish[..], &["--server", &hub, "--json"]].concat(),
+        &[&publish[..], &["--server", &hub, "--report", "json"]].concat(),
         b"a\nb\nc\n",
     );
     assert!(

@@ -34,6 +34,11 @@ fn stdin_is_read_in_each_format() {
             &b"a\n\nb\r\nlast"[..],
             &[&b"a"[..], b"", b"b\r", b"last"][..],
         ),
+        (
+            "crlf",
+            b"a\r\n\r\nb\nc\r\nlast",
+            &[b"a", b"", b"b\nc", b"last"],
+        ),
         ("nul", b"a\0\0b\nc\0last", &[b"a", b"", b"b\nc", b"last"]),
         ("whole", b"all\nof\0it", &[b"all\nof\0it"]),
         ("whole", b"", &[b""]),
@@ -48,6 +53,23 @@ fn stdin_is_read_in_each_format() {
         let (bytes, ended) = sent(&["--in", format], stdin);
         assert_eq!(ended.code, Some(0), "{format}: {}", ended.err);
         assert_eq!(bytes, frames(messages), "{format}");
+    }
+}
+
+#[test]
+fn json_is_how_messages_are_written_and_not_the_report() {
+    let (bytes, ended) = sent(&["--json"], b"{\"text\":\"a\"}\n");
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    assert_eq!(bytes, frame(b"a"));
+    for arguments in [
+        &["send", ":1", "--json", "message"][..],
+        &["pub", "ticks", "--json", "message"],
+        &["bridge", "-", ":1", "--json"],
+        &["serve", "--json"],
+    ] {
+        let ended = run(arguments, b"");
+        assert_eq!(ended.code, Some(2), "{arguments:?}");
+        assert!(ended.err.contains("--report json"), "{}", ended.err);
     }
 }
 
@@ -153,6 +175,6 @@ fn every_period_a_message_until_the_count() {
 
 #[test]
 fn the_summary_is_json_when_asked_for() {
-    let (_, ended) = sent(&["--json", "one", "two"], b"");
+    let (_, ended) = sent(&["--report", "json", "one", "two"], b"");
     assert_eq!(ended.err, "{\"bytes\":26,\"error\":null,\"messages\":2}\n");
 }

@@ -193,7 +193,7 @@ fn a_welcome_needs_a_port_that_sends() {
 #[test]
 fn a_hub_drains_and_says_what_it_did() {
     for (signal, code) in [("-TERM", 0), ("-INT", 130)] {
-        let hub = hub(&["--json"]);
+        let hub = hub(&["--report", "json"]);
         let address = hub.address();
         let sub = start(&[
             "sub", "ticks", "--from", "first", "--count", "1", "--server", &address,

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use tenfold::{Address, Framing, Side, client};
 
 use crate::failure::Failure;
-use crate::flow::source::Limits;
+use crate::flow::source::{In, Limits};
 use crate::units;
 
 /// How the bytes are cut into messages.
@@ -83,6 +83,54 @@ pub(crate) fn side_of_file(framing: &Framing, side: Option<SideName>) -> Result<
         None => Err(Failure::Usage(format!(
             "client and server frame differently in {framing}: say with --side whose bytes these are"
         ))),
+    }
+}
+
+/// How messages are written in the input.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct InOptions {
+    /// How messages are written in the input [default: lines]
+    #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum)]
+    format: Option<In>,
+
+    /// The same as --in json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl InOptions {
+    /// The format, if it was said.
+    pub(crate) fn given(&self) -> Option<In> {
+        if self.json {
+            Some(In::Json)
+        } else {
+            self.format
+        }
+    }
+
+    pub(crate) fn format(&self) -> In {
+        self.given().unwrap_or_default()
+    }
+}
+
+/// What to say at the end.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct ReportOptions {
+    /// End with a line on stderr that says what was done, for programs
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    report: Option<ReportFormat>,
+}
+
+/// `--report`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// One object
+    Json,
+}
+
+impl ReportOptions {
+    pub(crate) fn is_json(self) -> bool {
+        self.report == Some(ReportFormat::Json)
     }
 }
 

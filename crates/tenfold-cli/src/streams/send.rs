@@ -12,7 +12,7 @@ use crate::flow::connect;
 use crate::flow::format::Format;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
-use crate::flow::options::{FramingOptions, PeerOptions, SideName};
+use crate::flow::options::{FramingOptions, InOptions, PeerOptions, ReportOptions, SideName};
 use crate::flow::payload::Written;
 use crate::flow::pump::{Sink, pump};
 use crate::flow::receiver::Receiver;
@@ -49,25 +49,23 @@ pub(crate) struct Send {
     #[command(flatten)]
     framing: FramingOptions,
 
-    /// How messages are written in stdin [default: lines]
-    #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum)]
-    format: Option<In>,
+    #[command(flatten)]
+    input: InOptions,
 
     /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this
-    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "every"])]
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "json", "every"])]
     payload: Option<Written>,
 
     /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
-    #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with = "format")]
+    #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with_all = ["format", "json"])]
     every: Option<Duration>,
 
     /// Stop after N messages; it is a failure if there are fewer
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// End with a line of JSON on stderr that says what was done
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    report: ReportOptions,
 }
 
 impl Send {
@@ -91,7 +89,7 @@ impl Send {
         // Also after a failure, so that the messages before it arrive.
         let closed = sink.into_output().close();
         let result = sent.and(closed).and_then(|()| goal.check("the stream"));
-        if self.json {
+        if self.report.is_json() {
             words.object(&json!({
                 "messages": messages,
                 "bytes": bytes,
@@ -117,17 +115,13 @@ impl Send {
 
     fn source(&self, messages: &[OsString], side: SideName) -> Result<Box<dyn Source>, Failure> {
         let from_stdin = messages.is_empty() || *messages == ["-"];
-        if !from_stdin && self.format.is_some() {
+        if !from_stdin && self.input.given().is_some() {
             return Err(Failure::Usage(
-                "--in is for stdin, and the messages are given".to_owned(),
+                "--in and --json are for stdin, and the messages are given (the report at the end is --report json)"
+                    .to_owned(),
             ));
         }
         if let Some(every) = self.every {
-            if from_stdin {
-                return Err(Failure::Usage(
-                    "--every needs the messages to send".to_owned(),
-                ));
-            }
             return Ok(Box::new(Ticker::of(messages, every)?));
         }
         if !from_stdin {
@@ -135,14 +129,14 @@ impl Send {
         }
         let written = side.of(&self.framing.framing);
         let read = self.framing.side.unwrap_or(side).of(&self.framing.framing);
-        let format = self.format.unwrap_or_default();
+        let format = self.input.format();
         let limits = Limits {
             pieces: match format {
                 // The length of a file is known as well.
                 In::Whole => written.announces_length(),
                 In::Frames => read.announces_length() && written.announces_length(),
                 // How long a line is turns out at its end.
-                In::Lines | In::Nul | In::Hex | In::Json => false,
+                In::Lines | In::Crlf | In::Nul | In::Hex | In::Json => false,
             },
             ..self.framing.limits()
         };

@@ -43,6 +43,8 @@ pub(crate) enum In {
     /// Each line is a message; the last one needs no newline
     #[default]
     Lines,
+    /// The same for lines that end with CR LF
+    Crlf,
     /// Each message in its frame, as it is on the wire
     Frames,
     /// Each message ends at a NUL; the last one needs none
@@ -77,6 +79,7 @@ impl In {
         match self {
             Self::Frames => Box::new(Decoded::frames(input, side, limits)),
             Self::Lines => Box::new(Decoded::delimited(input, b"\n", limits)),
+            Self::Crlf => Box::new(Decoded::delimited(input, b"\r\n", limits)),
             Self::Nul => Box::new(Decoded::delimited(input, b"\0", limits)),
             Self::Whole => Box::new(Whole::new(input, limits)),
             Self::Hex => Box::new(Text::hex(input, limits)),

@@ -25,6 +25,11 @@ pub(crate) struct Ticker {
 impl Ticker {
     /// Of arguments, which must be text, so that a time can be filled in.
     pub(crate) fn of(messages: &[OsString], every: Duration) -> Result<Self, Failure> {
+        if messages.is_empty() || messages == ["-"] {
+            return Err(Failure::Usage(
+                "--every needs the messages to send".to_owned(),
+            ));
+        }
         let text = |message: &OsString| message.clone().into_string();
         let texts = messages.iter().map(text).collect::<Result<_, _>>();
         let texts = texts.map_err(|message| {
@@ -33,19 +38,14 @@ impl Ticker {
                 message.display()
             ))
         })?;
-        Ok(Self::new(texts, every))
-    }
-
-    /// `texts` must not be empty.
-    pub(crate) fn new(texts: Vec<String>, every: Duration) -> Self {
-        Self {
+        Ok(Self {
             texts,
             every,
             due: None,
             is_due: false,
             ticks: 0,
             message: String::new(),
-        }
+        })
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn it_fires_at_once_and_in_turn() {
-        let mut ticker = Ticker::new(vec!["a".into(), "b".into()], Duration::from_millis(1));
+        let mut ticker = Ticker::of(&["a".into(), "b".into()], Duration::from_millis(1)).unwrap();
         let mut seen = Vec::new();
         for _ in 0..3 {
             assert!(ticker.next().unwrap().is_none());

@@ -22,7 +22,7 @@ use crate::flow::follow::Followed;
 use crate::flow::goal::Goal;
 use crate::flow::hub_client::{self, Outages};
 use crate::flow::input::Input;
-use crate::flow::options::HubPeer;
+use crate::flow::options::{HubPeer, InOptions, ReportOptions};
 use crate::flow::payload::Written;
 use crate::flow::source::{In, Limits, Source, Ticker, given, payloads};
 use crate::numbers::{counted, grouped};
@@ -65,9 +65,8 @@ pub(crate) struct Pub {
     #[arg(value_name = "MESSAGE")]
     messages: Vec<OsString>,
 
-    /// How messages are written in stdin [default: lines]
-    #[arg(long = "in", short = 'i', value_name = "FORMAT", value_enum)]
-    format: Option<In>,
+    #[command(flatten)]
+    input: InOptions,
 
     /// Publish what is in FILE and what is appended to it, as `tail -F` follows it: also when it is
     /// renamed, truncated or made again
@@ -80,11 +79,11 @@ pub(crate) struct Pub {
     state: Option<PathBuf>,
 
     /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this
-    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "every"])]
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "json", "every"])]
     payload: Option<Written>,
 
     /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
-    #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with = "format")]
+    #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with_all = ["format", "json"])]
     every: Option<Duration>,
 
     /// Publish under this name; the input comes after what the hub has of the producer
@@ -121,9 +120,8 @@ pub(crate) struct Pub {
     #[arg(long, value_name = "T", value_parser = units::duration)]
     timeout: Option<Duration>,
 
-    /// End with a line of JSON on stderr that says what was done
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    report: ReportOptions,
 }
 
 /// Where messages come from.
@@ -164,7 +162,7 @@ impl Pub {
         });
         // A thread may still wait for stdin.
         runtime.shutdown_background();
-        report::at_end(numbers, &result, self.json, words);
+        report::at_end(numbers, &result, self.report.is_json(), words);
         result.map_err(|failure| numbers.behind(failure))
     }
 
@@ -177,7 +175,7 @@ impl Pub {
                 following: None,
             });
         };
-        if self.format == Some(In::Whole) {
+        if self.input.given() == Some(In::Whole) {
             return Err(Failure::Usage(
                 "--follow never comes to the end that --in whole waits for".to_owned(),
             ));
@@ -201,16 +199,14 @@ impl Pub {
 
     fn source(&self) -> Result<Box<dyn Source + Send>, Failure> {
         let from_stdin = self.messages.is_empty() || self.messages == ["-"];
-        if !from_stdin && self.format.is_some() {
+        if !from_stdin && self.input.given().is_some() {
             return Err(Failure::Usage(
-                "--in is for stdin, and the messages are given".to_owned(),
+                "--in and --json are for stdin, and the messages are given (the report at the end is --report json)"
+                    .to_owned(),
             ));
         }
         match (self.every, from_stdin) {
-            (Some(_), true) => Err(Failure::Usage(
-                "--every needs the messages to send".to_owned(),
-            )),
-            (Some(every), false) => Ok(Box::new(Ticker::of(&self.messages, every)?)),
+            (Some(every), _) => Ok(Box::new(Ticker::of(&self.messages, every)?)),
             (None, false) => Ok(Box::new(given(&self.messages, self.payload)?)),
             (None, true) => Ok(self.messages_in(Input::stdin()?)),
         }
@@ -225,7 +221,7 @@ impl Pub {
         if let Some(written) = self.payload {
             return payloads(input, written, limits);
         }
-        let format = self.format.unwrap_or_default();
+        let format = self.input.format();
         format.open(input, Framing::default().client(), limits)
     }
 

@@ -24,7 +24,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
 use crate::failure::Failure;
-use crate::flow::options::ListenOptions;
+use crate::flow::options::{ListenOptions, ReportOptions};
 use crate::flow::port_file;
 use crate::signals::{self, Signal, Stop};
 use crate::stderr;
@@ -121,11 +121,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "LEVEL", value_enum)]
     log_level: Option<LogLevel>,
 
-    /// End with a line of JSON on stderr that says what was done
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
-          default_value = "false", default_missing_value = "true", hide_default_value = true,
-          hide_possible_values = true, value_parser = BoolishValueParser::new())]
-    json: bool,
+    #[command(flatten)]
+    report: ReportOptions,
 
     /// The settings as they were given, and where.
     #[arg(skip)]
@@ -157,7 +154,7 @@ impl Serve {
         self.log.start(self.log_level, words);
         let (signal, stats) = self.serve(stop, &hangup, words)?;
         let result = self.judge(signal, &stats);
-        let json = self.json || self.log == Log::Json;
+        let json = self.report.is_json() || self.log == Log::Json;
         report::at_end(&stats, &result, json, words);
         result
     }

@@ -28,7 +28,7 @@ use tenfold::protocol::Position;
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
-use crate::flow::options::{HubPeer, ListenOptions};
+use crate::flow::options::{HubPeer, ListenOptions, ReportOptions};
 use crate::signals::Stop;
 use crate::stderr;
 use crate::units;
@@ -113,9 +113,8 @@ pub(crate) struct Bridge {
     #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
     drain: Duration,
 
-    /// End with a line of JSON on stderr that says what was done
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    report: ReportOptions,
 }
 
 impl Bridge {
@@ -227,7 +226,7 @@ impl Bridge {
             failed,
             messages: [forth, back],
         } = *totals;
-        if self.json {
+        if self.report.is_json() {
             words.object(&json!({
                 "sessions": sessions,
                 "failed": failed,

@@ -4,7 +4,8 @@ mod feed;
 mod relay;
 mod report;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::flow::connect;
 use crate::flow::follow::Followed;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
-use crate::flow::options::{FramingOptions, ListenOptions, SideName};
+use crate::flow::options::{FramingOptions, InOptions, ListenOptions, ReportOptions, SideName};
 use crate::flow::port_file;
 use crate::flow::source::{In, Ticker};
 use crate::signals::{Signal, Stop};
@@ -38,13 +39,13 @@ closed between two messages. What is sent while nobody is connected is lost (--w
 
 Examples:
   seq 1000 | tenfold broadcast --wait-clients 1
-  tenfold broadcast --every 3s --message 'The time is {time}'
+  tenfold broadcast --every 3s 'The time is {time}'
   tenfold broadcast --listen 127.0.0.1:0 --listen unix:/tmp/news --follow log.txt
   tenfold broadcast --in frames --framing u32be recorded.bin")]
 pub(crate) struct Broadcast {
-    /// The messages; `-` is stdin
-    #[arg(value_name = "FILE", default_value = "-")]
-    file: PathBuf,
+    /// The messages, in a file or in stdin (`-`, the default); with --every, the messages themselves
+    #[arg(value_name = "FILE|MESSAGE")]
+    arguments: Vec<OsString>,
 
     /// Where clients connect; may be given several times
     #[arg(
@@ -61,23 +62,16 @@ pub(crate) struct Broadcast {
     #[command(flatten)]
     framing: FramingOptions,
 
-    /// How messages are written in the source
-    #[arg(
-        long = "in",
-        short = 'i',
-        value_name = "FORMAT",
-        value_enum,
-        default_value_t
-    )]
-    format: In,
+    #[command(flatten)]
+    input: InOptions,
 
-    /// Send --message at once, and then every T
-    #[arg(long, value_name = "T", value_parser = units::duration, requires = "message", conflicts_with_all = ["file", "format"])]
+    /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
+    #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with_all = ["format", "json"])]
     every: Option<Duration>,
 
-    /// What to send with --every; `{time}` is the local time
+    /// Another message for --every
     #[arg(long, short = 'm', value_name = "TEXT", requires = "every")]
-    message: Option<String>,
+    message: Vec<OsString>,
 
     /// Send this to each client first
     #[arg(long, value_name = "TEXT")]
@@ -99,16 +93,15 @@ pub(crate) struct Broadcast {
 
     /// Wait for more at the end of FILE, as `tail -F` does: also when it is renamed, truncated or made
     /// again
-    #[arg(long, requires = "file", conflicts_with = "every")]
+    #[arg(long, requires = "arguments", conflicts_with = "every")]
     follow: bool,
 
     /// Stop after N messages; it is a failure if there are fewer
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// End with a line of JSON on stderr that says what was done
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    report: ReportOptions,
 }
 
 fn when_slow(text: &str) -> Result<WhenSlow, String> {
@@ -148,7 +141,7 @@ impl Broadcast {
             Ok((outcome, engine.drain().await))
         })?;
         let result = self.judge(outcome, &stats);
-        report::at_end(&stats, &result, self.json, words);
+        report::at_end(&stats, &result, self.report.is_json(), words);
         result
     }
 
@@ -225,18 +218,28 @@ impl Broadcast {
         Ok(frame.into())
     }
 
-    fn input(&self, words: &Words) -> Result<Input, Failure> {
-        match (self.follow, self.format) {
-            (false, _) => Input::file_or_stdin(&self.file),
+    fn open(&self, words: &Words) -> Result<Input, Failure> {
+        let file = match self.arguments.as_slice() {
+            [] => Path::new("-"),
+            [file] => Path::new(file),
+            _ => {
+                return Err(Failure::Usage(
+                    "one FILE is read; messages are given with --every T, or through stdin"
+                        .to_owned(),
+                ));
+            }
+        };
+        match (self.follow, self.input.format()) {
+            (false, _) => Input::file_or_stdin(file),
             (true, In::Whole) => Err(Failure::Usage(
                 "--follow never comes to the end that --in whole waits for".to_owned(),
             )),
-            (true, _) if self.file.as_os_str() == "-" => Err(Failure::Usage(
+            (true, _) if file.as_os_str() == "-" => Err(Failure::Usage(
                 "--follow is for a file: stdin is waited for anyway".to_owned(),
             )),
             (true, _) => Ok(Input::followed(
-                Followed::new(self.file.clone(), words)?,
-                &self.file,
+                Followed::new(file.to_owned(), words)?,
+                file,
             )),
         }
     }
@@ -244,13 +247,14 @@ impl Broadcast {
     fn feed(&self, words: &Words) -> Result<Feed, Failure> {
         let framing = &self.framing.framing;
         let (limits, to) = (self.framing.limits(), framing.server());
-        if let (Some(every), Some(message)) = (self.every, &self.message) {
-            let ticker = Ticker::new(vec![message.clone()], every);
+        if let Some(every) = self.every {
+            let messages = [&self.arguments[..], &self.message].concat();
+            let ticker = Ticker::of(&messages, every)?;
             return Ok(Feed::messages(Box::new(ticker), to));
         }
-        let input = self.input(words)?;
+        let input = self.open(words)?;
         let from = self.framing.side.unwrap_or(SideName::Server).of(framing);
-        Ok(match self.format {
+        Ok(match self.input.format() {
             In::Frames if from == to => Feed::Relay(Box::new(Relay::new(input, to, limits))),
             format => Feed::messages(format.open(input, from, limits), to),
         })
