@@ -37,10 +37,6 @@ use ports::PlainPort;
 use reload::{Again, Reload};
 pub(crate) use settings::{FileError, Settings, explain, with_environment, with_file};
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag, and they go together in any way"
-)]
 /// Serve named channels to publishers and subscribers
 #[derive(Args, Debug)]
 #[command(after_help = "\
