@@ -126,6 +126,8 @@ class Player:
         pattern = re.escape(expected).replace(b"0123456789abcdef", b"[0-9a-f]{16}")
         pattern = re.sub(rb"version=\S+", rb"version=\\d+\\.\\d+\\.\\d+", pattern)
         pattern = re.sub(rb"uptime=\d+", rb"uptime=\\d+", pattern)
+        # When it was committed.
+        pattern = re.sub(rb"1795718642053", rb"\\d{13}", pattern)
         # What a connection is called and how old it is differs from run to run.
         pattern = re.sub(rb'"id":\d+', rb'"id":\\d+', pattern)
         pattern = re.sub(rb'"peer":"127\\.0\\.0\\.1:\d+"', rb'"peer":"127\\.0\\.0\\.1:\\d+"', pattern)

@@ -190,7 +190,7 @@ impl Channel {
     }
 
     /// Whether a place in the history of an epoch is one in this history.
-    fn has_place(&self, from: Position, epoch: Option<Epoch>) -> bool {
+    pub(crate) fn has_place(&self, from: Position, epoch: Option<Epoch>) -> bool {
         let Some(epoch) = epoch.filter(|epoch| *epoch != self.epoch) else {
             return true;
         };
@@ -244,7 +244,7 @@ impl Channel {
     }
 
     /// What is said of a place that cannot be read.
-    fn unreadable(&self, error: &ReadError) -> Refusal {
+    pub(crate) fn unreadable(&self, error: &ReadError) -> Refusal {
         match *error {
             ReadError::Trimmed { first } => not_there(NotThere::Trimmed, first, first),
             ReadError::Corrupt { first, next } => Refusal::new(
@@ -296,7 +296,7 @@ impl Channel {
         }
     }
 
-    fn another_epoch(&self, first: u64) -> Refusal {
+    pub(crate) fn another_epoch(&self, first: u64) -> Refusal {
         Refusal::new(Code::Epoch, "the channel has another history")
             .with("epoch", self.epoch)
             .with("first", first)
@@ -412,7 +412,7 @@ impl Channel {
     }
 
     /// The oldest seq that is kept, and the one after the last.
-    fn extent(&self) -> (u64, u64) {
+    pub(crate) fn extent(&self) -> (u64, u64) {
         let (first, next) = self
             .tail
             .with(|ledger| (ledger.first_seq(), ledger.next_seq()));

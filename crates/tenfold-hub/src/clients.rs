@@ -47,6 +47,8 @@ pub(crate) struct Client {
     sending: OnceLock<Sending>,
     receiving: OnceLock<Receiving>,
     following: OnceLock<(Arc<News>, Watched<Follow>)>,
+    /// The channel whose times it is told.
+    timing: OnceLock<Arc<Channel>>,
 }
 
 /// A connection that is in the list until this is dropped.
@@ -103,6 +105,7 @@ impl Clients {
             sending: OnceLock::new(),
             receiving: OnceLock::new(),
             following: OnceLock::new(),
+            timing: OnceLock::new(),
         });
         connected.by_id.insert(id, Arc::clone(&client));
         Listed {
@@ -150,6 +153,12 @@ impl Listed {
         let _ = self.client.following.set((news, progress));
     }
 
+    /// Notes that the connection is told the times of a channel.
+    pub(crate) fn is_told_times(&self, channel: &Arc<Channel>) {
+        // It is asked once for a connection.
+        let _ = self.client.timing.set(Arc::clone(channel));
+    }
+
     /// Notes what is received from the connection.
     pub(crate) fn receives(&self, receiving: Receiving) {
         // There is one inlet for a connection.
@@ -170,7 +179,8 @@ impl Client {
         let mut line = format!(r#"{{"id":{id},"peer":"{peer}","kind":"{kind}""#);
         let (sending, receiving) = (self.sending.get(), self.receiving.get());
         let channel = sending.map(|sending| &sending.channel);
-        if let Some(channel) = channel.or_else(|| receiving.map(|receiving| &receiving.channel)) {
+        let channel = channel.or_else(|| receiving.map(|receiving| &receiving.channel));
+        if let Some(channel) = channel.or_else(|| self.timing.get()) {
             let _ = write!(line, r#","channel":"{}""#, channel.name());
         }
         if let Some(producer) = receiving.and_then(|receiving| receiving.producer.as_ref()) {
@@ -209,6 +219,9 @@ impl Client {
     fn kind(&self) -> &'static str {
         if self.following.get().is_some() {
             return "follower";
+        }
+        if self.timing.get().is_some() {
+            return "times";
         }
         let directions = (self.sending.get().is_some(), self.receiving.get().is_some());
         match (self.is_plain, directions) {

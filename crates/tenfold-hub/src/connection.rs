@@ -98,8 +98,7 @@ impl Connection {
     /// Sends lines as frames, in parts, and closes. As long as the peer takes something, it gets all of
     /// them.
     pub(crate) async fn list(&self, parts: impl Iterator<Item = Vec<String>>) {
-        // So it is seen early that a slow peer has taken something.
-        self.socket.set_send_buffer(LIST_BUFFER);
+        self.begin_list();
         for part in parts {
             if self.send(&framed(part)).await.is_err() {
                 return self.socket.reset_on_close();
@@ -108,8 +107,13 @@ impl Connection {
         self.socket.finish(false).await;
     }
 
+    /// Makes the system's buffer small: so it is seen early that a slow peer has taken something.
+    pub(crate) fn begin_list(&self) {
+        self.socket.set_send_buffer(LIST_BUFFER);
+    }
+
     /// Sends all of something, unless the peer takes nothing for a while.
-    async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let some = within(TAKES_NOTHING, self.socket.write_some(bytes)).await;
             bytes = &bytes[some.ok_or(io::ErrorKind::TimedOut)??..];

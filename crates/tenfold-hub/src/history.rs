@@ -143,6 +143,18 @@ impl History {
         })
     }
 
+    /// When some messages from a seq on were committed: a seq, how many messages follow from it on, and their time.
+    pub(crate) async fn times(&self, seq: u64) -> Result<Vec<(u64, u64, SystemTime)>, ReadError> {
+        let _permit = self.durable.reads.acquire().await;
+        let channel = Arc::clone(&self.channel);
+        let found = blocking(move || channel.times(seq)).await;
+        let found = found.unwrap_or_else(|error| Err(ReadError::Io(std::io::Error::other(error))));
+        let times = found?.into_iter();
+        Ok(times
+            .map(|committed| (committed.first, committed.messages, committed.time))
+            .collect())
+    }
+
     /// The seq of the first message of the first commit at or after a time.
     pub(crate) async fn at_time(&self, time: SystemTime) -> Result<u64, ReadError> {
         let _permit = self.durable.reads.acquire().await;

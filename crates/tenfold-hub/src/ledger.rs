@@ -112,6 +112,8 @@ pub(crate) struct Ledger {
     newest: SystemTime,
     trimmed: Option<SystemTime>,
     wants_room: bool,
+    /// Somebody without a cursor waits for the next block.
+    is_awaited: bool,
     closed: bool,
     effects: Effects,
 }
@@ -133,6 +135,7 @@ impl Ledger {
             newest: UNIX_EPOCH,
             trimmed: None,
             wants_room: false,
+            is_awaited: false,
             closed: false,
             effects: Effects::default(),
         }
@@ -180,7 +183,7 @@ impl Ledger {
         self.next_byte += block.bytes().len() as u64;
         self.cost += block.cost();
         self.effects.cost += block.cost().cast_signed();
-        self.effects.appended |= self.at_end > 0;
+        self.effects.appended |= self.at_end > 0 || std::mem::take(&mut self.is_awaited);
         // The clock may have been set back.
         self.newest = self.newest.max(time);
         self.blocks.push_back(Kept {
@@ -296,6 +299,28 @@ impl Ledger {
         let index = self.blocks.partition_point(|kept| kept.time < time);
         let found = self.blocks.get(index);
         Some(found.map_or(self.next_seq, |kept| kept.first_seq))
+    }
+
+    /// When messages from a seq on were appended, of at most so many blocks: a seq, how many messages follow from
+    /// it on, and their time. `None` if that is before what is kept here.
+    pub(crate) fn times(&self, seq: u64, most: usize) -> Option<Vec<(u64, u64, SystemTime)>> {
+        if seq < self.first_seq() {
+            return None;
+        }
+        let index = self.blocks.partition_point(|kept| kept.end_seq() <= seq);
+        let blocks = self.blocks.range(index..).take(most);
+        let time = |kept: &Kept| {
+            let from = kept.first_seq.max(seq);
+            (from, kept.end_seq() - from, kept.time)
+        };
+        Some(blocks.map(time).collect())
+    }
+
+    /// Whether there is a message from a seq on, or the end; if not, the next block is told to those that wait.
+    pub(crate) fn has_after(&mut self, seq: u64) -> bool {
+        let has = self.next_seq > seq || self.closed;
+        self.is_awaited |= !has;
+        has
     }
 
     /// Where a seq that is kept, or the next one, is.

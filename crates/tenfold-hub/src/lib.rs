@@ -99,6 +99,7 @@ mod publishing;
 mod refusals;
 mod reports;
 mod request;
+mod timing;
 
 // What all of them use.
 mod change;

@@ -124,6 +124,19 @@ impl Connection {
                     self.refuse(&refusal, false).await;
                 }
             },
+            Request::Times {
+                channel,
+                from,
+                to,
+                epoch,
+                ..
+            } => match self.times(&channel, from, to, epoch).await {
+                Ok(times) => drop(tokio::spawn(self.tell_times(times))),
+                Err(refusal) => {
+                    drop(pending);
+                    self.refuse(&refusal, false).await;
+                }
+            },
             Request::Delete { channel, .. } => match self.turn(&self.shared.deleting).await {
                 Ok(_turn) => {
                     drop(pending);

@@ -146,6 +146,23 @@ impl Registry {
         })
     }
 
+    /// The channel of a name, if it has a message.
+    pub(crate) fn find(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
+        let channels = self.lock();
+        if channels.closed {
+            return Err(shutdown());
+        }
+        self.look_for_fault(name, Role::Subscriber)?;
+        match channels.by_name.get(name) {
+            Some(channel) if channel.deletion().is_raised() => Err(being_deleted()),
+            Some(channel) if !channel.is_only_a_name() => Ok(Arc::clone(channel)),
+            _ => Err(Refusal::new(
+                Code::NoChannel,
+                "there is no channel of this name that has a message",
+            )),
+        }
+    }
+
     /// Refuses a connection that wants something of a channel whose files fail.
     fn look_for_fault(&self, name: &ChannelName, role: Role) -> Result<(), Refusal> {
         let Some(durable) = &self.durable else {

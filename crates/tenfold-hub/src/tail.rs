@@ -278,6 +278,13 @@ impl Tail {
         self.state.appended.until(|| met(&self.lock())).await;
     }
 
+    /// Waits, without a cursor, until there is a message from a seq on; false if there will be none.
+    pub(crate) async fn until_after(&self, seq: u64) -> bool {
+        let has = || self.lock().has_after(seq);
+        self.state.appended.until(has).await;
+        self.next_seq() > seq
+    }
+
     /// Waits until `met` holds, looking again when a cursor is passed and at the close.
     pub(crate) async fn until_ending(&self, met: impl Fn(&Ledger) -> bool) {
         self.state.ending.until(|| met(&self.lock())).await;

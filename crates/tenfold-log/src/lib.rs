@@ -109,7 +109,7 @@ pub use log::Log;
 pub use look::{ChannelStats, Stats, stats};
 pub use open::{Opened, Steps, Threads, open};
 pub use options::{Notice, Options, Retention, RetentionOf};
-pub use reader::Reader;
+pub use reader::{Committed, Reader};
 pub use repair::repair;
 pub use report::{Finding, Report};
 pub use storage::Storage;

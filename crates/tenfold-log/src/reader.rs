@@ -67,7 +67,47 @@ pub struct Reader {
     spare: BytesMut,
 }
 
+/// Messages that were committed at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Committed {
+    /// The seq of the first of them.
+    pub first: u64,
+    /// How many they are.
+    pub messages: u64,
+    /// When, in whole milliseconds.
+    pub time: SystemTime,
+}
+
 impl Channel {
+    /// When the messages from a seq on were committed: of some of them, in their order. May wait for the disk.
+    pub fn times(self: &Arc<Self>, seq: u64) -> Result<Vec<Committed>, ReadError> {
+        let mut reader = self.reader(seq);
+        let (segment, readable, after) = reader.locate()?;
+        let index = reader.index(segment, &readable, WAITING)?;
+        let (number, first) = match index.find(seq, 0)? {
+            Lookup::Entry(number, entry) => (number, entry),
+            Lookup::Hole { first, next } => {
+                let next = next.or(after).unwrap_or_else(|| self.next());
+                return Err(reader.corrupt(first, next));
+            }
+        };
+        let mut last = seq;
+        let more = index.some(number + 1, usize::MAX)?;
+        let entries = std::iter::once(Some(first)).chain(more);
+        // What comes after a damaged entry is told when it is asked for.
+        let committed = entries.map_while(|entry| {
+            let entry = entry.filter(|entry| entry.first <= last)?;
+            let first = std::mem::replace(&mut last, entry.next());
+            Some(Committed {
+                first,
+                messages: last - first,
+                time: crate::options::time(entry.time),
+            })
+        });
+        Ok(committed.collect())
+    }
+
     /// A reader that begins at a seq.
     pub fn reader(self: &Arc<Self>, seq: u64) -> Reader {
         Reader {

@@ -20,6 +20,7 @@ pub(crate) mod origin;
 pub(crate) mod output;
 pub(crate) mod paint;
 pub(crate) mod payload;
+pub(crate) mod place;
 pub(crate) mod port_file;
 pub(crate) mod printing;
 pub(crate) mod pump;

@@ -152,7 +152,7 @@ fn more_channels_than_may_be_open_are_written_to_by_way_of_checkpoints() {
 }
 
 #[test]
-fn a_time_is_the_first_message_that_was_committed_then_or_later() {
+fn a_time_is_the_first_message_that_was_committed_then_or_later_and_each_message_has_one() {
     let directory = tempfile::tempdir().unwrap();
     let mut opened = open(disk(&directory), small()).unwrap();
     let mut times = Vec::new();
@@ -172,6 +172,25 @@ fn a_time_is_the_first_message_that_was_committed_then_or_later() {
     }
     let after = *times.last().unwrap() + Duration::from_nanos(1);
     assert_eq!(channel.at_time(after).unwrap(), 80);
+    // Seen from any message, in segments and in what can still grow.
+    let expected: Vec<_> = (0..80)
+        .zip(times.iter().flat_map(|time| [*time; 2]))
+        .collect();
+    for (seq, _) in &expected {
+        let mut told = Vec::new();
+        let mut next = *seq;
+        while next < 80 {
+            for committed in channel.times(next).unwrap() {
+                assert_eq!(committed.first, next);
+                next += committed.messages;
+                told.extend((committed.first..next).map(|seq| (seq, committed.time)));
+            }
+        }
+        let from_there = expected.iter().skip_while(|(other, _)| other < seq);
+        assert!(told.iter().eq(from_there), "from {seq}: {told:?}");
+    }
+    assert!(matches!(channel.times(80), Err(ReadError::End)));
+    assert!(matches!(channel.times(81), Err(ReadError::Future)));
 }
 
 #[test]

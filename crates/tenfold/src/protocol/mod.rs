@@ -3,7 +3,7 @@
 //! Each of these is the payload of one frame, one line of printable ASCII. [`Request`] is the
 //! client's first frame, [`Answer`] the hub's: [`Subscribed`], [`Following`], [`Publishing`], [`Deleted`]
 //! or a [`Refusal`]. A client that follows many channels also says its [`Place`] in each, and the hub writes a
-//! [`Heading`] before the messages of each.
+//! [`Heading`] before the messages of each. When messages were [`Committed`] is told apart from them.
 //! Nothing here knows a socket or a clock, and hub and clients share it.
 
 mod answer;
@@ -12,6 +12,7 @@ mod name;
 mod pattern;
 mod position;
 mod request;
+mod times;
 
 pub use answer::{
     Answer, BadAnswer, Code, Deleted, Keys, Publishing, Refusal, Subscribed, ack, read_ack,
@@ -21,6 +22,7 @@ pub use name::{BadName, ChannelName, Epoch, ProducerId};
 pub use pattern::{BadPattern, Pattern};
 pub use position::{BadPosition, Position};
 pub use request::{Acks, BadAcks, BadRequest, MAX_REQUEST, Request};
+pub use times::Committed;
 
 /// A canonical decimal number: digits without a leading zero, at most 2^64-1.
 fn number(text: &str) -> Option<u64> {

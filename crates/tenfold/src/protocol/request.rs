@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ChannelName, Epoch, MAX_PATTERNS, Pattern, Position, ProducerId};
+use super::{ChannelName, Epoch, MAX_PATTERNS, Pattern, Position, ProducerId, number};
 
 /// The largest request, in bytes of payload.
 pub const MAX_REQUEST: usize = 4096;
@@ -40,6 +40,18 @@ pub enum Request {
         producer: Option<ProducerId>,
         /// What an acknowledgement is to mean; the channel's default if not given.
         acks: Option<Acks>,
+    },
+    /// When messages of a channel were committed.
+    #[non_exhaustive]
+    Times {
+        /// The channel.
+        channel: ChannelName,
+        /// The seq of the first message.
+        from: u64,
+        /// The seq after the last message; what is committed later is told as well if it is not said.
+        to: Option<u64>,
+        /// The history that these are in, where the client knows it.
+        epoch: Option<Epoch>,
     },
     /// That a channel ends, with everything that is kept of it.
     #[non_exhaustive]
@@ -126,6 +138,24 @@ impl Request {
         }
     }
 
+    /// Asks when the messages of a channel were committed, from a seq on, and up to another one or as they come.
+    ///
+    /// ```
+    /// use tenfold::protocol::Request;
+    ///
+    /// let request = Request::times("ticks".parse()?, 7, Some(9), None);
+    /// assert_eq!(request.to_string(), "TIMES ticks from=7 to=9");
+    /// # Ok::<(), tenfold::protocol::BadName>(())
+    /// ```
+    pub fn times(channel: ChannelName, from: u64, to: Option<u64>, epoch: Option<Epoch>) -> Self {
+        Self::Times {
+            channel,
+            from,
+            to,
+            epoch,
+        }
+    }
+
     /// Asks that a channel ends, with everything that is kept of it.
     ///
     /// ```
@@ -155,6 +185,7 @@ impl Request {
             "SUBSCRIBE" => Self::read_subscribe(&mut fields)?,
             "FOLLOW" => Self::read_follow(&mut fields)?,
             "PUBLISH" => Self::read_publish(&mut fields)?,
+            "TIMES" => Self::read_times(&mut fields)?,
             "DELETE" => Self::Delete {
                 channel: fields.channel()?,
             },
@@ -162,7 +193,8 @@ impl Request {
             "CLIENTS" => Self::Clients,
             "HEALTH" => Self::Health,
             _ => {
-                let verbs = "SUBSCRIBE, FOLLOW, PUBLISH, DELETE, CHANNELS, CLIENTS or HEALTH";
+                let verbs =
+                    "SUBSCRIBE, FOLLOW, PUBLISH, TIMES, DELETE, CHANNELS, CLIENTS or HEALTH";
                 return Err(fields.bad(None, verbs));
             }
         };
@@ -240,6 +272,35 @@ impl Request {
     }
 }
 
+impl Request {
+    fn read_times(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
+        const SEQ: &str = "a seq";
+        let channel = fields.channel()?;
+        let (mut from, mut to, mut epoch) = (None, None, None);
+        while let Some(field) = fields.next() {
+            match field.split_once('=') {
+                Some(("from", value)) => fields.read_seq(&mut from, value, "from", SEQ)?,
+                Some(("to", value)) => fields.read_seq(&mut to, value, "to", SEQ)?,
+                Some(("epoch", value)) => fields.read(&mut epoch, value, "epoch", Epoch::RULE)?,
+                _ => return Err(fields.bad(None, "from=, to= or epoch=")),
+            }
+        }
+        let Some(from) = from else {
+            fields.number += 1;
+            return Err(fields.bad(Some("from"), "from= and a seq"));
+        };
+        if to.is_some_and(|to| to < from) {
+            return Err(fields.bad(Some("to"), "a seq that is not before from="));
+        }
+        Ok(Self::Times {
+            channel,
+            from,
+            to,
+            epoch,
+        })
+    }
+}
+
 impl BadRequest {
     pub(super) fn of_field(
         field: usize,
@@ -290,6 +351,22 @@ impl<'a> Fields<'a> {
         };
         let rule = |_| self.bad(None, ChannelName::rule_for(name));
         name.parse().map_err(rule)
+    }
+
+    /// Reads the seq of a key that may stand once.
+    fn read_seq(
+        &self,
+        into: &mut Option<u64>,
+        value: &str,
+        key: &'static str,
+        rule: &'static str,
+    ) -> Result<(), BadRequest> {
+        if into.is_some() {
+            return Err(self.bad(Some(key), "each key once"));
+        }
+        let seq = number(value).ok_or_else(|| self.bad(Some(key), rule))?;
+        *into = Some(seq);
+        Ok(())
     }
 
     /// Reads the value of a key that may stand once.
@@ -381,6 +458,18 @@ impl fmt::Display for Request {
                 }
                 acks.map_or(Ok(()), |acks| write!(f, " acks={acks}"))
             }
+            Self::Times {
+                channel,
+                from,
+                to,
+                epoch,
+            } => {
+                write!(f, "TIMES {channel} from={from}")?;
+                if let Some(to) = to {
+                    write!(f, " to={to}")?;
+                }
+                epoch.map_or(Ok(()), |epoch| write!(f, " epoch={epoch}"))
+            }
             Self::Delete { channel } => write!(f, "DELETE {channel}"),
             Self::Channels => f.write_str("CHANNELS"),
             Self::Clients => f.write_str("CLIENTS"),
@@ -411,6 +500,8 @@ mod tests {
             "PUBLISH ticks",
             "PUBLISH ticks producer=Meter.7_x-y acks=durable",
             "PUBLISH ticks acks=none",
+            "TIMES ticks from=7",
+            "TIMES ticks from=7 to=7 epoch=00000000000000ff",
             "DELETE ticks",
             "CHANNELS",
             "CLIENTS",
@@ -470,6 +561,15 @@ mod tests {
             (b"PUBLISH x producer=a/b", 3, Some("producer")),
             (b"PUBLISH x acks=disk", 3, Some("acks")),
             (b"PUBLISH x acks=none acks=none", 4, Some("acks")),
+            (b"TIMES", 2, None),
+            (b"TIMES x", 3, Some("from")),
+            (b"TIMES x to=3", 4, Some("from")),
+            (b"TIMES x from=first", 3, Some("from")),
+            (b"TIMES x from=-1", 3, Some("from")),
+            (b"TIMES x from=1 to=01", 4, Some("to")),
+            (b"TIMES x from=2 to=1", 4, Some("to")),
+            (b"TIMES x from=1 from=1", 4, Some("from")),
+            (b"TIMES x from=1 acks=none", 4, None),
             (b"DELETE", 2, None),
             (b"DELETE X", 2, None),
             (b"DELETE x y", 3, None),

@@ -2,6 +2,7 @@
 
 mod decoded;
 mod given;
+mod paced;
 mod text;
 mod ticker;
 mod whole;
@@ -14,6 +15,7 @@ use tenfold::{Event, Side};
 
 pub(crate) use decoded::{Decoded, describe};
 pub(crate) use given::Given;
+pub(crate) use paced::{Paced, rate};
 use text::Text;
 pub(crate) use ticker::{Ticker, fill_in};
 use whole::Whole;

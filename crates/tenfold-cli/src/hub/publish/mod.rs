@@ -24,7 +24,7 @@ use crate::flow::hub_client::{self, Outages};
 use crate::flow::input::Input;
 use crate::flow::options::{HubPeer, InOptions, ReportOptions};
 use crate::flow::payload::Written;
-use crate::flow::source::{In, Limits, Source, Ticker, given, payloads};
+use crate::flow::source::{In, Limits, Paced, Source, Ticker, given, payloads, rate};
 use crate::numbers::{counted, grouped};
 use crate::signals::{Signal, Stop};
 use crate::units;
@@ -85,6 +85,10 @@ pub(crate) struct Pub {
     /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
     #[arg(long, value_name = "T", value_parser = units::duration, conflicts_with_all = ["format", "json"])]
     every: Option<Duration>,
+
+    /// Publish no more than N messages in a second
+    #[arg(long, value_name = "N", value_parser = rate, conflicts_with = "every")]
+    rate: Option<f64>,
 
     /// Publish under this name; the input comes after what the hub has of the producer
     #[arg(long, short = 'p', value_name = "ID")]
@@ -278,6 +282,10 @@ impl Pub {
         let source = match supply.source.take() {
             Some(source) => source,
             None => self.follow(publisher, supply, known).await?,
+        };
+        let source = match self.rate {
+            Some(rate) => Box::new(Paced::new(source, rate)),
+            None => source,
         };
         let mut batches = Batches::read(source, Goal::new(self.count));
         let following = &mut supply.following;

@@ -18,8 +18,8 @@ pub(super) enum Incoming {
 pub(super) enum Happening<'a> {
     /// A message: its channel, its seq, and its bytes.
     Message(&'a ChannelName, u64, &'a [u8]),
-    /// What comes next.
-    Connected(String),
+    /// What comes next, and the history of one channel.
+    Connected(String, Option<Epoch>),
     Disconnected(Disconnected),
     Warning(String),
     Note(String),
@@ -87,7 +87,8 @@ fn of_one<'a>(channel: &'a ChannelName, event: SubscriberEvent<'a>) -> Happening
             Happening::Message(channel, message.seq, message.bytes)
         }
         SubscriberEvent::Connected(answer) => {
-            Happening::Connected(format!("message {} comes next", answer.from))
+            let next = format!("message {} comes next", answer.from);
+            Happening::Connected(next, Some(answer.epoch))
         }
         SubscriberEvent::Disconnected(notice) => Happening::Disconnected(notice),
         SubscriberEvent::Gap(gap) => Happening::Warning(gap.to_string()),
@@ -102,7 +103,7 @@ fn of_many(event: FollowerEvent<'_>) -> Happening<'_> {
         }
         FollowerEvent::Connected(answer) => {
             let channels = counted(answer.channels, "channel");
-            Happening::Connected(format!("{channels} to follow"))
+            Happening::Connected(format!("{channels} to follow"), None)
         }
         FollowerEvent::Disconnected(notice) => Happening::Disconnected(notice),
         FollowerEvent::Gap(channel, gap) => Happening::Warning(format!("channel {channel}: {gap}")),

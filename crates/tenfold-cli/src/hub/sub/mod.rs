@@ -1,7 +1,10 @@
 //! `tenfold sub`: print the messages of a channel.
 
 mod incoming;
+mod pace;
+mod printing;
 mod state;
+mod times;
 
 use std::future::{Future, pending};
 use std::path::PathBuf;
@@ -16,18 +19,23 @@ use tenfold::protocol::{ChannelName, MAX_PATTERNS, Pattern, Position};
 use tokio::runtime;
 
 use crate::failure::Failure;
-use crate::flow::format::Origin;
 use crate::flow::goal::Goal;
 use crate::flow::hub_client::{self, Outages};
 use crate::flow::options::HubPeer;
+use crate::flow::place::place;
 use crate::flow::printing::{PrintOptions, Printer};
 use crate::flow::pump::Sink;
+use crate::flow::template::Template;
+use crate::flow::time_text::TimeText;
 use crate::numbers::counted;
 use crate::signals::{Signal, Stop};
 use crate::units;
 use crate::words::Words;
-use incoming::{Happening, Incoming, Standing};
+use incoming::{Incoming, Standing};
+use pace::Pace;
+use printing::Printing;
 use state::StateFile;
+use times::Times;
 
 /// Print the messages of one or more of a hub's channels
 #[derive(Args, Debug)]
@@ -37,9 +45,11 @@ is printed once. When messages are missing that the hub no longer has, it says w
 ends.
 
 CHANNEL may be a pattern, such as 'quotes.*', and several can be given. Then each line begins with
-the name of the channel and a tab, JSON has the members channel and seq, and CMD of --exec
-finds them in TENFOLD_CHANNEL and TENFOLD_SEQ. Channels that appear later are printed from their
-first message. Order is kept within each channel.
+the name of the channel and a tab, and --format has %c for it. Channels that appear later are
+printed from their first message. Order is kept within each channel.
+
+--out json has the seq of each message, its channel and, of one channel, when the hub has committed
+it. CMD of --exec finds the same in TENFOLD_SEQ, TENFOLD_CHANNEL and TENFOLD_TIME.
 
 --exec runs CMD with the shell; exit code 0 says that the message is done with. After any other,
 and after a signal, it ends with exit code 1 and says at which message that was; with --state, the
@@ -49,6 +59,8 @@ Examples:
   tenfold sub ticks
   tenfold sub ticks --from first --until-end --out json
   tenfold sub ticks --from -10 --count 10
+  tenfold sub ticks --from 1h --format '%T %s %m'
+  tenfold sub ticks --from 2026-11-26 --speed 10
   tenfold sub ticks --from first --state ticks.state >> ticks.txt
   tenfold sub orders --state orders.state --exec ./book-order
   tenfold sub metrics --payload cbor
@@ -58,15 +70,20 @@ pub(crate) struct Sub {
     #[arg(value_name = "CHANNEL", required = true)]
     channels: Vec<Pattern>,
 
-    /// Where to begin: first (the oldest that is kept), next, last (the newest), a seq, -N (the last N)
-    /// or @TIME (unix seconds, or 2026-11-24T08:30:00Z)
+    /// Where to begin: first (the oldest that is kept), next, last (the newest), a seq, -N (the last N),
+    /// how long ago (1h), or a time (2026-11-26, 2026-11-26T18:44, @ and unix seconds)
     #[arg(
         long,
         value_name = "PLACE",
         default_value = "next",
+        value_parser = place,
         allow_hyphen_values = true
     )]
     from: Position,
+
+    /// Print messages as far apart as they were committed, or so many times as fast: 1, 10, 0.5
+    #[arg(long, value_name = "TIMES", value_parser = pace::speed)]
+    speed: Option<f64>,
 
     /// End when everything is printed that the channel had at the beginning
     #[arg(long)]
@@ -118,6 +135,13 @@ impl From<WhenMissing> for OnGap {
     }
 }
 
+/// What a mistake in the use of an option says that is for one channel.
+fn of_one_channel(option: &str) -> Failure {
+    Failure::Usage(format!(
+        "{option} is for one channel: a hub tells the times of each channel apart"
+    ))
+}
+
 /// The channel, if it is one.
 fn one(channels: &[Pattern]) -> Option<ChannelName> {
     match channels {
@@ -126,41 +150,12 @@ fn one(channels: &[Pattern]) -> Option<ChannelName> {
     }
 }
 
-/// What the messages go through.
-struct Printing {
-    sink: Sink<Printer>,
-    /// What is handed over is done with before the next message is looked at.
-    at_once: bool,
-    /// Several channels are printed.
-    are_many: bool,
-    /// The message that could not be printed.
-    failed_at: Option<(ChannelName, u64)>,
-    goal: Goal,
-    outages: Outages,
-    words: Words,
-    /// When the last message was printed; at first, when it began to wait.
-    last: Instant,
-}
-
 impl Sub {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
         let printer = self.printing.printer(words)?;
         let mut state = StateFile::open(self.state.as_deref(), &self.channels)?;
         let mut incoming = self.incoming(&state)?;
-        let format = self.printing.format(Framing::default().server(), &printer);
-        // A command that fails must find no message kept that it has not done with, and none again
-        // that it has.
-        let at_once = printer.is_command();
-        let mut printing = Printing {
-            sink: Sink::new(format, printer, words).on_bad(self.printing.on_bad()),
-            at_once,
-            are_many: matches!(incoming, Incoming::Many(_)),
-            failed_at: None,
-            goal: Goal::new(self.count),
-            outages: Outages::new(&self.hub.server, words),
-            words: words.clone(),
-            last: Instant::now(),
-        };
+        let mut printing = self.printing(printer, &incoming, words)?;
         let mut stop = Stop::watch_and_end_soon()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
@@ -170,7 +165,7 @@ impl Sub {
                 .go_on(&mut incoming, &mut printing, &mut stop, is_kept)
                 .await?
             {
-                is_kept = state.keep(&incoming, at_once)?;
+                is_kept = state.keep(&incoming, printing.at_once)?;
             }
             Ok(())
         });
@@ -186,6 +181,42 @@ impl Sub {
         let messages = printing.sink.messages();
         words.detail(format_args!("{}", counted(messages, "message")));
         result.and(flushed).and_then(|()| printing.goal.check("it"))
+    }
+
+    fn printing(
+        &self,
+        printer: Printer,
+        incoming: &Incoming,
+        words: &Words,
+    ) -> Result<Printing, Failure> {
+        let format = self.printing.format(Framing::default().server(), &printer);
+        let wants_time = self.printing.wants_time(&format) || self.speed.is_some();
+        let times = match incoming {
+            Incoming::One(_, channel) if wants_time => {
+                let times = Times::new(self.hub.server.clone(), channel.clone(), words);
+                Some(times)
+            }
+            Incoming::Many(_) if self.speed.is_some() => return Err(of_one_channel("--speed")),
+            Incoming::Many(_) if self.printing.template().is_some_and(Template::has_time) => {
+                return Err(of_one_channel("%T"));
+            }
+            _ => None,
+        };
+        Ok(Printing {
+            // A command that fails must find no message kept that it has not done with, and none again
+            // that it has.
+            at_once: printer.is_command(),
+            sink: Sink::new(format, printer, words).on_bad(self.printing.on_bad()),
+            are_many: matches!(incoming, Incoming::Many(_)),
+            times,
+            time_text: TimeText::default(),
+            pace: self.speed.map(Pace::new),
+            failed_at: None,
+            goal: Goal::new(self.count),
+            outages: Outages::new(&self.hub.server, words),
+            words: words.clone(),
+            last: Instant::now(),
+        })
     }
 
     fn incoming(&self, state: &StateFile) -> Result<Incoming, Failure> {
@@ -263,10 +294,10 @@ impl Sub {
             return Ok(false);
         };
         let before = printing.sink.messages();
-        printing.take(event)?;
-        while !printing.is_handed_over() && !printing.is_complete() {
+        printing.take(event, stop).await?;
+        while !printing.is_handed_over() && !printing.is_over() {
             match incoming.buffered() {
-                Some(event) => printing.take(event)?,
+                Some(event) => printing.take(event, stop).await?,
                 None => break,
             }
         }
@@ -274,7 +305,7 @@ impl Sub {
         if printing.sink.messages() > before {
             printing.last = Instant::now();
         }
-        Ok(!printing.is_complete())
+        Ok(!printing.is_over())
     }
 
     /// With the patience of `--timeout`, which counts from the last message, also while the hub is away.
@@ -298,42 +329,5 @@ impl Sub {
                 self.timeout.unwrap_or_default()
             ))),
         }
-    }
-}
-
-impl Printing {
-    fn take(&mut self, event: Happening<'_>) -> Result<(), Failure> {
-        match event {
-            Happening::Message(channel, seq, bytes) => {
-                self.goal.take_one();
-                let origin = Origin {
-                    number: seq,
-                    time: None,
-                    channel: Some(channel.as_str()),
-                    among_others: self.are_many,
-                };
-                self.sink.put_from(origin, bytes).inspect_err(|_| {
-                    self.failed_at = Some((channel.clone(), seq));
-                })?;
-            }
-            Happening::Connected(place) => self.outages.connected(&place),
-            Happening::Disconnected(notice) => {
-                // Messages that came before the outage are printed before the person is told of it.
-                self.sink.flush()?;
-                self.outages.disconnected(&notice);
-            }
-            Happening::Warning(words) => self.words.warning(words),
-            Happening::Note(words) => self.words.note(words),
-        }
-        Ok(())
-    }
-
-    /// Whether a command has taken what there was: that is kept before more is looked at.
-    fn is_handed_over(&self) -> bool {
-        self.at_once && self.sink.is_empty()
-    }
-
-    fn is_complete(&self) -> bool {
-        self.goal.is_reached()
     }
 }

@@ -29,6 +29,7 @@ use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
 use crate::flow::options::{HubPeer, ListenOptions, ReportOptions};
+use crate::flow::place::place;
 use crate::signals::Stop;
 use crate::stderr;
 use crate::units;
@@ -95,11 +96,12 @@ pub(crate) struct Bridge {
     #[command(flatten)]
     hub: HubPeer,
 
-    /// Where to begin in a channel: first, next, last, a seq, -N or @TIME
+    /// Where to begin in a channel: first, next, last, a seq, -N, how long ago (1h), or a time
     #[arg(
         long,
         value_name = "PLACE",
         default_value = "next",
+        value_parser = place,
         allow_hyphen_values = true
     )]
     from: Position,
