@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ChannelName, Epoch, MAX_PATTERNS, Pattern, Position, ProducerId, number};
+use super::{
+    ChannelName, Epoch, MAX_PATTERNS, Pattern, Position, ProducerId, Token, number,
+};
 
 /// The largest request, in bytes of payload.
 pub const MAX_REQUEST: usize = 4096;
@@ -169,8 +171,23 @@ impl Request {
         Self::Delete { channel }
     }
 
-    /// Reads the payload of a client's first frame.
+    /// Reads the payload of a client's first frame. A token that goes with it is checked for its shape, and dropped.
     pub fn parse(line: &[u8]) -> Result<Self, BadRequest> {
+        Self::parse_with_token(line).map(|(request, _)| request)
+    }
+
+    /// Reads the payload of a client's first frame, and the token that goes with it, if one does.
+    ///
+    /// ```
+    /// use tenfold::protocol::Request;
+    ///
+    /// let line = format!("CHANNELS token=tf_8c1f2d9a_{}", "x".repeat(43));
+    /// let (request, token) = Request::parse_with_token(line.as_bytes())?;
+    /// assert_eq!(request, Request::Channels);
+    /// assert_eq!(request.with_token(token.as_ref()), line);
+    /// # Ok::<(), tenfold::protocol::BadRequest>(())
+    /// ```
+    pub fn parse_with_token(line: &[u8]) -> Result<(Self, Option<Token>), BadRequest> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let printable = |byte: &u8| (0x20..0x7f).contains(byte);
         let legal = line.iter().position(|byte| !printable(byte));
@@ -181,7 +198,7 @@ impl Request {
             fields.number = text.split(' ').count();
             return Err(fields.bad(None, "printable ASCII only"));
         }
-        let request = match fields.next().unwrap_or_default() {
+        let request = match fields.next()?.unwrap_or_default() {
             "SUBSCRIBE" => Self::read_subscribe(&mut fields)?,
             "FOLLOW" => Self::read_follow(&mut fields)?,
             "PUBLISH" => Self::read_publish(&mut fields)?,
@@ -198,20 +215,28 @@ impl Request {
                 return Err(fields.bad(None, verbs));
             }
         };
-        match fields.next() {
-            None => Ok(request),
-            Some(_) => Err(fields.bad(None, "nothing more")),
+        match fields.next()? {
+            None => Ok((request, fields.token)),
+            Some(_) => Err(fields.bad(None, "nothing more, or token=")),
+        }
+    }
+
+    /// The line on the wire, with the token that says whose request it is.
+    pub fn with_token(&self, token: Option<&Token>) -> String {
+        match token {
+            None => self.to_string(),
+            Some(token) => format!("{self} token={}", token.secret()),
         }
     }
 
     fn read_subscribe(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
         let channel = fields.channel()?;
         let (mut from, mut epoch) = (None, None);
-        while let Some(field) = fields.next() {
+        while let Some(field) = fields.next()? {
             match field.split_once('=') {
                 Some(("from", value)) => fields.read(&mut from, value, "from", Position::RULE)?,
                 Some(("epoch", value)) => fields.read(&mut epoch, value, "epoch", Epoch::RULE)?,
-                _ => return Err(fields.bad(None, "from= or epoch=")),
+                _ => return Err(fields.bad(None, "from=, epoch= or token=")),
             }
         }
         Ok(Self::Subscribe {
@@ -223,7 +248,7 @@ impl Request {
 
     fn read_follow(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
         let (mut patterns, mut from) = (Vec::new(), None);
-        while let Some(field) = fields.next() {
+        while let Some(field) = fields.next()? {
             match field.split_once('=') {
                 Some(("from", value)) => {
                     fields.read(&mut from, value, "from", Position::RULE_OF_MANY)?;
@@ -231,7 +256,7 @@ impl Request {
                         return Err(fields.bad(Some("from"), Position::RULE_OF_MANY));
                     }
                 }
-                Some(_) => return Err(fields.bad(None, "patterns, or from=")),
+                Some(_) => return Err(fields.bad(None, "patterns, from= or token=")),
                 None if from.is_some() => return Err(fields.bad(None, "the patterns before from=")),
                 None if patterns.len() == MAX_PATTERNS => {
                     return Err(fields.bad(None, "at most 64 patterns"));
@@ -255,13 +280,13 @@ impl Request {
     fn read_publish(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
         let channel = fields.channel()?;
         let (mut producer, mut acks) = (None, None);
-        while let Some(field) = fields.next() {
+        while let Some(field) = fields.next()? {
             match field.split_once('=') {
                 Some(("producer", value)) => {
                     fields.read(&mut producer, value, "producer", ProducerId::RULE)?;
                 }
                 Some(("acks", value)) => fields.read(&mut acks, value, "acks", Acks::RULE)?,
-                _ => return Err(fields.bad(None, "producer= or acks=")),
+                _ => return Err(fields.bad(None, "producer=, acks= or token=")),
             }
         }
         Ok(Self::Publish {
@@ -277,12 +302,12 @@ impl Request {
         const SEQ: &str = "a seq";
         let channel = fields.channel()?;
         let (mut from, mut to, mut epoch) = (None, None, None);
-        while let Some(field) = fields.next() {
+        while let Some(field) = fields.next()? {
             match field.split_once('=') {
                 Some(("from", value)) => fields.read_seq(&mut from, value, "from", SEQ)?,
                 Some(("to", value)) => fields.read_seq(&mut to, value, "to", SEQ)?,
                 Some(("epoch", value)) => fields.read(&mut epoch, value, "epoch", Epoch::RULE)?,
-                _ => return Err(fields.bad(None, "from=, to= or epoch=")),
+                _ => return Err(fields.bad(None, "from=, to=, epoch= or token=")),
             }
         }
         let Some(from) = from else {
@@ -316,9 +341,12 @@ impl BadRequest {
 }
 
 /// The fields of a line, one after the other, and how many there were.
+///
+/// The one that every request may have is taken out on the way.
 struct Fields<'a> {
     rest: std::str::Split<'a, char>,
     number: usize,
+    token: Option<Token>,
 }
 
 impl<'a> Fields<'a> {
@@ -326,13 +354,26 @@ impl<'a> Fields<'a> {
         Self {
             rest: line.split(' '),
             number: 0,
+            token: None,
         }
     }
 
-    fn next(&mut self) -> Option<&'a str> {
-        let field = self.rest.next()?;
-        self.number += 1;
-        Some(field)
+    /// The next field but a token, which may be at any place after the first field.
+    fn next(&mut self) -> Result<Option<&'a str>, BadRequest> {
+        loop {
+            let Some(field) = self.rest.next() else {
+                return Ok(None);
+            };
+            self.number += 1;
+            match field.strip_prefix("token=") {
+                Some(value) if self.number > 1 => {
+                    let mut token = self.token.take();
+                    self.read(&mut token, value, "token", Token::RULE)?;
+                    self.token = token;
+                }
+                _ => return Ok(Some(field)),
+            }
+        }
     }
 
     /// What is wrong with the last field.
@@ -345,7 +386,7 @@ impl<'a> Fields<'a> {
     }
 
     fn channel(&mut self) -> Result<ChannelName, BadRequest> {
-        let Some(name) = self.next() else {
+        let Some(name) = self.next()? else {
             self.number += 1;
             return Err(self.bad(None, ChannelName::RULE));
         };
@@ -586,6 +627,50 @@ mod tests {
                 line.escape_ascii()
             );
         }
+    }
+
+    #[test]
+    fn a_token_goes_with_every_request_at_any_place_after_the_verb() {
+        let secret = format!("tf_8c1f2d9a_{}", "x".repeat(43));
+        for line in [
+            "SUBSCRIBE ticks from=first",
+            "FOLLOW a* b from=next",
+            "PUBLISH ticks producer=p acks=none",
+            "DELETE ticks",
+            "CHANNELS",
+            "CLIENTS",
+            "HEALTH",
+        ] {
+            let fields: Vec<_> = line.split(' ').collect();
+            for place in 1..=fields.len() {
+                let field = format!("token={secret}");
+                let mut fields = fields.clone();
+                fields.insert(place, &field);
+                let with_token = fields.join(" ");
+                let (request, token) = Request::parse_with_token(with_token.as_bytes()).unwrap();
+                assert_eq!(
+                    request.to_string(),
+                    line,
+                    "the token is not a part of the request"
+                );
+                assert_eq!(token.unwrap().secret(), secret);
+            }
+        }
+        let (_, token) = Request::parse_with_token(b"CHANNELS").unwrap();
+        assert!(token.is_none());
+        for line in [
+            "CHANNELS token=".to_owned(),
+            "CHANNELS token=tf_8c1f2d9a".to_owned(),
+            format!("CHANNELS token={secret}x"),
+        ] {
+            let bad = Request::parse(line.as_bytes()).unwrap_err();
+            assert_eq!((bad.field, bad.key), (2, Some("token")), "{line}");
+            assert!(!bad.to_string().contains("8c1f2d9a"));
+        }
+        let twice = format!("CHANNELS token={secret} token={secret}");
+        let bad = Request::parse(twice.as_bytes()).unwrap_err();
+        assert_eq!((bad.field, bad.key), (3, Some("token")));
+        assert!(Request::parse(format!("token={secret} CHANNELS").as_bytes()).is_err());
     }
 
     #[test]
