@@ -14,12 +14,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tenfold-doctor", &["tenfold-codec"]),
     ("tenfold-log", &["tenfold-codec"]),
     ("tenfold", &["tenfold-codec"]),
-    ("tenfold-hub", &["tenfold", "tenfold-log"]),
+    ("tenfold-gate", &["tenfold"]),
+    ("tenfold-hub", &["tenfold", "tenfold-gate", "tenfold-log"]),
     (
         "tenfold-cli",
         &[
             "tenfold",
             "tenfold-doctor",
+            "tenfold-gate",
             "tenfold-hub",
             "tenfold-log",
             "tenfold-payload",

@@ -40,6 +40,27 @@ impl Pattern {
         }
     }
 
+    /// Whether there is a name that fits both.
+    ///
+    /// ```
+    /// use tenfold::protocol::Pattern;
+    ///
+    /// let pattern: Pattern = "sensors.*".parse()?;
+    /// assert!(pattern.meets(&"sen*".parse()?) && pattern.meets(&"sensors.attic".parse()?));
+    /// assert!(!pattern.meets(&"ticks*".parse()?));
+    /// # Ok::<(), tenfold::protocol::BadPattern>(())
+    /// ```
+    pub fn meets(&self, other: &Self) -> bool {
+        match (self.open, other.open) {
+            (true, true) => {
+                self.start.starts_with(&other.start) || other.start.starts_with(&self.start)
+            }
+            (true, false) => other.start.starts_with(&self.start),
+            (false, true) => self.start.starts_with(&other.start),
+            (false, false) => self.start == other.start,
+        }
+    }
+
     /// Whether it is the start of names, and not one name.
     pub fn is_open(&self) -> bool {
         self.open
