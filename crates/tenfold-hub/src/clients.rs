@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tenfold::protocol::ProducerId;
+use tenfold_gate::Visitor;
 use tokio::time::Instant;
 
+use crate::admission::Admission;
 use crate::channel::Channel;
 use crate::claim::Claim;
 use crate::delivery::Delivery;
@@ -49,6 +51,8 @@ pub(crate) struct Client {
     following: OnceLock<(Arc<News>, Watched<Follow>)>,
     /// The channel whose times it is told.
     timing: OnceLock<Arc<Channel>>,
+    /// What it may do, at a hub that asks.
+    admission: OnceLock<Arc<Admission>>,
 }
 
 /// A connection that is in the list until this is dropped.
@@ -106,6 +110,7 @@ impl Clients {
             receiving: OnceLock::new(),
             following: OnceLock::new(),
             timing: OnceLock::new(),
+            admission: OnceLock::new(),
         });
         connected.by_id.insert(id, Arc::clone(&client));
         Listed {
@@ -114,8 +119,20 @@ impl Clients {
         }
     }
 
-    /// What `CLIENTS` says, in parts: so much at once as a peer that takes it slowly may cost.
-    pub(crate) fn listing(&self, mistakes: &Mistakes) -> impl Iterator<Item = Vec<String>> {
+    /// What all connections may do that were asked who they are.
+    pub(crate) fn admissions(&self) -> Vec<Arc<Admission>> {
+        let connected = self.lock();
+        let all = connected.by_id.values();
+        all.filter_map(|client| client.admission.get().cloned())
+            .collect()
+    }
+
+    /// What `CLIENTS` says to a visitor, in parts: so much at once as a peer that takes it slowly may cost.
+    pub(crate) fn listing(
+        &self,
+        visitor: &Visitor,
+        mistakes: &Mistakes,
+    ) -> impl Iterator<Item = Vec<String>> {
         let mut last = None;
         std::iter::from_fn(move || {
             let after = last.map_or(Unbounded, Excluded);
@@ -129,6 +146,7 @@ impl Clients {
             last = Some(some.last()?.id);
             Some(
                 some.iter()
+                    .filter(|client| client.is_shown_to(visitor))
                     .map(|client| client.describe(mistakes))
                     .collect(),
             )
@@ -141,6 +159,17 @@ impl Clients {
 }
 
 impl Listed {
+    /// Notes what the connection may do.
+    pub(crate) fn admit(&self, admission: Arc<Admission>) {
+        // It is asked once for a connection.
+        let _ = self.client.admission.set(admission);
+    }
+
+    /// What it may do; none at a hub that does not ask.
+    pub(crate) fn admission(&self) -> Option<&Arc<Admission>> {
+        self.client.admission.get()
+    }
+
     /// Notes what the connection is sent.
     pub(crate) fn sends(&self, sending: Sending) {
         // There is one outlet for a connection.
@@ -173,10 +202,26 @@ impl Drop for Listed {
 }
 
 impl Client {
+    fn is_shown_to(&self, visitor: &Visitor) -> bool {
+        let identity = visitor.identity();
+        let own = || {
+            let admission = self.admission.get()?;
+            Some(admission.visitor().identity().name() == identity.name())
+        };
+        identity.is_admin() || own() == Some(true)
+    }
+
     /// What `CLIENTS` says of it. Only the words of a mistake can need escapes.
     fn describe(&self, mistakes: &Mistakes) -> String {
         let (id, peer, kind) = (self.id, self.peer, self.kind());
         let mut line = format!(r#"{{"id":{id},"peer":"{peer}","kind":"{kind}""#);
+        let visitor = self.admission.get().map(|admission| admission.visitor());
+        if let Some(name) = visitor
+            .as_ref()
+            .and_then(|visitor| visitor.identity().name())
+        {
+            let _ = write!(line, r#","identity":"{name}""#);
+        }
         let (sending, receiving) = (self.sending.get(), self.receiving.get());
         let channel = sending.map(|sending| &sending.channel);
         let channel = channel.or_else(|| receiving.map(|receiving| &receiving.channel));
@@ -331,8 +376,8 @@ mod tests {
         let mut listed: Vec<_> = (0..200)
             .map(|_| Some(clients.enter(Peer::Unix(None), false)))
             .collect();
-        let mistakes = Mistakes::default();
-        let mut listing = clients.listing(&mistakes);
+        let (anybody, mistakes) = (Visitor::anybody(), Mistakes::default());
+        let mut listing = clients.listing(&anybody, &mistakes);
         let first = listing.next().unwrap();
         assert_eq!(first.len(), LISTED_AT_ONCE);
         assert!(first[0].starts_with(r#"{"id":0,"peer":"unix","kind":"request","age":0."#));
@@ -344,7 +389,7 @@ mod tests {
         assert_eq!(rest.len(), 200 - 70);
         assert!(rest[0].starts_with(r#"{"id":70,"#));
         drop(listed);
-        assert_eq!(clients.listing(&mistakes).count(), 0);
+        assert_eq!(clients.listing(&anybody, &mistakes).count(), 0);
     }
 
     #[test]

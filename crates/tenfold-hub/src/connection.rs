@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tenfold::closing;
 use tenfold::protocol::{Code, Refusal};
+use tenfold_gate::Visitor;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
@@ -16,6 +17,7 @@ use crate::frames::framed;
 use crate::presence::Presence;
 use crate::reports;
 use crate::shared::Shared;
+use crate::shares::Share;
 use crate::socket::{Peer, Socket};
 
 /// How long a connection waits for the place of another one that has ended or gives way.
@@ -38,6 +40,8 @@ pub(crate) struct Connection {
 pub(crate) struct Stay {
     /// A place among the publishers and subscribers, once it has one.
     place: OnceLock<OwnedSemaphorePermit>,
+    /// The same of its identity's or its address's share.
+    share: OnceLock<Share>,
     pub(crate) listed: Listed,
     #[expect(dead_code, reason = "held for its drop")]
     presence: Presence,
@@ -50,6 +54,7 @@ impl Connection {
         Self {
             stay: Arc::new(Stay {
                 place: OnceLock::new(),
+                share: OnceLock::new(),
                 listed: shared.clients.enter(peer, is_plain),
                 presence: shared.connections.enter(),
             }),
@@ -62,6 +67,16 @@ impl Connection {
     /// Takes a place among the publishers and subscribers. If there is none, a subscriber that has half-closed gives
     /// way; if none has, the answer is that the hub is busy.
     pub(crate) async fn take_place(&self) -> Result<(), Refusal> {
+        let visitor = self
+            .stay
+            .listed
+            .admission()
+            .map(|admission| admission.visitor());
+        let identity = visitor.as_ref().map(Visitor::identity);
+        let share = self.shared.shares.connect(identity, self.peer);
+        let too_many = || Refusal::new(Code::Busy, "your share of the connections is taken");
+        // It is taken once.
+        let _ = self.stay.share.set(share.ok_or_else(too_many)?);
         let places = self.shared.places.semaphore();
         let place = match Arc::clone(places).try_acquire_owned() {
             Ok(place) => Some(place),

@@ -53,6 +53,9 @@ pub(crate) trait Deliver: fmt::Debug + Send + 'static {
     /// Writes once.
     fn attempt(&mut self) -> io::Result<Attempt>;
 
+    /// Writes once, and nothing after what was begun: the client may not have more.
+    fn write_rest(&mut self) -> io::Result<Attempt>;
+
     /// Has the next append serve or wake this client, once it is caught up.
     fn enlist(&self, idle: Weak<dyn Idle>);
 
@@ -242,10 +245,19 @@ impl Deliver for Delivery {
                 self.wrote(written, &blocks);
                 Ok(Attempt::Wrote)
             }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Attempt::Blocked),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(Attempt::Wrote),
-            Err(e) => Err(e),
+            Err(e) => attempt_after(e),
         }
+    }
+
+    fn write_rest(&mut self) -> io::Result<Attempt> {
+        if self.rest.bytes().is_empty() {
+            return Ok(Attempt::Done(End::Revoked));
+        }
+        let tried = self.socket.try_write(self.rest.bytes());
+        tried.map_or_else(attempt_after, |written| {
+            self.wrote(written, &[]);
+            Ok(Attempt::Wrote)
+        })
     }
 
     fn unread(&mut self) -> Option<(Arc<History>, Reader)> {
@@ -346,6 +358,15 @@ impl Deliver for Delivery {
 
     fn enlist(&self, idle: Weak<dyn Idle>) {
         self.cursor.tail().enlist(idle);
+    }
+}
+
+/// What an attempt has led to whose write has failed.
+pub(crate) fn attempt_after(error: io::Error) -> io::Result<Attempt> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(Attempt::Blocked),
+        io::ErrorKind::Interrupted => Ok(Attempt::Wrote),
+        _ => Err(error),
     }
 }
 

@@ -22,7 +22,7 @@ use tenfold_log::{Frames, ReadError, Reader};
 
 use crate::block::Block;
 use crate::channel::{Begun, Channel};
-use crate::delivery::{Attempt, COSTLY, Deliver, take};
+use crate::delivery::{Attempt, COSTLY, Deliver, attempt_after, take};
 use crate::file_block::{FileBlock, Parked};
 use crate::file_reads::FileReads;
 use crate::followed::{Followed, Found, RUN, Told};
@@ -399,13 +399,19 @@ impl Deliver for Follow {
             }
             Err(e) => {
                 self.wrote(0, runs);
-                match e.kind() {
-                    io::ErrorKind::WouldBlock => Ok(Attempt::Blocked),
-                    io::ErrorKind::Interrupted => Ok(Attempt::Wrote),
-                    _ => Err(e),
-                }
+                attempt_after(e)
             }
         }
+    }
+
+    fn write_rest(&mut self) -> io::Result<Attempt> {
+        if self.rest.is_empty() {
+            return Ok(Attempt::Done(End::Revoked));
+        }
+        self.write(&[]).map_or_else(attempt_after, |written| {
+            self.wrote(written, Vec::new());
+            Ok(Attempt::Wrote)
+        })
     }
 
     fn enlist(&self, idle: Weak<dyn Idle>) {

@@ -7,6 +7,7 @@ use tenfold::protocol::{Code, Following, Pattern, Position, Refusal};
 use tokio::io::Interest;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::admission::denied;
 use crate::channel::Channel;
 use crate::connection::{Connection, Stay};
 use crate::deadline::within;
@@ -47,7 +48,14 @@ impl Connection {
             () = shared.draining.raised() => return Err(shutdown()),
         };
         let ready = Arc::new(Ready::default());
-        let news = Arc::new(News::new(patterns, Arc::clone(&ready)));
+        let news = Arc::new(News::new(
+            patterns,
+            self.stay.listed.admission().cloned(),
+            Arc::clone(&ready),
+        ));
+        if let Some((_, (_, _, place))) = places.iter().find(|(name, _)| !news.may_read(name)) {
+            return Err(denied().with("place", place));
+        }
         let channels = shared.registry.follow(&news)?;
         let limit = self.limit(share, channels.len())?;
         let mut follow = Follow::new(
@@ -73,7 +81,8 @@ impl Connection {
             // The rest of the time is for closing.
             Drain::Total(shared.options.now().drain.mul_f32(0.8)),
         )
-        .giving_way(Arc::clone(&shared.giving_way));
+        .giving_way(Arc::clone(&shared.giving_way))
+        .admitted(self.stay.listed.admission());
         reports::follower_connected(self.peer, news.patterns(), count);
         self.stay.listed.follows(news, subscriber.watched());
         Ok(FollowOutlet {

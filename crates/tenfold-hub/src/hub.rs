@@ -110,6 +110,9 @@ impl Hub {
             accepting.spawn(of_hub(accept(acceptor, places, door)));
         }
         let mut watching = JoinSet::new();
+        if shared.options.now().policy.is_some() {
+            watching.spawn(expire(Arc::clone(&shared)));
+        }
         if let Some(durable) = shared.registry.on_disk() {
             accepting.spawn(of_hub(hold(Arc::clone(&shared))));
             let watch = Watch::new(durable.log.clone(), Arc::clone(&shared.registry));
@@ -128,10 +131,10 @@ impl Hub {
     }
 
     /// Changes options while the hub runs, all at once: the timeouts, `drain`, `max_connections`, the numbers of
-    /// channels and producers, and `allow_delete`. The others stay as they were at the start.
+    /// channels and producers, `policy` and `allow_delete`. The others stay as they were at the start.
     ///
     /// What is over a limit that has become smaller is not ended: nothing more is admitted until it is within it.
-    /// Timeouts count for what begins now.
+    /// Timeouts count for what begins now. Whoever has lost a right by another policy is disconnected.
     pub async fn change_options(&self, to: &HubOptions) {
         self.shared.change(to).await;
     }
@@ -190,6 +193,24 @@ async fn hold(shared: Arc<Shared>) {
             }
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// How often the hub looks whether an identity has expired.
+const EXPIRY: Duration = Duration::from_millis(500);
+
+/// Ends the connections of identities that have expired.
+async fn expire(shared: Arc<Shared>) {
+    let now = || (shared.options.now().clock)();
+    let mut seen = now();
+    loop {
+        tokio::time::sleep(EXPIRY).await;
+        let policy = shared.options.now().policy.clone();
+        let next = policy.and_then(|policy| policy.next_expiry(seen));
+        seen = now();
+        if next.is_some_and(|next| next <= seen) {
+            shared.look_again();
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! How a hub treats its clients.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tenfold::protocol::{ChannelName, Pattern};
+use tenfold_gate::Policy;
 
 use crate::socket::SEND_BUFFER;
 use crate::when_slow::WhenSlow;
@@ -61,7 +63,9 @@ pub struct HubOptions {
     /// What happens to subscribers whose place can no longer be kept: `wait` or `close`, by the
     /// first pattern that fits the channel; `close` if none does. There is no `skip` in a hub.
     pub when_slow: Vec<(Pattern, WhenSlow)>,
-    /// Who may delete channels.
+    /// Who may do what. Without it nobody is asked who they are, and everything is allowed.
+    pub policy: Option<Arc<Policy>>,
+    /// From where channels may be deleted. With a policy this needs the right as well.
     pub allow_delete: AllowDelete,
     /// How long clients have to take what is left when the hub ends.
     pub drain: Duration,
@@ -107,6 +111,7 @@ impl Default for HubOptions {
             channel_memory: 64 << 20,
             memory: 1 << 30,
             when_slow: Vec::new(),
+            policy: None,
             allow_delete: AllowDelete::default(),
             drain: Duration::from_secs(10),
             send_buffer: SEND_BUFFER,
@@ -138,6 +143,11 @@ impl HubOptions {
             max_empty_channels: to.max_empty_channels,
             max_producers: to.max_producers,
             max_producers_in_all: to.max_producers_in_all,
+            // A hub that asks nobody goes on so, and one that asks does not stop asking.
+            policy: match (&self.policy, &to.policy) {
+                (Some(_), Some(policy)) => Some(Arc::clone(policy)),
+                (policy, _) => policy.clone(),
+            },
             allow_delete: to.allow_delete,
             drain: to.drain,
             ..self.clone()

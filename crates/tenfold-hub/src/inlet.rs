@@ -56,7 +56,13 @@ impl Inlet {
         reports::publisher_connected(connection.peer, channel, id.as_ref(), committed);
         let client = (Arc::clone(&connection.socket), connection.peer);
         let (channel, claim) = (Arc::clone(appender.channel()), appender.claim());
-        let publisher = Publisher::new(client, session, appender, Arc::clone(shared));
+        let publisher = Publisher::new(
+            client,
+            session,
+            appender,
+            Arc::clone(shared),
+            connection.stay.listed.admission().cloned(),
+        );
         connection.stay.listed.receives(Receiving {
             channel,
             producer: id,

@@ -73,6 +73,7 @@ mod port;
 mod stats;
 
 // Channels, and what of them is on disk.
+mod admission;
 mod appender;
 mod channel;
 mod claim;
@@ -111,6 +112,7 @@ mod memory;
 mod mistakes;
 mod presence;
 mod shared;
+mod shares;
 mod task;
 
 #[cfg(test)]

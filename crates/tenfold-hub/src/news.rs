@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tenfold::protocol::{ChannelName, Pattern};
 
+use crate::admission::Admission;
 use crate::change::Change;
 use crate::channel::Channel;
 use crate::cursor::{Cursor, Start};
@@ -21,6 +22,8 @@ pub(crate) struct Followers(Vec<Weak<News>>);
 #[derive(Debug)]
 pub(crate) struct News {
     patterns: Vec<Pattern>,
+    /// Which of the names that fit the follower may read.
+    admission: Option<Arc<Admission>>,
     items: Mutex<BTreeMap<ChannelName, Item>>,
     /// There are items, or the hub ends.
     is_there: AtomicBool,
@@ -95,9 +98,14 @@ impl Followers {
 }
 
 impl News {
-    pub(crate) fn new(patterns: Vec<Pattern>, ready: Arc<Ready>) -> Self {
+    pub(crate) fn new(
+        patterns: Vec<Pattern>,
+        admission: Option<Arc<Admission>>,
+        ready: Arc<Ready>,
+    ) -> Self {
         Self {
             patterns,
+            admission,
             items: Mutex::default(),
             is_there: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
@@ -112,7 +120,13 @@ impl News {
 
     /// Whether a channel of this name is followed.
     pub(crate) fn is_about(&self, name: &ChannelName) -> bool {
-        self.patterns.iter().any(|pattern| pattern.fits(name))
+        self.patterns.iter().any(|pattern| pattern.fits(name)) && self.may_read(name)
+    }
+
+    /// Whether the follower may read a channel of this name.
+    pub(crate) fn may_read(&self, name: &ChannelName) -> bool {
+        let admission = self.admission.as_ref();
+        admission.is_none_or(|admission| admission.visitor().identity().may_subscribe(name))
     }
 
     /// What is new, once.

@@ -46,7 +46,8 @@ impl Outlet {
             Drain::Total(shared.options.now().drain.mul_f32(0.8)),
             Arc::clone(&shared.counters),
         )
-        .giving_way(Arc::clone(&shared.giving_way));
+        .giving_way(Arc::clone(&shared.giving_way))
+        .admitted(connection.stay.listed.admission());
         connection.stay.listed.sends(Sending {
             channel: Arc::clone(visit.channel()),
             from: answer.from,

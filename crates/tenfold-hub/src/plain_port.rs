@@ -1,24 +1,41 @@
 //! A connection of a port that belongs to one channel.
 
+use std::io;
 use std::sync::Arc;
 
-use tenfold::Framing;
-use tenfold::protocol::{Code, Position, Refusal};
+use tenfold::protocol::{Code, Position, Refusal, Token};
+use tenfold::{Framing, native};
+use tokio::io::Interest;
 
+use crate::admission::{Purpose, not_valid};
 use crate::channel::Role;
 use crate::connection::Connection;
+use crate::deadline::within;
 use crate::inlet::Inlet;
 use crate::intake::Intake;
 use crate::outlet::Outlet;
 use crate::port::{Direction, Plain};
 use crate::publisher::Finish;
 use crate::publishing::Voice;
+use crate::refusals::{bad_frame, shutdown};
 use crate::reports;
 use crate::task::spawn;
+
+/// How long the frame of a token may be: a token, and the end of a line that `echo` writes.
+const TOKEN: u64 = 64;
 
 impl Connection {
     /// Serves a connection of a plain port.
     pub(crate) async fn serve_plain(self, plain: Arc<Plain>) {
+        let intake = match self.introduce(&plain).await {
+            Ok(intake) => intake,
+            Err(refusal) => {
+                // Nothing is ever said on a plain port.
+                reports::refused(self.peer, &refusal);
+                let place = plain.channel.as_str();
+                return self.shared.mistakes.note(self.peer, place, &refusal);
+            }
+        };
         if self.take_place().await.is_err() {
             return;
         }
@@ -29,10 +46,6 @@ impl Connection {
         }
         let mut inlet = None;
         if plain.direction != Direction::Out {
-            let intake = Intake::new(
-                Framing::default().client(),
-                self.shared.options.now().max_message,
-            );
             let voice = Voice::Silent;
             inlet = Some(Inlet::new(&self, &plain.channel, None, voice, intake).await);
         }
@@ -43,6 +56,52 @@ impl Connection {
             (Some(Ok(outlet)), Some(Ok(inlet))) => spawn(both(outlet, inlet)),
             _ => return,
         });
+    }
+
+    /// Finds out who connects, and whether that one may do what the port does. Returns what was received
+    /// besides.
+    async fn introduce(&self, plain: &Plain) -> Result<Intake, Refusal> {
+        let framing = Framing::default();
+        let (token, intake) = if plain.asks_token {
+            let received = self.receive_token(Intake::new(framing.client(), TOKEN));
+            let in_time = within(self.shared.options.now().request_timeout, received);
+            let (token, intake) = tokio::select! {
+                received = in_time => received.unwrap_or_else(|| Err(Refusal::no_request()))?,
+                () = self.shared.draining.raised() => return Err(shutdown()),
+            };
+            (Some(token), intake)
+        } else {
+            let intake = Intake::new(framing.client(), self.shared.options.now().max_message);
+            (None, intake)
+        };
+        let channel = plain.channel.clone();
+        let purpose = match plain.direction {
+            Direction::Out => Purpose::Subscribe(channel),
+            Direction::In => Purpose::Publish(channel, None),
+            Direction::Both => Purpose::Both(channel),
+        };
+        self.authorize(token.as_ref(), purpose)?;
+        Ok(intake)
+    }
+
+    /// The first frame of a connection at a port that asks who is there.
+    async fn receive_token(&self, mut intake: Intake) -> Result<(Token, Intake), Refusal> {
+        loop {
+            let complete = intake.scan(1).map_err(|error| bad_frame(&error, 0))?;
+            if complete > 0 {
+                let frame = intake.take_block();
+                let text = str::from_utf8(&frame.bytes()[native::HEADER..]).ok();
+                let token = text.and_then(|text| text.trim_end().parse().ok());
+                return Ok((token.ok_or_else(not_valid)?, intake));
+            }
+            let ready = self.socket.ready(Interest::READABLE).await;
+            let room = intake.room();
+            match ready.and_then(|_| self.socket.try_read(intake.space(), room)) {
+                Ok(0) => return Err(not_valid()),
+                Err(e) if e.kind() != io::ErrorKind::WouldBlock => return Err(not_valid()),
+                Ok(_) | Err(_) => {}
+            }
+        }
     }
 
     async fn plain_outlet(&self, plain: &Plain) -> Result<Outlet, Refusal> {

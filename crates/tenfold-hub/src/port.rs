@@ -55,6 +55,7 @@ pub struct Plain {
     pub(crate) direction: Direction,
     pub(crate) replay: Option<u64>,
     pub(crate) welcome: Bytes,
+    pub(crate) asks_token: bool,
 }
 
 /// Which way messages go at a plain port. Displays as `out`, `in` or `both`.
@@ -96,6 +97,7 @@ impl Plain {
             direction,
             replay: None,
             welcome: Bytes::new(),
+            asks_token: false,
         }
     }
 
@@ -103,6 +105,13 @@ impl Plain {
     #[must_use]
     pub fn replay(mut self, messages: u64) -> Self {
         self.replay = Some(messages);
+        self
+    }
+
+    /// Takes the first frame of each client for a token, which says who it is. Otherwise a client is anonymous.
+    #[must_use]
+    pub fn asking_for_token(mut self) -> Self {
+        self.asks_token = true;
         self
     }
 

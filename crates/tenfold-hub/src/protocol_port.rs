@@ -2,13 +2,18 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tenfold::protocol::{Acks, ChannelName, Code, Epoch, Position, ProducerId, Refusal, Request};
+use tenfold::protocol::{
+    Acks, ChannelName, Code, Epoch, Position, ProducerId, Refusal, Request, Token,
+};
+use tenfold_gate::Visitor;
 use tokio::io::Interest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::admission::{Purpose, admit, not_valid};
 use crate::channel::Role;
 use crate::connection::Connection;
 use crate::deadline::second_look;
@@ -25,6 +30,9 @@ use crate::task::spawn;
 /// How long a connection may take to its request while others wait to be accepted.
 const LEAST_TIME: Duration = Duration::from_millis(250);
 
+/// How late a peer is answered that had too many credentials which are not valid.
+const PUNISHMENT: Duration = Duration::from_secs(1);
+
 impl Connection {
     /// Serves a connection that says what it wants. `pending` is its place among the connections
     /// that have not said it yet.
@@ -32,7 +40,18 @@ impl Connection {
         let received = self.first_frame().await;
         match received {
             // A request that is only being looked up keeps that place.
-            Ok(Received::Request(request, intake)) => self.obey(request, intake, pending).await,
+            Ok(Received::Request(request, token, intake)) => {
+                match self.authorize(token.as_ref(), purpose(&request)) {
+                    Ok(visitor) => self.obey(visitor, request, intake, pending).await,
+                    Err(refusal) => {
+                        drop(pending);
+                        if refusal.code == Some(Code::Auth) {
+                            self.slow_down().await;
+                        }
+                        self.refuse(&refusal, false).await;
+                    }
+                }
+            }
             Ok(Received::Refused(refusal)) => {
                 drop(pending);
                 self.refuse(&refusal, false).await;
@@ -84,7 +103,13 @@ impl Connection {
 
     /// What goes on from here is a task of its own, so that an idle connection takes no more memory
     /// than what it is doing needs.
-    async fn obey(self, request: Request, intake: Intake, pending: Option<OwnedSemaphorePermit>) {
+    async fn obey(
+        self,
+        visitor: Visitor,
+        request: Request,
+        intake: Intake,
+        pending: Option<OwnedSemaphorePermit>,
+    ) {
         match request {
             Request::Subscribe {
                 channel,
@@ -150,7 +175,7 @@ impl Connection {
             Request::Channels => match self.turn(&self.shared.listing).await {
                 Ok(_turn) => {
                     drop(pending);
-                    self.list(self.shared.registry.listing()).await;
+                    self.list(self.shared.registry.listing(&visitor)).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
             },
@@ -160,14 +185,19 @@ impl Connection {
                     let Shared {
                         clients, mistakes, ..
                     } = &*self.shared;
-                    self.list(clients.listing(mistakes)).await;
+                    self.list(clients.listing(&visitor, mistakes)).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
             },
             Request::Health => match self.turn(&self.shared.asking).await {
                 Ok(_turn) => {
                     drop(pending);
-                    self.say(&framed([self.shared.health()]), false).await;
+                    let health = if visitor.identity().is_admin() {
+                        self.shared.health()
+                    } else {
+                        self.shared.status()
+                    };
+                    self.say(&framed([health]), false).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
             },
@@ -175,6 +205,47 @@ impl Connection {
                 let refusal = Refusal::new(Code::Proto, "this hub does not know the request");
                 drop(pending);
                 self.refuse(&refusal, false).await;
+            }
+        }
+    }
+
+    /// The gate: lets a connection do what it is for, if whoever it is may. Nothing is done before.
+    pub(crate) fn authorize(
+        &self,
+        token: Option<&Token>,
+        purpose: Purpose,
+    ) -> Result<Visitor, Refusal> {
+        let options = self.shared.options.now();
+        let Some(policy) = &options.policy else {
+            return Ok(self.shared.anybody.clone());
+        };
+        let now = (options.clock)();
+        let visitor = policy.visitor(token, now).map_err(|_| not_valid())?;
+        let admission = Arc::new(admit(visitor.clone(), purpose)?);
+        self.stay.listed.admit(Arc::clone(&admission));
+        // If the policy was changed meanwhile, whoever changed it may have looked before this one was listed.
+        let options = self.shared.options.now();
+        if let Some(changed) = &options.policy
+            && !Arc::ptr_eq(changed, policy)
+        {
+            admission.look_again(changed, now, &[]);
+        }
+        if admission.is_revoked() {
+            return Err(not_valid());
+        }
+        Ok(visitor)
+    }
+
+    /// Has a peer wait that tries one credential after the other.
+    async fn slow_down(&self) {
+        if self.shared.shares.failed(self.peer) {
+            // Those for whom there is no place are told at once: nobody guesses 256 bits anyway.
+            let Ok(_place) = self.shared.punished.try_acquire() else {
+                return;
+            };
+            tokio::select! {
+                () = sleep(PUNISHMENT) => {}
+                () = self.shared.draining.raised() => {}
             }
         }
     }
@@ -220,5 +291,22 @@ impl Connection {
         }
         self.take_place().await?;
         Inlet::new(self, channel, producer, Voice::Protocol(acks), intake).await
+    }
+}
+
+/// What whoever sends a request wants to do.
+fn purpose(request: &Request) -> Purpose {
+    match request {
+        Request::Subscribe { channel, .. } | Request::Times { channel, .. } => {
+            Purpose::Subscribe(channel.clone())
+        }
+        Request::Follow { patterns, .. } => Purpose::Follow(patterns.clone()),
+        Request::Publish {
+            channel, producer, ..
+        } => Purpose::Publish(channel.clone(), producer.clone()),
+        Request::Delete { .. } => Purpose::Delete,
+        Request::Channels | Request::Health => Purpose::Ask,
+        Request::Clients => Purpose::AskForClients,
+        _ => Purpose::Unknown,
     }
 }

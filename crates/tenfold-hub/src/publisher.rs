@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use tenfold::native;
 use tenfold::protocol::{Code, Refusal, Request};
+use tenfold_gate::Visitor;
 use tenfold_log::Refused;
 use tokio::io::Interest;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::admission::{Admission, is_revoked, not_valid, revoked};
 use crate::appender::Appender;
 use crate::channel::Channel;
 use crate::claim::ClaimProgress;
@@ -23,6 +25,7 @@ use crate::mistakes::Kind;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::refusals::{busy, deleted, fenced, not_stored, shutdown};
 use crate::shared::Shared;
+use crate::shares::Pace;
 use crate::socket::{Peer, Socket};
 use crate::tail::NotAppended;
 
@@ -35,6 +38,10 @@ pub(crate) struct Publisher {
     session: Publishing,
     appender: Appender,
     shared: Arc<Shared>,
+    /// That it may publish; none at a hub that does not ask.
+    admission: Option<Arc<Admission>>,
+    /// How fast it may go.
+    pace: Option<Arc<Pace>>,
     /// How many bytes it may hold that are not committed.
     allowance: Allowance,
     /// The place among the large messages.
@@ -104,7 +111,10 @@ impl Publisher {
         session: Publishing,
         appender: Appender,
         shared: Arc<Shared>,
+        admission: Option<Arc<Admission>>,
     ) -> Self {
+        let visitor = admission.as_ref().map(|admission| admission.visitor());
+        let pace = shared.shares.pace(visitor.as_ref().map(Visitor::identity));
         // What came together with the request.
         let received = Arc::new(AtomicU64::new(session.held() as u64));
         Self {
@@ -115,6 +125,8 @@ impl Publisher {
             appender,
             allowance: Allowance::new(Arc::clone(&shared.receiving)),
             shared,
+            admission,
+            pace,
             place: None,
             half_closed: false,
             deadline: None,
@@ -194,6 +206,8 @@ impl Publisher {
                 self.session.end(shutdown());
             } else if self.session.is_receiving() && self.channel().deletion().is_raised() {
                 self.session.end(deleted());
+            } else if self.session.is_receiving() && is_revoked(self.admission.as_deref()) {
+                self.session.end(not_valid());
             } else if self.may_receive()
                 && let Some(received) = self.receive()?
             {
@@ -287,7 +301,7 @@ impl Publisher {
 
     /// Whether there is memory to receive into. Asks for more if that is wanted and there is some.
     fn may_receive(&mut self) -> bool {
-        if !self.session.is_receiving() {
+        if !self.session.is_receiving() || self.paused_until().is_some() {
             return false;
         }
         if self.session.needs_place() && self.place.is_none() {
@@ -302,6 +316,11 @@ impl Publisher {
             self.shared.registry.enforce_total();
         }
         self.session.held() < self.allowance.bytes()
+    }
+
+    /// Until when nothing is received, because the peer's identity has published as much as it may.
+    fn paused_until(&self) -> Option<Instant> {
+        self.pace.as_ref()?.waits_until()
     }
 
     /// Receives once, so many bytes; nothing if there is nothing now.
@@ -319,6 +338,9 @@ impl Publisher {
             }
             Ok(n) => {
                 self.received.fetch_add(n as u64, Relaxed);
+                if let Some(pace) = &self.pace {
+                    pace.received(n);
+                }
                 self.set_heard(true);
                 self.session.received(now());
                 Ok(Some(n))
@@ -332,10 +354,15 @@ impl Publisher {
     /// Waits until something can change.
     async fn wait(&mut self) -> io::Result<()> {
         let receiving = self.session.is_receiving();
+        let paused_until = self.paused_until().filter(|_| receiving);
+        if paused_until.is_some() {
+            // It is not the peer's fault that nothing comes.
+            self.session.pardon(now());
+        }
         let wants_place = receiving && self.session.needs_place() && self.place.is_none();
         let wants_share = receiving && self.session.held() >= self.allowance.bytes();
         let mut interest = Interest::ERROR;
-        if receiving && !wants_place && !wants_share {
+        if receiving && !wants_place && !wants_share && paused_until.is_none() {
             interest |= Interest::READABLE;
         }
         if !self.session.output().is_empty() {
@@ -363,6 +390,8 @@ impl Publisher {
             () = moved(&self.appender, self.seen, !receiving) => {}
             () = self.shared.draining.raised(), if receiving => {}
             () = channel.deletion().raised(), if receiving => {}
+            () = revoked(self.admission.as_deref()), if receiving => {}
+            () = sleep_until(paused_until.unwrap_or_else(Instant::now)), if paused_until.is_some() => {}
             place = self.shared.receiving.large().acquire_owned(), if wants_place => {
                 self.place = place.ok();
                 self.session.pardon(now());

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tenfold::protocol::{ChannelName, Code, Epoch, ProducerId, Refusal};
+use tenfold_gate::Visitor;
 use tenfold_log::{Log, Refused};
 
 use crate::channel::{Channel, Role};
@@ -324,9 +325,9 @@ impl Registry {
         (all, channels.past_messages)
     }
 
-    /// What `CHANNELS` says of all channels, in parts and by name: so much at once as a peer that takes it slowly may cost.
+    /// What `CHANNELS` says to a visitor, in parts and by name: so much at once as a peer that takes it slowly may cost.
     /// A channel that comes or goes meanwhile may be in it or not.
-    pub(crate) fn listing(&self) -> impl Iterator<Item = Vec<String>> {
+    pub(crate) fn listing(&self, visitor: &Visitor) -> impl Iterator<Item = Vec<String>> {
         let mut last: Option<ChannelName> = None;
         std::iter::from_fn(move || {
             let after = last.as_ref().map_or(Unbounded, Excluded);
@@ -338,7 +339,10 @@ impl Registry {
                 .collect();
             drop(channels);
             last = Some(some.last()?.name().clone());
-            Some(some.iter().map(|channel| channel.describe()).collect())
+            let shown = some
+                .iter()
+                .filter(|channel| visitor.identity().may_see(channel.name()));
+            Some(shown.map(|channel| channel.describe()).collect())
         })
     }
 

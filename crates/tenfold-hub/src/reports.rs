@@ -89,6 +89,7 @@ fn reason(end: &End) -> &dyn Display {
         End::Stalled => &"stalled",
         End::Gone(kind) => kind,
         End::GaveWay => &"gave way",
+        End::Revoked => &"may not any more",
         End::TooManyChannels => &"too many channels",
     }
 }

@@ -1,7 +1,7 @@
 //! The first frame of a connection, without its socket.
 
 use bytes::BytesMut;
-use tenfold::protocol::{MAX_REQUEST, Refusal, Request};
+use tenfold::protocol::{MAX_REQUEST, Refusal, Request, Token};
 use tenfold::{Framing, native};
 
 use crate::intake::Intake;
@@ -20,8 +20,8 @@ pub(crate) struct FirstFrame {
 pub(crate) enum Received {
     /// Not enough yet.
     Incomplete(FirstFrame),
-    /// A request, and what was received after it.
-    Request(Request, Intake),
+    /// A request, the token that came with it, and what was received after it.
+    Request(Request, Option<Token>, Intake),
     /// None.
     Refused(Refusal),
     /// The client has gone without a byte.
@@ -53,8 +53,8 @@ impl FirstFrame {
             Ok(0) => Received::Incomplete(self),
             Ok(_) => {
                 let frame = self.intake.take_block();
-                match Request::parse(&frame.bytes()[native::HEADER..]) {
-                    Ok(request) => Received::Request(request, self.intake),
+                match Request::parse_with_token(&frame.bytes()[native::HEADER..]) {
+                    Ok((request, token)) => Received::Request(request, token, self.intake),
                     Err(bad) => Received::Refused(bad.into()),
                 }
             }
@@ -86,7 +86,7 @@ mod tests {
         let bytes = b"26        SUBSCRIBE ticks from=first5         hello";
         for split in 1..bytes.len() {
             let received = receive(&[&bytes[..split], &bytes[split..]], false);
-            let Received::Request(request, intake) = received else {
+            let Received::Request(request, None, intake) = received else {
                 panic!("split at {split}");
             };
             assert_eq!(request.to_string(), "SUBSCRIBE ticks from=first");

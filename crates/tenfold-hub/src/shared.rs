@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use tenfold::protocol::Epoch;
+use tenfold_gate::Visitor;
 use tenfold_log::{Health, Log, Numbers, Stall};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use crate::memory::{Receiving, permits};
 use crate::mistakes::Mistakes;
 use crate::presence::Present;
 use crate::registry::Registry;
+use crate::shares::Shares;
 use crate::stats::{Counters, HubStats};
 
 /// Connections that are told at once how the hub is. An answer is a line, so each needs its place for
@@ -25,6 +27,8 @@ use crate::stats::{Counters, HubStats};
 const ASKING: usize = 64;
 /// Connections that are sent a list of channels or of connections at once. They may take it slowly.
 const LISTING: usize = 64;
+/// Connections that are answered late at once.
+const PUNISHED: usize = 256;
 /// Channels that are deleted at once.
 const DELETING: usize = 64;
 
@@ -37,6 +41,9 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) mistakes: Arc<Mistakes>,
     pub(crate) clients: Arc<Clients>,
+    pub(crate) shares: Arc<Shares>,
+    /// Whoever connects, as long as nobody is asked.
+    pub(crate) anybody: Visitor,
     pub(crate) started: Instant,
     /// Places for connections that have not said what they want.
     pub(crate) pending: Places,
@@ -53,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) listing: Semaphore,
     /// Places for those that delete a channel.
     pub(crate) deleting: Semaphore,
+    /// Places for those that are answered late, because of credentials that are not valid.
+    pub(crate) punished: Semaphore,
     /// How many connections there are.
     pub(crate) connections: Present,
     /// How many publishers may still append.
@@ -74,6 +83,9 @@ impl Shared {
             counters: Arc::default(),
             mistakes: Arc::default(),
             clients: Arc::default(),
+            shares: Arc::default(),
+            punished: Semaphore::new(PUNISHED),
+            anybody: Visitor::anybody(),
             started: Instant::now(),
             pending: Places::new(permits(options.max_pending)),
             places: Resizable::new(options.max_connections),
@@ -93,8 +105,34 @@ impl Shared {
     /// Changes those of the options that can be changed while the hub runs.
     pub(crate) async fn change(&self, to: &HubOptions) {
         self.options.change(to);
+        self.look_again();
         self.registry.limits_changed();
         self.places.resize(to.max_connections).await;
+    }
+
+    /// Disconnects whoever may not do any more what its connection is for.
+    pub(crate) fn look_again(&self) {
+        let options = self.options.now();
+        let Some(policy) = &options.policy else {
+            return;
+        };
+        let channels = self.registry.channels();
+        let names: Vec<_> = channels
+            .iter()
+            .map(|channel| channel.name().clone())
+            .collect();
+        let now = (options.clock)();
+        for admission in self.clients.admissions() {
+            admission.look_again(policy, now, &names);
+        }
+    }
+
+    /// What `HEALTH` says to whom nothing more is shown.
+    pub(crate) fn status(&self) -> String {
+        let health = self.health();
+        let end = health.match_indices(' ').nth(1);
+        end.map_or(health.as_str(), |(end, _)| &health[..end])
+            .to_owned()
     }
 
     /// What `HEALTH` says.

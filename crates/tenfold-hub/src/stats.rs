@@ -72,6 +72,8 @@ pub enum End {
     TooManyChannels,
     /// The client had half-closed, and its place was needed for another one.
     GaveWay,
+    /// The client may not have the messages any more.
+    Revoked,
 }
 
 /// What became of one client.
@@ -139,7 +141,12 @@ impl Counters {
         match end {
             End::Slow => self.closed_slow.fetch_add(1, Relaxed),
             End::Stalled => self.stalled.fetch_add(1, Relaxed),
-            End::Complete | End::Damaged | End::Gone(_) | End::GaveWay | End::TooManyChannels => 0,
+            End::Complete
+            | End::Damaged
+            | End::Gone(_)
+            | End::GaveWay
+            | End::Revoked
+            | End::TooManyChannels => 0,
         };
     }
 

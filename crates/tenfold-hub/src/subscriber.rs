@@ -11,6 +11,7 @@ use tokio::io::{Interest, Ready};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::admission::{Admission, is_revoked, revoked};
 use crate::block::Block;
 use crate::cursor::Cursor;
 use crate::deadline::second_look;
@@ -72,6 +73,8 @@ struct OnInput {
 struct Outgoing<D> {
     delivery: Mutex<D>,
     woken: Notify,
+    /// That it may have the messages; none at a hub that does not ask.
+    admission: Option<Arc<Admission>>,
 }
 
 /// How long a client has to take what is left, once an end is in sight.
@@ -83,6 +86,9 @@ pub(crate) enum Drain {
     Total(Duration),
 }
 
+/// How long a subscriber whose right was taken back has to take the rest of what was begun.
+const LAST_FRAMES: Duration = Duration::from_millis(500);
+
 impl<D> Outgoing<D> {
     fn lock(&self) -> MutexGuard<'_, D> {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
@@ -91,6 +97,9 @@ impl<D> Outgoing<D> {
 
 impl<D: Deliver> Idle for Outgoing<D> {
     fn serve(&self) -> bool {
+        if is_revoked(self.admission.as_deref()) {
+            return false;
+        }
         let mut delivery = match self.delivery.try_lock() {
             Ok(delivery) => delivery,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -154,6 +163,7 @@ impl<D: Deliver> Subscriber<D> {
             outgoing: Arc::new(Outgoing {
                 delivery: Mutex::new(delivery),
                 woken: Notify::new(),
+                admission: None,
             }),
             enlisted: false,
             half_closed: false,
@@ -203,6 +213,16 @@ impl<D: Deliver> Subscriber<D> {
         self
     }
 
+    /// A subscriber that ends when its right is taken back.
+    #[must_use]
+    pub(crate) fn admitted(mut self, admission: Option<&Arc<Admission>>) -> Self {
+        // Nobody else has it yet.
+        if let Some(outgoing) = Arc::get_mut(&mut self.outgoing) {
+            outgoing.admission = admission.cloned();
+        }
+        self
+    }
+
     /// Notes that the peer has half-closed.
     pub(crate) fn peer_ended(&mut self) {
         self.half_closed = true;
@@ -236,7 +256,11 @@ impl<D: Deliver> Subscriber<D> {
 
     async fn write_all(&mut self) -> io::Result<End> {
         loop {
-            let mut attempt = self.outgoing.lock().attempt()?;
+            let mut attempt = if is_revoked(self.outgoing.admission.as_deref()) {
+                self.outgoing.lock().write_rest()?
+            } else {
+                self.outgoing.lock().attempt()?
+            };
             if let Attempt::Unread = attempt {
                 attempt = self.read().await;
             }
@@ -260,6 +284,7 @@ impl<D: Deliver> Subscriber<D> {
                         () = self.outgoing.woken.notified() => self.enlisted = false,
                         ready = self.socket.ready(self.input()) => self.listen(ready?)?,
                         () = asked(self.leaver.as_deref()) => return Ok(End::GaveWay),
+                        () = revoked(self.outgoing.admission.as_deref()) => {}
                     }
                 }
                 Attempt::Blocked => {
@@ -311,6 +336,9 @@ impl<D: Deliver> Subscriber<D> {
             tokio::select! {
                 biased;
                 ready = self.socket.ready(interest) => self.listen(ready?)?,
+                () = revoked(self.outgoing.admission.as_deref()) => {
+                    self.deadline = Some(Instant::now() + LAST_FRAMES);
+                }
                 () = ending => {
                     if self.outgoing.lock().is_costly() {
                         return Ok(Some(End::Slow));
@@ -343,6 +371,9 @@ impl<D: Deliver> Subscriber<D> {
     }
 
     fn is_end_in_sight(&self) -> bool {
+        if is_revoked(self.outgoing.admission.as_deref()) {
+            return true;
+        }
         let mut ending = pin!(self.outgoing.lock().ending());
         let mut now = Context::from_waker(Waker::noop());
         ending.as_mut().poll(&mut now).is_ready()

@@ -8,6 +8,7 @@ use tenfold::protocol::{ChannelName, Code, Committed, Epoch, Position, Refusal, 
 use tenfold_log::ReadError;
 use tokio::io::Interest;
 
+use crate::admission::revoked;
 use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::frames::framed;
@@ -58,10 +59,18 @@ impl Connection {
     /// Tells the times that there are, and those that follow, until one side ends; and closes.
     pub(crate) async fn tell_times(self, mut times: Times) {
         self.begin_list();
+        let admission = self.stay.listed.admission().cloned();
         let mut lines = framed([times.answer]);
         loop {
-            if !lines.is_empty() && self.send(&lines).await.is_err() {
-                return self.socket.reset_on_close();
+            if !lines.is_empty() {
+                let sent = tokio::select! {
+                    biased;
+                    () = revoked(admission.as_deref()) => false,
+                    sent = self.send(&lines) => sent.is_ok(),
+                };
+                if !sent {
+                    return self.socket.reset_on_close();
+                }
             }
             if times.seq >= times.to {
                 break;
@@ -84,6 +93,7 @@ impl Connection {
         tokio::select! {
             biased;
             _ = self.peer_ends() => false,
+            () = revoked(self.stay.listed.admission().map(|admission| &**admission)) => false,
             is_open = tail.until_after(times.seq) => is_open,
         }
     }

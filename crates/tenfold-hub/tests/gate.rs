@@ -1,0 +1,554 @@
+//! The gate: who may do what, at each kind of port.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use socket2::{Domain, Socket, Type};
+use tenfold::protocol::Token;
+use tenfold_gate::{NewIdentity, Policy, PolicyFile};
+use tenfold_hub::{Direction, Hub, HubOptions, Plain, Port};
+
+/// Long enough that only a hang meets it.
+const LONG: Duration = Duration::from_secs(60);
+
+/// The columns of the tables.
+const WHO: [&str; 6] = ["anonymous", "a", "b", "admin", "expired", "revoked"];
+
+/// The time of the hub, in seconds since 1970.
+static CLOCK: AtomicU64 = AtomicU64::new(1_790_000_000);
+
+fn clock() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(CLOCK.load(SeqCst))
+}
+
+/// A policy with one identity for each column, and the token of each.
+struct Everybody {
+    file: PolicyFile,
+    tokens: Vec<Option<Token>>,
+}
+
+impl Everybody {
+    fn new() -> Self {
+        let mut file = PolicyFile::new();
+        let tokens = WHO.map(|name| {
+            let mut rights = NewIdentity::default();
+            let own = |name: &str| vec![format!("{name}.*").parse().unwrap()];
+            match name {
+                "anonymous" => return None,
+                "admin" => {
+                    rights.admin = true;
+                    rights.subscribe = vec!["*".parse().unwrap()];
+                }
+                "expired" => {
+                    rights.expires = Some("2020-01-01T00:00:00Z".parse().unwrap());
+                    rights.publish = vec!["*".parse().unwrap()];
+                    rights.subscribe = vec!["*".parse().unwrap()];
+                }
+                "revoked" => {
+                    rights.publish = own("a");
+                    rights.subscribe = own("a");
+                }
+                _ => {
+                    rights.publish = own(name);
+                    rights.subscribe = own(name);
+                }
+            }
+            let token = file.new_token(name, &rights).unwrap();
+            if name == "revoked" {
+                file.revoke(token.id()).unwrap();
+            }
+            Some(token)
+        });
+        Self {
+            file,
+            tokens: tokens.into(),
+        }
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        let anonymous = "[anonymous]\nsubscribe = [\"public.*\"]\n";
+        let text = format!("{anonymous}{}", self.file);
+        Arc::new(Policy::parse(&text).unwrap())
+    }
+
+    fn token(&self, who: &str) -> Option<&Token> {
+        let column = WHO.iter().position(|name| *name == who).unwrap();
+        self.tokens[column].as_ref()
+    }
+}
+
+struct World {
+    hub: Hub,
+    protocol: SocketAddr,
+    everybody: Everybody,
+    options: HubOptions,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    fn start(plain: Vec<Plain>) -> (Self, Vec<SocketAddr>) {
+        let everybody = Everybody::new();
+        let mut options = HubOptions::default();
+        options.clock = clock;
+        options.policy = Some(everybody.policy());
+        let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = bind();
+        let protocol = listener.local_addr().unwrap();
+        let mut ports = vec![Port::protocol(listener)];
+        let mut plain_ports = Vec::new();
+        for plain in plain {
+            let listener = bind();
+            plain_ports.push(listener.local_addr().unwrap());
+            ports.push(Port::plain(listener, plain));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let inside = runtime.enter();
+        let hub = Hub::start(ports, options.clone()).unwrap();
+        drop(inside);
+        let world = Self {
+            hub,
+            protocol,
+            everybody,
+            options,
+            runtime,
+        };
+        (world, plain_ports)
+    }
+
+    /// A connection with a request of somebody.
+    fn ask(&self, who: &str, request: &str) -> TcpStream {
+        let mut stream = connect(self.protocol);
+        let token = self.everybody.token(who);
+        let token = token.map_or_else(String::new, |token| format!(" token={}", token.secret()));
+        stream
+            .write_all(&frame(&format!("{request}{token}")))
+            .unwrap();
+        if request.starts_with("FOLLOW") {
+            stream.write_all(&frame("")).unwrap();
+        }
+        stream
+    }
+
+    /// The first words of the answer to somebody's request: `OK`, or the code.
+    fn answer(&self, who: &str, request: &str) -> String {
+        let answer = read_frame(&mut self.ask(who, request)).expect("an answer");
+        let mut words = answer.split(' ');
+        match words.next() {
+            Some("ERROR") => words.next().unwrap().to_owned(),
+            Some(word) if word.starts_with('{') => "OK".to_owned(),
+            word => word.unwrap_or_default().to_owned(),
+        }
+    }
+
+    fn change(&mut self, policy: Policy) {
+        self.options.policy = Some(Arc::new(policy));
+        self.runtime
+            .block_on(self.hub.change_options(&self.options));
+    }
+}
+
+/// Each connection comes from another address, as those of one address are slowed down that try one credential
+/// after the other.
+fn connect(address: SocketAddr) -> TcpStream {
+    static COUNT: AtomicU8 = AtomicU8::new(1);
+    connect_from(COUNT.fetch_add(1, SeqCst), address)
+}
+
+fn connect_from(last: u8, address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 3, last], 0)).into())
+        .unwrap();
+    socket.connect(&address.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream
+}
+
+fn frame(payload: &str) -> Vec<u8> {
+    format!("{:<10}{payload}", payload.len()).into_bytes()
+}
+
+/// The next frame; none at the end.
+fn read_frame(stream: &mut TcpStream) -> Option<String> {
+    let mut header = [0; 10];
+    stream.read_exact(&mut header).ok()?;
+    let length = std::str::from_utf8(&header).unwrap().trim().parse();
+    let mut payload = vec![0; length.unwrap()];
+    stream.read_exact(&mut payload).unwrap();
+    Some(String::from_utf8(payload).unwrap())
+}
+
+fn frames(stream: &mut TcpStream) -> Vec<String> {
+    std::iter::from_fn(|| read_frame(stream)).collect()
+}
+
+/// What somebody is told at the port for the protocol.
+#[test]
+fn each_request_of_each_identity_has_its_answer() {
+    const AUTH: &str = "AUTH";
+    const DENIED: &str = "DENIED";
+    const OK: &str = "OK";
+    // anonymous, a, b, admin, expired, revoked
+    let table = [
+        ("SUBSCRIBE a.x", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
+        ("SUBSCRIBE b.x", [AUTH, DENIED, OK, OK, AUTH, AUTH]),
+        ("SUBSCRIBE public.x", [OK, DENIED, DENIED, OK, AUTH, AUTH]),
+        ("SUBSCRIBE never", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
+        ("FOLLOW a.x", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
+        ("FOLLOW a.* b.*", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
+        ("FOLLOW *", [OK, OK, OK, OK, AUTH, AUTH]),
+        ("PUBLISH a.x", [AUTH, OK, DENIED, DENIED, AUTH, AUTH]),
+        (
+            "PUBLISH public.x",
+            [AUTH, DENIED, DENIED, DENIED, AUTH, AUTH],
+        ),
+        (
+            "PUBLISH a.x producer=a",
+            [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
+        ),
+        (
+            "PUBLISH a.x producer=a.2",
+            [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
+        ),
+        (
+            "PUBLISH a.x producer=b",
+            [AUTH, DENIED, DENIED, DENIED, AUTH, AUTH],
+        ),
+        (
+            "PUBLISH a.x producer=_0123456789abcdef",
+            [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
+        ),
+        ("CHANNELS", [OK, OK, OK, OK, AUTH, AUTH]),
+        ("CLIENTS", [AUTH, OK, OK, OK, AUTH, AUTH]),
+        ("HEALTH", [OK, OK, OK, OK, AUTH, AUTH]),
+        (
+            "DELETE none",
+            [AUTH, DENIED, DENIED, "NO_CHANNEL", AUTH, AUTH],
+        ),
+    ];
+    let (world, _) = World::start(Vec::new());
+    // So that every list has something for everybody who is shown a list.
+    let _kept: Vec<_> = [("a", "PUBLISH a.x"), ("b", "PUBLISH b.x")]
+        .map(|(who, request)| {
+            let mut stream = world.ask(who, request);
+            read_frame(&mut stream).unwrap();
+            stream.write_all(&frame("1")).unwrap();
+            assert_eq!(read_frame(&mut stream).as_deref(), Some("ACK 1"));
+            stream
+        })
+        .into();
+    let mut anonymous = world.ask("anonymous", "SUBSCRIBE public.x");
+    read_frame(&mut anonymous).unwrap();
+    for (request, expected) in table {
+        let told = WHO.map(|who| world.answer(who, request));
+        assert_eq!(told.each_ref().map(String::as_str), expected, "{request}");
+    }
+}
+
+#[test]
+fn nothing_is_begun_before_the_gate() {
+    let (world, _) = World::start(Vec::new());
+    for who in WHO {
+        for request in [
+            "SUBSCRIBE x",
+            "PUBLISH x",
+            "PUBLISH x producer=x",
+            "FOLLOW x",
+            "DELETE x",
+        ] {
+            world.answer(who, request);
+        }
+    }
+    let mut everything = world.ask("admin", "CHANNELS");
+    let channels = frames(&mut everything);
+    // Only admin may subscribe to it, and that has begun no channel which outlives the connection.
+    assert!(
+        channels
+            .iter()
+            .all(|channel| channel.contains(r#""publishers":0"#)),
+        "{channels:?}"
+    );
+}
+
+#[test]
+fn whoever_has_no_valid_credential_is_told_the_same_whatever_is_wrong_with_it() {
+    let (world, _) = World::start(Vec::new());
+    let answers = ["anonymous", "expired", "revoked"]
+        .map(|who| read_frame(&mut world.ask(who, "PUBLISH a.x")).unwrap());
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
+    let unknown = format!("PUBLISH a.x token=tf_ffffffff_{}", "x".repeat(43));
+    let unknown = read_frame(&mut world.ask("anonymous", &unknown)).unwrap();
+    assert_eq!(unknown, answers[0]);
+    assert_eq!(
+        answers[0],
+        "ERROR AUTH this hub asks who you are: a token that it knows is needed (token=)"
+    );
+}
+
+#[test]
+fn who_tries_many_credentials_is_answered_late_and_is_not_locked_out() {
+    let (world, _) = World::start(Vec::new());
+    let try_unknown = || {
+        let mut stream = connect_from(0, world.protocol);
+        let line = format!("HEALTH token=tf_ffffffff_{}", "x".repeat(43));
+        stream.write_all(&frame(&line)).unwrap();
+        let start = Instant::now();
+        assert!(read_frame(&mut stream).unwrap().starts_with("ERROR AUTH"));
+        start.elapsed()
+    };
+    // Ten in a minute are answered at once, as far as this machine does anything at once.
+    let times: Vec<_> = (0..12).map(|_| try_unknown()).collect();
+    assert!(
+        times[10..]
+            .iter()
+            .all(|time| *time >= Duration::from_secs(1)),
+        "{times:?}"
+    );
+    let mut good = connect_from(0, world.protocol);
+    let token = world.everybody.token("a").unwrap().secret();
+    good.write_all(&frame(&format!("HEALTH token={token}")))
+        .unwrap();
+    assert_eq!(frames(&mut good), ["OK status=ok"]);
+}
+
+#[test]
+fn lists_have_what_one_may_see() {
+    let (world, _) = World::start(Vec::new());
+    let mut kept = Vec::new();
+    for (who, channel) in [("a", "a.x"), ("a", "a.y"), ("b", "b.x")] {
+        let mut stream = world.ask(who, &format!("PUBLISH {channel}"));
+        read_frame(&mut stream).unwrap();
+        kept.push(stream);
+    }
+    let names = |who: &str, request: &str, member: &str| -> Vec<String> {
+        let lines = frames(&mut world.ask(who, request));
+        let value = |line: &String| {
+            let start = line.find(&format!(r#""{member}":""#))? + member.len() + 4;
+            Some(line[start..].split('"').next().unwrap().to_owned())
+        };
+        lines.iter().filter_map(value).collect()
+    };
+    assert_eq!(names("a", "CHANNELS", "channel"), ["a.x", "a.y"]);
+    assert_eq!(names("b", "CHANNELS", "channel"), ["b.x"]);
+    assert_eq!(names("anonymous", "CHANNELS", "channel"), [""; 0]);
+    assert_eq!(names("admin", "CHANNELS", "channel"), ["a.x", "a.y", "b.x"]);
+    assert_eq!(
+        names("a", "CLIENTS", "identity"),
+        ["a", "a", "a"],
+        "and the one that asks"
+    );
+    assert_eq!(
+        names("admin", "CLIENTS", "identity"),
+        ["a", "a", "b", "admin"]
+    );
+    assert_eq!(frames(&mut world.ask("a", "HEALTH")), ["OK status=ok"]);
+    assert!(frames(&mut world.ask("admin", "HEALTH"))[0].contains(" channels=3 "));
+}
+
+#[test]
+fn a_follower_is_sent_what_it_may_read_as_if_there_were_nothing_else() {
+    let (world, _) = World::start(Vec::new());
+    let mut follower = world.ask("a", "FOLLOW * from=first");
+    assert_eq!(read_frame(&mut follower).as_deref(), Some("OK channels=0"));
+    for (who, channel) in [("b", "b.x"), ("a", "a.x")] {
+        let mut stream = world.ask(who, &format!("PUBLISH {channel}"));
+        read_frame(&mut stream).unwrap();
+        stream.write_all(&frame(channel)).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(frames(&mut stream), ["ACK 1"]);
+    }
+    loop {
+        let next = read_frame(&mut follower).unwrap();
+        assert!(!next.contains("b.x"), "{next}");
+        if next == "a.x" {
+            break;
+        }
+    }
+    let mut stream = connect(world.protocol);
+    let token = world.everybody.token("a").unwrap().secret();
+    stream
+        .write_all(&frame(&format!("FOLLOW * token={token}")))
+        .unwrap();
+    stream
+        .write_all(&frame("b.x epoch=0123456789abcdef from=1"))
+        .unwrap();
+    stream.write_all(&frame("")).unwrap();
+    let answer = read_frame(&mut stream).unwrap();
+    assert!(answer.starts_with("ERROR DENIED place=0 "), "{answer}");
+}
+
+/// At plain ports nothing is ever said, so what is allowed is seen by what it does.
+#[test]
+fn a_plain_port_is_anonymous_and_one_that_asks_takes_a_token_first() {
+    let name = |text: &str| text.parse().unwrap();
+    let plain = |channel, direction| Plain::new(name(channel), direction);
+    let (world, ports) = World::start(vec![
+        plain("public.x", Direction::Out),
+        plain("public.x", Direction::In),
+        plain("a.x", Direction::Out).asking_for_token(),
+        plain("a.x", Direction::In).asking_for_token(),
+        plain("a.x", Direction::Both).asking_for_token(),
+    ]);
+    // Anonymous may read `public.x`, and not write to it.
+    let mut publisher = connect(ports[1]);
+    publisher.write_all(&frame("1")).unwrap();
+    assert_eq!(
+        frames(&mut publisher),
+        [""; 0],
+        "it is closed without a word"
+    );
+    let mut subscriber = connect(ports[0]);
+    subscriber
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let waits = subscriber.read(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock, "it is served");
+
+    let introduced = |port: SocketAddr, who: &str| {
+        let mut stream = connect(port);
+        match world.everybody.token(who) {
+            Some(token) => stream.write_all(&frame(token.secret())).unwrap(),
+            None => stream.write_all(&frame("hello")).unwrap(),
+        }
+        stream
+    };
+    let (readers, mut seq) = (introduced(ports[2], "a"), 0);
+    for who in WHO {
+        for port in [ports[3], ports[4]] {
+            let mut stream = introduced(port, who);
+            // It may be closed already.
+            let _ = stream.write_all(&frame(&format!("{seq}")));
+            if who == "a" {
+                seq += 1;
+                let _ = stream.shutdown(Shutdown::Write);
+            } else {
+                assert_eq!(frames(&mut stream), [""; 0], "{who}");
+            }
+        }
+        if who != "a" && who != "admin" {
+            assert_eq!(frames(&mut introduced(ports[2], who)), [""; 0], "{who}");
+        }
+    }
+    let mut reader = readers;
+    let both = [
+        read_frame(&mut reader).unwrap(),
+        read_frame(&mut reader).unwrap(),
+    ];
+    assert!(
+        both == ["0", "1"] || both == ["1", "0"],
+        "the token is not a message: {both:?}"
+    );
+}
+
+#[test]
+fn whoever_loses_a_right_is_gone_within_a_second_and_nobody_else_notices() {
+    let (mut world, _) = World::start(Vec::new());
+    let mut streams = [
+        ("a", "SUBSCRIBE a.x"),
+        ("a", "FOLLOW *"),
+        ("a", "PUBLISH a.x"),
+        ("b", "SUBSCRIBE b.x"),
+        ("b", "FOLLOW *"),
+        ("b", "PUBLISH b.x"),
+    ]
+    .map(|(who, request)| {
+        let mut stream = world.ask(who, request);
+        assert!(read_frame(&mut stream).unwrap().starts_with("OK"));
+        stream
+    });
+    streams[2].write_all(&frame("kept")).unwrap();
+    assert_eq!(read_frame(&mut streams[2]).as_deref(), Some("ACK 1"));
+    assert_eq!(read_frame(&mut streams[0]).as_deref(), Some("kept"));
+    world.everybody.file.revoke("a").unwrap();
+    let policy = Arc::into_inner(world.everybody.policy()).unwrap();
+    let start = Instant::now();
+    world.change(policy);
+    let [a_subscriber, a_follower, a_publisher, rest @ ..] = &mut streams;
+    assert_eq!(frames(a_subscriber), [""; 0]);
+    frames(a_follower);
+    let last = frames(a_publisher);
+    assert_eq!(last.len(), 1);
+    assert!(last[0].starts_with("ERROR AUTH "), "{last:?}");
+    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
+    let [b_subscriber, b_follower, b_publisher] = rest;
+    b_publisher.write_all(&frame("on")).unwrap();
+    assert_eq!(read_frame(b_publisher).as_deref(), Some("ACK 1"));
+    assert_eq!(read_frame(b_subscriber).as_deref(), Some("on"));
+    while read_frame(b_follower).as_deref() != Some("on") {}
+}
+
+#[test]
+fn a_slow_subscriber_that_loses_its_right_is_closed_as_well() {
+    let (mut world, _) = World::start(Vec::new());
+    let mut stalled = world.ask("a", "SUBSCRIBE a.x");
+    read_frame(&mut stalled).unwrap();
+    let mut publisher = world.ask("a", "PUBLISH a.x");
+    read_frame(&mut publisher).unwrap();
+    let message = frame(&"x".repeat(1 << 20));
+    for _ in 0..30 {
+        publisher.write_all(&message).unwrap();
+    }
+    publisher.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(
+        frames(&mut publisher).last().map(String::as_str),
+        Some("ACK 30")
+    );
+    world.everybody.file.revoke("a").unwrap();
+    let policy = Arc::into_inner(world.everybody.policy()).unwrap();
+    world.change(policy);
+    let start = Instant::now();
+    while world.hub.stats().connections > 0 {
+        assert!(start.elapsed() < LONG, "{:?}", world.hub.stats());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn an_identity_that_expires_is_gone_without_a_reload() {
+    let (mut world, _) = World::start(Vec::new());
+    let mut rights = NewIdentity::default();
+    rights.subscribe = vec!["*".parse().unwrap()];
+    let soon = clock() + Duration::from_secs(3600);
+    rights.expires = Some(soon.try_into().unwrap());
+    let token = world.everybody.file.new_token("guest", &rights).unwrap();
+    let policy = Arc::into_inner(world.everybody.policy()).unwrap();
+    world.change(policy);
+    let mut stream = connect(world.protocol);
+    let request = format!("SUBSCRIBE a.x token={}", token.secret());
+    stream.write_all(&frame(&request)).unwrap();
+    assert!(read_frame(&mut stream).unwrap().starts_with("OK"));
+    CLOCK.fetch_add(3600, SeqCst);
+    assert_eq!(frames(&mut stream), [""; 0]);
+}
+
+#[test]
+fn a_share_of_the_connections_is_taken_and_given_back() {
+    let (mut world, _) = World::start(Vec::new());
+    let text = format!("{}", world.everybody.file);
+    let text = text.replace("name = \"a\"", "name = \"a\"\nlimits = { connections = 2 }");
+    world.change(Policy::parse(&text).unwrap());
+    let first = world.ask("a", "SUBSCRIBE a.x");
+    let mut second = world.ask("a", "SUBSCRIBE a.x");
+    read_frame(&mut second).unwrap();
+    assert_eq!(world.answer("a", "PUBLISH a.x"), "BUSY");
+    assert_eq!(world.answer("b", "PUBLISH b.x"), "OK");
+    drop((first, second));
+    let start = Instant::now();
+    while world.answer("a", "PUBLISH a.x") != "OK" {
+        assert!(start.elapsed() < LONG);
+        // A subscriber that is gone is noticed when it is written to.
+        let mut admin = world.ask("admin", "CLIENTS");
+        frames(&mut admin);
+    }
+}
