@@ -8,7 +8,7 @@ use std::time::Duration;
 use tenfold_codec::DEFAULT_LIMIT;
 
 use super::Notice;
-use crate::protocol::{Acks, ChannelName, Epoch, Pattern, Place, Position, ProducerId};
+use crate::protocol::{Acks, ChannelName, Epoch, Pattern, Place, Position, ProducerId, Token};
 
 /// How long to go on trying without success.
 ///
@@ -125,6 +125,7 @@ pub(crate) struct Common {
     pub(crate) once_connected: Retry,
     pub(crate) connect_timeout: Duration,
     pub(crate) answer_timeout: Duration,
+    pub(crate) token: Option<Token>,
     seed: Option<u64>,
 }
 
@@ -329,6 +330,13 @@ macro_rules! common_options {
                 self
             }
 
+            /// Says who the client is, to a hub that asks.
+            #[must_use]
+            pub fn token(mut self, token: Token) -> Self {
+                self.common.token = Some(token);
+                self
+            }
+
             /// Where chance comes from (pauses, made-up names), for tests that repeat.
             #[must_use]
             pub fn seed(mut self, seed: u64) -> Self {
@@ -356,6 +364,7 @@ impl Default for Common {
             once_connected: Retry::Forever,
             connect_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(5),
+            token: None,
             seed: None,
         }
     }

@@ -363,7 +363,7 @@ impl Core for Following {
             self.options.from
         };
         let request = Request::follow(self.options.patterns.clone(), from);
-        let mut bytes = encode_line(&request.to_string());
+        let mut bytes = encode_line(&request.with_token(self.options.common.token.as_ref()));
         if self.is_placed {
             for place in self.slots.places() {
                 bytes.append(&mut encode_line(&place.to_string()));

@@ -211,7 +211,9 @@ impl Publication {
             producer: self.producer.clone(),
             acks: self.options.acks,
         };
-        Unwritten::new(encode_line(&request.to_string()))
+        Unwritten::new(encode_line(
+            &request.with_token(self.options.common.token.as_ref()),
+        ))
     }
 
     /// What to do next with the connection.

@@ -347,7 +347,7 @@ impl Core for Subscription {
             from: self.place,
             epoch: self.epoch,
         };
-        encode_line(&request.to_string())
+        encode_line(&request.with_token(self.options.common.token.as_ref()))
     }
 
     fn awaits_answer(&self) -> bool {
