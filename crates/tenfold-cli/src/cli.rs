@@ -8,6 +8,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tenfold::FramingError;
 
 use crate::failure::{EXIT_CODES, Failure};
+use crate::flow::credential::token_of_environment;
 use crate::framings::Framings;
 use crate::hub::bench::Bench;
 use crate::hub::channels::Channels;
@@ -18,6 +19,7 @@ use crate::hub::log::Log;
 use crate::hub::publish::Pub;
 use crate::hub::serve::{self, FileError, Serve};
 use crate::hub::sub::Sub;
+use crate::hub::token::Token;
 use crate::hub::top::Top;
 use crate::manual::{Completions, Man};
 use crate::streams::bridge::Bridge;
@@ -79,6 +81,7 @@ pub(crate) enum Command {
     Clients(Clients),
     Top(Top),
     Delete(Delete),
+    Token(Token),
     Log(Log),
     Bench(Bench),
     Bridge(Bridge),
@@ -106,6 +109,7 @@ impl Command {
             Self::Clients(clients) => clients.run(words),
             Self::Top(top) => top.run(words, color),
             Self::Delete(delete) => delete.run(words),
+            Self::Token(token) => token.run(words),
             Self::Log(log) => log.run(words),
             Self::Bench(bench) => bench.run(words),
             Self::Bridge(bridge) => bridge.run(words),
@@ -130,6 +134,7 @@ impl Cli {
 
     fn try_read() -> Result<Self, FileError> {
         let matches = command().try_get_matches().map_err(FileError::Arguments)?;
+        token_of_environment().map_err(|words| FileError::File(Failure::Usage(words)))?;
         let (matches, settings) = serve::with_file(command(), matches)?;
         let mut cli = Self::from_arg_matches(&matches).map_err(FileError::Arguments)?;
         if let Command::Serve(serve) = &mut cli.command {
@@ -205,7 +210,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "The hub",
         &[
-            "serve", "pub", "sub", "chat", "channels", "clients", "top", "delete", "log",
+            "serve", "pub", "sub", "chat", "channels", "clients", "top", "delete", "log", "token",
         ],
     ),
     ("Looking into a stream", &["inspect", "check", "framings"]),

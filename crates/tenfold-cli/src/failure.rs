@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     Diagnosed,
     /// Nothing came for as long as `--timeout` says.
     TimedOut(String),
+    /// The hub does not know who this is, or does not allow it.
+    Denied(String),
     /// The person at the terminal has had enough.
     Interrupted,
     /// The reader of stdout went away, as in `recv | head`. That is not a mistake, and nothing is said.
@@ -51,6 +53,7 @@ impl Failure {
             Self::Connect(_) => 3,
             Self::Framing(_) | Self::Diagnosed => 4,
             Self::TimedOut(_) => 5,
+            Self::Denied(_) => 6,
             Self::Interrupted => 130,
         }
     }
@@ -62,6 +65,7 @@ impl Failure {
             Self::Connect(words) => Self::Connect(change(words)),
             Self::Framing(words) => Self::Framing(change(words)),
             Self::TimedOut(words) => Self::TimedOut(change(words)),
+            Self::Denied(words) => Self::Denied(change(words)),
             Self::Other(words) => Self::Other(change(words)),
             Self::Interrupted | Self::OutputClosed | Self::Diagnosed => self,
         }
@@ -88,6 +92,7 @@ impl fmt::Display for Failure {
             | Self::Connect(words)
             | Self::Framing(words)
             | Self::TimedOut(words)
+            | Self::Denied(words)
             | Self::Other(words) => f.write_str(words),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Diagnosed => f.write_str("the data does not follow the framing"),

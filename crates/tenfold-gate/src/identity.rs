@@ -67,6 +67,16 @@ impl Identity {
         self.name.as_deref()
     }
 
+    /// The channels that it may publish to.
+    pub fn publish(&self) -> &[Pattern] {
+        &self.publish
+    }
+
+    /// The channels that it may read.
+    pub fn subscribe(&self) -> &[Pattern] {
+        &self.subscribe
+    }
+
     /// Whether it may append messages to a channel, and so begin it.
     pub fn may_publish(&self, channel: &ChannelName) -> bool {
         self.publish.iter().any(|pattern| pattern.fits(channel))

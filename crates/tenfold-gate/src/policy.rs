@@ -80,7 +80,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Who has this credential. With none it is anonymous, if the policy has that.
+    /// The client that has this credential. With none it is anonymous, if the policy has that.
     ///
     /// It takes the same time whatever comes of it.
     pub fn visitor(&self, token: Option<&Token>, now: SystemTime) -> Result<Visitor, NotValid> {

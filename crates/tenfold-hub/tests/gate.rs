@@ -202,6 +202,11 @@ fn each_request_of_each_identity_has_its_answer() {
         ("SUBSCRIBE b.x", [AUTH, DENIED, OK, OK, AUTH, AUTH]),
         ("SUBSCRIBE public.x", [OK, DENIED, DENIED, OK, AUTH, AUTH]),
         ("SUBSCRIBE never", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
+        ("TIMES a.x from=0", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
+        (
+            "TIMES none from=0",
+            [AUTH, DENIED, DENIED, "NO_CHANNEL", AUTH, AUTH],
+        ),
         ("FOLLOW a.x", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
         ("FOLLOW a.* b.*", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
         ("FOLLOW *", [OK, OK, OK, OK, AUTH, AUTH]),

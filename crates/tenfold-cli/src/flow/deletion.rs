@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tenfold::Address;
-use tenfold::protocol::{Answer, ChannelName, Deleted, Request};
+use tenfold::protocol::{Answer, ChannelName, Deleted, Request, Token};
 
 use super::listing::ask;
 use crate::failure::Failure;
@@ -11,15 +11,22 @@ use crate::failure::Failure;
 /// What was deleted. A hub that has begun to delete the channel goes on with it, also if this gives up.
 pub(crate) fn delete(
     channel: &ChannelName,
+    token: Option<&Token>,
     server: &Address,
     timeout: Duration,
 ) -> Result<Deleted, Failure> {
-    let request = Request::delete(channel.clone()).to_string();
+    let request = Request::delete(channel.clone());
     let read = |line: &str| match Answer::parse(line.as_bytes()) {
         Ok(Answer::Ok(keys)) => Deleted::try_from(&keys).ok(),
         _ => None,
     };
-    let lines = ask(&request, |line| read(line).is_some(), server, timeout)?;
+    let lines = ask(
+        &request,
+        token,
+        |line| read(line).is_some(),
+        server,
+        timeout,
+    )?;
     let deleted = lines.first().and_then(|line| read(line));
     deleted.ok_or_else(|| Failure::Other(format!("{server} closed without an answer")))
 }

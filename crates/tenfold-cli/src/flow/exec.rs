@@ -6,6 +6,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::failure::Failure;
+use crate::flow::credential::SECRETS;
 use crate::flow::format::{Origin, put_bad};
 use crate::flow::on_bad::OnBad;
 use crate::flow::output::{Output, Stdout};
@@ -63,6 +64,9 @@ impl Exec {
     fn run(&self, message: &[u8]) -> io::Result<ExitStatus> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &self.command]).stdin(Stdio::piped());
+        for secret in SECRETS {
+            command.env_remove(secret);
+        }
         if let Some((origin, _)) = self.origins.as_ref().filter(|_| !self.takes_many) {
             origin.tell(&mut command);
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tenfold::Address;
 use tenfold::client::{Disconnected, Error};
-use tenfold::protocol::{BadAnswer, Code};
+use tenfold::protocol::{BadAnswer, Code, Refusal};
 
 use crate::failure::Failure;
 use crate::flow::look_alike::{is_not_a_hub, silence_hint};
@@ -94,6 +94,10 @@ pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
             }
             _ => Failure::Other(format!("{server}: {error}")),
         },
+        Error::Refused(refusal) if is_of_the_gate(refusal) => {
+            let hint = refusal.code.map_or("", hint);
+            Failure::Denied(format!("{server}: {error}{hint}"))
+        }
         Error::Refused(refusal) => Failure::Other(format!(
             "{server}: {error}{}",
             refusal.code.map_or("", hint)
@@ -102,9 +106,15 @@ pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
     }
 }
 
+/// Whether a client is refused because of who it is.
+pub(crate) fn is_of_the_gate(refusal: &Refusal) -> bool {
+    matches!(refusal.code, Some(Code::Auth | Code::Denied))
+}
+
 /// What to do about a refusal.
-fn hint(code: Code) -> &'static str {
+pub(crate) fn hint(code: Code) -> &'static str {
     match code {
+        Code::Auth => " (--token-file FILE says who you are)",
         Code::Future => " (--from next waits for what is to come)",
         Code::Fenced => " (give each publisher a --producer of its own)",
         Code::TooLarge => " (serve --max-message raises it)",

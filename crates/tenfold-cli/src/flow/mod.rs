@@ -4,6 +4,7 @@
 pub(crate) mod confirm;
 pub(crate) mod connect;
 pub(crate) mod console;
+pub(crate) mod credential;
 pub(crate) mod deletion;
 pub(crate) mod exec;
 pub(crate) mod follow;

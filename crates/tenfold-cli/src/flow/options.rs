@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use tenfold::{Address, Framing, Side, client};
 
 use crate::failure::Failure;
+use crate::flow::credential::CredentialOptions;
 use crate::flow::source::{In, Limits};
 use crate::units;
 
@@ -179,6 +180,9 @@ pub(crate) struct HubPeer {
         default_value = "127.0.0.1:10010"
     )]
     pub(crate) server: Address,
+
+    #[command(flatten)]
+    pub(crate) credential: CredentialOptions,
 
     /// Keep trying to connect, for T or forever. A connection that breaks is always made again; with
     /// T, only for so long

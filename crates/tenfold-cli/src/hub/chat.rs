@@ -143,6 +143,7 @@ impl Chat {
                 .map_err(|error| Failure::Usage(format!("--last: {error}")))?,
         };
         Ok(Subscribe::new(self.channel.clone())
+            .token(self.hub.credential.token())
             .from(from)
             .limit(self.max_message)
             .on_gap(OnGap::Continue)
@@ -152,6 +153,7 @@ impl Chat {
 
     fn publication(&self) -> Publish {
         Publish::new(self.channel.clone())
+            .token(self.hub.credential.token())
             .until_connected(self.hub.until_connected())
             .once_connected(self.hub.once_connected())
     }

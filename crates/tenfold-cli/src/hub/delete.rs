@@ -9,6 +9,7 @@ use tenfold::protocol::{ChannelName, Deleted};
 
 use crate::failure::Failure;
 use crate::flow::confirm::confirm;
+use crate::flow::credential::CredentialOptions;
 use crate::flow::deletion::delete;
 use crate::flow::output::Stdout;
 use crate::numbers::{grouped, size};
@@ -42,6 +43,9 @@ pub(crate) struct Delete {
     )]
     server: Address,
 
+    #[command(flatten)]
+    credential: CredentialOptions,
+
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -60,9 +64,10 @@ impl Delete {
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
         confirm(&self.question(), self.yes)?;
+        let token = self.credential.token();
         let mut failed = None;
         for channel in &self.channels {
-            match delete(channel, &self.server, self.timeout) {
+            match delete(channel, token.as_ref(), &self.server, self.timeout) {
                 Ok(deleted) => self.tell(channel, &deleted, &stdout, words)?,
                 // The others can be deleted all the same.
                 Err(Failure::Other(text)) => {

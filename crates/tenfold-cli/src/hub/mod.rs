@@ -9,4 +9,5 @@ pub(crate) mod log;
 pub(crate) mod publish;
 pub(crate) mod serve;
 pub(crate) mod sub;
+pub(crate) mod token;
 pub(crate) mod top;

@@ -332,8 +332,8 @@ macro_rules! common_options {
 
             /// Says who the client is, to a hub that asks.
             #[must_use]
-            pub fn token(mut self, token: Token) -> Self {
-                self.common.token = Some(token);
+            pub fn token(mut self, token: impl Into<Option<Token>>) -> Self {
+                self.common.token = token.into();
                 self
             }
 

@@ -4,15 +4,17 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use tenfold::blocking::Reader;
-use tenfold::protocol::{Code, Refusal};
+use tenfold::protocol::{Refusal, Request, Token};
 use tenfold::{Address, Encoder, Framing, ReadError};
 
 use crate::failure::Failure;
+use crate::flow::hub_client::{hint, is_of_the_gate};
 use crate::flow::look_alike::{is_not_a_hub, silence_hint};
 
 /// The lines of the answer; `is_answer` tells them from what somebody else than a hub sends.
 pub(crate) fn ask(
-    request: &str,
+    request: &Request,
+    token: Option<&Token>,
     is_answer: impl Fn(&str) -> bool,
     server: &Address,
     timeout: Duration,
@@ -33,7 +35,7 @@ pub(crate) fn ask(
     };
     let mut frame = Vec::new();
     Encoder::new(Framing::default().client())
-        .encode(request.as_bytes(), &mut frame)
+        .encode(request.with_token(token).as_bytes(), &mut frame)
         .map_err(|error| Failure::Framing(error.to_string()))?;
     stream.set_read_timeout(Some(timeout)).map_err(failed)?;
     stream.set_write_timeout(Some(timeout)).map_err(failed)?;
@@ -46,13 +48,15 @@ pub(crate) fn ask(
     })? {
         let line = String::from_utf8_lossy(line).into_owned();
         if let Some(refusal) = Refusal::parse(&line) {
-            let hint = match refusal.code {
-                Some(Code::Denied) => " (serve --allow-delete says who may)",
-                _ => "",
-            };
-            return Err(Failure::Other(format!(
-                "{server}: the hub says: {line}{hint}"
-            )));
+            let words = format!(
+                "{server}: the hub says: {line}{}",
+                refusal.code.map_or("", hint)
+            );
+            return Err(if is_of_the_gate(&refusal) {
+                Failure::Denied(words)
+            } else {
+                Failure::Other(words)
+            });
         }
         if !is_answer(&line) {
             return Err(is_not_a_hub(server));

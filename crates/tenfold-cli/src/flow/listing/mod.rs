@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::Value;
 use tenfold::Address;
+use tenfold::protocol::{Request, Token};
 
 use crate::escape;
 use crate::failure::Failure;
+use crate::flow::credential::CredentialOptions;
 use crate::flow::output::Stdout;
 use crate::signals;
 use crate::units;
@@ -32,6 +34,9 @@ pub(crate) struct Listing {
         default_value = "127.0.0.1:10010"
     )]
     pub(crate) server: Address,
+
+    #[command(flatten)]
+    pub(crate) credential: CredentialOptions,
 
     /// The hub's own objects, one in each line
     #[arg(long)]
@@ -61,11 +66,12 @@ pub(crate) trait Table: Sized {
 
 impl Listing {
     /// Asks, and shows the answer; with `--watch` for as long as it runs.
-    pub(crate) fn run<T: Table>(&self, request: &str, words: &Words) -> Result<(), Failure> {
+    pub(crate) fn run<T: Table>(&self, request: &Request, words: &Words) -> Result<(), Failure> {
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
+        let token = self.credential.token();
         let mut before = None;
-        let text = self.look::<T>(request, &mut before)?;
+        let text = self.look::<T>(request, token.as_ref(), &mut before)?;
         let Some(every) = self.watch else {
             return stdout.write(text.as_bytes());
         };
@@ -90,13 +96,19 @@ impl Listing {
             }
             due = (due + every).max(Instant::now());
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            looked = self.look(request, &mut before);
+            looked = self.look(request, token.as_ref(), &mut before);
         }
     }
 
     /// What is there now, and the rates since the look before.
-    fn look<T: Table>(&self, request: &str, before: &mut Option<T>) -> Result<String, Failure> {
-        let lines = ask(request, has_member(T::MEMBER), &self.server, self.timeout)?;
+    fn look<T: Table>(
+        &self,
+        request: &Request,
+        token: Option<&Token>,
+        before: &mut Option<T>,
+    ) -> Result<String, Failure> {
+        let is_answer = has_member(T::MEMBER);
+        let lines = ask(request, token, is_answer, &self.server, self.timeout)?;
         if self.json {
             return Ok(lines
                 .iter()
@@ -122,12 +134,13 @@ fn in_place(text: String, terminal: bool) -> String {
 
 /// What a hub tells of many things, as objects that have this member.
 pub(crate) fn ask_for_objects(
-    request: &str,
+    request: &Request,
+    token: Option<&Token>,
     member: &str,
     server: &Address,
     timeout: Duration,
 ) -> Result<Vec<Value>, Failure> {
-    let lines = ask(request, has_member(member), server, timeout)?;
+    let lines = ask(request, token, has_member(member), server, timeout)?;
     objects(&lines, server)
 }
 

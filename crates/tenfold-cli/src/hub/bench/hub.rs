@@ -18,6 +18,7 @@ use super::report::Report;
 use super::watch::Seen;
 use crate::failure::Failure;
 use crate::flow::connect::cannot_listen;
+use crate::flow::credential::CredentialOptions;
 use crate::flow::hub_client;
 use crate::flow::output::Stdout;
 use crate::signals;
@@ -41,6 +42,9 @@ pub(super) struct HubBench {
     /// The hub to measure [default: one in this process]
     #[arg(long, short = 's', value_name = "ADDR", env = "TENFOLD_SERVER")]
     server: Option<Address>,
+
+    #[command(flatten)]
+    credential: CredentialOptions,
 
     /// The channel
     #[arg(long, value_name = "NAME", default_value = "bench")]
@@ -129,6 +133,7 @@ impl HubBench {
         let rate = self.rate.map(|rate| rate as f64 / f64::from(publishers));
         Plan {
             server: server.clone(),
+            credential: self.credential.clone(),
             channel: self.channel.clone(),
             run: RandomState::new().hash_one(0_u8),
             size: self.size,

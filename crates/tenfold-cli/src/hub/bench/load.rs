@@ -9,11 +9,13 @@ use tenfold::client::{Error, Publish};
 use tenfold::protocol::ChannelName;
 
 use super::payload::{END, Payload};
+use crate::flow::credential::CredentialOptions;
 
 /// What all publishers and subscribers share.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) server: Address,
+    pub(super) credential: CredentialOptions,
     pub(super) channel: ChannelName,
     pub(super) run: u64,
     pub(super) size: usize,
@@ -72,7 +74,9 @@ impl Plan {
     }
 
     fn open(&self) -> Result<Publisher, Error> {
-        let options = Publish::new(self.channel.clone()).once_connected(super::watch::OUTAGE);
+        let options = Publish::new(self.channel.clone())
+            .token(self.credential.token())
+            .once_connected(super::watch::OUTAGE);
         Publisher::new(&self.server, options)
     }
 

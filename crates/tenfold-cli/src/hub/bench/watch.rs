@@ -37,6 +37,7 @@ impl Plan {
     /// Receives everything up to the last message; tells when it is connected.
     pub(super) fn subscribe(&self, ready: Sender<()>) -> Result<Seen, Error> {
         let options = Subscribe::new(self.channel.clone())
+            .token(self.credential.token())
             .on_gap(OnGap::Continue)
             .once_connected(OUTAGE);
         let mut subscriber = Subscriber::new(&self.server, options)?;

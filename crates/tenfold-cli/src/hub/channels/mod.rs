@@ -4,6 +4,7 @@ mod table;
 
 use clap::Args;
 use serde_json::Value;
+use tenfold::protocol::Request;
 
 use crate::failure::Failure;
 use crate::flow::listing::{Listing, ask};
@@ -32,7 +33,7 @@ pub(crate) struct Channels {
 impl Channels {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
         if !self.health {
-            return self.listing.run::<Table>("CHANNELS", words);
+            return self.listing.run::<Table>(&Request::Channels, words);
         }
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
@@ -44,9 +45,18 @@ impl Channels {
             server,
             timeout,
             json,
+            credential,
             ..
         } = &self.listing;
-        let lines = ask("HEALTH", |line| line.starts_with("OK "), server, *timeout)?;
+        let token = credential.token();
+        let is_answer = |line: &str| line.starts_with("OK ");
+        let lines = ask(
+            &Request::Health,
+            token.as_ref(),
+            is_answer,
+            server,
+            *timeout,
+        )?;
         let [line] = &lines[..] else {
             return Err(Failure::Other(format!(
                 "{server} is not a hub: it answered HEALTH with {}",

@@ -3,6 +3,7 @@
 mod table;
 
 use clap::Args;
+use tenfold::protocol::Request;
 
 use crate::failure::Failure;
 use crate::flow::listing::Listing;
@@ -27,6 +28,6 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
-        self.listing.run::<Table>("CLIENTS", words)
+        self.listing.run::<Table>(&Request::Clients, words)
     }
 }

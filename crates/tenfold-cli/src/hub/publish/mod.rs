@@ -237,6 +237,7 @@ impl Pub {
             _ => {}
         });
         let mut options = Publish::new(self.channel.clone())
+            .token(self.hub.credential.token())
             .until_connected(self.hub.until_connected())
             .once_connected(self.hub.once_connected())
             .start(if self.history {
@@ -388,7 +389,7 @@ impl Pub {
             "the hub has {} of producer {producer} already: as many are compared and skipped",
             counted(known, "message")
         ));
-        let open = Past::open(&self.hub.server, &self.channel, producer, known, words);
+        let open = Past::open(&self.hub, &self.channel, producer, known, words);
         self.in_time(open).await?
     }
 

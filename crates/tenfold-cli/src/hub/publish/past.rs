@@ -7,6 +7,7 @@ use tenfold::protocol::{ChannelName, Position, ProducerId};
 
 use crate::failure::Failure;
 use crate::flow::hub_client;
+use crate::flow::options::HubPeer;
 use crate::numbers::{counted, grouped};
 use crate::words::Words;
 
@@ -33,14 +34,16 @@ enum Order {
 
 impl Past {
     pub(super) async fn open(
-        server: &Address,
+        hub: &HubPeer,
         channel: &ChannelName,
         producer: &ProducerId,
         known: u64,
         words: &Words,
     ) -> Result<Self, Failure> {
+        let server = &hub.server;
         // What the hub has stored is not refused here for its size.
         let options = Subscribe::new(channel.clone())
+            .token(hub.credential.token())
             .from(Position::First)
             .limit(u64::MAX)
             .until_end();

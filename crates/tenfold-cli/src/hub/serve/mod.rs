@@ -1,6 +1,7 @@
 //! `tenfold serve`: named channels for publishers and subscribers.
 
 mod allocator;
+mod auth;
 mod config_file;
 mod data;
 mod limits;
@@ -19,7 +20,8 @@ use std::sync::Arc;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use tenfold::Address;
-use tenfold_hub::{Hub, HubStats, raise_fd_limit};
+use tenfold_gate::Policy;
+use tenfold_hub::{AllowDelete, Hub, HubOptions, HubStats, raise_fd_limit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
@@ -33,7 +35,7 @@ use crate::words::Words;
 use data::DataOptions;
 use limits::LimitOptions;
 use log::{Log, LogLevel};
-use ports::PlainPort;
+use ports::{PlainArgument, PlainPort};
 use reload::{Again, Reload};
 pub(crate) use settings::{FileError, Settings, explain, with_environment, with_file};
 
@@ -46,7 +48,7 @@ environment, that over the file, and that over the default. What may be given se
 times is an array in the file, and has commas in the environment. --print-config shows
 what is in force, and where it comes from.
 
-At SIGHUP the hub reads file and environment again. Limits of what channels keep (retain,
+At SIGHUP the hub reads file, environment and policy again. Limits of what channels keep (retain,
 max-disk), of connections, channels and producers, timeouts, drain and allow-delete are
 changed then, all or none of them, and each is told; others need a restart, and are
 told, too. A file that is wrong changes nothing.
@@ -57,6 +59,7 @@ ends it.
 Examples:
   tenfold serve
   tenfold serve --listen unix:/run/tenfold.sock --plain 127.0.0.1:10011=ticks
+  tenfold serve --auth hub.toml
   tenfold serve --config /etc/tenfold.toml --check")]
 pub(crate) struct Serve {
     /// Read settings from this TOML file
@@ -82,11 +85,18 @@ pub(crate) struct Serve {
     listen: Vec<Address>,
 
     /// A port that belongs to one channel and needs no request: whoever connects gets messages (out, the
-    /// default), sends them (in) or both; may be given several times
-    #[arg(long, value_name = "ADDR=CHANNEL[:out|in|both]", value_parser = ports::plain, value_delimiter = ',')]
-    plain: Vec<PlainPort>,
+    /// default), sends them (in) or both. With `,token` the first frame of each client is its token; without,
+    /// clients are anonymous. May be given several times
+    #[arg(long, value_name = "ADDR=CHANNEL[:out|in|both[,token]]", value_parser = ports::plain_argument, value_delimiter = ',')]
+    plain: Vec<PlainArgument>,
 
-    /// Listen to more than this machine. A hub does not ask yet who connects, and encrypts nothing
+    /// Ask clients who they are, and allow what the policy in this file says (docs/security.md). `tenfold token`
+    /// makes it
+    #[arg(long, value_name = "FILE")]
+    auth: Option<PathBuf>,
+
+    /// Listen to more than this machine. Nothing is encrypted; and without --auth everybody
+    /// there may do everything
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
           default_value = "false", default_missing_value = "true", hide_default_value = true,
           hide_possible_values = true, value_parser = BoolishValueParser::new())]
@@ -157,15 +167,17 @@ impl Serve {
 
     /// What clap cannot know.
     fn validate(&self) -> Result<(), Failure> {
-        ports::check_plain_options(&self.plain, &self.settings)?;
+        let plain = self.plain_ports()?;
+        ports::check_plain_options(&plain, &self.settings)?;
         self.data.check(&self.settings)?;
         if !self.insecure_listen {
-            let plain = self.plain.iter().map(|port| &port.address);
+            let plain = plain.iter().map(|port| &port.address);
             self.listen
                 .iter()
                 .chain(plain)
                 .try_for_each(ports::check_loopback)?;
         }
+        self.policy()?;
         self.welcome().map(drop)
     }
 
@@ -177,13 +189,14 @@ impl Serve {
         words: &Words,
     ) -> Result<(Signal, HubStats), Failure> {
         // Before clients are told that they can connect.
+        let policy = self.policy()?;
         let data = self.data.start()?;
         let (ports, places) = self.ports(words)?;
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let runtime = runtime(data.is_some()).map_err(cannot)?;
         let served = runtime.block_on(async {
             self.limits.tell_memory();
-            let options = self.limits.fitted(data.is_some());
+            let options = self.options(policy, data.is_some());
             let hub = match &data {
                 Some(data) => Hub::with_log(ports, options, data.log.clone()),
                 None => Hub::start(ports, options),
@@ -208,6 +221,26 @@ impl Serve {
             data.stop();
         }
         served
+    }
+
+    fn plain_ports(&self) -> Result<Vec<PlainPort>, Failure> {
+        ports::joined(&self.plain).map_err(Failure::Usage)
+    }
+
+    /// Who may do what, if that is asked.
+    fn policy(&self) -> Result<Option<Arc<Policy>>, Failure> {
+        self.auth.as_deref().map(auth::policy).transpose()
+    }
+
+    /// How to treat clients.
+    fn options(&self, policy: Option<Arc<Policy>>, has_data: bool) -> HubOptions {
+        let mut options = self.limits.fitted(has_data);
+        if policy.is_some() && self.settings.given("allow-delete").is_none() {
+            // The policy says who, and it does not matter from where.
+            options.allow_delete = AllowDelete::Everybody;
+        }
+        options.policy = policy;
+        options
     }
 
     fn judge(&self, signal: Signal, stats: &HubStats) -> Result<(), Failure> {

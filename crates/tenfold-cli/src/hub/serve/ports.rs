@@ -18,10 +18,43 @@ pub(super) struct PlainPort {
     pub(super) address: Address,
     channel: ChannelName,
     direction: Direction,
+    asks_token: bool,
 }
 
-/// Reads `127.0.0.1:10011=ticks:both`.
-pub(super) fn plain(text: &str) -> Result<PlainPort, String> {
+/// What commas leave of `--plain`.
+#[derive(Clone, Debug)]
+pub(super) enum PlainArgument {
+    Port(PlainPort),
+    /// The `token` after a port.
+    Token,
+}
+
+/// Reads `127.0.0.1:10011=ticks:both`, or the `token` that may come after it and a comma.
+pub(super) fn plain_argument(text: &str) -> Result<PlainArgument, String> {
+    match text {
+        "token" => Ok(PlainArgument::Token),
+        text => plain(text).map(PlainArgument::Port),
+    }
+}
+
+/// Ports, each with its token.
+pub(super) fn joined(arguments: &[PlainArgument]) -> Result<Vec<PlainPort>, String> {
+    let mut ports: Vec<PlainPort> = Vec::new();
+    for argument in arguments {
+        match (argument, ports.last_mut()) {
+            (PlainArgument::Port(port), _) => ports.push(port.clone()),
+            (PlainArgument::Token, Some(port)) if !port.asks_token => port.asks_token = true,
+            (PlainArgument::Token, _) => {
+                return Err(
+                    "--plain: `token` belongs after a port: ADDR=CHANNEL:in,token".to_owned(),
+                );
+            }
+        }
+    }
+    Ok(ports)
+}
+
+fn plain(text: &str) -> Result<PlainPort, String> {
     let (address, rest) = text
         .rsplit_once('=')
         .ok_or("write ADDR=CHANNEL, with :out, :in or :both after it if you like")?;
@@ -39,6 +72,7 @@ pub(super) fn plain(text: &str) -> Result<PlainPort, String> {
             "both" => Direction::Both,
             _ => return Err("the direction after the channel is out, in or both".to_owned()),
         },
+        asks_token: false,
     })
 }
 
@@ -48,7 +82,12 @@ impl PlainPort {
     }
 
     fn description(&self) -> String {
-        format!("channel {}, {}", self.channel, self.direction)
+        let token = if self.asks_token {
+            ", with a token"
+        } else {
+            ""
+        };
+        format!("channel {}, {}{token}", self.channel, self.direction)
     }
 }
 
@@ -107,11 +146,14 @@ impl Serve {
             places.push(place);
         }
         let welcome = self.welcome()?;
-        for port in &self.plain {
+        for port in self.plain_ports()? {
             let (listener, place) = bind(&port.address, &self.listening)?;
             self.log.listening(&place, Some(&port.description()), words);
             let mut plain =
                 Plain::new(port.channel.clone(), port.direction).welcome(welcome.clone());
+            if port.asks_token {
+                plain = plain.asking_for_token();
+            }
             if let Some(messages) = self.replay {
                 plain = plain.replay(messages);
             }

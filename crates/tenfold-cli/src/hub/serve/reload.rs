@@ -53,7 +53,14 @@ impl Reload {
             Ok(next) => next,
             Err(words) => return error!("SIGHUP: no setting is changed: {words}"),
         };
-        hub.change_options(&next.limits.fitted(data.is_some()))
+        let policy = match next.policy() {
+            Ok(policy) => policy,
+            Err(failure) => return error!("SIGHUP: no setting is changed: {failure}"),
+        };
+        if let (Some(path), Some(_)) = (&next.auth, &policy) {
+            info!(policy = %path.display(), "SIGHUP: the policy is read again");
+        }
+        hub.change_options(&next.options(policy, data.is_some()))
             .await;
         if let Some(data) = data {
             data.change_limits(&next.data);

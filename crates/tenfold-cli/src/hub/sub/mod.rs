@@ -241,6 +241,7 @@ impl Sub {
 
     fn subscribe(&self, channel: ChannelName, standing: Option<&Standing>) -> Subscribe {
         let mut options = Subscribe::new(channel)
+            .token(self.hub.credential.token())
             .from(self.from)
             .limit(self.max_message)
             .until_connected(self.hub.until_connected())
@@ -257,6 +258,7 @@ impl Sub {
 
     fn follow(&self, standing: Option<&Standing>) -> Follow {
         let mut options = Follow::new(self.channels.clone())
+            .token(self.hub.credential.token())
             .from(self.from)
             .limit(self.max_message)
             .until_connected(self.hub.until_connected())

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tenfold::Address;
+use tenfold::protocol::{Request, Token};
 
 use crate::escape;
 use crate::failure::Failure;
@@ -51,9 +52,13 @@ pub(super) struct Client {
 
 impl Look {
     /// Asks the hub.
-    pub(super) fn take(server: &Address, timeout: Duration) -> Result<Self, Failure> {
-        let channels = ask_for_objects("CHANNELS", "channel", server, timeout)?;
-        let clients = ask_for_objects("CLIENTS", "peer", server, timeout)?;
+    pub(super) fn take(
+        server: &Address,
+        token: Option<&Token>,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let channels = ask_for_objects(&Request::Channels, token, "channel", server, timeout)?;
+        let clients = ask_for_objects(&Request::Clients, token, "peer", server, timeout)?;
         Ok(Self::new(&channels, &clients))
     }
 

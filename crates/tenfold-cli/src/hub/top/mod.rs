@@ -14,6 +14,7 @@ use clap::Args;
 use tenfold::Address;
 
 use crate::failure::Failure;
+use crate::flow::credential::CredentialOptions;
 use crate::flow::layout::width;
 use crate::flow::output::Stdout;
 use crate::flow::paint::Paint;
@@ -50,6 +51,9 @@ pub(crate) struct Top {
     )]
     server: Address,
 
+    #[command(flatten)]
+    credential: CredentialOptions,
+
     /// The time between two looks
     #[arg(long, value_name = "T", default_value = "1s", value_parser = units::duration)]
     every: Duration,
@@ -73,7 +77,7 @@ const TICK: Duration = Duration::from_millis(100);
 impl Top {
     pub(crate) fn run(&self, words: &Words, color: Color) -> Result<(), Failure> {
         let stdout = Stdout::open()?;
-        let first = Look::take(&self.server, self.timeout)?;
+        let first = Look::take(&self.server, self.credential.token().as_ref(), self.timeout)?;
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
         if self.json {
             return self.print_objects(first, &stdout);
@@ -97,7 +101,7 @@ impl Top {
     fn print_once(&self, first: &Look, stdout: &Stdout) -> Result<(), Failure> {
         signals::end_between_writes()?;
         thread::sleep(self.every);
-        let mut look = Look::take(&self.server, self.timeout)?;
+        let mut look = Look::take(&self.server, self.credential.token().as_ref(), self.timeout)?;
         look.compare(first);
         let room = Room {
             columns: width(stdout),
@@ -113,7 +117,8 @@ impl Top {
         let mut before = first;
         loop {
             thread::sleep(self.every);
-            let mut look = Look::take(&self.server, self.timeout)?;
+            let mut look =
+                Look::take(&self.server, self.credential.token().as_ref(), self.timeout)?;
             look.compare(&before);
             stdout.write(format!("{}\n", look.object()).as_bytes())?;
             if self.once {
@@ -157,13 +162,17 @@ impl Top {
     /// Looks, on a thread of its own: a hub that does not answer must not hold up the keys.
     fn looks(&self) -> mpsc::Receiver<Result<Look, Failure>> {
         let (server, every, timeout) = (self.server.clone(), self.every, self.timeout);
+        let token = self.credential.token();
         let (found, looks) = mpsc::sync_channel(1);
         thread::spawn(move || {
             let mut due = Instant::now();
             loop {
                 due = (due + every).max(Instant::now());
                 thread::sleep(due.saturating_duration_since(Instant::now()));
-                if found.send(Look::take(&server, timeout)).is_err() {
+                if found
+                    .send(Look::take(&server, token.as_ref(), timeout))
+                    .is_err()
+                {
                     return;
                 }
             }

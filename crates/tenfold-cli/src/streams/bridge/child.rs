@@ -13,6 +13,7 @@ use tokio::process::{self, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::failure::Failure;
+use crate::flow::credential::SECRETS;
 
 /// A process, which must be [ended](Self::end).
 #[derive(Debug)]
@@ -31,7 +32,11 @@ impl Child {
     pub(super) fn start(command: &str) -> Result<(Self, ChildStdout, Stdin), Failure> {
         let name = format!("exec:{command}");
         let cannot = |error| Failure::Other(format!("cannot start {name}: {error}"));
-        let mut process = Command::new("/bin/sh")
+        let mut process = Command::new("/bin/sh");
+        for secret in SECRETS {
+            process.env_remove(secret);
+        }
+        let mut process = process
             .args(["-c", command])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

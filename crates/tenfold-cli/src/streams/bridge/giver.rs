@@ -88,6 +88,7 @@ impl Giver {
         words: &Words,
     ) -> Self {
         let options = Subscribe::new(channel.clone())
+            .token(hub.credential.token())
             .from(from)
             .limit(max_message)
             .until_connected(hub.until_connected())

@@ -52,6 +52,7 @@ impl Taker {
     pub(super) fn channel(channel: &ChannelName, hub: &HubPeer, words: &Words) -> Self {
         let outages = Mutex::new(Outages::new(&hub.server, words));
         let options = Publish::new(channel.clone())
+            .token(hub.credential.token())
             .until_connected(hub.until_connected())
             .once_connected(hub.once_connected())
             .observer(move |notice| {

@@ -13,6 +13,7 @@ use tenfold::Address;
 use super::watch::Watch;
 use crate::escape;
 use crate::failure::Failure;
+use crate::flow::credential::SECRETS;
 
 /// Bytes of the end of stderr that are kept.
 const LAST_WORDS: usize = 4096;
@@ -50,7 +51,11 @@ impl Program {
         let variables = places
             .iter()
             .map(|(name, value)| (format!("TENFOLD_{}", name.to_uppercase()), value));
-        let mut child = Command::new(&words[0])
+        let mut program = Command::new(&words[0]);
+        for secret in SECRETS {
+            program.env_remove(secret);
+        }
+        let mut child = program
             .args(&words[1..])
             .envs(variables)
             // What Python prints into a pipe is otherwise kept back until the program ends.
