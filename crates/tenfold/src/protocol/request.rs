@@ -3,9 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{
-    ChannelName, Epoch, MAX_PATTERNS, Pattern, Position, ProducerId, Token, number,
-};
+use super::{ChannelName, Epoch, MAX_PATTERNS, Pattern, Position, ProducerId, Token, number};
 
 /// The largest request, in bytes of payload.
 pub const MAX_REQUEST: usize = 4096;

@@ -193,7 +193,7 @@ impl Sub {
         let wants_time = self.printing.wants_time(&format) || self.speed.is_some();
         let times = match incoming {
             Incoming::One(_, channel) if wants_time => {
-                let times = Times::new(self.hub.server.clone(), channel.clone(), words);
+                let times = Times::new(&self.hub, channel.clone(), words);
                 Some(times)
             }
             Incoming::Many(_) if self.speed.is_some() => return Err(of_one_channel("--speed")),

@@ -4,17 +4,19 @@ use std::io;
 use std::time::Duration;
 
 use tenfold::asynchronous::{Connect, Reader, Transport};
-use tenfold::protocol::{ChannelName, Code, Committed, Epoch, Refusal, Request};
+use tenfold::protocol::{ChannelName, Code, Committed, Epoch, Refusal, Request, Token};
 use tenfold::{Address, Encoder, Framing};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
+use crate::flow::options::HubPeer;
 use crate::words::Words;
 
 /// The times of the messages of one channel, in the order in which they come: over a connection that goes on as
 /// they do.
 pub(super) struct Times {
     hub: Address,
+    token: Option<Token>,
     channel: ChannelName,
     words: Words,
     /// The history that the messages are of.
@@ -30,9 +32,10 @@ pub(super) struct Times {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Times {
-    pub(super) fn new(hub: Address, channel: ChannelName, words: &Words) -> Self {
+    pub(super) fn new(hub: &HubPeer, channel: ChannelName, words: &Words) -> Self {
         Self {
-            hub,
+            hub: hub.server.clone(),
+            token: hub.credential.token(),
             channel,
             words: words.clone(),
             epoch: None,
@@ -106,7 +109,8 @@ impl Times {
     async fn ask(&mut self, seq: u64) -> Result<Reader<Box<dyn Transport>>, String> {
         let failed = |error: io::Error| error.to_string();
         let mut stream = self.hub.connect().await.map_err(failed)?;
-        let request = Request::times(self.channel.clone(), seq, None, self.epoch).to_string();
+        let request = Request::times(self.channel.clone(), seq, None, self.epoch)
+            .with_token(self.token.as_ref());
         let mut frame = Vec::new();
         let mut encoder = Encoder::connecting(&Framing::default());
         let framed = encoder.encode(request.as_bytes(), &mut frame);
