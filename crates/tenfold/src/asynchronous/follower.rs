@@ -54,13 +54,13 @@ impl Follower {
     /// missed. It makes a connection if there is none; what happens before is passed over. The events
     /// after it, its [`Connected`](FollowerEvent::Connected) included, are still to come.
     pub async fn connect(&mut self) -> Result<Following, Error> {
-        poll_fn(|cx| self.poll_answer(cx)).await
+        poll_fn(|cx| self.receiving.poll_answer(cx)).await
     }
 
     /// The next message, lent until the next call.
     #[inline]
     pub async fn message(&mut self) -> Result<Option<ChannelMessage<&ChannelName, &[u8]>>, Error> {
-        let is_there = poll_fn(|cx| self.poll_to_message(cx)).await?;
+        let is_there = poll_fn(|cx| self.receiving.poll_to_message(cx)).await?;
         Ok(if is_there {
             self.receiving.core.message()
         } else {
@@ -92,39 +92,13 @@ impl Follower {
     pub fn places(&self) -> Option<Vec<Place>> {
         self.receiving.core.places()
     }
-
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Following, Error>> {
-        loop {
-            if let Some(answer) = self.receiving.core.current_answer() {
-                return Poll::Ready(Ok(answer));
-            }
-            let advance = ready!(self.receiving.poll_on(cx))?;
-            if advance == Advance::Done {
-                return Poll::Ready(Err(Error::Ended));
-            }
-            if self.receiving.core.current_answer().is_none() {
-                drop(self.receiving.core.take_event());
-            }
-        }
-    }
-
-    #[inline]
-    fn poll_to_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
-        loop {
-            match ready!(self.receiving.poll_on(cx))? {
-                Advance::Message => return Poll::Ready(Ok(true)),
-                Advance::Done => return Poll::Ready(Ok(false)),
-                _ => drop(self.receiving.core.take_event()),
-            }
-        }
-    }
 }
 
 impl Stream for Follower {
     type Item = Result<ChannelMessage, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(match ready!(self.poll_to_message(cx)) {
+        Poll::Ready(match ready!(self.receiving.poll_to_message(cx)) {
             Ok(true) => self.receiving.core.take_message().map(Ok),
             Ok(false) => None,
             Err(error) => Some(Err(error)),

@@ -61,6 +61,33 @@ impl<C: Core> Receiving<C> {
         }
     }
 
+    /// Goes on to the hub's answer, if that has not come. Of the events those before it are passed over.
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<C::Answer, Error>> {
+        loop {
+            if let Some(answer) = self.core.current_answer() {
+                return Poll::Ready(Ok(answer));
+            }
+            if ready!(self.poll_on(cx))? == Advance::Done {
+                return Poll::Ready(Err(Error::Ended));
+            }
+            if self.core.current_answer().is_none() {
+                self.core.pass_over();
+            }
+        }
+    }
+
+    /// Goes on to a message; false at the end. Other events are passed over.
+    #[inline]
+    pub(super) fn poll_to_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        loop {
+            match ready!(self.poll_on(cx))? {
+                Advance::Message => return Poll::Ready(Ok(true)),
+                Advance::Done => return Poll::Ready(Ok(false)),
+                _ => self.core.pass_over(),
+            }
+        }
+    }
+
     fn cut(&mut self) -> Result<(), Error> {
         self.link = Link::None;
         let (started, now) = self.now();

@@ -63,13 +63,13 @@ impl Subscriber {
     /// # Ok(()) }
     /// ```
     pub async fn connect(&mut self) -> Result<Subscribed, Error> {
-        poll_fn(|cx| self.poll_answer(cx)).await
+        poll_fn(|cx| self.receiving.poll_answer(cx)).await
     }
 
     /// The next message, lent until the next call.
     #[inline]
     pub async fn message(&mut self) -> Result<Option<Message<&[u8]>>, Error> {
-        let is_there = poll_fn(|cx| self.poll_to_message(cx)).await?;
+        let is_there = poll_fn(|cx| self.receiving.poll_to_message(cx)).await?;
         Ok(if is_there {
             self.receiving.core.message()
         } else {
@@ -110,39 +110,13 @@ impl Subscriber {
     pub fn end(&self) -> Option<u64> {
         self.receiving.core.answer().map(|answer| answer.next)
     }
-
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Subscribed, Error>> {
-        loop {
-            if let Some(answer) = self.receiving.core.current_answer() {
-                return Poll::Ready(Ok(answer));
-            }
-            let advance = ready!(self.receiving.poll_on(cx))?;
-            if advance == Advance::Done {
-                return Poll::Ready(Err(Error::Ended));
-            }
-            if self.receiving.core.current_answer().is_none() {
-                drop(self.receiving.core.take_event());
-            }
-        }
-    }
-
-    #[inline]
-    fn poll_to_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
-        loop {
-            match ready!(self.receiving.poll_on(cx))? {
-                Advance::Message => return Poll::Ready(Ok(true)),
-                Advance::Done => return Poll::Ready(Ok(false)),
-                _ => drop(self.receiving.core.take_event()),
-            }
-        }
-    }
 }
 
 impl Stream for Subscriber {
     type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(match ready!(self.poll_to_message(cx)) {
+        Poll::Ready(match ready!(self.receiving.poll_to_message(cx)) {
             Ok(true) => self.receiving.core.take_message().map(Ok),
             Ok(false) => None,
             Err(error) => Some(Err(error)),

@@ -59,23 +59,13 @@ impl Follower {
     /// missed. It makes a connection if there is none; what happens before is passed over. The events
     /// after it, its [`Connected`](FollowerEvent::Connected) included, are still to come.
     pub fn connect(&mut self) -> Result<Following, Error> {
-        loop {
-            if let Some(answer) = self.receiving.core.current_answer() {
-                return Ok(answer);
-            }
-            if self.receiving.go_on()? == Advance::Done {
-                return Err(Error::Ended);
-            }
-            if self.receiving.core.current_answer().is_none() {
-                drop(self.receiving.core.take_event());
-            }
-        }
+        self.receiving.go_on_to_answer()
     }
 
     /// The next message, lent until the next call.
     #[inline]
     pub fn message(&mut self) -> Result<Option<ChannelMessage<&ChannelName, &[u8]>>, Error> {
-        let is_there = self.go_on_to_message()?;
+        let is_there = self.receiving.go_on_to_message()?;
         Ok(if is_there {
             self.receiving.core.message()
         } else {
@@ -107,23 +97,13 @@ impl Follower {
     pub fn places(&self) -> Option<Vec<Place>> {
         self.receiving.core.places()
     }
-
-    fn go_on_to_message(&mut self) -> Result<bool, Error> {
-        loop {
-            match self.receiving.go_on()? {
-                Advance::Message => return Ok(true),
-                Advance::Done => return Ok(false),
-                _ => drop(self.receiving.core.take_event()),
-            }
-        }
-    }
 }
 
 impl Iterator for Follower {
     type Item = Result<ChannelMessage, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.go_on_to_message() {
+        match self.receiving.go_on_to_message() {
             Ok(true) => self.receiving.core.take_message().map(Ok),
             Ok(false) => None,
             Err(error) => Some(Err(error)),

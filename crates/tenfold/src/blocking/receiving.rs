@@ -82,6 +82,33 @@ impl<C: Core> Receiving<C> {
         Stopper::new(alarm)
     }
 
+    /// Goes on to the hub's answer, if that has not come. Of the events those before it are passed over.
+    pub(super) fn go_on_to_answer(&mut self) -> Result<C::Answer, Error> {
+        loop {
+            if let Some(answer) = self.core.current_answer() {
+                return Ok(answer);
+            }
+            if self.go_on()? == Advance::Done {
+                return Err(Error::Ended);
+            }
+            if self.core.current_answer().is_none() {
+                self.core.pass_over();
+            }
+        }
+    }
+
+    /// Goes on to a message; false at the end. Other events are passed over.
+    #[inline]
+    pub(super) fn go_on_to_message(&mut self) -> Result<bool, Error> {
+        loop {
+            match self.go_on()? {
+                Advance::Message => return Ok(true),
+                Advance::Done => return Ok(false),
+                _ => self.core.pass_over(),
+            }
+        }
+    }
+
     /// Goes on to an event or the end.
     #[inline]
     pub(super) fn go_on(&mut self) -> Result<Advance, Error> {

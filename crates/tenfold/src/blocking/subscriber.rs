@@ -58,23 +58,13 @@ impl Subscriber {
     /// passed over. The events after it, its [`Connected`](SubscriberEvent::Connected) included, are still
     /// to come.
     pub fn connect(&mut self) -> Result<Subscribed, Error> {
-        loop {
-            if let Some(answer) = self.receiving.core.current_answer() {
-                return Ok(answer);
-            }
-            if self.receiving.go_on()? == Advance::Done {
-                return Err(Error::Ended);
-            }
-            if self.receiving.core.current_answer().is_none() {
-                drop(self.receiving.core.take_event());
-            }
-        }
+        self.receiving.go_on_to_answer()
     }
 
     /// The next message, lent until the next call.
     #[inline]
     pub fn message(&mut self) -> Result<Option<Message<&[u8]>>, Error> {
-        let is_there = self.go_on_to_message()?;
+        let is_there = self.receiving.go_on_to_message()?;
         Ok(if is_there {
             self.receiving.core.message()
         } else {
@@ -115,23 +105,13 @@ impl Subscriber {
     pub fn end(&self) -> Option<u64> {
         self.receiving.core.answer().map(|answer| answer.next)
     }
-
-    fn go_on_to_message(&mut self) -> Result<bool, Error> {
-        loop {
-            match self.receiving.go_on()? {
-                Advance::Message => return Ok(true),
-                Advance::Done => return Ok(false),
-                _ => drop(self.receiving.core.take_event()),
-            }
-        }
-    }
 }
 
 impl Iterator for Subscriber {
     type Item = Result<Message, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.go_on_to_message() {
+        match self.receiving.go_on_to_message() {
             Ok(true) => self.receiving.core.take_message().map(Ok),
             Ok(false) => None,
             Err(error) => Some(Err(error)),

@@ -20,11 +20,20 @@ use super::options::Common;
 ///
 /// Time is the time since any fixed moment.
 pub(crate) trait Core {
+    /// What the hub answers.
+    type Answer;
+
     /// The options that all clients have.
     fn common(&self) -> &Common;
 
     /// Goes on to what there is.
     fn advance(&mut self) -> Advance;
+
+    /// The answer of the connection that there is, once what follows it is known; `None` if there is none.
+    fn current_answer(&self) -> Option<Self::Answer>;
+
+    /// Leaves out the event that [`advance`](Self::advance) came to.
+    fn pass_over(&mut self);
 
     /// Room for the next bytes.
     fn space(&mut self) -> &mut [u8];

@@ -162,20 +162,6 @@ impl Subscribe {
         self
     }
 
-    /// What to do when messages cannot be had.
-    #[must_use]
-    pub fn on_gap(mut self, on_gap: OnGap) -> Self {
-        self.on_gap = on_gap;
-        self
-    }
-
-    /// Refuses messages of more than this many bytes; 16 MiB if it is not said.
-    #[must_use]
-    pub fn limit(mut self, bytes: u64) -> Self {
-        self.limit = bytes;
-        self
-    }
-
     /// Ends before the message that the hub was going to commit next when it answered: what was
     /// there then is given, and no more.
     #[must_use]
@@ -213,20 +199,6 @@ impl Follow {
     #[must_use]
     pub fn resume(mut self, places: impl IntoIterator<Item = Place>) -> Self {
         self.places = Some(places.into_iter().collect());
-        self
-    }
-
-    /// What to do when messages of a channel cannot be had.
-    #[must_use]
-    pub fn on_gap(mut self, on_gap: OnGap) -> Self {
-        self.on_gap = on_gap;
-        self
-    }
-
-    /// Refuses messages of more than this many bytes; 16 MiB if it is not said.
-    #[must_use]
-    pub fn limit(mut self, bytes: u64) -> Self {
-        self.limit = bytes;
         self
     }
 
@@ -296,6 +268,29 @@ impl Publish {
         self
     }
 }
+
+/// The options that clients have that receive.
+macro_rules! receiving_options {
+    ($($client:ident)*) => {$(
+        impl $client {
+            /// What to do when messages of a channel cannot be had.
+            #[must_use]
+            pub fn on_gap(mut self, on_gap: OnGap) -> Self {
+                self.on_gap = on_gap;
+                self
+            }
+
+            /// Refuses messages of more than this many bytes; 16 MiB if it is not said.
+            #[must_use]
+            pub fn limit(mut self, bytes: u64) -> Self {
+                self.limit = bytes;
+                self
+            }
+        }
+    )*};
+}
+
+receiving_options!(Subscribe Follow);
 
 /// The options that all clients have.
 macro_rules! common_options {

@@ -104,12 +104,6 @@ impl Following {
         self.is_placed.then(|| self.slots.places().collect())
     }
 
-    /// The answer of the connection that there is, once it has heard of all channels.
-    pub(crate) fn current_answer(&self) -> Option<Answered> {
-        let answer = self.draft.answer;
-        answer.filter(|_| self.phase == Phase::Streaming)
-    }
-
     /// What [`advance`](Core::advance) came to.
     #[inline]
     pub(crate) fn take_event(&mut self) -> Option<FollowerEvent<'_>> {
@@ -246,8 +240,19 @@ impl Following {
 }
 
 impl Core for Following {
+    type Answer = Answered;
+
     fn common(&self) -> &Common {
         &self.options.common
+    }
+
+    fn current_answer(&self) -> Option<Answered> {
+        let answer = self.draft.answer;
+        answer.filter(|_| self.phase == Phase::Streaming)
+    }
+
+    fn pass_over(&mut self) {
+        drop(self.take_event());
     }
 
     #[inline]

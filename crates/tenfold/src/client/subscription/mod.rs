@@ -109,11 +109,6 @@ impl Subscription {
         self.answer.as_ref()
     }
 
-    /// The answer of the connection that there is; `None` if there is none, or it has not answered.
-    pub(crate) fn current_answer(&self) -> Option<Subscribed> {
-        self.answer.filter(|_| self.phase == Phase::Streaming)
-    }
-
     /// What [`advance`](Self::advance) came to.
     #[inline]
     pub(crate) fn take_event(&mut self) -> Option<SubscriberEvent<'_>> {
@@ -266,8 +261,18 @@ impl Subscription {
 }
 
 impl Core for Subscription {
+    type Answer = Subscribed;
+
     fn common(&self) -> &Common {
         &self.options.common
+    }
+
+    fn current_answer(&self) -> Option<Subscribed> {
+        self.answer.filter(|_| self.phase == Phase::Streaming)
+    }
+
+    fn pass_over(&mut self) {
+        drop(self.take_event());
     }
 
     #[inline]
