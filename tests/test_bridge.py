@@ -269,6 +269,22 @@ def test_what_a_pipe_says_is_published_and_a_channel_is_what_a_pipe_gets(bridge,
     assert taken.wait() == 0
 
 
+def test_a_message_that_the_other_framing_cannot_carry_ends_the_bridge_or_is_left_out(bridge):
+    messages = frames([b"one", b"two\nlines", b"three"])
+    options = ("--framing", "decimal:10", "--to", "line")
+    for extra, code, printed in [((), 4, b"one\n"), (("--on-bad", "skip"), 0, b"one\nthree\n")]:
+        server, address = listener()
+        joined = bridge("-", address, *options, *extra, stdin=messages)
+        peer = accept(server)
+        assert read_to_end(peer) == printed
+        peer.close()
+        assert joined.wait() == code, joined.err
+        assert "message 1" in joined.err, joined.err
+        assert ("--on-bad skip" in joined.err) == (code == 4), joined.err
+    shown = bridge("-", address, "--on-bad", "show", stdin=b"")
+    assert shown.wait() == 2 and "stop or skip" in shown.err, shown.err
+
+
 def test_programs_of_another_framing_share_a_channel(bridge, hub):
     place = hub()
     joined = bridge("listen:", "hub:room", "--framing", "u32be", "--server", f"127.0.0.1:{place.port}")

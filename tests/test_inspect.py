@@ -330,7 +330,7 @@ def test_payloads_are_shown_as_values(tenfold):
     assert inspected.wait() == 0, inspected.err
     rows = [json.loads(line) for line in inspected.out.splitlines()]
     assert rows[0]["value"] == {"a": 1, "b": [2, 3]} and rows[2]["value"] == "hello"
-    assert "CBOR" in rows[1]["problem"] and rows[1]["base64"] == "/w=="
+    assert "CBOR" in rows[1]["error"] and rows[1]["base64"] == "/w=="
     table = tenfold("inspect", "-", "--payload", "cbor", stdin=stream)
     assert table.wait() == 0, table.err
     lines = table.out.decode().splitlines()

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::giver::{Giver, Next};
 use super::taker::Taker;
 use crate::failure::Failure;
+use crate::words::Words;
 
 /// Carries messages from one end to the other, and ends the one when the other has ended.
 ///
@@ -18,6 +19,8 @@ pub(super) struct Lane {
     pub(super) giver: Giver,
     pub(super) taker: Taker,
     pub(super) tally: Arc<Tally>,
+    /// Says which messages are left out because the taker's framing cannot carry them, if that is wanted.
+    pub(super) skips: Option<Words>,
 }
 
 /// What a lane has carried, for the session that watches it.
@@ -80,6 +83,7 @@ impl Lane {
             giver,
             taker,
             tally,
+            skips,
         } = self;
         let mut index = 0;
         let mut inside = false;
@@ -97,12 +101,8 @@ impl Lane {
                 Next::End => return Ok(()),
             };
             loop {
-                let is_taken = match event {
-                    Event::Message(message) => taker.put_now(message, index),
-                    _ => Ok(false),
-                };
-                if !is_taken.map_err(Fault::Taker)? {
-                    taker.put(event, index).await.map_err(Fault::Taker)?;
+                if let Err(failure) = put(taker, event, index).await {
+                    leave_out(event, failure, skips.as_ref()).map_err(Fault::Taker)?;
                 }
                 inside = matches!(event, Event::Begin { .. } | Event::Data(_));
                 index += u64::from(matches!(event, Event::Message(_) | Event::End));
@@ -116,6 +116,33 @@ impl Lane {
             taker.flush().await.map_err(Fault::Taker)?;
             tally.steps.fetch_add(1, Relaxed);
         }
+    }
+}
+
+/// Hands over what has come; at once, if that needs no waiting.
+async fn put(taker: &mut Taker, event: Event<'_>, index: u64) -> Result<(), Failure> {
+    let is_taken = match event {
+        Event::Message(message) => taker.put_now(message, index)?,
+        _ => false,
+    };
+    if is_taken {
+        return Ok(());
+    }
+    taker.put(event, index).await
+}
+
+/// Goes on after a whole message that cannot be framed, if that is wanted.
+fn leave_out(event: Event<'_>, failure: Failure, skips: Option<&Words>) -> Result<(), Failure> {
+    let is_whole = matches!(event, Event::Message(_) | Event::Mark(_));
+    match (failure, skips) {
+        (Failure::Framing(problem), Some(words)) if is_whole => {
+            words.warning(format_args!("left out: {problem}"));
+            Ok(())
+        }
+        (Failure::Framing(problem), None) if is_whole => Err(Failure::Framing(format!(
+            "{problem} (--on-bad skip leaves such messages out)"
+        ))),
+        (failure, _) => Err(failure),
     }
 }
 

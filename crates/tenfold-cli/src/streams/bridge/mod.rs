@@ -28,6 +28,7 @@ use tenfold::protocol::Position;
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
+use crate::flow::on_bad::OnBad;
 use crate::flow::options::{HubPeer, ListenOptions, ReportOptions};
 use crate::flow::place::place;
 use crate::signals::Stop;
@@ -106,6 +107,15 @@ pub(crate) struct Bridge {
     )]
     from: Position,
 
+    /// What to do with a message that the framing of the other end cannot carry
+    #[arg(
+        long,
+        value_name = "stop|skip",
+        default_value = "stop",
+        hide_possible_values = true
+    )]
+    on_bad: OnBad,
+
     /// End a session in which nothing comes or goes for T; also bounds each attempt to connect
     #[arg(long, value_name = "T", value_parser = units::duration)]
     timeout: Option<Duration>,
@@ -163,6 +173,9 @@ impl Bridge {
         if matches!(self.b, End::Hub(..)) && self.to.is_some() {
             return wrong("a channel has no framing: --to is that of B, and --framing that of A");
         }
+        if self.on_bad == OnBad::Show {
+            return wrong("a bridge prints nothing: --on-bad is stop or skip");
+        }
         let listens = self.a.is_listen() || self.b.is_listen();
         if self.once && !listens {
             return wrong("--once is for listen: without it there is only one session anyway");
@@ -208,6 +221,7 @@ impl Bridge {
                 drain: self.drain,
                 timeout: self.timeout,
                 stop,
+                skips: (self.on_bad == OnBad::Skip).then(|| words.clone()),
             },
             words: words.clone(),
         })

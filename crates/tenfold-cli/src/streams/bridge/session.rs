@@ -14,6 +14,7 @@ use super::lane::{Ended, Lane, Tally};
 use super::taker::Taker;
 use crate::failure::Failure;
 use crate::signals::Stop;
+use crate::words::Words;
 
 /// What the sessions of a bridge have in common.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Terms {
     pub(super) timeout: Option<Duration>,
     /// The signal after which everything is to end.
     pub(super) stop: Stop,
+    /// Says which messages are left out because the framing of the other end cannot carry them, if that is wanted.
+    pub(super) skips: Option<Words>,
 }
 
 /// What a session has done, and how it ended.
@@ -55,8 +58,8 @@ struct Course {
 /// Carries messages in both directions until both have ended, or one has failed.
 pub(super) async fn run(a: Joint, b: Joint, terms: Terms) -> Outcome {
     let mut lanes = [
-        Running::start(a.giver, b.taker, b.child.is_some()),
-        Running::start(b.giver, a.taker, a.child.is_some()),
+        Running::start(a.giver, b.taker, b.child.is_some(), terms.skips.clone()),
+        Running::start(b.giver, a.taker, a.child.is_some(), terms.skips.clone()),
     ];
     // The lane with the number of its child goes into the child, the other one comes from it.
     let mut children = [b.child, a.child];
@@ -160,7 +163,7 @@ impl Course {
 }
 
 impl Running {
-    fn start(giver: Giver, taker: Taker, into_child: bool) -> Self {
+    fn start(giver: Giver, taker: Taker, into_child: bool, skips: Option<Words>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let tally = Arc::new(Tally::default());
         let is_idle = matches!(giver, Giver::Nobody);
@@ -168,6 +171,7 @@ impl Running {
             giver,
             taker,
             tally: Arc::clone(&tally),
+            skips,
         };
         Self {
             task: tokio::spawn(lane.run(stopped)),

@@ -207,7 +207,7 @@ impl Rows {
                     }
                     Some(Err(problem)) => {
                         out.extend_from_slice(
-                            format!(",\"problem\":{}", json!(problem)).as_bytes(),
+                            format!(",\"error\":{}", json!(without_verb(&problem))).as_bytes(),
                         );
                         bytes(frame, head, out);
                     }
@@ -232,6 +232,11 @@ impl Rows {
         }
         out.extend_from_slice(b"}\n");
     }
+}
+
+/// A problem without the verb that follows a number of a message.
+fn without_verb(problem: &str) -> &str {
+    problem.strip_prefix("is ").unwrap_or(problem)
 }
 
 /// Where a message stands. The members are written by hand, because this is done for each.
