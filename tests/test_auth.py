@@ -217,3 +217,58 @@ def test_a_plain_port_takes_a_token_before_the_first_message(hub, token, policy)
         client.request(request)
         assert client.answer().startswith(b"OK")
         assert client.frame() == b"x"
+
+
+def test_the_audit_has_a_line_for_each_request_and_each_end(hub, token, policy, as_somebody, tmp_path):
+    meter = token("meter7", "--publish", "meters.7")
+    audit = tmp_path / "audit.json"
+    served = hub("--auth", policy, "--audit", audit)
+    assert as_somebody(served, meter, "pub", "meters.7", "17.25", "--producer", "meter7").wait() == 0
+    assert as_somebody(served, meter, "pub", "other", "1").wait() == 6
+    assert as_somebody(served, None, "channels").wait() == 6
+    assert as_somebody(served, meter, "channels", "--health").wait() == 0
+    lines = wait_until(lambda: complete(audit, 5))
+    secret = meter.read_text().strip()
+    assert secret[12:] not in audit.read_text() and stat.S_IMODE(audit.stat().st_mode) == 0o600
+    told = [(line["request"], line.get("channel"), line.get("identity"), line["result"]) for line in lines]
+    assert told == [
+        ("PUBLISH", "meters.7", "meter7", "OK"),
+        ("PUBLISH", "meters.7", "meter7", "END"),
+        ("PUBLISH", "other", "meter7", "DENIED"),
+        ("CHANNELS", None, None, "AUTH"),
+        ("HEALTH", None, "meter7", "OK"),
+    ]
+    assert lines[0]["producer"] == "meter7" and lines[0]["token"] == secret[3:11]
+    assert (lines[1]["messages"], lines[1]["bytes"]) == (1, 15)
+    assert lines[0]["time"] <= lines[1]["time"] and lines[0]["peer"].startswith("127.0.0.1:")
+
+
+def complete(audit, count):
+    lines = audit.read_text().splitlines()
+    return [json.loads(line) for line in lines] if len(lines) >= count else None
+
+
+def test_an_audit_that_was_moved_goes_on_in_a_new_file_after_sighup(hub, policy, token, as_somebody, tmp_path):
+    reader = token("reader", "--subscribe", "*")
+    audit, moved = tmp_path / "audit.json", tmp_path / "audit.json.1"
+    served = hub("--auth", policy, "--audit", audit)
+    assert as_somebody(served, reader, "channels").wait() == 0
+    wait_until(lambda: complete(audit, 1))
+    audit.rename(moved)
+    served.process.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "SIGHUP" in served.process.err)
+
+    def asked():
+        as_somebody(served, reader, "channels")
+        return audit.exists() and complete(audit, 1)
+
+    assert wait_until(asked)[0]["request"] == "CHANNELS"
+
+
+def test_an_audit_that_cannot_be_written_is_said_once_and_holds_up_nobody(hub, policy, token, as_somebody, tmp_path):
+    reader = token("reader", "--subscribe", "*")
+    served = hub("--auth", policy, "--audit", "/dev/full")
+    for _ in range(3):
+        assert as_somebody(served, reader, "channels").wait() == 0
+    wait_until(lambda: "the audit cannot be written" in served.process.err)
+    assert served.process.err.count("the audit cannot be written") == 1

@@ -11,6 +11,7 @@ use tenfold_gate::Visitor;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
+use crate::audit::Asked;
 use crate::clients::Listed;
 use crate::deadline::within;
 use crate::frames::framed;
@@ -43,6 +44,8 @@ pub(crate) struct Stay {
     /// The same of its identity's or its address's share.
     share: OnceLock<Share>,
     pub(crate) listed: Listed,
+    /// What it has asked.
+    pub(crate) asked: Asked,
     #[expect(dead_code, reason = "held for its drop")]
     presence: Presence,
 }
@@ -55,6 +58,7 @@ impl Connection {
             stay: Arc::new(Stay {
                 place: OnceLock::new(),
                 share: OnceLock::new(),
+                asked: Asked::default(),
                 listed: shared.clients.enter(peer, is_plain),
                 presence: shared.connections.enter(),
             }),
@@ -104,6 +108,7 @@ impl Connection {
 
     pub(crate) async fn refuse(&self, refusal: &Refusal, half_closed: bool) {
         reports::refused(self.peer, refusal);
+        self.record_refusal(refusal);
         self.shared
             .mistakes
             .note(self.peer, "the protocol's port", refusal);

@@ -84,6 +84,7 @@ impl Connection {
         .giving_way(Arc::clone(&shared.giving_way))
         .admitted(self.stay.listed.admission());
         reports::follower_connected(self.peer, news.patterns(), count);
+        self.record_ok();
         self.stay.listed.follows(news, subscriber.watched());
         Ok(FollowOutlet {
             subscriber,
@@ -186,6 +187,7 @@ impl FollowOutlet {
         let Self { subscriber, stay } = self;
         let report = subscriber.run().await;
         reports::follower_disconnected(&report);
+        stay.record_end(report.messages, report.bytes);
         drop(stay);
     }
 }

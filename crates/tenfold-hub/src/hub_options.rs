@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use tenfold::protocol::{ChannelName, Pattern};
 use tenfold_gate::Policy;
 
+use crate::audit::Audit;
 use crate::socket::SEND_BUFFER;
 use crate::when_slow::WhenSlow;
 
@@ -65,6 +66,8 @@ pub struct HubOptions {
     pub when_slow: Vec<(Pattern, WhenSlow)>,
     /// Who may do what. Without it nobody is asked who they are, and everything is allowed.
     pub policy: Option<Arc<Policy>>,
+    /// Is given a record of each request. It cannot be changed while the hub runs.
+    pub audit: Option<Audit>,
     /// From where channels may be deleted. With a policy this needs the right as well.
     pub allow_delete: AllowDelete,
     /// How long clients have to take what is left when the hub ends.
@@ -112,6 +115,7 @@ impl Default for HubOptions {
             memory: 1 << 30,
             when_slow: Vec::new(),
             policy: None,
+            audit: None,
             allow_delete: AllowDelete::default(),
             drain: Duration::from_secs(10),
             send_buffer: SEND_BUFFER,

@@ -23,6 +23,8 @@ pub(crate) struct Inlet {
     pub(crate) peer: Peer,
     pub(crate) appending: Presence,
     pub(crate) stay: Arc<Stay>,
+    /// How many messages the producer had before this connection.
+    pub(crate) base: u64,
 }
 
 impl Inlet {
@@ -54,6 +56,7 @@ impl Inlet {
             session.begin(committed, &answer.to_string(), Instant::now().into_std());
         }
         reports::publisher_connected(connection.peer, channel, id.as_ref(), committed);
+        connection.record_ok();
         let client = (Arc::clone(&connection.socket), connection.peer);
         let (channel, claim) = (Arc::clone(appender.channel()), appender.claim());
         let publisher = Publisher::new(
@@ -75,6 +78,7 @@ impl Inlet {
             peer: connection.peer,
             appending: shared.appending.enter(),
             stay: Arc::clone(&connection.stay),
+            base: committed,
         })
     }
 
@@ -85,10 +89,12 @@ impl Inlet {
             peer,
             appending,
             stay,
+            base,
         } = self;
         let published = publisher.run().await;
         drop(appending);
         reports::publisher_disconnected(&published, peer, publisher.channel().name());
+        stay.record_end(published.committed.saturating_sub(base), published.bytes);
         if publisher.is_temporary() && published.end == Finish::Complete {
             publisher.bid_farewell().await;
             return drop(stay);

@@ -75,6 +75,7 @@ mod stats;
 // Channels, and what of them is on disk.
 mod admission;
 mod appender;
+mod audit;
 mod channel;
 mod claim;
 mod deleting;
@@ -119,6 +120,7 @@ mod task;
 mod simulation;
 
 pub use accepting::{ACCEPT_PAUSE, pause_after};
+pub use audit::{Audit, AuditRecord, AuditResult};
 pub use block::Block;
 pub use broadcast::Broadcast;
 pub use cursor::{Cursor, Look, Start};

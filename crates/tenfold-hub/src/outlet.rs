@@ -55,6 +55,7 @@ impl Outlet {
             progress: subscriber.watched(),
         });
         reports::subscriber_connected(connection.peer, visit.channel().name(), answer.from);
+        connection.record_ok();
         Self {
             subscriber,
             visit,
@@ -73,6 +74,7 @@ impl Outlet {
         } = self;
         let report = subscriber.run().await;
         reports::subscriber_disconnected(&report, visit.channel(), from);
+        stay.record_end(report.messages, report.bytes);
         drop(stay);
     }
 }

@@ -8,6 +8,7 @@ use tenfold::{Framing, native};
 use tokio::io::Interest;
 
 use crate::admission::{Purpose, not_valid};
+use crate::audit::Question;
 use crate::channel::Role;
 use crate::connection::Connection;
 use crate::deadline::within;
@@ -32,12 +33,13 @@ impl Connection {
             Err(refusal) => {
                 // Nothing is ever said on a plain port.
                 reports::refused(self.peer, &refusal);
+                self.record_refusal(&refusal);
                 let place = plain.channel.as_str();
                 return self.shared.mistakes.note(self.peer, place, &refusal);
             }
         };
-        if self.take_place().await.is_err() {
-            return;
+        if let Err(refusal) = self.take_place().await {
+            return self.record_refusal(&refusal);
         }
         let plain = &*plain;
         let mut outlet = None;
@@ -61,6 +63,15 @@ impl Connection {
     /// Finds out who connects, and whether that one may do what the port does. Returns what was received
     /// besides.
     async fn introduce(&self, plain: &Plain) -> Result<Intake, Refusal> {
+        self.asks(|| Question {
+            request: match plain.direction {
+                Direction::Out => "plain-out",
+                Direction::In => "plain-in",
+                Direction::Both => "plain-both",
+            },
+            channel: Some(plain.channel.to_string()),
+            producer: None,
+        });
         let framing = Framing::default();
         let (token, intake) = if plain.asks_token {
             let received = self.receive_token(Intake::new(framing.client(), TOKEN));
@@ -138,6 +149,8 @@ async fn both(outlet: Outlet, inlet: Inlet) {
             Finish::Complete | Finish::Refused(Some(Code::Shutdown | Code::Deleted))
         );
         reports::publisher_disconnected(&received, inlet.peer, publisher.channel().name());
+        let committed = received.committed.saturating_sub(inlet.base);
+        inlet.stay.record_end(committed, received.bytes);
         half_closed = publisher.into_parts().1;
         drop(inlet.appending);
         if goes_on {
@@ -149,6 +162,7 @@ async fn both(outlet: Outlet, inlet: Inlet) {
     }
     let (socket, _, report) = subscriber.into_parts();
     reports::subscriber_disconnected(&report, outlet.visit.channel(), outlet.from);
+    outlet.stay.record_end(report.messages, report.bytes);
     if report.torn {
         socket.reset_on_close();
     } else {

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::admission::{Purpose, admit, not_valid};
+use crate::audit::Question;
 use crate::channel::Role;
 use crate::connection::Connection;
 use crate::deadline::second_look;
@@ -41,6 +42,7 @@ impl Connection {
         match received {
             // A request that is only being looked up keeps that place.
             Ok(Received::Request(request, token, intake)) => {
+                self.asks(|| Question::of(&request));
                 match self.authorize(token.as_ref(), purpose(&request)) {
                     Ok(visitor) => self.obey(visitor, request, intake, pending).await,
                     Err(refusal) => {
@@ -166,7 +168,10 @@ impl Connection {
                 Ok(_turn) => {
                     drop(pending);
                     match self.delete(&channel).await {
-                        Ok(deleted) => self.say(&framed([deleted]), false).await,
+                        Ok(deleted) => {
+                            self.record_ok();
+                            self.say(&framed([deleted]), false).await;
+                        }
                         Err(refusal) => self.refuse(&refusal, false).await,
                     }
                 }
@@ -175,6 +180,7 @@ impl Connection {
             Request::Channels => match self.turn(&self.shared.listing).await {
                 Ok(_turn) => {
                     drop(pending);
+                    self.record_ok();
                     self.list(self.shared.registry.listing(&visitor)).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
@@ -185,6 +191,7 @@ impl Connection {
                     let Shared {
                         clients, mistakes, ..
                     } = &*self.shared;
+                    self.record_ok();
                     self.list(clients.listing(&visitor, mistakes)).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
@@ -197,6 +204,7 @@ impl Connection {
                     } else {
                         self.shared.status()
                     };
+                    self.record_ok();
                     self.say(&framed([health]), false).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
@@ -221,6 +229,7 @@ impl Connection {
         };
         let now = (options.clock)();
         let visitor = policy.visitor(token, now).map_err(|_| not_valid())?;
+        self.is_asked_by(&visitor);
         let admission = Arc::new(admit(visitor.clone(), purpose)?);
         self.stay.listed.admit(Arc::clone(&admission));
         // If the policy was changed meanwhile, whoever changed it may have looked before this one was listed.

@@ -48,6 +48,7 @@ impl Connection {
             channel.times(from).await?;
         }
         self.stay.listed.is_told_times(&channel);
+        self.record_ok();
         Ok(Times {
             channel,
             answer,

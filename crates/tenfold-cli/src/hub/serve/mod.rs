@@ -1,6 +1,7 @@
 //! `tenfold serve`: named channels for publishers and subscribers.
 
 mod allocator;
+mod audit;
 mod auth;
 mod config_file;
 mod data;
@@ -32,6 +33,7 @@ use crate::signals::{self, Signal, Stop};
 use crate::stderr;
 use crate::units;
 use crate::words::Words;
+use audit::AuditFile;
 use data::DataOptions;
 use limits::LimitOptions;
 use log::{Log, LogLevel};
@@ -94,6 +96,11 @@ pub(crate) struct Serve {
     /// makes it
     #[arg(long, value_name = "FILE")]
     auth: Option<PathBuf>,
+
+    /// Add a line of JSON to this file for each request that was answered and for the end of each connection that
+    /// had published or subscribed: time, peer, identity, request, channel, result
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
 
     /// Listen to more than this machine. Nothing is encrypted; and without --auth everybody
     /// there may do everything
@@ -190,13 +197,15 @@ impl Serve {
     ) -> Result<(Signal, HubStats), Failure> {
         // Before clients are told that they can connect.
         let policy = self.policy()?;
+        let audit = self.audit.as_deref().map(AuditFile::open).transpose()?;
         let data = self.data.start()?;
         let (ports, places) = self.ports(words)?;
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let runtime = runtime(data.is_some()).map_err(cannot)?;
         let served = runtime.block_on(async {
             self.limits.tell_memory();
-            let options = self.options(policy, data.is_some());
+            let mut options = self.options(policy, data.is_some());
+            options.audit = audit.as_ref().map(AuditFile::taker);
             let hub = match &data {
                 Some(data) => Hub::with_log(ports, options, data.log.clone()),
                 None => Hub::start(ports, options),
@@ -210,13 +219,19 @@ impl Serve {
                 tokio::select! {
                     biased;
                     signal = stop.wait() => break signal,
-                    () = hangup.notified() => reload.run(&hub, data.as_ref()).await,
+                    () = hangup.notified() => {
+                        reload.run(&hub, data.as_ref()).await;
+                        audit.as_ref().inspect(|audit| audit.reopen());
+                    }
                 }
             };
             Ok((signal, hub.drain().await))
         });
         // The tasks of connections that were cut may still be running.
         runtime.shutdown_background();
+        if let Some(audit) = audit {
+            audit.end();
+        }
         if let Some(data) = data {
             data.stop();
         }
