@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use tenfold::protocol::{Code, Refusal, Request};
 use tenfold_gate::Visitor;
 
-use crate::connection::{Connection, Stay};
 use crate::socket::Peer;
 
 /// A function that is given a record of each request that was answered, and of the end of each connection that
@@ -124,62 +123,46 @@ impl Question {
     }
 }
 
-impl Connection {
+impl Asked {
     /// Notes what is asked, if a record is kept.
-    pub(crate) fn asks(&self, question: impl FnOnce() -> Question) {
-        let options = self.shared.options.now();
-        if let Some(audit) = &options.audit {
+    pub(crate) fn ask(
+        &self,
+        audit: Option<&Audit>,
+        (peer, clock): (Peer, fn() -> SystemTime),
+        question: impl FnOnce() -> Question,
+    ) {
+        if let Some(audit) = audit {
             let entry = Box::new(Entry {
                 audit: audit.clone(),
-                peer: self.peer,
-                clock: options.clock,
+                peer,
+                clock,
                 question: question(),
                 visitor: OnceLock::new(),
             });
             // A connection asks once.
-            let _ = self.stay.asked.0.set(entry);
+            let _ = self.0.set(entry);
         }
     }
 
     /// Notes who asks.
-    pub(crate) fn is_asked_by(&self, visitor: &Visitor) {
-        if let Some(entry) = self.stay.asked.0.get() {
+    pub(crate) fn by(&self, visitor: &Visitor) {
+        if let Some(entry) = self.0.get() {
             // It is found out once.
             let _ = entry.visitor.set(visitor.clone());
         }
     }
 
-    /// Records that it is done, or begins.
-    pub(crate) fn record_ok(&self) {
-        self.stay.record(AuditResult::Ok);
-    }
-
-    /// Records that it is refused.
-    pub(crate) fn record_refusal(&self, refusal: &Refusal) {
-        if let Some(code) = refusal.code {
-            self.stay.record(AuditResult::Refused(code));
-        }
-    }
-}
-
-impl Stay {
-    /// Records what came of what the connection has asked.
+    /// Records what came of it.
     pub(crate) fn record(&self, result: AuditResult) {
-        let Some(asked) = self.asked.0.get() else {
+        let Some(entry) = self.0.get() else {
             return;
         };
-        let Entry {
-            audit,
-            peer,
-            clock,
-            question,
-            visitor,
-        } = &**asked;
-        let visitor = visitor.get();
+        let visitor = entry.visitor.get();
         let name = visitor.and_then(|visitor| visitor.identity().name());
-        audit.0(AuditRecord {
-            time: clock(),
-            peer: *peer,
+        let question = &entry.question;
+        entry.audit.0(AuditRecord {
+            time: (entry.clock)(),
+            peer: entry.peer,
             identity: name.map(str::to_owned),
             token: visitor.and_then(Visitor::token_id).map(str::to_owned),
             request: question.request,
@@ -187,6 +170,13 @@ impl Stay {
             producer: question.producer.clone(),
             result,
         });
+    }
+
+    /// Records that it is refused.
+    pub(crate) fn record_refusal(&self, refusal: &Refusal) {
+        if let Some(code) = refusal.code {
+            self.record(AuditResult::Refused(code));
+        }
     }
 
     /// Records the end of what had begun.

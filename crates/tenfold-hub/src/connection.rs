@@ -11,7 +11,7 @@ use tenfold_gate::Visitor;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
-use crate::audit::Asked;
+use crate::audit::{Asked, Question};
 use crate::clients::Listed;
 use crate::deadline::within;
 use crate::frames::framed;
@@ -68,6 +68,15 @@ impl Connection {
         }
     }
 
+    /// Notes what the connection asks, for the audit.
+    pub(crate) fn asks(&self, question: impl FnOnce() -> Question) {
+        let options = self.shared.options.now();
+        let source = (self.peer, options.clock);
+        self.stay
+            .asked
+            .ask(options.audit.as_ref(), source, question);
+    }
+
     /// Takes a place among the publishers and subscribers. If there is none, a subscriber that has half-closed gives
     /// way; if none has, the answer is that the hub is busy.
     pub(crate) async fn take_place(&self) -> Result<(), Refusal> {
@@ -108,7 +117,7 @@ impl Connection {
 
     pub(crate) async fn refuse(&self, refusal: &Refusal, half_closed: bool) {
         reports::refused(self.peer, refusal);
-        self.record_refusal(refusal);
+        self.stay.asked.record_refusal(refusal);
         self.shared
             .mistakes
             .note(self.peer, "the protocol's port", refusal);

@@ -8,6 +8,7 @@ use tokio::io::Interest;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admission::denied;
+use crate::audit::AuditResult;
 use crate::channel::Channel;
 use crate::connection::{Connection, Stay};
 use crate::deadline::within;
@@ -84,7 +85,7 @@ impl Connection {
         .giving_way(Arc::clone(&shared.giving_way))
         .admitted(self.stay.listed.admission());
         reports::follower_connected(self.peer, news.patterns(), count);
-        self.record_ok();
+        self.stay.asked.record(AuditResult::Ok);
         self.stay.listed.follows(news, subscriber.watched());
         Ok(FollowOutlet {
             subscriber,
@@ -187,7 +188,7 @@ impl FollowOutlet {
         let Self { subscriber, stay } = self;
         let report = subscriber.run().await;
         reports::follower_disconnected(&report);
-        stay.record_end(report.messages, report.bytes);
+        stay.asked.record_end(report.messages, report.bytes);
         drop(stay);
     }
 }

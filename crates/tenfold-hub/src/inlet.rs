@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use tenfold::protocol::{ChannelName, ProducerId, Publishing as Answer, Refusal};
+use tenfold_gate::Visitor;
 use tokio::time::Instant;
 
 use crate::appender::Appender;
+use crate::audit::AuditResult;
 use crate::channel::Role;
 use crate::clients::Receiving;
 use crate::connection::{Connection, Stay};
@@ -40,7 +42,12 @@ impl Inlet {
         if let Some(durable) = shared.registry.on_disk() {
             durable.may_publish().await?;
         }
-        let visit = shared.registry.enter(channel, Role::Publisher)?;
+        let visitor = connection.stay.listed.admission();
+        let visitor = visitor.map(|admission| admission.visitor());
+        let identity = visitor.as_ref().map(Visitor::identity);
+        let visit = shared
+            .registry
+            .enter_as(identity, channel, Role::Publisher)?;
         let id = producer.clone();
         let appender = Appender::new(visit, producer, shared.options.now().clock)?;
         appender.settled().await.map_err(|_| fenced())?;
@@ -56,7 +63,7 @@ impl Inlet {
             session.begin(committed, &answer.to_string(), Instant::now().into_std());
         }
         reports::publisher_connected(connection.peer, channel, id.as_ref(), committed);
-        connection.record_ok();
+        connection.stay.asked.record(AuditResult::Ok);
         let client = (Arc::clone(&connection.socket), connection.peer);
         let (channel, claim) = (Arc::clone(appender.channel()), appender.claim());
         let publisher = Publisher::new(
@@ -94,7 +101,8 @@ impl Inlet {
         let published = publisher.run().await;
         drop(appending);
         reports::publisher_disconnected(&published, peer, publisher.channel().name());
-        stay.record_end(published.committed.saturating_sub(base), published.bytes);
+        stay.asked
+            .record_end(published.committed.saturating_sub(base), published.bytes);
         if publisher.is_temporary() && published.end == Finish::Complete {
             publisher.bid_farewell().await;
             return drop(stay);

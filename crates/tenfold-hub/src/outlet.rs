@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::audit::AuditResult;
 use crate::block::Block;
 use crate::channel::Subscription;
 use crate::clients::Sending;
@@ -55,7 +56,7 @@ impl Outlet {
             progress: subscriber.watched(),
         });
         reports::subscriber_connected(connection.peer, visit.channel().name(), answer.from);
-        connection.record_ok();
+        connection.stay.asked.record(AuditResult::Ok);
         Self {
             subscriber,
             visit,
@@ -74,7 +75,7 @@ impl Outlet {
         } = self;
         let report = subscriber.run().await;
         reports::subscriber_disconnected(&report, visit.channel(), from);
-        stay.record_end(report.messages, report.bytes);
+        stay.asked.record_end(report.messages, report.bytes);
         drop(stay);
     }
 }

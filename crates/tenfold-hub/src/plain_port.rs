@@ -33,13 +33,13 @@ impl Connection {
             Err(refusal) => {
                 // Nothing is ever said on a plain port.
                 reports::refused(self.peer, &refusal);
-                self.record_refusal(&refusal);
+                self.stay.asked.record_refusal(&refusal);
                 let place = plain.channel.as_str();
                 return self.shared.mistakes.note(self.peer, place, &refusal);
             }
         };
         if let Err(refusal) = self.take_place().await {
-            return self.record_refusal(&refusal);
+            return self.stay.asked.record_refusal(&refusal);
         }
         let plain = &*plain;
         let mut outlet = None;
@@ -150,7 +150,7 @@ async fn both(outlet: Outlet, inlet: Inlet) {
         );
         reports::publisher_disconnected(&received, inlet.peer, publisher.channel().name());
         let committed = received.committed.saturating_sub(inlet.base);
-        inlet.stay.record_end(committed, received.bytes);
+        inlet.stay.asked.record_end(committed, received.bytes);
         half_closed = publisher.into_parts().1;
         drop(inlet.appending);
         if goes_on {
@@ -162,7 +162,7 @@ async fn both(outlet: Outlet, inlet: Inlet) {
     }
     let (socket, _, report) = subscriber.into_parts();
     reports::subscriber_disconnected(&report, outlet.visit.channel(), outlet.from);
-    outlet.stay.record_end(report.messages, report.bytes);
+    outlet.stay.asked.record_end(report.messages, report.bytes);
     if report.torn {
         socket.reset_on_close();
     } else {

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::admission::{Purpose, admit, not_valid};
-use crate::audit::Question;
+use crate::audit::{AuditResult, Question};
 use crate::channel::Role;
 use crate::connection::Connection;
 use crate::deadline::second_look;
@@ -169,7 +169,7 @@ impl Connection {
                     drop(pending);
                     match self.delete(&channel).await {
                         Ok(deleted) => {
-                            self.record_ok();
+                            self.stay.asked.record(AuditResult::Ok);
                             self.say(&framed([deleted]), false).await;
                         }
                         Err(refusal) => self.refuse(&refusal, false).await,
@@ -180,7 +180,7 @@ impl Connection {
             Request::Channels => match self.turn(&self.shared.listing).await {
                 Ok(_turn) => {
                     drop(pending);
-                    self.record_ok();
+                    self.stay.asked.record(AuditResult::Ok);
                     self.list(self.shared.registry.listing(&visitor)).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
@@ -191,7 +191,7 @@ impl Connection {
                     let Shared {
                         clients, mistakes, ..
                     } = &*self.shared;
-                    self.record_ok();
+                    self.stay.asked.record(AuditResult::Ok);
                     self.list(clients.listing(&visitor, mistakes)).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
@@ -204,7 +204,7 @@ impl Connection {
                     } else {
                         self.shared.status()
                     };
-                    self.record_ok();
+                    self.stay.asked.record(AuditResult::Ok);
                     self.say(&framed([health]), false).await;
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
@@ -229,7 +229,7 @@ impl Connection {
         };
         let now = (options.clock)();
         let visitor = policy.visitor(token, now).map_err(|_| not_valid())?;
-        self.is_asked_by(&visitor);
+        self.stay.asked.by(&visitor);
         let admission = Arc::new(admit(visitor.clone(), purpose)?);
         self.stay.listed.admit(Arc::clone(&admission));
         // If the policy was changed meanwhile, whoever changed it may have looked before this one was listed.

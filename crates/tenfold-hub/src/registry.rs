@@ -1,13 +1,13 @@
 //! The channels of a hub, by name.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tenfold::protocol::{ChannelName, Code, Epoch, ProducerId, Refusal};
-use tenfold_gate::Visitor;
+use tenfold_gate::{Identity, Visitor};
 use tenfold_log::{Log, Refused};
 
 use crate::channel::{Channel, Role};
@@ -53,6 +53,8 @@ struct Channels {
     by_name: BTreeMap<ChannelName, Arc<Channel>>,
     /// Those of them that have no message and no publisher: subscribers wait for them.
     only_names: BTreeSet<ChannelName>,
+    /// Which of them an identity has begun whose share of the channels is limited.
+    begun_by: HashMap<ChannelName, String>,
     /// Who is told of channels that come and go.
     followers: Followers,
     /// Channels that were deleted, and their epochs: the newest of them.
@@ -114,6 +116,16 @@ impl Registry {
         name: &ChannelName,
         role: Role,
     ) -> Result<Visit, Refusal> {
+        self.enter_as(None, name, role)
+    }
+
+    /// The same for an identity, whose share of the channels may be limited.
+    pub(crate) fn enter_as(
+        self: &Arc<Self>,
+        identity: Option<&Identity>,
+        name: &ChannelName,
+        role: Role,
+    ) -> Result<Visit, Refusal> {
         let mut channels = self.lock();
         if channels.closed {
             return Err(shutdown());
@@ -128,7 +140,13 @@ impl Registry {
         }
         let comes =
             role == Role::Publisher && (known.is_none() || channels.only_names.contains(name));
+        if comes {
+            channels.share(identity, name)?;
+        }
         channels.admit(name, role, known.is_some(), &self.options.now())?;
+        if comes {
+            channels.note_beginning(identity, name);
+        }
         let channel = known.unwrap_or_else(|| {
             let channel = Arc::new(self.make(name, channels.epoch(self.epoch)));
             channels.by_name.insert(name.clone(), Arc::clone(&channel));
@@ -258,6 +276,7 @@ impl Registry {
         }
         channels.by_name.remove(name);
         channels.only_names.remove(name);
+        channels.begun_by.remove(name);
         if is_deleted {
             channels.deletions += 1;
             channels.deleted.push_back((name.clone(), channel.epoch()));
@@ -427,11 +446,39 @@ fn being_deleted() -> Refusal {
     Refusal::new(Code::Busy, "the channel is being deleted")
 }
 
+/// The name of an identity, and how many channels it may begin, if that is limited.
+fn share_of(identity: &Identity) -> Option<(&str, usize)> {
+    Some((
+        identity.name().unwrap_or_default(),
+        identity.limits().channels?,
+    ))
+}
+
 impl Channels {
     /// The epoch of a channel that begins now: that of the start, until a channel is deleted. Then it is another
     /// one after each deletion, so that no channel has that of one that had its name before.
     fn epoch(&self, of_start: Epoch) -> Epoch {
         Epoch(of_start.0.wrapping_add(self.deletions.wrapping_mul(STEP)))
+    }
+
+    /// Refuses an identity that has begun as many channels as it may.
+    fn share(&self, identity: Option<&Identity>, name: &ChannelName) -> Result<(), Refusal> {
+        let Some((own, most)) = identity.and_then(share_of) else {
+            return Ok(());
+        };
+        let others = self.begun_by.iter().filter(|(of, _)| *of != name);
+        if others.filter(|(_, by)| *by == own).count() >= most {
+            let words = "your share of the channels is taken";
+            return Err(Refusal::new(Code::Busy, words));
+        }
+        Ok(())
+    }
+
+    /// Notes who begins a channel.
+    fn note_beginning(&mut self, identity: Option<&Identity>, name: &ChannelName) {
+        if let Some((own, _)) = identity.and_then(share_of) {
+            self.begun_by.insert(name.clone(), own.to_owned());
+        }
     }
 
     /// Lets a connection have a channel, if there is a place for it. Those who wait for a name take no
@@ -517,11 +564,13 @@ impl Drop for Visit {
             let is_new = channels.only_names.insert(self.channel.name().clone());
             if is_new {
                 channels.followers.went(self.channel.name(), Gone::Unused);
+                channels.begun_by.remove(self.channel.name());
             }
         }
         if self.channel.is_forgettable() {
             channels.by_name.remove(self.channel.name());
             channels.only_names.remove(self.channel.name());
+            channels.begun_by.remove(self.channel.name());
             if let Some(durable) = &self.registry.durable {
                 durable.log.forget(self.channel.name().as_str());
             }

@@ -9,6 +9,7 @@ use tenfold_log::ReadError;
 use tokio::io::Interest;
 
 use crate::admission::revoked;
+use crate::audit::AuditResult;
 use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::frames::framed;
@@ -48,7 +49,7 @@ impl Connection {
             channel.times(from).await?;
         }
         self.stay.listed.is_told_times(&channel);
-        self.record_ok();
+        self.stay.asked.record(AuditResult::Ok);
         Ok(Times {
             channel,
             answer,

@@ -538,6 +538,29 @@ fn an_identity_that_expires_is_gone_without_a_reload() {
 }
 
 #[test]
+fn a_share_of_the_channels_is_taken_and_given_back() {
+    let (mut world, _) = World::start(Vec::new());
+    let text = format!("{}", world.everybody.file);
+    let text = text.replace("name = \"a\"", "name = \"a\"\nlimits = { channels = 2 }");
+    world.change(Policy::parse(&text).unwrap());
+    let publish = |channel: &str| {
+        let mut stream = world.ask("a", &format!("PUBLISH {channel}"));
+        let answer = read_frame(&mut stream).unwrap();
+        stream.write_all(&frame("1")).unwrap();
+        let _ = stream.shutdown(Shutdown::Write);
+        frames(&mut stream);
+        answer
+    };
+    assert!(publish("a.1").starts_with("OK") && publish("a.2").starts_with("OK"));
+    let refused = publish("a.3");
+    assert_eq!(refused, "ERROR BUSY your share of the channels is taken");
+    assert!(publish("a.1").starts_with("OK"), "it has begun it already");
+    assert_eq!(world.answer("b", "PUBLISH b.1"), "OK");
+    assert_eq!(world.answer("admin", "DELETE a.2"), "OK");
+    assert!(publish("a.3").starts_with("OK"));
+}
+
+#[test]
 fn a_share_of_the_connections_is_taken_and_given_back() {
     let (mut world, _) = World::start(Vec::new());
     let text = format!("{}", world.everybody.file);
