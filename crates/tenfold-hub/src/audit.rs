@@ -72,7 +72,7 @@ struct Entry {
     peer: Peer,
     clock: fn() -> SystemTime,
     question: Question,
-    /// Who asks, once that is known.
+    /// The client that asks, once it is known.
     visitor: OnceLock<Visitor>,
 }
 

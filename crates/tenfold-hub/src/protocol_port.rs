@@ -177,43 +177,47 @@ impl Connection {
                 }
                 Err(refusal) => self.refuse(&refusal, false).await,
             },
-            Request::Channels => match self.turn(&self.shared.listing).await {
-                Ok(_turn) => {
-                    drop(pending);
-                    self.stay.asked.record(AuditResult::Ok);
-                    self.list(self.shared.registry.listing(&visitor)).await;
-                }
-                Err(refusal) => self.refuse(&refusal, false).await,
-            },
-            Request::Clients => match self.turn(&self.shared.listing).await {
-                Ok(_turn) => {
-                    drop(pending);
-                    let Shared {
-                        clients, mistakes, ..
-                    } = &*self.shared;
-                    self.stay.asked.record(AuditResult::Ok);
-                    self.list(clients.listing(&visitor, mistakes)).await;
-                }
-                Err(refusal) => self.refuse(&refusal, false).await,
-            },
-            Request::Health => match self.turn(&self.shared.asking).await {
-                Ok(_turn) => {
-                    drop(pending);
-                    let health = if visitor.identity().is_admin() {
-                        self.shared.health()
-                    } else {
-                        self.shared.status()
-                    };
-                    self.stay.asked.record(AuditResult::Ok);
-                    self.say(&framed([health]), false).await;
-                }
-                Err(refusal) => self.refuse(&refusal, false).await,
-            },
+            Request::Channels | Request::Clients | Request::Health => {
+                self.tell(&visitor, &request, pending).await;
+            }
             _ => {
                 let refusal = Refusal::new(Code::Proto, "this hub does not know the request");
                 drop(pending);
                 self.refuse(&refusal, false).await;
             }
+        }
+    }
+
+    /// Tells what there is, as far as the visitor is shown it.
+    async fn tell(
+        self,
+        visitor: &Visitor,
+        request: &Request,
+        pending: Option<OwnedSemaphorePermit>,
+    ) {
+        let Shared {
+            registry,
+            clients,
+            mistakes,
+            ..
+        } = &*self.shared;
+        let places = match request {
+            Request::Health => &self.shared.asking,
+            _ => &self.shared.listing,
+        };
+        let _turn = match self.turn(places).await {
+            Ok(turn) => turn,
+            Err(refusal) => return self.refuse(&refusal, false).await,
+        };
+        drop(pending);
+        self.stay.asked.record(AuditResult::Ok);
+        match request {
+            Request::Channels => self.list(registry.listing(visitor)).await,
+            Request::Clients => self.list(clients.listing(visitor, mistakes)).await,
+            _ if visitor.identity().is_admin() => {
+                self.say(&framed([self.shared.health()]), false).await;
+            }
+            _ => self.say(&framed([self.shared.status()]), false).await,
         }
     }
 

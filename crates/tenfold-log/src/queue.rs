@@ -1,6 +1,6 @@
 //! Submissions that wait to be committed, and in which order they are.
 //!
-//! Channels take turns. Who has queued 64 MiB for one channel must not have a message of another channel wait
+//! Channels take turns. A publisher that has queued 64 MiB for one channel must not have a message of another channel wait
 //! until all of that is on disk, so the order is not that of coming. It is as if the channels were served side by
 //! side, a byte of each at a time:
 //!

@@ -26,7 +26,7 @@ struct Keys<'n, 'a> {
     nodes: &'n [Node<'a>],
     /// The first node with each text.
     first: HashMap<&'n str, Id>,
-    /// The same by the node, for those that were looked at; none for what is no key of an object.
+    /// The same by the node, for those that were looked at; none for what cannot be the key of an object.
     known: HashMap<Id, Option<Id>>,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::record::{Record, Step};
 
-/// Who reads everything at the end.
+/// The subscriber that reads everything at the end.
 pub(super) const AUDITOR: &str = "auditor";
 
 /// The messages of a channel, by seq, as far as anybody has seen them.
