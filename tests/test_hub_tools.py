@@ -57,13 +57,19 @@ def test_a_subscribers_time_out_counts_also_while_the_hub_is_away(tenfold, hub):
 
 
 @pytest.mark.parametrize("command", [["serve"], ["broadcast"], ["recv"], ["send"]])
-@pytest.mark.parametrize("mode", ["600", "666"])
-def test_the_file_of_a_socket_has_the_permissions_that_are_asked_for(tenfold, tmp_path, command, mode):
+@pytest.mark.parametrize("mode", [None, "600", "666"])
+def test_the_file_of_a_socket_has_the_permissions_that_are_asked_for_or_is_private(tenfold, tmp_path, command, mode):
     path, ports = tmp_path / "socket", tmp_path / "ports"
-    options = ["--listen", f"unix:{path}", "--socket-mode", mode, "--port-file", ports]
-    running = tenfold(*command, *options, stdin="open", port_file=ports)
+    options = ["--listen", f"unix:{path}", "--port-file", ports]
+    if mode:
+        options += ["--socket-mode", mode]
+    before = os.umask(0)
+    try:
+        running = tenfold(*command, *options, stdin="open", port_file=ports)
+    finally:
+        os.umask(before)
     assert running.addresses == [f"unix:{path}"]
-    assert stat.S_IMODE(os.stat(path).st_mode) == int(mode, 8)
+    assert stat.S_IMODE(os.stat(path).st_mode) == int(mode or "600", 8)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(os.fspath(path))
 

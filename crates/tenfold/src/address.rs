@@ -16,6 +16,9 @@ use crate::dial::Dial;
 use crate::listener::Listener;
 use crate::stream::Stream;
 
+/// The permissions of the file of a socket, if nothing else is said: those of this user alone.
+const PRIVATE: u32 = 0o600;
+
 /// The address of a socket.
 ///
 /// | written | is |
@@ -98,18 +101,14 @@ impl Address {
         Ok(stream)
     }
 
-    /// Listens. The file of a unix socket gets the permissions that the process's umask leaves.
+    /// Listens. To the file of a unix socket only its owner may connect, whatever the process's umask is.
     pub fn listen(&self) -> io::Result<Listener> {
-        self.listen_with(None)
+        self.listen_with_mode(PRIVATE)
     }
 
     /// [`listen`](Self::listen); the file of a unix socket has these permissions (such as `0o660`)
     /// before the first peer can connect. To connect, a peer needs the permission to write.
     pub fn listen_with_mode(&self, mode: u32) -> io::Result<Listener> {
-        self.listen_with(Some(mode))
-    }
-
-    fn listen_with(&self, mode: Option<u32>) -> io::Result<Listener> {
         match self {
             Self::Tcp { .. } => Listener::tcp(&self.resolve()?),
             Self::Unix(path) => match abstract_name(path) {

@@ -58,7 +58,7 @@ impl Listener {
 
     /// On a path. A socket file that a dead process left is replaced. One at which a process listens
     /// is not, and no other file is.
-    pub(crate) fn unix(path: &Path, mode: Option<u32>) -> io::Result<Self> {
+    pub(crate) fn unix(path: &Path, mode: u32) -> io::Result<Self> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         let address = SockAddr::unix(path)?;
         match socket.bind(&address) {
@@ -70,9 +70,7 @@ impl Listener {
             bound => bound?,
         }
         // Nobody can connect before the socket listens, so nobody meets other permissions.
-        if let Some(mode) = mode {
-            fs::set_permissions(path, Permissions::from_mode(mode))?;
-        }
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
         socket.listen(BACKLOG)?;
         let file = SocketFile::new(path)?;
         Ok(Self::Unix(socket.into(), Some(file)))

@@ -142,8 +142,8 @@ pub(crate) struct ListenOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
 
-    /// Permissions of the file of a unix socket, as chmod takes them: 600 for this user alone, 660 for the
-    /// group as well (default: what the umask leaves)
+    /// Permissions of the file of a unix socket, as chmod takes them: 600 for this user alone, the default,
+    /// and 660 for the group as well
     #[arg(long, value_name = "MODE", value_parser = units::mode)]
     pub(crate) socket_mode: Option<u32>,
 }

@@ -32,6 +32,11 @@ pub struct Disk {
 /// What is kept free where space cannot be reserved for sure: a 64th of the file system, within these.
 const LEAST_KEPT: u64 = 1 << 20;
 const MOST_KEPT: u64 = 64 << 20;
+/// What is made is for its owner alone, whatever the umask leaves: messages can be secrets.
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;
+/// The permission that everybody has to write.
+const OTHERS_WRITE: u32 = 0o002;
 /// File systems that write to another place what is overwritten: btrfs, bcachefs, ZFS, NILFS.
 const COPY_ON_WRITE: [i128; 4] = [0x9123_683e, 0xca45_1a4e, 0x2fc1_2fc1, 0x3434];
 
@@ -50,10 +55,25 @@ impl Disk {
         })
     }
 
-    /// Opens a directory; makes it and those above it, durably, where they are not there.
+    /// Opens a directory; makes it and those above it, durably and for this user alone, where they are not
+    /// there. One that everybody may write to is refused: anybody could put other files in the place of ours.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
-        create_durably(path.as_ref())?;
-        Self::open(path)
+        let path = path.as_ref();
+        create_durably(path)?;
+        let disk = Self::open(path)?;
+        let mode = fs::fstat(&disk.root).map_err(at("fstat", path))?.st_mode;
+        if mode & OTHERS_WRITE != 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "{path}: everybody may write to this directory (its mode is {:o}), so anybody could replace what is \
+                     in it; say `chmod o-w {path}` first",
+                    mode & 0o7777,
+                    path = path.display()
+                ),
+            ));
+        }
+        Ok(disk)
     }
 
     /// The directory's path, as it was given.
@@ -85,7 +105,7 @@ impl Disk {
         } else {
             flags | OFlags::RDWR
         };
-        match fs::openat(&self.root, path, write, Mode::from_raw_mode(0o666)) {
+        match fs::openat(&self.root, path, write, Mode::from_raw_mode(PRIVATE_FILE)) {
             Ok(fd) => Ok((fd, None)),
             Err(errno @ (Errno::ACCESS | Errno::ROFS | Errno::PERM)) => {
                 let read = flags | OFlags::RDONLY;
@@ -196,7 +216,7 @@ fn open_dir(from: impl AsFd, path: &Path) -> rio::Result<OwnedFd> {
 
 /// Makes a directory; tells whether it was not there.
 fn make_dir(from: impl AsFd, path: impl rustix::path::Arg) -> rio::Result<bool> {
-    match fs::mkdirat(from, path, Mode::from_raw_mode(0o777)) {
+    match fs::mkdirat(from, path, Mode::from_raw_mode(PRIVATE_DIRECTORY)) {
         Ok(()) => Ok(true),
         Err(Errno::EXIST) => Ok(false),
         Err(errno) => Err(errno),
@@ -534,6 +554,46 @@ mod tests {
         let disk = Disk::create(&path).unwrap();
         assert_eq!(disk.path(), path);
         assert_eq!(disk.list("").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_made_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("x/y");
+        let disk = Disk::create(&root).unwrap();
+        disk.create_dir("a/b").unwrap();
+        disk.open("a/b/file", true).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for (path, expected) in [
+            ("x", 0o700),
+            ("x/y", 0o700),
+            ("x/y/a", 0o700),
+            ("x/y/a/b", 0o700),
+            ("x/y/a/b/file", 0o600),
+        ] {
+            assert_eq!(mode(&dir.path().join(path)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_everybody_may_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().unwrap();
+        let allow = |mode| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.path(), permissions).unwrap();
+        };
+        for mode in [0o777, 0o1777, 0o702] {
+            allow(mode);
+            let error = Disk::create(dir.path()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            assert!(error.to_string().contains("chmod o-w"), "{error}");
+        }
+        allow(0o775);
+        Disk::create(dir.path()).unwrap();
     }
 
     #[test]

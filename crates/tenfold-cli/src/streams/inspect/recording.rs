@@ -10,6 +10,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -135,6 +136,7 @@ impl Files {
             OpenOptions::new()
                 .write(true)
                 .create_new(true)
+                .mode(0o600)
                 .open(dir.join(format!("{connection}.{name}")))
         };
         Ok(Self {
