@@ -271,11 +271,23 @@ fn bad_framing(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(line)) = error.get(ContextKind::InvalidValue) else {
         return Some(framing.to_string());
     };
-    let before = line.get(..framing.at()).unwrap_or(line);
-    let column = before.escape_debug().count();
     Some(format!(
-        "{framing}\n  {}\n  {:column$}^\n`tenfold framings` lists the presets and explains the grammar",
-        line.escape_debug(),
-        ""
+        "{framing}\n{}\n`tenfold framings` lists the presets and explains the grammar",
+        pointed_at(line, framing.at())
     ))
+}
+
+/// The line, with a finger on the character at an offset; of a long one what is around it.
+fn pointed_at(line: &str, at: usize) -> String {
+    const AROUND: usize = 60;
+    let (before, after) = line.split_at_checked(at).unwrap_or((line, ""));
+    let before: Vec<char> = before.escape_debug().collect();
+    let mut after = after.escape_debug();
+    let left_out = before.len().saturating_sub(AROUND);
+    let dots = if left_out > 0 { "..." } else { "" };
+    let before: String = before[left_out..].iter().collect();
+    let shown: String = after.by_ref().take(AROUND).collect();
+    let more = if after.next().is_some() { "..." } else { "" };
+    let spaces = " ".repeat(dots.len() + before.chars().count());
+    format!("  {dots}{before}{shown}{more}\n  {spaces}^")
 }

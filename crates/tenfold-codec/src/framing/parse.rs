@@ -57,18 +57,34 @@ impl FramingError {
 
 impl fmt::Display for FramingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.line.escape_debug();
-        write!(f, "bad framing \"{line}\" at character {}", self.at + 1)?;
+        let line = Quoted(&self.line);
+        write!(f, "bad framing {line} at character {}", self.at + 1)?;
         let found = self.line.get(self.at..).unwrap_or_default();
         let found = &found[..found.find([',', '/']).unwrap_or(found.len())];
         if !found.is_empty() && found.len() < self.line.len() {
-            write!(f, ", \"{}\"", found.escape_debug())?;
+            write!(f, ", {}", Quoted(found))?;
         }
         write!(f, ": {}", self.problem)
     }
 }
 
 impl core::error::Error for FramingError {}
+
+/// A text in quotes, of which a person sees the beginning if it is long.
+struct Quoted<'a>(&'a str);
+
+/// How many characters of a text are shown.
+const SHOWN: usize = 200;
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, dots) = match self.0.char_indices().nth(SHOWN) {
+            Some((end, _)) => (self.0.get(..end).unwrap_or_default(), "..."),
+            None => (self.0, ""),
+        };
+        write!(f, "\"{}\"{dots}", text.escape_debug())
+    }
+}
 
 impl FromStr for Framing {
     type Err = FramingError;

@@ -161,7 +161,7 @@ impl FromStr for Code {
 impl Answer {
     /// Reads the payload of a hub's first frame. Keys that are not known are kept.
     pub fn parse(line: &[u8]) -> Result<Self, BadAnswer> {
-        let line = str::from_utf8(line).map_err(|_| BadAnswer)?;
+        let line = printable(line).ok_or(BadAnswer)?;
         match line.split_once(' ') {
             Some(("OK", fields)) => match Keys::split(fields) {
                 (keys, "") => Ok(Self::Ok(keys)),
@@ -171,6 +171,14 @@ impl Answer {
             _ => Refusal::parse(line).map(Self::Error).ok_or(BadAnswer),
         }
     }
+}
+
+/// An answer as text: a hub says nothing but printable ASCII, so what else comes is not from a hub, and could
+/// steer the terminal of whoever reads it.
+fn printable(line: &[u8]) -> Option<&str> {
+    let is_printable = |byte: &u8| *byte == b' ' || byte.is_ascii_graphic();
+    let text = str::from_utf8(line).ok()?;
+    line.iter().all(is_printable).then_some(text)
 }
 
 impl Keys {
@@ -348,9 +356,9 @@ impl Refusal {
         self
     }
 
-    /// Reads the line of an `ERROR`; `None` if the line is not an `ERROR`.
+    /// Reads the line of an `ERROR`; `None` if the line is not an `ERROR` of printable ASCII.
     pub fn parse(line: &str) -> Option<Self> {
-        let rest = line.strip_prefix("ERROR ")?;
+        let rest = printable(line.as_bytes())?.strip_prefix("ERROR ")?;
         let (code, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let (keys, words) = Keys::split(rest);
         Some(Self {
@@ -446,6 +454,20 @@ impl std::error::Error for BadAnswer {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_printable_ascii_is_no_answer() {
+        for line in [
+            "OK a=\x1b[2J",
+            "ERROR DENIED \x1b]0;owned\x07",
+            "ERROR BUSY \u{9b}2J",
+            "OK a=\u{202e}",
+        ] {
+            assert_eq!(Answer::parse(line.as_bytes()), Err(BadAnswer), "{line:?}");
+            assert_eq!(Refusal::parse(line), None, "{line:?}");
+        }
+        assert_eq!(Answer::parse(b"OK a=\xff"), Err(BadAnswer));
+    }
 
     #[test]
     fn answers_are_read_as_they_are_written() {

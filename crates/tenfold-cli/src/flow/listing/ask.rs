@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use tenfold::blocking::Reader;
 use tenfold::protocol::{Refusal, Request, Token};
-use tenfold::{Address, Encoder, Framing, ReadError};
+use tenfold::{Address, Decoder, Encoder, Framing, ReadError};
 
 use crate::failure::Failure;
 use crate::flow::hub_client::{hint, is_of_the_gate};
 use crate::flow::look_alike::{is_not_a_hub, silence_hint};
+
+/// The longest line of an answer, and the most that is taken of all of them, in bytes: a hub's line has some
+/// hundred, and the list of a hundred thousand channels 30 million.
+const LONGEST: u64 = 64 * 1024;
+const MOST: usize = 128 << 20;
 
 /// The lines of the answer; `is_answer` tells them from what somebody else than a hub sends.
 pub(crate) fn ask(
@@ -40,12 +45,17 @@ pub(crate) fn ask(
     stream.set_read_timeout(Some(timeout)).map_err(failed)?;
     stream.set_write_timeout(Some(timeout)).map_err(failed)?;
     stream.write_all(&frame).map_err(failed)?;
-    let mut reader = Reader::new(stream, Framing::default().server());
-    let mut lines = Vec::new();
+    let decoder = Decoder::new(Framing::default().server()).with_limit(LONGEST);
+    let mut reader = Reader::with_decoder(stream, decoder);
+    let (mut lines, mut bytes) = (Vec::new(), 0);
     while let Some(line) = reader.message().map_err(|error| match error {
         ReadError::Io(error) => failed(error),
         error => Failure::Framing(format!("{server} is not a hub: {error}")),
     })? {
+        let is_printable = |byte: &u8| *byte == b' ' || byte.is_ascii_graphic();
+        if !line.iter().all(is_printable) {
+            return Err(is_not_a_hub(server));
+        }
         let line = String::from_utf8_lossy(line).into_owned();
         if let Some(refusal) = Refusal::parse(&line) {
             let words = format!(
@@ -60,6 +70,13 @@ pub(crate) fn ask(
         }
         if !is_answer(&line) {
             return Err(is_not_a_hub(server));
+        }
+        bytes += line.len();
+        if bytes > MOST {
+            return Err(Failure::Other(format!(
+                "{server} answers with more than {} MiB: that is not a hub's list",
+                MOST >> 20
+            )));
         }
         lines.push(line);
     }

@@ -12,13 +12,13 @@ use std::thread;
 use std::time::Duration;
 
 use tenfold::{Address, Framing, Listener, Stream};
-use tenfold_doctor::Lengths;
+use tenfold_doctor::{Excerpt, Found, Lengths};
 use tenfold_hub::raise_fd_limit;
 
 use super::Inspect;
 use super::recording::Recorder;
-use super::rows::{Stamp, Who};
-use super::sheet::Sheet;
+use super::rows::{Rows, Stamp, Who};
+use super::sheet::{Sheet, report};
 use super::shown::Shown;
 use super::track::Track;
 use crate::failure::Failure;
@@ -42,7 +42,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all connections share.
 struct Proxy {
-    /// Makes rows. Nothing is waited for under this lock.
+    /// How rows are made.
+    rows: Rows,
+    /// Only the summary is wanted.
+    quiet: bool,
+    /// Has the summary in the end.
     sheet: Mutex<Sheet>,
     shown: Shown,
     under_way: UnderWay,
@@ -75,6 +79,8 @@ pub(super) fn run(
     sheet.title();
     shown.put(&mut sheet.batch);
     let proxy = Arc::new(Proxy {
+        rows: sheet.rows,
+        quiet: sheet.quiet,
         sheet: Mutex::new(sheet),
         shown,
         under_way: UnderWay::default(),
@@ -217,28 +223,35 @@ impl Proxy {
         }
     }
 
-    /// Shows bytes that were passed on; no bytes are the end of the direction.
+    /// Shows bytes that were passed on; no bytes are the end of the direction. They are decoded and explained
+    /// before anything is locked: bytes that take long to explain must not keep other connections waiting.
     fn look(&self, track: &mut Track, who: Who, bytes: &[u8]) {
         let stamp = Stamp::now();
-        let mut sheet = lock(&self.sheet);
         let was_broken = track.is_broken();
-        let (quiet, rows) = (sheet.quiet, sheet.rows);
-        let rows = (!quiet).then_some(&rows);
-        let mut lengths = lock(&self.lengths);
-        let lengths = &mut lengths[usize::from(!who.client)];
+        let rows = self.rows_of_messages();
+        let mut batch = Vec::new();
+        let mut lengths = Vec::new();
+        let note = |_: &Excerpt, found: Found<'_>| {
+            if let Found::Message(frame, _) = found {
+                lengths.push(frame.length);
+            }
+        };
         if bytes.is_empty() {
-            track.end(Some(&stamp), rows, &mut sheet.batch, |_, found| {
-                lengths.note(found);
-            });
+            track.end(Some(&stamp), rows, &mut batch, note);
         } else {
-            track.take(bytes, Some(&stamp), rows, &mut sheet.batch, |_, found| {
-                lengths.note(found);
-            });
+            track.take(bytes, Some(&stamp), rows, &mut batch, note);
         }
         if track.is_broken() && !was_broken {
-            sheet.report(track);
+            batch.extend_from_slice(report(&self.rows, track).as_bytes());
         }
-        self.shown.put(&mut sheet.batch);
+        let of_side = &mut lock(&self.lengths)[usize::from(!who.client)];
+        lengths.into_iter().for_each(|length| of_side.add(length));
+        self.shown.put(&mut batch);
+    }
+
+    /// How rows are made, unless only the summary is wanted.
+    fn rows_of_messages(&self) -> Option<&Rows> {
+        (!self.quiet).then_some(&self.rows)
     }
 
     fn summarize(&self) {

@@ -70,26 +70,7 @@ impl Sheet {
 
     /// Says why a stream is broken, if it is.
     pub(crate) fn report(&mut self, track: &Track) {
-        let Some(broken) = track.report() else {
-            return;
-        };
-        let text = if self.rows.json {
-            let mut object = broken.object();
-            if let Some(who) = track.who() {
-                object["connection"] = who.connection.into();
-                object["from"] = who.name().into();
-            }
-            serde_json::json!({ "broken": object }).to_string() + "\n"
-        } else {
-            let who = track.who().map_or_else(String::new, |who| {
-                format!(
-                    "connection {}, bytes of the {}\n",
-                    who.connection,
-                    who.name()
-                )
-            });
-            format!("\n{who}{}", broken.text(self.rows.paint, self.rows.width))
-        };
+        let text = report(&self.rows, track);
         self.text(&text);
     }
 
@@ -126,4 +107,27 @@ impl Sheet {
         }
         Ok(())
     }
+}
+
+/// Why a stream is broken; nothing if it is not.
+pub(crate) fn report(rows: &Rows, track: &Track) -> String {
+    let Some(broken) = track.report() else {
+        return String::new();
+    };
+    if rows.json {
+        let mut object = broken.object();
+        if let Some(who) = track.who() {
+            object["connection"] = who.connection.into();
+            object["from"] = who.name().into();
+        }
+        return serde_json::json!({ "broken": object }).to_string() + "\n";
+    }
+    let who = track.who().map_or_else(String::new, |who| {
+        format!(
+            "connection {}, bytes of the {}\n",
+            who.connection,
+            who.name()
+        )
+    });
+    format!("\n{who}{}", broken.text(rows.paint, rows.width))
 }
