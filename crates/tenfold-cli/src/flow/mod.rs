@@ -10,6 +10,7 @@ pub(crate) mod exec;
 pub(crate) mod follow;
 pub(crate) mod format;
 pub(crate) mod goal;
+pub(crate) mod http;
 pub(crate) mod hub_client;
 pub(crate) mod input;
 pub(crate) mod layout;

@@ -95,7 +95,11 @@ impl Talk {
             }
         ));
         let input = Input::stream(stream, name.clone()).with_timeout(self.peer.timeout);
-        hear(input, theirs, limits, console.screen(), over);
+        let mut source = Decoded::frames(input, theirs, limits);
+        if self.peer.listen.is_some() {
+            source = source.from_stranger();
+        }
+        hear(source, console.screen(), over);
         let result = until_over(&ends, &stop, console.is_edited());
         drop(console);
         if matches!(result, Ok(Over::Peer)) {
@@ -164,8 +168,7 @@ impl Writing {
 }
 
 /// From the connection to the screen, on a thread of its own.
-fn hear(input: Input, side: &Side, limits: Limits, screen: Screen, over: mpsc::Sender<Over>) {
-    let mut source = Decoded::frames(input, side, limits);
+fn hear(mut source: Decoded, screen: Screen, over: mpsc::Sender<Over>) {
     thread::spawn(move || {
         let mut print = || loop {
             while let Some(event) = source.next()? {

@@ -7,6 +7,7 @@ use tenfold::{DEFAULT_LIMIT, DecodeError, Decoder, ErrorKind, Event, Framing, Re
 use super::{Limits, Source};
 use crate::failure::Failure;
 use crate::flow::follow::{Origin, Place};
+use crate::flow::http::Guard;
 use crate::flow::input::Input;
 
 /// Decodes what it reads.
@@ -28,6 +29,8 @@ pub(crate) struct Decoded {
     rest: Vec<u8>,
     /// The file that is being decoded, where files are followed.
     origin: Option<Origin>,
+    /// Looks whether the peer speaks HTTP.
+    guard: Guard,
 }
 
 /// How far the end of the input is.
@@ -62,7 +65,14 @@ impl Decoded {
             is_break: false,
             rest: Vec::new(),
             origin: None,
+            guard: Guard::off(),
         }
+    }
+
+    /// The same from a peer that has connected by itself: a browser may have been made to do so.
+    pub(crate) fn from_stranger(mut self) -> Self {
+        self.guard = Guard::of(&self.side);
+        self
     }
 
     /// Text that is cut at these bytes, of which there is at least one; the last ones may be missing.
@@ -129,8 +139,9 @@ impl Source for Decoded {
         }
         match self.decoder.next_event() {
             Ok(event) => {
-                if let Some(event) = &event {
+                if let Some(event) = event {
                     self.inside = matches!(event, Event::Begin { .. } | Event::Data(_));
+                    self.guard.check(event)?;
                 }
                 Ok(event)
             }

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::last_line::LastLine;
 use crate::failure::Failure;
+use crate::flow::http::Guard;
 use crate::flow::hub_client::{self, Outages};
 use crate::flow::options::HubPeer;
 use crate::words::Words;
@@ -44,6 +45,7 @@ pub(super) struct Frames {
     /// on their way to it.
     is_socket: bool,
     ended: bool,
+    guard: Guard,
 }
 
 pub(super) struct Channel {
@@ -77,7 +79,16 @@ impl Giver {
             name,
             is_socket,
             ended: false,
+            guard: Guard::off(),
         }))
+    }
+
+    /// Looks at the first message of a peer that may be a stranger.
+    pub(super) fn guarded(mut self, guard: Guard) -> Self {
+        if let Self::Frames(frames) = &mut self {
+            frames.guard = guard;
+        }
+        self
     }
 
     pub(super) fn channel(
@@ -142,10 +153,14 @@ impl Frames {
             reader,
             name,
             ended,
+            guard,
             ..
         } = self;
         match reader.next_event().await {
-            Ok(Some(event)) => Ok(Next::Event(event)),
+            Ok(Some(event)) => {
+                guard.check(event)?;
+                Ok(Next::Event(event))
+            }
             Ok(None) => {
                 *ended = true;
                 Ok(Next::End)

@@ -14,6 +14,7 @@ use super::stdio;
 use super::taker::{self, Taker};
 use crate::failure::Failure;
 use crate::flow::connect;
+use crate::flow::http::Guard;
 use crate::flow::options::HubPeer;
 use crate::words::Words;
 
@@ -130,6 +131,10 @@ impl Seat {
             name.to_owned(),
             is_socket,
         )
+        .guarded(match self.end {
+            End::Listen(_) => Guard::of(&self.reads),
+            _ => Guard::off(),
+        })
     }
 }
 

@@ -127,7 +127,11 @@ impl Recv {
                 "%T is when a message came, which a file does not say".to_owned(),
             ));
         }
-        let mut source = Unasked::new(Decoded::frames(input, side, limits), from);
+        let mut source = Decoded::frames(input, side, limits);
+        if self.peer.listen.is_some() {
+            source = source.from_stranger();
+        }
+        let mut source = Unasked::new(source, from);
         let mut sink = Sink::new(format, printer, words)
             .telling(told)
             .on_bad(self.printing.on_bad());
