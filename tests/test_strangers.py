@@ -47,7 +47,7 @@ def test_a_request_in_pieces_is_one_as_well(tenfold):
 
 def test_a_bridge_refuses_a_browser_and_goes_on(tenfold):
     receiver = tenfold("recv", "--keep", listen=True)
-    bridge = tenfold("bridge", "listen:127.0.0.1:0", f"127.0.0.1:{receiver.port}", "--from", "line", "--to", "decimal:10", port_file=None)
+    bridge = tenfold("bridge", "listen:127.0.0.1:0", f"127.0.0.1:{receiver.port}", "--framing", "line", "--to", "decimal:10")
     wait_until(lambda: "listening" in bridge.err, what="the bridge")
     port = int(bridge.err.split("listening 127.0.0.1:")[1].split()[0])
     with connect(port) as browser:

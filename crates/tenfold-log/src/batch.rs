@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::crc;
 use crate::little_endian::{u32_at, u64_at};
 use crate::names;
+use crate::plausible::is_plausible;
 
 /// Batches begin at multiples of this, so that no block with committed bytes is written again.
 pub(crate) const BLOCK: u64 = 4096;
@@ -111,6 +112,11 @@ impl Record {
             rest = after;
         }
         *bytes = rest;
+        let numbers = (8..RECORD - 10).step_by(8).map(|at| u64_at(fixed, at));
+        let counts = producers.iter().map(|(_, total)| *total);
+        if !numbers.chain(counts).all(is_plausible) {
+            return None;
+        }
         Some(Self {
             channel: names::is_channel(name).then(|| name.into())?,
             epoch: u64_at(fixed, 0),
@@ -157,7 +163,9 @@ impl Head {
             return None;
         }
         let head = Self::fields(bytes);
-        (head.length as usize >= HEAD).then_some(head)
+        let numbers = [head.number, head.checkpointed, head.frames];
+        let is_possible = numbers.into_iter().all(is_plausible);
+        (head.length as usize >= HEAD && is_possible).then_some(head)
     }
 
     fn fields(bytes: &[u8]) -> Self {

@@ -2,6 +2,7 @@
 
 use crate::crc;
 use crate::little_endian::{u32_at, u64_at};
+use crate::plausible::{can_be_frames, is_plausible};
 
 /// What an index knows of a range of frames. `docs/log-format.md`, section 3, has the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +89,10 @@ impl Entry {
             is_unproven: flags == UNPROVEN,
         };
         let is_sound = flags <= UNPROVEN && entry.messages > 0 && entry.first >= segment;
-        is_sound.then_some(entry)
+        let numbers = [entry.first, entry.offset, entry.length, entry.time];
+        let is_possible = numbers.into_iter().all(is_plausible)
+            && can_be_frames(entry.length, entry.messages.into());
+        (is_sound && is_possible).then_some(entry)
     }
 }
 

@@ -40,10 +40,9 @@ pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
         Err(error) => return Err(OpenError::io("opening FORMAT")(error)),
     };
     let reading = OpenError::io("reading FORMAT");
-    if uninterrupted(|| file.length()).map_err(&reading)? > MOST {
+    let Some(bytes) = read_all(&*file, MOST, WAITING).map_err(&reading)? else {
         return Err(OpenError::Format("a long text".to_owned()));
-    }
-    let bytes = read_all(&*file, WAITING).map_err(&reading)?;
+    };
     if bytes == TEXT.as_bytes() || bytes == UNCOUNTED.as_bytes() {
         return Ok(true);
     }
@@ -68,7 +67,7 @@ pub(crate) fn create(storage: &dyn Storage) -> io::Result<()> {
 /// Whether the log has the formats of the version before, which counted no starts.
 pub(crate) fn is_uncounted(storage: &dyn Storage) -> io::Result<bool> {
     let file = uninterrupted(|| storage.open(names::FORMAT, false))?;
-    Ok(read_all(&*file, WAITING)? == UNCOUNTED.as_bytes())
+    Ok(read_all(&*file, MOST, WAITING)?.is_some_and(|bytes| bytes == UNCOUNTED.as_bytes()))
 }
 
 /// Makes a log of the version before one of this version, before anything is written that the other one

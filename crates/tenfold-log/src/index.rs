@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use tenfold_codec::native;
+
 use crate::entry::{Entry, RECORD, header};
 use crate::storage::File;
 use crate::whole::{ReadAt, read_at};
@@ -155,7 +157,10 @@ impl Index {
     }
 }
 
-/// How many records after the header a file of this length has.
-pub(crate) fn count(length: u64) -> u64 {
-    (length / RECORD as u64).saturating_sub(1)
+/// How many records after the header a file of this length has, whose frames' file has the other. An entry has at
+/// least one frame; an index with far more records than frames was made to be one hole. (But frames can be lost.)
+pub(crate) fn count(length: u64, frames: u64) -> u64 {
+    const ANYHOW: u64 = 1 << 20;
+    let records = (length / RECORD as u64).saturating_sub(1);
+    records.min(ANYHOW.max(frames / native::HEADER as u64))
 }

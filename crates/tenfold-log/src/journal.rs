@@ -8,6 +8,7 @@ use crate::crc;
 use crate::directory::remove;
 use crate::little_endian::{u32_at, u64_at};
 use crate::names;
+use crate::plausible::is_plausible;
 use crate::storage::{File, Storage};
 use crate::whole::{DURABLE, is_full, read_at, synced, uninterrupted, write_all_at};
 
@@ -85,13 +86,15 @@ impl Header {
     pub(crate) fn decode(block: &[u8]) -> Option<Self> {
         let block = block.get(..HEADER)?;
         let is_sound = &block[..8] == MAGIC && u32_at(block, CRC_AT) == crc::of(&block[..CRC_AT]);
-        is_sound.then(|| Self {
+        let header = Self {
             generation: u64_at(block, 8),
             size: u64_at(block, 16),
             number: u64_at(block, 24),
             checkpointed: u64_at(block, 32),
             before: u32_at(block, 40),
-        })
+        };
+        let numbers = [header.size, header.number, header.checkpointed];
+        (is_sound && numbers.into_iter().all(is_plausible)).then_some(header)
     }
 }
 

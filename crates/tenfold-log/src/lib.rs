@@ -36,6 +36,7 @@ mod deletion;
 mod hand;
 mod journal;
 mod plan;
+mod plausible;
 mod queue;
 mod segment;
 

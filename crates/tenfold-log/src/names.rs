@@ -1,5 +1,7 @@
 //! Where things are in the directory.
 
+use crate::plausible::is_plausible;
+
 /// The text with the versions of the formats.
 pub(crate) const FORMAT: &str = "FORMAT";
 /// The starts of the log.
@@ -71,7 +73,8 @@ pub(crate) fn new(path: &str) -> String {
 pub(crate) fn segment_of(file: &str, ending: &str) -> Option<u64> {
     let digits = file.strip_suffix(ending)?;
     let all_digits = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    all_digits.then(|| digits.parse().ok())?
+    let segment: u64 = all_digits.then(|| digits.parse().ok())??;
+    is_plausible(segment).then_some(segment)
 }
 
 /// The ending of a segment's frames.

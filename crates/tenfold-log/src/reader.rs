@@ -13,6 +13,7 @@ use crate::error::ReadError;
 use crate::frames::{self, Frames};
 use crate::index::{Index, Lookup};
 use crate::options::milliseconds;
+use crate::plausible::{LARGE, is_proven};
 use crate::segment::Files;
 use crate::storage::File;
 use crate::whole::{CACHED, ReadAt, WAITING, read_exact_at};
@@ -323,6 +324,12 @@ fn read_entries(
             Some((_, [])) | None => Ok((Bytes::new(), 0)),
             Some((_, before)) => read_entries(file, before, how, bytes),
         };
+    }
+    if let [entry] = entries
+        && length > LARGE
+        && !is_proven(file, (offset, length), entry.crc, how)?
+    {
+        return Ok((Bytes::new(), 0));
     }
     bytes.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
     match read_exact_at(file, &mut bytes, offset, how) {

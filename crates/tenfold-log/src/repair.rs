@@ -14,6 +14,7 @@ use crate::look::index_of;
 use crate::names;
 use crate::open::open;
 use crate::options::Options;
+use crate::plausible::can_be_frames;
 use crate::report::Report;
 use crate::segment::{Files, Segment};
 use crate::storage::Storage;
@@ -117,6 +118,9 @@ fn fill(
     Ok(())
 }
 
+/// The largest gap in an index that is filled from the frames, in bytes; they are read at once.
+const MOST_FILLED: u64 = 1 << 30;
+
 /// The frames in a range of the file, if they are exactly so many messages.
 fn exactly(
     files: &Files,
@@ -124,7 +128,10 @@ fn exactly(
     length: u64,
     messages: u64,
 ) -> io::Result<Option<Vec<Frames>>> {
-    if uninterrupted(|| files.frames.length())? < offset + length {
+    if uninterrupted(|| files.frames.length())? < offset + length
+        || !can_be_frames(length, messages)
+        || length > MOST_FILLED
+    {
         return Ok(None);
     }
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];

@@ -347,7 +347,8 @@ impl Channel {
             None => {
                 let path = names::index(&self.name, segment);
                 let file = uninterrupted(|| self.storage.open(&path, false))?;
-                let count = index::count(uninterrupted(|| file.length())?);
+                let length = uninterrupted(|| file.length())?;
+                let count = index::count(length, readable.length);
                 let index = Index::new(file, segment, count, None, WAITING);
                 index.last()?.map_or(0, |(_, entry)| entry.time)
             }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::batch::{BLOCK, BLOCK_BYTES, Batch, HEAD, Head};
 use crate::crc;
 use crate::journal::Header;
+use crate::plausible::LARGE;
 use crate::storage::File;
 use crate::whole::{DURABLE, read_at, read_exact_at, uninterrupted};
 
@@ -184,6 +185,9 @@ impl Scanner<'_> {
             // The size that its head declares does not fit: the batch was cut, or this is not a head.
             return self.cut_batch(offset);
         };
+        if size > LARGE && !self.has_head(offset)? {
+            return Ok(None);
+        }
         let size = usize::try_from(end - offset).unwrap_or(usize::MAX);
         let mut bytes = block;
         bytes.resize(size, 0);
@@ -195,10 +199,25 @@ impl Scanner<'_> {
 
     /// A batch that reaches beyond the end of the file: its head may be there.
     fn cut_batch(&self, offset: u64) -> io::Result<Option<Scanned>> {
+        if !self.has_head(offset)? {
+            return Ok(None);
+        }
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(0);
         let mut bytes = vec![0; left];
         read_exact_at(&**self.file, &mut bytes, offset, DURABLE)?;
         Ok(decode(bytes, offset))
+    }
+
+    /// Whether a sound head begins at an offset. It is read alone, before memory is taken for what it announces.
+    fn has_head(&self, offset: u64) -> io::Result<bool> {
+        let mut bytes = vec![0; BLOCK_BYTES];
+        self.read(&mut bytes, offset)?;
+        let Some(head) = Head::peek(&bytes).filter(|head| u64::from(head.length) <= LARGE) else {
+            return Ok(false);
+        };
+        bytes.resize(head.length as usize, 0);
+        let read = read_at(&**self.file, &mut bytes, offset, DURABLE)?;
+        Ok(Head::decode(&bytes[..read]).is_some())
     }
 
     /// The next batch after an offset that has a valid head and is a later one.

@@ -9,9 +9,11 @@ use crate::chain::Link;
 use crate::crc;
 use crate::directory::{replace, sync_dir};
 use crate::names;
+use crate::plausible::is_plausible;
 use crate::spare;
 use crate::starts;
-use crate::storage::Storage;
+use crate::storage::{File, Storage};
+use crate::whole::{WAITING, read_all};
 
 /// A channel's snapshot. `docs/log-format.md`, section 4, has the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,9 @@ pub(crate) struct Count {
     /// When the last one was, in milliseconds.
     pub(crate) time: u64,
 }
+
+/// More bytes than a snapshot has: half a million producers fit.
+const MOST_BYTES: u64 = 64 << 20;
 
 const TITLE: &str = "tenfold-snapshot 2";
 /// That of a version that counted no starts.
@@ -108,8 +113,29 @@ impl Snapshot {
             };
             snapshot.producers.insert(id.into(), count);
         }
-        let is_sound = snapshot.links.len() <= starts::MOST && snapshot.encode_as(title) == text;
+        let is_sound = snapshot.links.len() <= starts::MOST
+            && snapshot.numbers().all(is_plausible)
+            && snapshot.encode_as(title) == text;
         is_sound.then_some(snapshot)
+    }
+
+    /// All numbers that something is added to.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let links = self.links.iter().flat_map(|link| [link.start, link.first]);
+        let counts = self
+            .producers
+            .values()
+            .flat_map(|count| [count.total, count.time]);
+        [self.first, self.next]
+            .into_iter()
+            .chain(links)
+            .chain(counts)
+    }
+
+    /// Reads one; `None` if it is damaged.
+    pub(crate) fn read(file: &dyn File) -> io::Result<Option<Self>> {
+        let bytes = read_all(file, MOST_BYTES, WAITING)?;
+        Ok(bytes.as_deref().and_then(Self::decode))
     }
 
     /// Replaces the snapshot before it. It is durable once the name of the channel's directory is.

@@ -6,6 +6,7 @@ use std::io;
 use crate::crc;
 use crate::directory::sync_dir;
 use crate::names;
+use crate::plausible::is_plausible;
 use crate::spare;
 use crate::storage::Storage;
 use crate::whole::{WAITING, read_all, uninterrupted};
@@ -31,8 +32,9 @@ pub(crate) struct Start {
 
 const TITLE: &str = "tenfold-starts 1";
 
-/// How many are kept.
+/// How many are kept, and more bytes than their file has.
 pub(crate) const MOST: usize = 1000;
+const MOST_BYTES: u64 = 64 * 1024;
 
 impl Starts {
     /// Those of a directory that is older than this file: all of them count as one, with the number 0. So
@@ -48,7 +50,10 @@ impl Starts {
     /// `None`: there is no file, or it is damaged.
     pub(crate) fn read(storage: &dyn Storage) -> io::Result<Option<Self>> {
         match uninterrupted(|| storage.open(names::STARTS, false)) {
-            Ok(file) => Ok(Self::decode(&read_all(&*file, WAITING)?)),
+            Ok(file) => {
+                let bytes = read_all(&*file, MOST_BYTES, WAITING)?;
+                Ok(bytes.as_deref().and_then(Self::decode))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -148,7 +153,8 @@ impl Starts {
         }
         starts = starts.begun();
         starts.of_journal = of_journal.unwrap_or(starts.of_journal);
-        let is_sound = starts.random.len() <= MOST && starts.encode() == text;
+        let is_sound =
+            starts.random.len() <= MOST && is_plausible(starts.oldest) && starts.encode() == text;
         is_sound.then_some(starts)
     }
 }

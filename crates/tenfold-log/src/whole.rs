@@ -57,13 +57,16 @@ pub(crate) fn read_exact_at(
     Ok(())
 }
 
-/// Reads a small file as a whole.
-pub(crate) fn read_all(file: &dyn File, how: ReadAt) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(uninterrupted(|| file.length())?).unwrap_or(usize::MAX);
+/// Reads a file as a whole; nothing if it has more than `most` bytes. A file may be one hole of a terabyte.
+pub(crate) fn read_all(file: &dyn File, most: u64, how: ReadAt) -> io::Result<Option<Vec<u8>>> {
+    let length = uninterrupted(|| file.length())?;
+    let Some(length) = usize::try_from(length).ok().filter(|_| length <= most) else {
+        return Ok(None);
+    };
     let mut bytes = vec![0; length];
     let read = read_at(file, &mut bytes, 0, how)?;
     bytes.truncate(read);
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
 /// The most slices that one call takes.

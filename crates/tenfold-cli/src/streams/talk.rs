@@ -6,14 +6,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tenfold::{Address, Encoder, Event, Side, Stream, closing};
+use tenfold::{Address, Encoder, Event, Stream, closing};
 
 use crate::failure::Failure;
 use crate::flow::connect;
 use crate::flow::console::{Console, Screen, Typed};
 use crate::flow::input::Input;
 use crate::flow::options::{FramingOptions, PeerOptions, SideName};
-use crate::flow::source::{Decoded, Limits, Source};
+use crate::flow::source::{Decoded, Source};
 use crate::signals::Stop;
 use crate::words::Words;
 

@@ -20,7 +20,7 @@ use crate::segment::{Files, Segment};
 use crate::snapshot::{Count, Snapshot};
 use crate::starts::Starts;
 use crate::storage::{File, Storage};
-use crate::whole::{WAITING, read_all, uninterrupted};
+use crate::whole::{WAITING, uninterrupted};
 
 use super::records::{Placed, Records};
 use super::rescue;
@@ -125,7 +125,9 @@ impl Recovering {
         for (&segment, lengths) in &channel.found {
             let readable = ReadableSegment {
                 length: lengths.frames.unwrap_or(0),
-                entries: lengths.index.map_or(0, index::count),
+                entries: lengths
+                    .index
+                    .map_or(0, |index| index::count(index, lengths.frames.unwrap_or(0))),
                 ..ReadableSegment::default()
             };
             channel.segments.insert(segment, readable);
@@ -137,7 +139,7 @@ impl Recovering {
     fn read_snapshot(&mut self, report: &mut Report) -> io::Result<()> {
         let path = names::snapshot(&self.name);
         let file = uninterrupted(|| self.storage.open(&path, false))?;
-        let snapshot = Snapshot::decode(&read_all(&*file, WAITING)?);
+        let snapshot = Snapshot::read(&*file)?;
         let Some(snapshot) = snapshot.filter(|snapshot| *snapshot.channel == *self.name) else {
             self.tidying.has_bad_snapshot = true;
             let path = aside::path_of(&self.name, "snapshot");
@@ -346,7 +348,7 @@ impl Recovering {
         let (files, first) = (Arc::clone(&segment.files), segment.first);
         let length = uninterrupted(|| files.frames.length())?;
         let upto = upto.unwrap_or(u64::MAX);
-        let count = index::count(uninterrupted(|| files.index.length())?);
+        let count = index::count(uninterrupted(|| files.index.length())?, length);
         let index = Index::new(Arc::clone(&files.index), first, count, None, WAITING);
         if !index.has_header()? {
             let end = length.min(upto);

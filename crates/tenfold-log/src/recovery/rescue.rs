@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::entry;
 use crate::frames::{self, Frames};
 use crate::names;
+use crate::plausible::frame_length;
 use crate::report::Report;
 use crate::segment::Segment;
 use crate::storage::File;
@@ -16,6 +17,9 @@ use crate::whole::{DURABLE, read_at, uninterrupted};
 
 /// How many bytes are read at once.
 const AT_ONCE: usize = 4 * 1024 * 1024;
+
+/// How many bytes are kept of an end that is not whole frames: a large message that was cut, and not a hole.
+const MOST_ASIDE: u64 = 64 << 20;
 
 /// Makes entries for the whole frames that stand after those that have some, up to an offset.
 pub(crate) fn enter(segment: &mut Segment, end: u64, time: u64) -> io::Result<()> {
@@ -31,11 +35,11 @@ fn enter_up_to(segment: &mut Segment, end: u64, mut most: u64, time: u64) -> io:
         let bytes = read(&*file, segment.length, left.min(size))?;
         let found = frames::whole(&bytes, most, usize::MAX);
         if found.messages == 0 {
-            if size >= left {
-                break;
-            }
             // A larger frame, or bytes that are not a frame.
-            size = size.saturating_mul(2);
+            match frame_length(&bytes).and_then(|length| usize::try_from(length).ok()) {
+                Some(length) if size < length && length <= left => size = length,
+                _ => break,
+            }
             continue;
         }
         size = AT_ONCE;
@@ -77,12 +81,16 @@ pub(crate) fn rest(
         report.push(true, Some(channel), Some((from, segment.next)), text);
     }
     if segment.length < length {
-        let left = usize::try_from(length - segment.length).unwrap_or(usize::MAX);
-        let bytes = read(&*segment.files.frames, segment.length, left)?;
+        let left = length - segment.length;
+        let kept = usize::try_from(left.min(MOST_ASIDE)).unwrap_or(usize::MAX);
+        let bytes = read(&*segment.files.frames, segment.length, kept)?;
         let name = format!("{channel}-{:020}.frames-{}", segment.first, segment.length);
+        let which = match left {
+            0..=MOST_ASIDE => String::new(),
+            _ => format!("the first {MOST_ASIDE} "),
+        };
         let text = format!(
-            "{} bytes at the end of segment {:020} are not whole frames: they are cut off and kept in {}/{name}",
-            bytes.len(),
+            "{left} bytes at the end of segment {:020} are not whole frames: they are cut off and {which}kept in {}/{name}",
             segment.first,
             names::ASIDE
         );

@@ -5,11 +5,11 @@ use std::io;
 use bytes::Bytes;
 
 use crate::batch::Record;
-use crate::crc;
 use crate::frames;
 use crate::names;
+use crate::plausible::read_proven;
 use crate::storage::Storage;
-use crate::whole::{DURABLE, read_exact_at, uninterrupted};
+use crate::whole::{DURABLE, uninterrupted};
 
 /// The frames of a record, if its segment has them.
 pub(super) fn segment_has(storage: &dyn Storage, record: &Record) -> io::Result<Option<Bytes>> {
@@ -23,8 +23,8 @@ pub(super) fn segment_has(storage: &dyn Storage, record: &Record) -> io::Result<
     if uninterrupted(|| file.length())? < end {
         return Ok(None);
     }
-    let mut bytes = vec![0; usize::try_from(record.length).unwrap_or(0)];
-    read_exact_at(&*file, &mut bytes, record.offset, DURABLE)?;
-    let is_sound = crc::of(&bytes) == record.crc && frames::are(&bytes, record.messages);
-    Ok(is_sound.then(|| bytes.into()))
+    let range = (record.offset, record.length);
+    let bytes = read_proven(&*file, range, record.crc, DURABLE)?;
+    let bytes = bytes.filter(|bytes| frames::are(bytes, record.messages));
+    Ok(bytes.map(Bytes::from))
 }

@@ -16,6 +16,7 @@ mod deletion;
 mod disk;
 mod epochs;
 mod faults;
+mod forged;
 mod hand;
 mod hindered;
 mod kept;
