@@ -149,7 +149,7 @@ fn read(opened: &Opened) {
 /// Everything that is done with a directory.
 fn use_it(storage: &Arc<dyn Storage>) {
     let _ = stats(storage);
-    let _ = verify(storage, small(), &mut |_| {});
+    let _ = verify(storage, &mut |_, _| {});
     if let Ok(mut opened) = tenfold_log::open(Arc::clone(storage), small()) {
         read(&opened);
         for name in ["a", "b", "new"] {
@@ -161,6 +161,32 @@ fn use_it(storage: &Arc<dyn Storage>) {
     let _ = repair(storage, small());
     if let Ok(opened) = tenfold_log::open(Arc::clone(storage), small()) {
         read(&opened);
+    }
+}
+
+#[test]
+fn what_is_forged_has_the_right_check() {
+    reset();
+    let memory = directory(true).memory;
+    for (path, _) in memory.files() {
+        let bytes = memory.read(&path).unwrap();
+        let mut forged = bytes.clone();
+        if path.ends_with(".index") && bytes.len() > 48 {
+            index(
+                &mut forged,
+                1,
+                u64::from_le_bytes(bytes[48..56].try_into().unwrap()),
+            );
+        } else if path == "STARTS" {
+            text(&mut forged, 0, 1);
+        } else if path.starts_with("journal/") && bytes.starts_with(b"TF") {
+            journal(
+                &mut forged,
+                0,
+                u64::from_le_bytes(bytes[8..16].try_into().unwrap()),
+            );
+        }
+        assert_eq!(forged, bytes, "{path}");
     }
 }
 
