@@ -151,10 +151,13 @@ impl Starts {
             }
             starts.random.push(u64::from_str_radix(random, 16).ok()?);
         }
+        let numbers = [starts.oldest, of_journal.unwrap_or(0)];
+        if !numbers.into_iter().all(is_plausible) {
+            return None;
+        }
         starts = starts.begun();
         starts.of_journal = of_journal.unwrap_or(starts.of_journal);
-        let is_sound =
-            starts.random.len() <= MOST && is_plausible(starts.oldest) && starts.encode() == text;
+        let is_sound = starts.random.len() <= MOST && starts.encode() == text;
         is_sound.then_some(starts)
     }
 }

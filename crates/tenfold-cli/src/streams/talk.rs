@@ -97,7 +97,7 @@ impl Talk {
         let input = Input::stream(stream, name.clone()).with_timeout(self.peer.timeout);
         let mut source = Decoded::frames(input, theirs, limits);
         if self.peer.listen.is_some() {
-            source = source.from_stranger();
+            source = source.guarded();
         }
         hear(source, console.screen(), over);
         let result = until_over(&ends, &stop, console.is_edited());

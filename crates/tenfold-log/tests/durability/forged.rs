@@ -46,6 +46,10 @@ fn put(bytes: &mut [u8], at: usize, number: u64) {
 }
 
 /// A field of a record of an index.
+#[expect(
+    clippy::ptr_arg,
+    reason = "texts change their length, and have the same signature"
+)]
 fn index(bytes: &mut Vec<u8>, at: usize, number: u64) {
     const RECORD: usize = 48;
     let segment = bytes[8..16].to_vec();
@@ -89,6 +93,10 @@ fn text(bytes: &mut Vec<u8>, at: usize, number: u64) {
 }
 
 /// A field of the header of a journal, or of a batch's head and its records.
+#[expect(
+    clippy::ptr_arg,
+    reason = "texts change their length, and have the same signature"
+)]
 fn journal(bytes: &mut Vec<u8>, at: usize, number: u64) {
     const BLOCK: usize = 4096;
     let heads: Vec<usize> = (BLOCK..bytes.len())

@@ -70,7 +70,7 @@ impl Decoded {
     }
 
     /// The same from a peer that has connected by itself: a browser may have been made to do so.
-    pub(crate) fn from_stranger(mut self) -> Self {
+    pub(crate) fn guarded(mut self) -> Self {
         self.guard = Guard::of(&self.side);
         self
     }

@@ -245,7 +245,9 @@ impl Proxy {
             batch.extend_from_slice(report(&self.rows, track).as_bytes());
         }
         let of_side = &mut lock(&self.lengths)[usize::from(!who.client)];
-        lengths.into_iter().for_each(|length| of_side.add(length));
+        for length in lengths {
+            of_side.add(length);
+        }
         self.shown.put(&mut batch);
     }
 

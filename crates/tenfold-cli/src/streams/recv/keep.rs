@@ -89,7 +89,7 @@ impl Senders {
 
     fn receive(&self, stream: Stream, report: &Sender<Report>) -> Result<(), Failure> {
         let input = Input::stream(stream, "the sender".to_owned()).with_timeout(self.timeout);
-        let mut source = Decoded::frames(input, &self.side, self.limits).from_stranger();
+        let mut source = Decoded::frames(input, &self.side, self.limits).guarded();
         let format = self.printing.format(&self.side, &self.printer);
         let output = Counted {
             printer: self.printer.clone(),

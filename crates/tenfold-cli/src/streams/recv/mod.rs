@@ -129,7 +129,7 @@ impl Recv {
         }
         let mut source = Decoded::frames(input, side, limits);
         if self.peer.listen.is_some() {
-            source = source.from_stranger();
+            source = source.guarded();
         }
         let mut source = Unasked::new(source, from);
         let mut sink = Sink::new(format, printer, words)
