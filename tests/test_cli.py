@@ -158,7 +158,7 @@ def test_a_message_in_another_framing(tenfold):
 def test_the_address_is_said_and_written(tenfold):
     server = tenfold("broadcast", listen=True, stdin="open")
     assert re.fullmatch(r"127\.0\.0\.1:\d+", server.address)
-    wait_until(lambda: f"listening {server.address}\n" in server.err, what="the address on stderr")
+    wait_until(lambda: f"listening {server.address} (this machine only; 0.0.0.0:{server.port} for others)\n" in server.err, what="the address on stderr")
 
 
 def test_several_listeners_of_both_kinds(tenfold, tmp_path):

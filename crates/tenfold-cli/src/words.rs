@@ -111,14 +111,30 @@ impl Words {
         self.line("", escape::json(&object.to_string()));
     }
 
-    /// Whether a line of progress would be seen.
-    pub(crate) fn shows_progress(&self) -> bool {
+    /// What helps a person at a terminal, and nobody else.
+    pub(crate) fn hint(&self, words: impl Display) {
+        if self.is_terminal() {
+            self.note(words);
+        }
+    }
+
+    /// What was done. A command that succeeds says nothing in a script.
+    pub(crate) fn outcome(&self, words: impl Display) {
+        if self.is_terminal() {
+            self.note(words);
+        } else {
+            self.detail(words);
+        }
+    }
+
+    /// Whether a person reads this at a terminal, and wants more than errors.
+    pub(crate) fn is_terminal(&self) -> bool {
         self.0.terminal && self.0.level >= Level::Normal
     }
 
     /// Shows how things stand, in place of the last such line.
     pub(crate) fn progress(&self, words: impl Display) {
-        if self.shows_progress() {
+        if self.is_terminal() {
             *self.shown() = true;
             stderr::write(&format!("\r\x1b[K{words}"));
         }
@@ -171,7 +187,7 @@ impl<'a> ProgressLine<'a> {
     /// Shows this line, if it is time for the next.
     pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
         let now = Instant::now();
-        if self.words.shows_progress() && now >= self.due {
+        if self.words.is_terminal() && now >= self.due {
             self.due = now + CHANGES_EVERY;
             self.words.progress(line());
         }

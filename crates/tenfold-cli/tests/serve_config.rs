@@ -204,7 +204,9 @@ fn a_hub_drains_and_says_what_it_did() {
         let ended = hub.end();
         assert_eq!(ended.code, Some(code), "{}", ended.err);
         assert!(
-            ended.err.contains(&format!("listening {address}\n")),
+            ended
+                .err
+                .contains(&format!("listening {address} (this machine only;")),
             "{}",
             ended.err
         );

@@ -11,6 +11,7 @@ use tenfold_hub::pause_after;
 
 use crate::failure::Failure;
 use crate::flow::input::is_ready_within;
+use crate::flow::listening::listening;
 use crate::flow::options::{ListenOptions, PeerOptions, Retry};
 use crate::flow::port_file;
 use crate::words::Words;
@@ -79,14 +80,15 @@ pub(crate) fn connect_patiently(
     }
 }
 
-/// Listens, and says where.
+/// Listens, and says where; `command` is what connects from another machine, as `send ADDR`.
 pub(crate) fn listen(
     address: &Address,
     options: &ListenOptions,
+    command: &str,
     words: &Words,
 ) -> Result<Listener, Failure> {
     let (listener, place) = bind(address, options)?;
-    words.note(format_args!("listening {place}"));
+    words.note(listening(&place, command));
     if let Some(path) = &options.port_file {
         port_file::write(path, &[place])?;
     }

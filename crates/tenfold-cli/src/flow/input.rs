@@ -1,7 +1,7 @@
 //! Where bytes come from: a socket, a file or stdin.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Seek};
+use std::io::{self, IsTerminal as _, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -13,6 +13,8 @@ use tenfold::Stream;
 
 use crate::failure::Failure;
 use crate::flow::follow::{Followed, Origin};
+use crate::flow::source::In;
+use crate::words::Words;
 
 /// Bytes to be read, with the patience of `--timeout`.
 #[derive(Debug)]
@@ -44,6 +46,14 @@ impl Input {
             .try_clone_to_owned()
             .map_err(|error| Failure::Other(format!("cannot read stdin: {error}")))?;
         Ok(Self::new(From::File(file.into()), "stdin".to_owned()))
+    }
+
+    /// The same, for messages in this format; a person who is to type them is told so.
+    pub(crate) fn messages(format: In, words: &Words) -> Result<Self, Failure> {
+        if format.has_lines() && io::stdin().is_terminal() {
+            words.hint("type messages, one a line; Ctrl-D ends");
+        }
+        Self::stdin()
     }
 
     /// A file, or stdin for `-`.

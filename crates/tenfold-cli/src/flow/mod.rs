@@ -14,6 +14,7 @@ pub(crate) mod http;
 pub(crate) mod hub_client;
 pub(crate) mod input;
 pub(crate) mod layout;
+pub(crate) mod listening;
 pub(crate) mod listing;
 pub(crate) mod look_alike;
 pub(crate) mod on_bad;

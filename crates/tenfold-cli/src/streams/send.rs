@@ -75,7 +75,7 @@ impl Send {
             Some(_) => SideName::Client,
             None => SideName::Server,
         };
-        let mut source = self.source(messages, side)?;
+        let mut source = self.source(messages, side, words)?;
         signals::end_between_writes()?;
         let receiver = self.receiver(address, words)?;
         let mut sink = Sink::new(
@@ -113,7 +113,12 @@ impl Send {
         Ok((Some(address), messages))
     }
 
-    fn source(&self, messages: &[OsString], side: SideName) -> Result<Box<dyn Source>, Failure> {
+    fn source(
+        &self,
+        messages: &[OsString],
+        side: SideName,
+        words: &Words,
+    ) -> Result<Box<dyn Source>, Failure> {
         let from_stdin = messages.is_empty() || *messages == ["-"];
         if !from_stdin && self.input.given().is_some() {
             return Err(Failure::Usage(
@@ -141,8 +146,12 @@ impl Send {
             ..self.framing.limits()
         };
         match self.payload {
-            Some(written) => Ok(payloads(Input::stdin()?, written, limits)),
-            None => Ok(format.open(Input::stdin()?, read, limits)),
+            Some(written) => Ok(payloads(
+                Input::messages(self.input.format(), words)?,
+                written,
+                limits,
+            )),
+            None => Ok(format.open(Input::messages(self.input.format(), words)?, read, limits)),
         }
     }
 
@@ -154,7 +163,7 @@ impl Send {
                 Receiver::at(address, stream, timeout)
             }
             (None, Some(listen)) => {
-                let listener = connect::listen(listen, &self.peer.listening, words)?;
+                let listener = connect::listen(listen, &self.peer.listening, "recv ADDR", words)?;
                 Receiver::accept(listener, timeout, words)
             }
             (None, None) => Err(Failure::Usage("say where to send to".to_owned())),

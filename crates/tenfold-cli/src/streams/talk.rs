@@ -116,7 +116,7 @@ impl Talk {
         let Some(listen) = &self.peer.listen else {
             return Err(Failure::Usage("say where to connect to".to_owned()));
         };
-        let listener = connect::listen(listen, &self.peer.listening, words)?;
+        let listener = connect::listen(listen, &self.peer.listening, "talk ADDR", words)?;
         connect::accept(&listener, self.peer.timeout, words)
     }
 }

@@ -76,6 +76,11 @@ pub(crate) fn payloads(input: Input, written: Written, limits: Limits) -> Box<dy
 }
 
 impl In {
+    /// Whether each line is a message.
+    pub(crate) fn has_lines(self) -> bool {
+        matches!(self, Self::Lines | Self::Crlf | Self::Hex | Self::Json)
+    }
+
     /// The messages of an input in this format; `side` is that of `frames`.
     pub(crate) fn open(self, input: Input, side: &Side, limits: Limits) -> Box<dyn Source + Send> {
         match self {

@@ -174,7 +174,7 @@ impl Pub {
     fn supply(&self, words: &Words) -> Result<Supply, Failure> {
         let Some(path) = &self.follow else {
             return Ok(Supply {
-                source: Some(self.source()?),
+                source: Some(self.source(words)?),
                 followed: None,
                 following: None,
             });
@@ -201,7 +201,7 @@ impl Pub {
         })
     }
 
-    fn source(&self) -> Result<Box<dyn Source + Send>, Failure> {
+    fn source(&self, words: &Words) -> Result<Box<dyn Source + Send>, Failure> {
         let from_stdin = self.messages.is_empty() || self.messages == ["-"];
         if !from_stdin && self.input.given().is_some() {
             return Err(Failure::Usage(
@@ -212,7 +212,7 @@ impl Pub {
         match (self.every, from_stdin) {
             (Some(every), _) => Ok(Box::new(Ticker::of(&self.messages, every)?)),
             (None, false) => Ok(Box::new(given(&self.messages, self.payload)?)),
-            (None, true) => Ok(self.messages_in(Input::stdin()?)),
+            (None, true) => Ok(self.messages_in(Input::messages(self.input.format(), words)?)),
         }
     }
 

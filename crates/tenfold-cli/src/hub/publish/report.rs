@@ -51,6 +51,6 @@ pub(super) fn at_end(numbers: Numbers, result: &Result<(), Failure>, json: bool,
     }
     // An error has the numbers in it already.
     if matches!(result, Ok(()) | Err(Failure::Interrupted)) {
-        words.note(numbers.words());
+        words.outcome(numbers.words());
     }
 }

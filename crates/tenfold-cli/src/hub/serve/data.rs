@@ -1,6 +1,6 @@
 //! `--data`: channels on disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -72,6 +72,11 @@ pub(super) struct Running {
 }
 
 impl DataOptions {
+    /// Where channels are kept, if not in memory.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.data.as_deref()
+    }
+
     /// The options about what is kept on disk need `--data`, which says where.
     pub(super) fn check(&self, settings: &Settings) -> Result<(), Failure> {
         if self.data.is_some() || self.retain.is_empty() {

@@ -5,6 +5,7 @@ use tenfold::Address;
 use tracing::{Level as Severity, info};
 use tracing_subscriber::fmt;
 
+use crate::flow::listening::listening;
 use crate::stderr;
 use crate::words::{Level, Words};
 
@@ -69,7 +70,7 @@ impl Log {
     /// Says where clients can connect; `what` is offered there, if it is not everything.
     pub(super) fn listening(self, address: &Address, what: Option<&str>, words: &Words) {
         match (self, what) {
-            (Self::Text, None) => words.note(format_args!("listening {address}")),
+            (Self::Text, None) => words.note(listening(address, "sub CHANNEL -s ADDR")),
             (Self::Text, Some(what)) => words.note(format_args!("listening {address} ({what})")),
             (Self::Json, what) => info!(%address, plain = what, "listening"),
         }

@@ -200,6 +200,7 @@ impl Serve {
         let audit = self.audit.as_deref().map(AuditFile::open).transpose()?;
         let data = self.data.start()?;
         let (ports, places) = self.ports(words)?;
+        self.tell_how_to_use(&places, words);
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let runtime = runtime(data.is_some()).map_err(cannot)?;
         let served = runtime.block_on(async {
@@ -256,6 +257,22 @@ impl Serve {
         }
         options.policy = policy;
         options
+    }
+
+    /// A person at a terminal is told what to do next, and whether messages outlive the hub.
+    fn tell_how_to_use(&self, places: &[Address], words: &Words) {
+        if self.log != Log::Text {
+            return;
+        }
+        if let Some(place) = places.first().filter(|_| !self.listen.is_empty()) {
+            words.hint(format_args!(
+                "publish with `tenfold pub CHANNEL MESSAGE -s {place}`, subscribe with `tenfold sub CHANNEL -s {place}`"
+            ));
+        }
+        match self.data.directory() {
+            Some(data) => words.hint(format_args!("messages are kept in {}", data.display())),
+            None => words.hint("messages are kept in memory, and are gone when this ends (--data DIR keeps them on disk)"),
+        }
     }
 
     fn judge(&self, signal: Signal, stats: &HubStats) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ mod pace;
 mod printing;
 mod state;
 mod times;
+mod unpublished;
 
 use std::future::{Future, pending};
 use std::path::PathBuf;
@@ -214,6 +215,7 @@ impl Sub {
             failed_at: None,
             goal: Goal::new(self.count),
             outages: Outages::new(&self.hub.server, words),
+            unpublished: Some((self.hub.clone(), self.channels.clone())),
             words: words.clone(),
             last: Instant::now(),
         })

@@ -2,15 +2,17 @@
 
 use std::time::Instant;
 
-use tenfold::protocol::ChannelName;
+use tenfold::protocol::{ChannelName, Pattern};
 
 use super::incoming::Happening;
 use super::pace::Pace;
 use super::times::Times;
+use super::unpublished;
 use crate::failure::Failure;
 use crate::flow::format::Origin;
 use crate::flow::goal::Goal;
 use crate::flow::hub_client::Outages;
+use crate::flow::options::HubPeer;
 use crate::flow::printing::Printer;
 use crate::flow::pump::Sink;
 use crate::flow::time_text::TimeText;
@@ -32,6 +34,8 @@ pub(super) struct Printing {
     pub(super) failed_at: Option<(ChannelName, u64)>,
     pub(super) goal: Goal,
     pub(super) outages: Outages,
+    /// Where to look whether anybody has published to what, until that was looked at.
+    pub(super) unpublished: Option<(HubPeer, Vec<Pattern>)>,
     pub(super) words: Words,
     /// When the last message was printed; at first, when it began to wait.
     pub(super) last: Instant,
@@ -56,6 +60,9 @@ impl Printing {
                     times.connected(epoch);
                 }
                 self.outages.connected(&place);
+                if let Some((hub, channels)) = self.unpublished.take() {
+                    unpublished::tell(&hub, &channels, &self.words);
+                }
             }
             Happening::Disconnected(notice) => {
                 // Messages that came before the outage are printed before the person is told of it.

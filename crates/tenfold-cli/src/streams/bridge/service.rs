@@ -12,6 +12,7 @@ use super::joint::{Door, Joint, Seat};
 use super::session::{self, Outcome, Terms};
 use crate::failure::Failure;
 use crate::flow::connect::{bind, cannot_listen};
+use crate::flow::listening::listening;
 use crate::flow::options::ListenOptions;
 use crate::flow::port_file;
 use crate::words::Words;
@@ -60,7 +61,7 @@ impl Listening {
             *door = Some(made);
         }
         for place in &places {
-            words.note(format_args!("listening {place}"));
+            words.note(listening(place, "talk ADDR"));
         }
         if let Some(path) = &options.port_file {
             port_file::write(path, &places)?;

@@ -21,6 +21,7 @@ use crate::flow::connect;
 use crate::flow::follow::Followed;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
+use crate::flow::listening::listening;
 use crate::flow::options::{FramingOptions, InOptions, ListenOptions, ReportOptions, SideName};
 use crate::flow::port_file;
 use crate::flow::source::{In, Ticker};
@@ -165,7 +166,7 @@ impl Broadcast {
                 }
                 Ok(result) = &mut ended => return Outcome::SourceEnded(result),
                 signal = stop.wait() => return Outcome::Stopped(signal),
-                () = rates.due(), if words.shows_progress() => words.progress(rates.line(&engine.stats())),
+                () = rates.due(), if words.is_terminal() => words.progress(rates.line(&engine.stats())),
             }
         }
     }
@@ -230,7 +231,8 @@ impl Broadcast {
             }
         };
         match (self.follow, self.input.format()) {
-            (false, _) => Input::file_or_stdin(file),
+            (false, _) if file.as_os_str() == "-" => Input::messages(self.input.format(), words),
+            (false, _) => Input::file(file),
             (true, In::Whole) => Err(Failure::Usage(
                 "--follow never comes to the end that --in whole waits for".to_owned(),
             )),
@@ -269,7 +271,7 @@ impl Broadcast {
             listeners.push(listener);
         }
         for place in &places {
-            words.note(format_args!("listening {place}"));
+            words.note(listening(place, "recv ADDR"));
         }
         if let Some(path) = &self.listening.port_file {
             port_file::write(path, &places)?;

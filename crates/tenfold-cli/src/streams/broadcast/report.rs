@@ -115,11 +115,7 @@ pub(super) fn at_end(stats: &Stats, result: &Result<(), Failure>, json: bool, wo
         messages(stats.delivered),
         ByteSize::b(stats.bytes),
     );
-    if words.shows_progress() {
-        words.note(line);
-    } else {
-        words.detail(line);
-    }
+    words.outcome(line);
 }
 
 pub(super) fn clients(number: u64) -> String {

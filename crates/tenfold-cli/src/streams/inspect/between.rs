@@ -72,7 +72,7 @@ pub(super) fn run(
         None => None,
     };
     let stop = Stop::watch()?;
-    let listener = connect::listen(address, &options.peer.listening, words)?;
+    let listener = connect::listen(address, &options.peer.listening, "talk ADDR", words)?;
     // With less it works as well.
     let _ = raise_fd_limit();
     let shown = Shown::start(sheet.stdout().clone(), sheet.rows.json)?;

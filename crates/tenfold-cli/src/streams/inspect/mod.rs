@@ -168,7 +168,7 @@ impl Inspect {
     fn open(&self, from: &OsStr, words: &Words) -> Result<(Input, Reading, bool), Failure> {
         let timeout = self.peer.timeout;
         let (input, side) = if let Some(address) = &self.peer.listen {
-            let listener = connect::listen(address, &self.peer.listening, words)?;
+            let listener = connect::listen(address, &self.peer.listening, "send ADDR", words)?;
             let (stream, name) = connect::accept(&listener, timeout, words)?;
             (Input::stream(stream, name), Some(SideName::Client))
         } else if let Some(address) = address_in(from)? {

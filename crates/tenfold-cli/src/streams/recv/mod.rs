@@ -144,7 +144,7 @@ impl Recv {
         let timeout = self.peer.timeout;
         if let Some(address) = &self.peer.listen {
             let side = self.framing.side_of_connection(SideName::Client)?;
-            let listener = connect::listen(address, &self.peer.listening, words)?;
+            let listener = connect::listen(address, &self.peer.listening, "send ADDR", words)?;
             if self.keep {
                 return Ok((Origin::Many(listener), side));
             }
