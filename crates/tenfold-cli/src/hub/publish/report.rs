@@ -49,8 +49,10 @@ pub(super) fn at_end(numbers: Numbers, result: &Result<(), Failure>, json: bool,
             "error": result.as_ref().err().map(ToString::to_string),
         }));
     }
-    // An error has the numbers in it already.
-    if matches!(result, Ok(()) | Err(Failure::Interrupted)) {
-        words.outcome(numbers.words());
+    match result {
+        Ok(()) => words.outcome(numbers.words()),
+        Err(Failure::Interrupted) => words.note(numbers.words()),
+        // An error has the numbers in it already.
+        Err(_) => {}
     }
 }
