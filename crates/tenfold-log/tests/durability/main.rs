@@ -17,6 +17,7 @@ mod disk;
 mod epochs;
 mod faults;
 mod forged;
+mod fuzzed;
 mod hand;
 mod hindered;
 mod kept;

@@ -1,0 +1,54 @@
+//! What is said of any bytes: the property that `fuzz/` calls, too.
+
+use tenfold_codec::Framing;
+use tenfold_doctor::{Found, Scene, Walker, diagnose, rank};
+
+/// The first line is a framing, and the rest a stream. However it breaks, it is explained; and the presets are
+/// ranked for it.
+pub fn diagnosis(data: &[u8]) {
+    let end = data
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(data.len());
+    let (line, stream) = data.split_at(end);
+    let stream = stream.get(1..).unwrap_or_default();
+    let framing = std::str::from_utf8(line)
+        .ok()
+        .and_then(|line| line.parse().ok());
+    let framing: Framing = framing.unwrap_or_default();
+    for side in [framing.client(), framing.server()] {
+        let mut walker = Walker::new(side, 1 << 20);
+        let mut end = 0;
+        let mut each = |_: &_, found: Found<'_>| {
+            if let Found::Message(frame, _) = found {
+                assert!(
+                    frame.offset >= end,
+                    "frames overlap: {frame:?} begins before {end}"
+                );
+                end = frame.offset + frame.size;
+            }
+        };
+        let taken = walker
+            .take(stream, &mut each)
+            .and_then(|()| walker.end(&mut each));
+        if let Err(error) = taken {
+            for finding in diagnose(Scene::of(&walker, &error)) {
+                assert!(!finding.says.is_empty());
+            }
+        }
+    }
+    for ranked in rank(stream, true) {
+        assert!(!ranked.name().is_empty() && !ranked.why().is_empty());
+    }
+}
+
+#[cfg(test)]
+#[test]
+fn the_corpus_of_diagnosis_holds() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/diagnosis");
+    let files: Vec<_> = std::fs::read_dir(directory).unwrap().collect();
+    assert!(!files.is_empty());
+    for file in files {
+        diagnosis(&std::fs::read(file.unwrap().path()).unwrap());
+    }
+}
