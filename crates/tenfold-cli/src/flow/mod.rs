@@ -1,6 +1,7 @@
 //! What messages flow through, whatever the command: where they come from, what they look like, and
 //! where they go.
 
+pub(crate) mod budget;
 pub(crate) mod confirm;
 pub(crate) mod connect;
 pub(crate) mod console;

@@ -6,6 +6,7 @@ use tenfold::{DEFAULT_LIMIT, DecodeError, Decoder, ErrorKind, Event, Framing, Re
 
 use super::{Limits, Source};
 use crate::failure::Failure;
+use crate::flow::budget::Share;
 use crate::flow::follow::{Origin, Place};
 use crate::flow::http::Guard;
 use crate::flow::input::Input;
@@ -31,6 +32,8 @@ pub(crate) struct Decoded {
     origin: Option<Origin>,
     /// Looks whether the peer speaks HTTP.
     guard: Guard,
+    /// What it may hold, if many senders share that.
+    share: Option<Share>,
 }
 
 /// How far the end of the input is.
@@ -66,7 +69,14 @@ impl Decoded {
             rest: Vec::new(),
             origin: None,
             guard: Guard::off(),
+            share: None,
         }
+    }
+
+    /// Holds no more of a message that is not whole than this leaves.
+    pub(crate) fn within(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
     }
 
     /// The same from a peer that has connected by itself: a browser may have been made to do so.
@@ -154,6 +164,10 @@ impl Source for Decoded {
             Ending::Reached if self.is_break => self.begin_again(),
             Ending::Reached => return Ok(false),
             _ => {}
+        }
+        if let Some(share) = &mut self.share {
+            share.hold(self.decoder.rest().len())?;
+            share.wait_for(&self.input)?;
         }
         match self.input.read(self.decoder.space())? {
             0 => self.finish(),

@@ -11,7 +11,9 @@ use tenfold::{
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::last_line::LastLine;
+use super::metered::Metered;
 use crate::failure::Failure;
+use crate::flow::budget::Share;
 use crate::flow::http::Guard;
 use crate::flow::hub_client::{self, Outages};
 use crate::flow::options::HubPeer;
@@ -39,7 +41,7 @@ pub(super) enum Next<'a> {
 }
 
 pub(super) struct Frames {
-    reader: Reader<Bytes>,
+    reader: Reader<Metered>,
     name: String,
     /// A socket that is closed with unread bytes sends a reset, and the other side can lose bytes that are
     /// on their way to it.
@@ -63,7 +65,7 @@ impl Giver {
         max_message: u64,
         in_pieces: bool,
         name: String,
-        is_socket: bool,
+        (is_socket, share): (bool, Option<Share>),
     ) -> Self {
         let mut decoder = Decoder::new(side).with_limit(max_message);
         if in_pieces {
@@ -75,7 +77,8 @@ impl Giver {
             bytes
         };
         Self::Frames(Box::new(Frames {
-            reader: Reader::with_decoder(bytes, decoder).with_patience(PATIENCE),
+            reader: Reader::with_decoder(Metered::new(bytes, share), decoder)
+                .with_patience(PATIENCE),
             name,
             is_socket,
             ended: false,
@@ -156,6 +159,8 @@ impl Frames {
             guard,
             ..
         } = self;
+        let held = reader.decoder().rest().len();
+        reader.get_mut().holds(held);
         match reader.next_event().await {
             Ok(Some(event)) => {
                 guard.check(event)?;
@@ -180,12 +185,14 @@ impl Frames {
 
 /// Whatever the peer of a connection still sends.
 struct Rest<'a> {
-    from: &'a mut Bytes,
+    from: &'a mut Metered,
     space: Vec<u8>,
 }
 
 impl closing::Discard for Rest<'_> {
     async fn discard(&mut self) -> io::Result<Option<usize>> {
+        // Nothing of it is kept.
+        self.from.holds(0);
         let n = self.from.read(&mut self.space).await?;
         Ok((n > 0).then_some(n))
     }

@@ -1,6 +1,7 @@
 //! An end of a bridge, opened.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tenfold::protocol::{ChannelName, Position};
@@ -13,6 +14,7 @@ use super::giver::{self, Giver};
 use super::stdio;
 use super::taker::{self, Taker};
 use crate::failure::Failure;
+use crate::flow::budget::Budget;
 use crate::flow::connect;
 use crate::flow::http::Guard;
 use crate::flow::options::HubPeer;
@@ -28,6 +30,8 @@ pub(super) struct Seat {
     /// Whether a giant may come in pieces.
     pub(super) in_pieces: bool,
     pub(super) max_message: u64,
+    /// What all sessions may hold of messages that are not whole.
+    pub(super) budget: Arc<Budget>,
     pub(super) hub: HubPeer,
     pub(super) from: Position,
     pub(super) timeout: Option<Duration>,
@@ -129,7 +133,7 @@ impl Seat {
             self.max_message,
             self.in_pieces,
             name.to_owned(),
-            is_socket,
+            (is_socket, is_socket.then(|| self.budget.share())),
         )
         .guarded(match self.end {
             End::Listen(_) => Guard::of(&self.reads),

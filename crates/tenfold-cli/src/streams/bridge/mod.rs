@@ -14,11 +14,13 @@ mod giver;
 mod joint;
 mod lane;
 mod last_line;
+mod metered;
 mod service;
 mod session;
 mod stdio;
 mod taker;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -28,6 +30,7 @@ use tenfold::protocol::Position;
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
+use crate::flow::budget::Budget;
 use crate::flow::on_bad::OnBad;
 use crate::flow::options::{HubPeer, ListenOptions, ReportOptions};
 use crate::flow::place::place;
@@ -194,6 +197,7 @@ impl Bridge {
             _ => framing_a.clone(),
         };
         let in_pieces = self.allows_pieces(&framing_a, &framing_b);
+        let budget = Budget::new(self.max_message);
         let seat = |end: &End, other: &End, framing: &Framing| {
             let role = end.role(other);
             Seat {
@@ -202,6 +206,7 @@ impl Bridge {
                 writes: end::opposite(role).of(framing).clone(),
                 in_pieces,
                 max_message: self.max_message,
+                budget: Arc::clone(&budget),
                 hub: self.hub.clone(),
                 from: self.from,
                 timeout: self.timeout,

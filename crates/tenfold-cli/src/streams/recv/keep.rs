@@ -9,6 +9,7 @@ use tenfold::{Listener, Side, Stream};
 use tenfold_hub::raise_fd_limit;
 
 use crate::failure::Failure;
+use crate::flow::budget::Budget;
 use crate::flow::connect;
 use crate::flow::format::Origin;
 use crate::flow::goal::Goal;
@@ -25,6 +26,7 @@ use crate::words::Words;
 pub(crate) struct Senders {
     pub(crate) side: Side,
     pub(crate) limits: Limits,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) printing: PrintOptions,
     pub(crate) printer: Printer,
     pub(crate) timeout: Option<Duration>,
@@ -89,7 +91,9 @@ impl Senders {
 
     fn receive(&self, stream: Stream, report: &Sender<Report>) -> Result<(), Failure> {
         let input = Input::stream(stream, "the sender".to_owned()).with_timeout(self.timeout);
-        let mut source = Decoded::frames(input, &self.side, self.limits).guarded();
+        let mut source = Decoded::frames(input, &self.side, self.limits)
+            .guarded()
+            .within(self.budget.share());
         let format = self.printing.format(&self.side, &self.printer);
         let output = Counted {
             printer: self.printer.clone(),

@@ -8,6 +8,7 @@ use clap::Args;
 use tenfold::{Address, Listener, Side};
 
 use crate::failure::Failure;
+use crate::flow::budget::Budget;
 use crate::flow::connect;
 use crate::flow::format::Format;
 use crate::flow::goal::Goal;
@@ -58,8 +59,9 @@ pub(crate) struct Recv {
     #[command(flatten)]
     peer: PeerOptions,
 
-    /// Go on after the first sender, and take any number of them at once; each can hold one
-    /// message of --max-message in memory, and --timeout ends that sender only
+    /// Go on after the first sender, and take any number of them at once. Each can hold one message
+    /// of --max-message in memory, all together 256 MiB or two of the largest; --timeout ends that
+    /// sender only
     #[arg(long)]
     keep: bool,
 
@@ -110,6 +112,7 @@ impl Recv {
                         pieces: false,
                         ..limits
                     },
+                    budget: Budget::new(limits.max_message),
                     printing: self.printing.clone(),
                     printer,
                     timeout: self.peer.timeout,
