@@ -96,6 +96,6 @@ def test_all_senders_together_hold_a_bounded_amount_and_the_next_one_is_served(t
         # Those that hold memory and send nothing are ended for it.
         wait_until(lambda: b"y" * MEBIBYTE in receiver.out, bound=60, what="the message of the last one")
     assert resident(listens.process.pid) < 256 + 150
-    assert "other senders wait" in listens.err
+    wait_until(lambda: "other senders wait" in listens.err, bound=60, what="the end of one that sends nothing")
     for client in clients:
         client.close()
