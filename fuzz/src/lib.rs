@@ -15,30 +15,25 @@ mod payloads;
 #[path = "../../crates/tenfold/tests/fuzzed.rs"]
 mod requests;
 
-pub use doctor::diagnosis;
-pub use payloads::payload;
-pub use requests::request;
-
-/// What a start makes of files that say anything.
-pub fn recovery(data: &[u8]) {
-    log::recovery(data);
-}
-
 macro_rules! properties {
-    ($($name:ident: $what:literal)*) => {$(
+    ($($($module:ident)::+: $name:ident: $what:literal)*) => {$(
         #[doc = $what]
         pub fn $name(data: &[u8]) {
-            properties::fuzzed::$name(data);
+            $($module)::+::$name(data);
         }
     )*};
 }
 
 properties! {
-    prefixed: "Framings that begin with a number."
-    delimited: "Framings that end at a delimiter."
-    content_length: "Header blocks."
-    stuffed: "Byte stuffing."
-    framing: "The parser of framings."
-    differential: "Any framing, any stream, cut anyhow."
-    encode: "Any framing, any messages."
+    properties::fuzzed: prefixed: "Framings that begin with a number."
+    properties::fuzzed: delimited: "Framings that end at a delimiter."
+    properties::fuzzed: content_length: "Header blocks."
+    properties::fuzzed: stuffed: "Byte stuffing."
+    properties::fuzzed: framing: "The parser of framings."
+    properties::fuzzed: differential: "Any framing, any stream, cut anyhow."
+    properties::fuzzed: encode: "Any framing, any messages."
+    doctor: diagnosis: "Any framing, and any stream that breaks."
+    log: recovery: "A start with files that say anything."
+    payloads: payload: "A message of any format."
+    requests: request: "Requests and answers of the hub's protocol."
 }

@@ -5,7 +5,7 @@ use tenfold_doctor::{Found, Scene, Walker, diagnose, rank};
 
 /// The first line is a framing, and the rest a stream. However it breaks, it is explained; and the presets are
 /// ranked for it.
-pub fn diagnosis(data: &[u8]) {
+pub(crate) fn diagnosis(data: &[u8]) {
     let end = data
         .iter()
         .position(|byte| *byte == b'\n')
@@ -44,6 +44,7 @@ pub fn diagnosis(data: &[u8]) {
 
 #[cfg(test)]
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the corpus is in files")]
 fn the_corpus_of_diagnosis_holds() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/diagnosis");
     let files: Vec<_> = std::fs::read_dir(directory).unwrap().collect();

@@ -4,7 +4,7 @@ use tenfold_payload::{ValueFormat, WritableFormat, from_json, to_json};
 
 /// No message of any format panics. What is shown of one is JSON on one line, and what is written of that is shown
 /// as the same.
-pub fn payload(data: &[u8]) {
+pub(crate) fn payload(data: &[u8]) {
     let pairs = [
         (ValueFormat::Json, Some(WritableFormat::Json)),
         (ValueFormat::Cbor, Some(WritableFormat::Cbor)),
@@ -38,6 +38,7 @@ pub fn payload(data: &[u8]) {
 
 #[cfg(test)]
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the corpus is in files")]
 fn the_corpus_of_payloads_holds() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/payload");
     let files: Vec<_> = std::fs::read_dir(directory).unwrap().collect();

@@ -3,7 +3,7 @@
 use tenfold::protocol::{Answer, Pattern, Position, Refusal, Request};
 
 /// Nothing panics, and what is understood is the same when it is written and read again.
-pub fn request(data: &[u8]) {
+pub(crate) fn request(data: &[u8]) {
     if let Ok(request) = Request::parse(data) {
         let line = request.to_string();
         let again = Request::parse(line.as_bytes());

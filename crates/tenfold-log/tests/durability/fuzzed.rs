@@ -23,7 +23,7 @@ impl Receipt for Silent {
 /// Small files, so that a few messages fill several, and the same random number at all times.
 fn small() -> Options {
     let mut options = Options::new(|| 0x0123_4567_89ab_cdef);
-    options.clock = || SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_700_000_000_000);
+    options.clock = || SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
     options.journal = 4 * 4096;
     options.segment = 500;
     options
