@@ -21,6 +21,9 @@ pub(crate) fn payload(data: &[u8]) {
         let Ok(written) = from_json(writable, shown.as_bytes()) else {
             continue;
         };
+        // CBOR has numbers that are bytes with a tag, in pieces or not: what was written once stays as it is.
+        let shown = to_json(format, &written).unwrap();
+        let written = from_json(writable, shown.as_bytes()).unwrap();
         assert_eq!(
             to_json(format, &written).as_deref(),
             Ok(&*shown),

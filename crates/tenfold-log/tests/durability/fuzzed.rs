@@ -189,11 +189,12 @@ pub(crate) fn journal(bytes: &mut Vec<u8>, at: usize, number: u64) {
     let end = bytes.len().min(start + length);
     let head = &mut bytes[start..end];
     // Any eight bytes after the magic, but for the CRC: fields of the head, and of its records.
-    let at = 4 + at % (head.len() - 12);
-    put(head, at, number);
-    if (41..=52).contains(&at) && head.len() < 60 {
+    // An earlier number may have cut it.
+    if head.len() < 60 {
         return;
     }
+    let at = 4 + at % (head.len() - 12);
+    put(head, at, number);
     let check = crc(&[&head[..48], &head[52..]].concat());
     head[48..52].copy_from_slice(&check.to_le_bytes());
 }
