@@ -25,7 +25,7 @@ pub(crate) struct PrintOptions {
     json: bool,
 
     /// Print a line like this for each message: %T is its time, %c its channel, %s its seq (or its number in
-    /// the stream), %m the message, %% a percent sign; \\t is a tab
+    /// the stream), %m the message, %% a percent sign; \t is a tab
     #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["out", "json"])]
     format: Option<Template>,
 

@@ -30,8 +30,11 @@ use keep::Senders;
 #[command(after_help = "\
 Marks of framings that have them (git, ...) are not printed, but for --out json and --out frames.
 A message over 16 MiB, where --max-message allows it, is printed piece by piece as it comes
-(not with --out json, --payload, --exec or --keep, nor with --out frames where the framing
-announces no length).
+(not with --out json, --format, --payload, --exec or --keep, nor with --out frames where the
+framing announces no length).
+
+--out json has the index of each message, from 0, and when it came (of a file only the index). CMD
+of --exec finds the same in TENFOLD_INDEX and TENFOLD_TIME.
 
 --exec runs CMD with the shell; its stdout and stderr are those of this command. Exit code 0 says
 that the message is done with. After any other, and after a signal, nothing more is taken, and the
@@ -45,6 +48,7 @@ Examples:
   tenfold recv 127.0.0.1:10010
   tenfold recv --listen :5140 --framing syslog --keep
   tenfold recv capture.bin --framing u32be --out hex
+  tenfold recv 127.0.0.1:10010 --format '%T %m'
   tenfold recv --listen :9020 --framing u32be --payload pickle --keep
   tenfold recv 127.0.0.1:10010 --exec 'notify-send \"$(cat)\"'")]
 pub(crate) struct Recv {
