@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tenfold::asynchronous::{Connect, Reader, Transport};
 use tenfold::protocol::{ChannelName, Code, Committed, Epoch, Refusal, Request, Token};
-use tenfold::{Address, Encoder, Framing};
+use tenfold::{Address, Decoder, Encoder, Framing};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
@@ -30,6 +30,9 @@ pub(super) struct Times {
 
 /// How long the hub may take to tell a time. It tells one as soon as it gives the message.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Bytes of the longest line that is accepted.
+const LONGEST: u64 = 4096;
 
 impl Times {
     pub(super) fn new(hub: &HubPeer, channel: ChannelName, words: &Words) -> Self {
@@ -116,7 +119,8 @@ impl Times {
         let framed = encoder.encode(request.as_bytes(), &mut frame);
         framed.map_err(|error| error.to_string())?;
         stream.write_all(&frame).await.map_err(failed)?;
-        let mut lines = Reader::connecting(stream, &Framing::default());
+        let decoder = Decoder::connecting(&Framing::default()).with_limit(LONGEST);
+        let mut lines = Reader::with_decoder(stream, decoder);
         let answer = lines.message().await.map_err(|error| error.to_string())?;
         let answer = answer.ok_or("the connection has ended without an answer")?;
         let answer = String::from_utf8_lossy(answer);
