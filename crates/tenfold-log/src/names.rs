@@ -44,6 +44,12 @@ pub(crate) fn is_producer(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
+/// Whether a path is that of a file of the journal, or of one that takes its place.
+pub(crate) fn is_of_journal(path: &str) -> bool {
+    path.strip_prefix(JOURNAL)
+        .is_some_and(|file| file.starts_with('/'))
+}
+
 /// The directory of a channel.
 pub(crate) fn channel(name: &str) -> String {
     format!("{CHANNELS}/{name}")

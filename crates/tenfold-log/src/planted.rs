@@ -31,6 +31,8 @@ pub enum Mistake {
     EndlessEpochs,
     /// Deleting a channel removes its files where they are.
     DeleteInPlace,
+    /// A file that was written and not synced is closed, and opened again later.
+    CloseUnsynced,
     /// Recovery takes headers with leading zeros for headers.
     LenientHeader,
     /// A start has the epochs of the one before.

@@ -132,8 +132,19 @@ pub(crate) fn may_pass(error: &io::Error) -> bool {
 /// files or memory.
 pub(crate) fn is_momentary(error: &io::Error) -> bool {
     const ENOMEM: i32 = 12;
+    is_out_of_files(error) || number_of(error) == Some(ENOMEM)
+}
+
+/// Whether an error says that the process, or the system, has too many files open.
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
-    let source = Failed::of(error).map_or(error, |failed| &failed.source);
-    matches!(source.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE))
+    matches!(number_of(error), Some(ENFILE | EMFILE))
+}
+
+/// The system's number of an error.
+fn number_of(error: &io::Error) -> Option<i32> {
+    Failed::of(error)
+        .map_or(error, |failed| &failed.source)
+        .raw_os_error()
 }

@@ -1,7 +1,7 @@
 //! The only door to the disk.
 //!
 //! Everything that the log reads or writes goes through [`Storage`] and [`File`]. There is a real
-//! one, [`Disk`], and (feature `memory`) one in memory that fails on command and yields what a disk
+//! one, [`Disk`], one that has few files of another one open, [`FewFiles`], and (feature `memory`) one in memory that fails on command and yields what a disk
 //! could hold after a crash.
 //!
 //! ```
@@ -26,11 +26,13 @@ use std::sync::Arc;
 
 mod disk;
 mod failed;
+mod few_files;
 #[cfg(any(test, feature = "memory"))]
 mod memory;
 
 pub use disk::Disk;
 pub(crate) use failed::{Failed, SyncFailed};
+pub use few_files::FewFiles;
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{Call, Fault, Keep, Kind, Memory};
 
@@ -72,6 +74,12 @@ pub trait Storage: Debug + Send + Sync {
     /// the calls a matter of chance.
     fn flushes_at_once(&self) -> usize {
         1
+    }
+
+    /// How many files can be open at the same time: a log syncs what it has written before these are too
+    /// many.
+    fn files_at_once(&self) -> usize {
+        usize::MAX
     }
 
     /// Takes a lock on a file, which is made if it is not there, without waiting: `WouldBlock` if
@@ -119,4 +127,10 @@ pub trait File: Debug + Send + Sync {
     /// Reserves space on disk for a range without changing the file's length
     /// (`fallocate`, `KEEP_SIZE`).
     fn reserve(&self, offset: u64, length: u64) -> io::Result<()>;
+
+    /// Opens it if it is [closed while nobody uses it](FewFiles), and keeps it open for as long as someone has
+    /// what is returned. `None`: it is always open.
+    fn keep_open(&self) -> io::Result<Option<Arc<dyn File>>> {
+        Ok(None)
+    }
 }

@@ -8,7 +8,7 @@ use super::super::{File, Sharing, Storage};
 use super::Memory;
 use super::change::{Change, Id, Pending};
 use super::content::Content;
-use super::fault::{Call, EIO, Kind, Verdict};
+use super::fault::{Call, EIO, EMFILE, Kind, Verdict};
 use super::state::{State, error, gone, pending};
 
 impl Memory {
@@ -44,7 +44,13 @@ impl Memory {
 impl Storage for Memory {
     fn open(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
         let call = Call::new(Kind::Open, path);
-        let id = self.change(call, |state, call| state.plan_open(call, create))?;
+        let id = self.change(call, |state, call| {
+            if state.has_too_many_open() {
+                return Err(call.error(io::Error::from_raw_os_error(EMFILE)));
+            }
+            state.plan_open(call, create)
+        })?;
+        self.state().opened(id);
         Ok(Arc::new(MemoryFile {
             memory: self.clone(),
             id,
@@ -262,6 +268,12 @@ impl File for MemoryFile {
     }
 }
 
+impl Drop for MemoryFile {
+    fn drop(&mut self) {
+        self.memory.state().closed(self.id);
+    }
+}
+
 impl Debug for MemoryFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryFile")
@@ -274,6 +286,7 @@ impl Debug for MemoryFile {
 mod tests {
     use super::super::{Fault, Keep};
     use super::*;
+    use crate::storage::{Disk, FewFiles};
 
     fn memory() -> (Memory, Arc<dyn File>) {
         let memory = Memory::new();
@@ -406,10 +419,42 @@ mod tests {
     }
 
     #[test]
-    fn memory_and_disk_behave_alike() {
+    fn all_storages_behave_alike() {
+        let disk = |directory: &tempfile::TempDir| Disk::open(directory.path()).unwrap();
         behaves(&Memory::new());
         let directory = tempfile::tempdir().unwrap();
-        behaves(&crate::storage::Disk::open(directory.path()).unwrap());
+        behaves(&disk(&directory));
+        behaves(&FewFiles::new(Arc::new(Memory::new()), 1));
+        let directory = tempfile::tempdir().unwrap();
+        behaves(&FewFiles::new(Arc::new(disk(&directory)), 1));
+    }
+
+    #[test]
+    fn only_so_many_files_are_open_at_once() {
+        let (memory, file) = memory();
+        memory.set_files(2);
+        let other = memory.open("other", true).unwrap();
+        let error = memory.open("d/file", false).unwrap_err();
+        assert!(crate::whole::is_out_of_files(&error), "{error}");
+        drop(file);
+        memory.open("d/file", false).unwrap();
+        drop(other);
+    }
+
+    #[test]
+    fn when_nobody_has_a_file_open_a_refused_write_may_be_forgotten() {
+        for is_open in [true, false] {
+            let (memory, file) = memory();
+            memory.forget_errors_of_closed_files();
+            write(&file, b"abc", 10).unwrap();
+            let file = is_open.then_some(file);
+            memory.refuse_writes();
+            drop(file);
+            let again = memory.open("d/file", false).unwrap();
+            again.sync().unwrap();
+            assert_eq!(read_durable(&again)[..10], *b"0123456789");
+            assert_eq!(memory.read_durable("d/file").unwrap()[..10], *b"0123456789");
+        }
     }
 
     #[test]

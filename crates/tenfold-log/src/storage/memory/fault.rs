@@ -144,6 +144,7 @@ pub(super) enum Verdict {
 
 /// `EIO`.
 pub(super) const EIO: i32 = 5;
+pub(super) const EMFILE: i32 = 24;
 
 impl Fault {
     fn new(number: Option<u64>, kind: Option<Kind>) -> Self {

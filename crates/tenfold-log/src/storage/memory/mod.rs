@@ -112,6 +112,17 @@ impl Memory {
         self.state().refuse_writes();
     }
 
+    /// What a sync would tell of a refused write is forgotten as soon as nobody has the file open. A system that
+    /// needs memory does that.
+    pub fn forget_errors_of_closed_files(&self) {
+        self.state().forgets_closed = true;
+    }
+
+    /// Limits how many files can be open at once: to open another one fails with `EMFILE`.
+    pub fn set_files(&self, most: u64) {
+        self.state().most_files = Some(most);
+    }
+
     /// Limits the space for all files, in bytes. Writes are short when it runs out, and then fail
     /// with `StorageFull`; so does [`reserve`](super::File::reserve). A range that is reserved is
     /// counted together with everything in front of it.

@@ -30,6 +30,12 @@ pub(super) struct State {
     /// How many blocks are reserved, from the start of the file.
     reserved: BTreeMap<Id, u64>,
     next: Id,
+    /// How often each file is open.
+    open: BTreeMap<Id, u64>,
+    /// How many files can be open at once.
+    pub(super) most_files: Option<u64>,
+    /// What a sync would tell of a file is forgotten when nobody has it open.
+    pub(super) forgets_closed: bool,
     pub(super) space: Option<u64>,
     pub(super) trace: Vec<Call>,
     pub(super) faults: Vec<Fault>,
@@ -179,8 +185,31 @@ impl State {
         let files: BTreeSet<Id> = waiting.map(|pending| pending.id).collect();
         for id in files {
             self.fail_sync(id, Keep::None);
-            self.untold.insert(id);
+            if !self.forgets_closed || self.open.contains_key(&id) {
+                self.untold.insert(id);
+            }
         }
+    }
+
+    pub(super) fn opened(&mut self, id: Id) {
+        *self.open.entry(id).or_default() += 1;
+    }
+
+    pub(super) fn closed(&mut self, id: Id) {
+        match self.open.get_mut(&id) {
+            Some(times) if *times > 1 => *times -= 1,
+            _ => {
+                self.open.remove(&id);
+                if self.forgets_closed {
+                    self.untold.remove(&id);
+                }
+            }
+        }
+    }
+
+    pub(super) fn has_too_many_open(&self) -> bool {
+        self.most_files
+            .is_some_and(|most| self.open.values().sum::<u64>() >= most)
     }
 
     /// Makes the names in a directory durable.
