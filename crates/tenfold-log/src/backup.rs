@@ -117,9 +117,16 @@ fn copy(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    // What the segments had when the journal was copied does not change, and stays readable.
+    // What the segments had when the journal was copied does not change, and can be read for as long as they are
+    // open, whatever the hub does. Those that cannot be open at once are copied before it goes on.
+    let (open, others) = segments.split_at(segments.len().min(from.files_at_once() / 2));
+    let kept = open.iter().map(|source| source.file.keep_open());
+    let _kept = kept.collect::<io::Result<Vec<_>>>()?;
+    for source in others {
+        copy_file(source, to, &mut told)?;
+    }
     drop(lock);
-    for source in &segments {
+    for source in open {
         copy_file(source, to, &mut told)?;
     }
     directories
@@ -145,7 +152,7 @@ fn channels(from: &dyn Storage) -> io::Result<Vec<String>> {
     Ok(channels)
 }
 
-/// All segments, open. Each index first: what it has then is in the frames.
+/// All segments. Each index first: what it has then is in the frames.
 fn sources(from: &dyn Storage) -> io::Result<Vec<Source>> {
     let mut sources = Vec::new();
     for name in channels(from)? {

@@ -56,6 +56,11 @@ impl Dirty {
         }
     }
 
+    /// How many segments are not synced.
+    pub(crate) fn segments(&self) -> usize {
+        self.sealed.len() + usize::from(self.newest.is_some())
+    }
+
     /// Notes that the newest segment is being written.
     pub(crate) fn touch(&mut self, segment: &Segment) {
         self.has_new_names |= segment.files.synced() == Extent::default();

@@ -25,6 +25,7 @@ use crate::recovery::Unfinished;
 use crate::report::Report;
 use crate::segment::Segment;
 use crate::shut::Remedy;
+use crate::storage::Storage;
 use crate::submission::{Commit, Receipt};
 use crate::whole::{is_full, is_momentary};
 
@@ -51,6 +52,18 @@ pub struct Committer {
     is_light: bool,
     /// What the start had no space for: before it is written down, nothing is committed.
     unfinished: Option<Unfinished>,
+}
+
+/// How many channels one batch is for, and how many segments are written between two checkpoints. A segment
+/// has two files. A channel of a batch has those of its newest segment and of another one that it may begin,
+/// which are a quarter of the files that can be open. Another quarter is written since the last checkpoint, and
+/// as much is being synced by it. The rest is for those who read.
+fn channels_at_once(storage: &dyn Storage) -> usize {
+    (storage.files_at_once() / 16).max(1)
+}
+
+fn unsynced_at_once(storage: &dyn Storage) -> usize {
+    (storage.files_at_once() / 8).max(1)
 }
 
 /// For a batch that takes no longer than this, waking the committer's thread would take a good part of
@@ -99,7 +112,8 @@ impl Committer {
         if self.taken.is_empty() {
             // What waits for a checkpoint already does not wait for that of a deletion as well.
             has_ended |= self.bring_deletions_on();
-            let queued = self.common.take(self.common.options.max_batch);
+            let most = channels_at_once(&*self.common.storage);
+            let queued = self.common.take(self.common.options.max_batch, most);
             if queued.is_empty() {
                 return has_ended;
             }
@@ -141,7 +155,7 @@ impl Committer {
         }
         let mut plan = self.plan();
         let has_room = self.journal.has_room(&plan.records(), plan.bytes());
-        if !has_room || self.dirty.len() > self.common.options.max_unsynced {
+        if !has_room || self.unsynced() >= unsynced_at_once(&*self.common.storage) {
             match self.turn_over() {
                 Ok(Turn::Done) => {}
                 Ok(Turn::Waits(None)) => return false,
@@ -159,6 +173,11 @@ impl Committer {
         true
     }
 
+    /// How many segments are written and not synced.
+    fn unsynced(&self) -> usize {
+        self.dirty.values().map(Dirty::segments).sum()
+    }
+
     /// Whether the next batch is likely to be one submission that is soon on disk.
     pub(crate) fn is_light(&self) -> bool {
         self.is_light
@@ -173,7 +192,7 @@ impl Committer {
     pub(crate) fn refuse_all(&mut self) {
         while self.has_taken() {
             self.refuse(Refused::Full);
-            self.taken = self.common.take(usize::MAX);
+            self.taken = self.common.take(usize::MAX, usize::MAX);
         }
     }
 

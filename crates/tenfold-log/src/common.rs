@@ -164,9 +164,10 @@ impl Common {
         *now.unwrap_or_else(PoisonError::into_inner) = files;
     }
 
-    /// Takes the next submissions to be committed together: the first one, and more up to `most` bytes.
-    pub(crate) fn take(&self, most: usize) -> Vec<Queued> {
-        self.lock_queue().take(most)
+    /// Takes the next submissions to be committed together: the first one, and more up to so many bytes, for up
+    /// to so many channels.
+    pub(crate) fn take(&self, most_bytes: usize, most_channels: usize) -> Vec<Queued> {
+        self.lock_queue().take(most_bytes, most_channels)
     }
 
     /// Waits until there is something for the committer to do; `has_some`: it has submissions that wait for

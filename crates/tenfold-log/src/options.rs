@@ -43,9 +43,6 @@ pub struct Options {
     pub max_disk: u64,
     /// What a channel keeps, by its name. It is asked each time, so the answer may change.
     pub retention: RetentionOf,
-    /// How many channels are written to between two checkpoints. The files of their newest segments stay
-    /// open until then. One batch can go beyond it.
-    pub max_unsynced: usize,
     /// Frames in one batch, in bytes. A larger submission is a batch of its own.
     pub max_batch: usize,
     /// Tells the time of a commit.
@@ -133,7 +130,6 @@ impl Options {
             segment: 64 << 20,
             max_disk: 10 << 30,
             retention: Arc::new(|_| Retention::default()),
-            max_unsynced: 1024,
             max_batch: 4 << 20,
             clock: SystemTime::now,
             timer: Instant::now,
@@ -183,7 +179,6 @@ impl fmt::Debug for Options {
             .field("journal", &self.journal)
             .field("segment", &self.segment)
             .field("max_disk", &self.max_disk)
-            .field("max_unsynced", &self.max_unsynced)
             .field("max_batch", &self.max_batch)
             .finish_non_exhaustive()
     }

@@ -13,7 +13,7 @@ use crate::names;
 use crate::options::{Growth, Options};
 use crate::queue::Queued;
 use crate::segment::{Files, Segment};
-use crate::storage::Storage;
+use crate::storage::{File, Storage};
 use crate::whole::{is_full, uninterrupted};
 
 /// A batch that is being made.
@@ -37,6 +37,9 @@ pub(crate) struct ChannelPlan {
     /// When it is committed; never before what is there already.
     pub(crate) time: u64,
     pub(crate) segments: Vec<SegmentPlan>,
+    /// What keeps the files open that are written when the batch is committed: nothing may fail then for want of
+    /// a descriptor.
+    kept: Vec<Arc<dyn File>>,
     /// How far each segment grows.
     growth: Growth,
     /// Where the next frames go.
@@ -228,6 +231,7 @@ impl ChannelPlan {
             channel: Arc::clone(channel),
             time,
             segments: Vec::new(),
+            kept: Vec::new(),
             growth,
             at,
         };
@@ -309,6 +313,7 @@ impl ChannelPlan {
     }
 
     fn undo(&mut self, storage: &dyn Storage) {
+        self.kept.clear();
         let name = self.channel.name();
         for planned in self.segments.iter_mut().filter(|planned| planned.is_new) {
             planned.begun = None;
@@ -320,12 +325,16 @@ impl ChannelPlan {
 
     fn reserve(&mut self, storage: &dyn Storage) -> io::Result<()> {
         let name = self.channel.name();
+        if let Some(newest) = self.channel.newest().as_ref() {
+            newest.files.keep_open(&mut self.kept)?;
+        }
         for planned in &mut self.segments {
             let (bytes, entries) = (planned.record.length, planned.frames.len());
             if planned.is_new {
                 let first = planned.record.segment;
                 uninterrupted(|| storage.create_dir(&names::channel(name)))?;
                 let files = Files::open(storage, name, first, true)?;
+                files.keep_open(&mut self.kept)?;
                 let mut begun = Segment::begin(Arc::new(files), first);
                 begun.empty()?;
                 begun.reserve(bytes, entries, self.growth.bytes)?;

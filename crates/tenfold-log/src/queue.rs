@@ -14,7 +14,7 @@
 //! place that is being served. The submission with the lowest place is the next one. So those of one channel stay
 //! in the order in which they were queued, and a channel that has queued little waits for one batch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::channel::Channel;
@@ -63,13 +63,16 @@ impl Queue {
         is_only
     }
 
-    /// Takes the next submissions to be committed together: the first one, and more up to `most` bytes.
-    pub(crate) fn take(&mut self, most: usize) -> Vec<Queued> {
+    /// Takes the next submissions to be committed together: the first one, and more up to so many bytes, for up
+    /// to so many channels.
+    pub(crate) fn take(&mut self, most_bytes: usize, most_channels: usize) -> Vec<Queued> {
         let mut taken = Vec::new();
         let mut bytes = 0;
+        let mut channels = HashSet::new();
         while let Some(next) = self.waiting.first_entry() {
             bytes += next.get().submission.frames.len();
-            if !taken.is_empty() && bytes > most {
+            channels.insert(Arc::as_ptr(&next.get().channel));
+            if !taken.is_empty() && (bytes > most_bytes || channels.len() > most_channels) {
                 break;
             }
             self.served = next.key().0;

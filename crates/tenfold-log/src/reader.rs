@@ -192,6 +192,15 @@ impl Reader {
     }
 
     fn read_as(&mut self, most: usize, how: ReadAt) -> Result<Frames, ReadError> {
+        let read = self.read_once(most, how);
+        if let Err(ReadError::Io(_)) = read {
+            // Retention may have removed the segment while it was read: then this says so.
+            self.locate()?;
+        }
+        read
+    }
+
+    fn read_once(&mut self, most: usize, how: ReadAt) -> Result<Frames, ReadError> {
         let (segment, readable, after) = self.locate()?;
         let index = self.index(segment, &readable, how)?;
         let (number, first) = match index.find(self.seq, self.hint)? {

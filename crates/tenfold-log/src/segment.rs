@@ -10,7 +10,7 @@ use crate::names;
 use crate::storage::{File, Storage};
 use crate::whole::{is_full, synced, uninterrupted, write_all_at};
 
-/// The two open files of a segment.
+/// The two files of a segment.
 #[derive(Debug)]
 pub(crate) struct Files {
     pub(crate) frames: Arc<dyn File>,
@@ -59,6 +59,14 @@ impl Files {
         let open = |path: &str| uninterrupted(|| storage.open(path, create));
         let frames = open(&names::frames(channel, segment))?;
         Ok(Self::new(frames, open(&names::index(channel, segment))?))
+    }
+
+    /// Adds what keeps them open.
+    pub(crate) fn keep_open(&self, kept: &mut Vec<Arc<dyn File>>) -> io::Result<()> {
+        for file in [&self.frames, &self.index] {
+            kept.extend(uninterrupted(|| file.keep_open())?);
+        }
+        Ok(())
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {

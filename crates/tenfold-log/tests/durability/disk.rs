@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{Fate, advance, clock, frames, random, read, send, settle, small};
-use tenfold_log::storage::Disk;
+use tenfold_log::storage::{Disk, FewFiles};
 use tenfold_log::{OpenError, Options, ReadError, open, verify};
 
 fn words(words: &str) -> Vec<Vec<u8>> {
@@ -132,8 +132,8 @@ fn more_channels_than_may_be_open_are_written_to_by_way_of_checkpoints() {
     let directory = tempfile::tempdir().unwrap();
     let mut options = small();
     options.journal = 1 << 20;
-    options.max_unsynced = 3;
-    let mut opened = open(disk(&directory), options).unwrap();
+    let few = FewFiles::new(disk(&directory), 24);
+    let mut opened = open(Arc::new(few), options).unwrap();
     for round in 0..3 {
         for number in 0..10 {
             send(&opened, &format!("c{number}"), Some("p"), &[vec![round; 5]]);

@@ -16,6 +16,7 @@ mod deletion;
 mod disk;
 mod epochs;
 mod faults;
+mod few_files;
 mod forged;
 mod fuzzed;
 mod hand;

@@ -109,6 +109,14 @@ fn a_deleted_channel_that_may_come_back_is_found() {
 }
 
 #[test]
+fn a_file_that_is_closed_before_it_is_synced_is_found() {
+    is_found(
+        Mistake::CloseUnsynced,
+        crate::few_files::writes_are_refused_while_few_files_are_open,
+    );
+}
+
+#[test]
 fn headers_that_are_read_leniently_are_found() {
     is_found(
         Mistake::LenientHeader,

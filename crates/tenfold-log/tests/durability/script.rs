@@ -106,7 +106,11 @@ pub(crate) fn run(memory: &Memory, stop: bool) -> Run {
     }
     for step in 0.. {
         assert!(step < MOST_STEPS, "the log does not come to rest");
-        if !opened.committer.step() && !opened.checkpointer.step() {
+        if opened.committer.step() || opened.checkpointer.step() {
+            continue;
+        }
+        // What waits for a checkpoint that could not be made is refused now.
+        if !opened.committer.step() {
             break;
         }
     }

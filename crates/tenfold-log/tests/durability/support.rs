@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use tenfold_log::storage::FewFiles;
 use tenfold_log::{
     Channel, Commit, Log, OpenError, Opened, Options, Pending, ReadError, Receipt, Refused,
     Retention, Storage, Submission, open,
@@ -13,6 +14,7 @@ use tenfold_log::{
 thread_local! {
     static NOW: Cell<u64> = const { Cell::new(1_700_000_000_000) };
     static RANDOM: Cell<u64> = const { Cell::new(1) };
+    static MOST_FILES: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// The clock of these tests stands still unless it is told to go on.
@@ -239,5 +241,17 @@ pub(crate) fn reopen(
     storage: impl Storage + 'static,
     options: Options,
 ) -> Result<Opened, OpenError> {
-    open(Arc::new(storage), options)
+    let storage: Arc<dyn Storage> = Arc::new(storage);
+    match MOST_FILES.get() {
+        Some(most) => open(Arc::new(FewFiles::new(storage, most)), options),
+        None => open(storage, options),
+    }
+}
+
+/// Logs have so few files open on this thread for as long as `run` takes.
+pub(crate) fn with_few_files<T>(most: usize, run: impl FnOnce() -> T) -> T {
+    MOST_FILES.set(Some(most));
+    let result = run();
+    MOST_FILES.set(None);
+    result
 }
