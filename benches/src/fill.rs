@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tenfold_log::storage::Disk;
+use tenfold_log::storage::{Disk, FewFiles};
 use tenfold_log::{Channel, Commit, Log, Options, Receipt, Refused, Retention, Submission, open};
 
 use crate::Result;
@@ -22,6 +22,7 @@ const STALLED: Duration = Duration::from_secs(60);
 /// Makes a log with these channels, each with equal messages of about so many bytes of frames.
 /// Returns how many messages each has.
 pub fn fill(data: &Path, channels: &[String], size: usize, bytes: u64) -> Result<u64> {
+    let storage = Arc::new(FewFiles::new(Arc::new(Disk::create(data)?), 512));
     let mut options = Options::new(random);
     options.max_disk = u64::MAX;
     options.retention = Arc::new(|_| {
@@ -29,7 +30,7 @@ pub fn fill(data: &Path, channels: &[String], size: usize, bytes: u64) -> Result
         everything.max_bytes = u64::MAX;
         everything
     });
-    let (log, _, threads) = open(Arc::new(Disk::create(data)?), options)?.start()?;
+    let (log, _, threads) = open(storage, options)?.start()?;
     let frame = frame(size);
     let per_piece = (PIECE / frame.len()).max(1);
     let piece = Bytes::from(frame.repeat(per_piece));

@@ -14,6 +14,7 @@ use tenfold_log::{Options, Report, Storage};
 use crate::failure::Failure;
 use crate::flow::confirm::confirm;
 use crate::flow::output::Stdout;
+use crate::hub::descriptors::Descriptors;
 use crate::numbers::size;
 use crate::random::random;
 use crate::words::{ProgressLine, Words};
@@ -133,7 +134,7 @@ impl Log {
             What::Backup { at, to } => {
                 let from = at.open()?;
                 let to = Disk::create(to).map_err(|error| cannot("copy to", to, &error))?;
-                let to: Arc<dyn Storage> = Arc::new(to);
+                let to = Descriptors::raised().few(to);
                 let mut progress = ProgressLine::new(words);
                 let mut told = |done, all| {
                     progress.show(|| format!("copied {} of {}", size(done), size(all)));
@@ -153,7 +154,7 @@ impl Log {
 impl At {
     fn open(&self) -> Result<Arc<dyn Storage>, Failure> {
         let disk = Disk::open(&self.data).map_err(|error| self.cannot("open", &error))?;
-        Ok(Arc::new(disk))
+        Ok(Descriptors::raised().few(disk))
     }
 
     fn cannot(&self, what: &str, error: &dyn std::fmt::Display) -> Failure {
@@ -186,7 +187,7 @@ fn delete(data: &Path, channel: &ChannelName, yes: bool, words: &Words) -> Resul
     )?;
     let doing = format!("delete channel {channel} of");
     let disk = Disk::open(data).map_err(|error| cannot("open", data, &error))?;
-    let storage: Arc<dyn Storage> = Arc::new(disk);
+    let storage = Descriptors::raised().few(disk);
     match tenfold_log::delete(&storage, channel.as_str(), Options::new(random)) {
         Ok(true) => {
             words.note(format_args!("{shown}: channel {channel} is deleted"));

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use clap::Args;
 use tenfold::protocol::ChannelName;
-use tenfold_hub::{BadPattern, Pattern, raise_fd_limit};
+use tenfold_hub::{BadPattern, Pattern};
 use tenfold_log::storage::Disk;
 use tenfold_log::{Notice, Options, Report, Retention, Threads, open};
 use tracing::{info, warn};
 
 use super::settings::{Setting, Settings};
 use crate::failure::Failure;
+use crate::hub::descriptors::Descriptors;
 use crate::random::random;
 use crate::units;
 
@@ -100,7 +101,8 @@ impl DataOptions {
         };
         let disk = Disk::create(path).map_err(|error| cannot(&error))?;
         let rules = Rules::new(RwLock::new(self.retain.clone()));
-        let opened = open(Arc::new(disk), self.options(&rules)).map_err(|error| cannot(&error))?;
+        let storage = Descriptors::raised().few(disk);
+        let opened = open(storage, self.options(&rules)).map_err(|error| cannot(&error))?;
         let (log, report, threads) = opened.start().map_err(|error| cannot(&error))?;
         tell(&report, &place);
         Ok(Some(Running {
@@ -116,7 +118,6 @@ impl DataOptions {
         options.journal = self.journal;
         options.max_disk = self.max_disk;
         options.notice = Arc::new(tell_notice);
-        options.max_unsynced = max_unsynced();
         let rules = Arc::clone(rules);
         options.retention = Arc::new(move |name| {
             let rules = rules.read().unwrap_or_else(PoisonError::into_inner);
@@ -138,24 +139,6 @@ fn tell_notice(notice: &Notice) {
     } else {
         warn!("{notice}");
     }
-}
-
-/// An eighth of the files that may be open: a channel has two, and half of them are for connections.
-fn max_unsynced() -> usize {
-    let files = raise_fd_limit().unwrap_or(Some(1024));
-    let eighth = files.map_or(usize::MAX, |files| {
-        usize::try_from(files / 8).unwrap_or(usize::MAX)
-    });
-    eighth.clamp(4, 16 * 1024)
-}
-
-/// How many connections there can be with so many open files: beside what any process has open, a log has
-/// up to half of the rest.
-pub(super) fn connections_of(files: u64, has_data: bool) -> usize {
-    const FILES_OF_ITS_OWN: u64 = 32;
-    let rest = files.saturating_sub(FILES_OF_ITS_OWN);
-    let rest = if has_data { rest / 2 } else { rest };
-    usize::try_from(rest).unwrap_or(usize::MAX).max(2)
 }
 
 impl Running {

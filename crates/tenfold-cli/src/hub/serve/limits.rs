@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tenfold_hub::{AllowDelete, BadPattern, HubOptions, Pattern, WhenSlow, raise_fd_limit};
+use tenfold_hub::{AllowDelete, BadPattern, HubOptions, Pattern, WhenSlow};
 use tracing::{info, warn};
 
-use super::data::connections_of;
 use super::machine;
+use crate::hub::descriptors::Descriptors;
 use crate::units;
 
 /// Of the memory that there is, one of so many parts is for messages. The others are for what the limits of
@@ -148,9 +148,7 @@ impl LimitOptions {
     /// The options of a hub, with as many connections as there can be.
     pub(super) fn fitted(&self, has_data: bool) -> HubOptions {
         let mut options = self.options();
-        if let Ok(Some(files)) = raise_fd_limit() {
-            fit(&mut options, files, has_data);
-        }
+        fit(&mut options, Descriptors::raised(), has_data);
         options
     }
 
@@ -202,8 +200,8 @@ impl LimitOptions {
 }
 
 /// Lowers what does not fit the number of files that may be open, and says so.
-fn fit(options: &mut HubOptions, files: u64, has_data: bool) {
-    let fitting = connections_of(files, has_data);
+fn fit(options: &mut HubOptions, descriptors: Descriptors, has_data: bool) {
+    let fitting = descriptors.connections(has_data);
     if options.max_connections.saturating_add(options.max_pending) <= fitting {
         return;
     }
@@ -212,7 +210,7 @@ fn fit(options: &mut HubOptions, files: u64, has_data: bool) {
     if options.max_connections > most {
         options.max_connections = most;
         warn!(
-            files,
+            files = descriptors.count(),
             max_connections = most,
             "the limit of open files leaves room for fewer connections than --max-connections says (`ulimit -n`)"
         );
@@ -227,7 +225,7 @@ mod tests {
     fn connections_fit_the_files_that_may_be_open() {
         let fitted = |files, has_data| {
             let mut options = HubOptions::default();
-            fit(&mut options, files, has_data);
+            fit(&mut options, Descriptors::of(files), has_data);
             (options.max_connections, options.max_pending)
         };
         assert_eq!(fitted(1 << 20, true), (10_000, 512));
