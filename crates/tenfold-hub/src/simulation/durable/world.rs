@@ -444,7 +444,8 @@ fn setup(random: &mut Random, channel: ChannelName) -> Setup {
     log.timer = time::timer;
     log.journal = random.one_of(&[4, 16, 64]) * 4096;
     log.segment = random.one_of(&[500, 20_000, 1 << 20]);
-    log.max_unsynced = usize::try_from(random.one_of(&[1, 2, 1000])).unwrap_or(1);
+    // A segment or two are written between two checkpoints, or any number.
+    let files = random.one_of(&[8, 16, 8000]);
     log.max_batch = random.one_of(&[3000, 100_000]);
     if random.one_in(5) {
         log.retention = Arc::new(|_| {
@@ -464,6 +465,7 @@ fn setup(random: &mut Random, channel: ChannelName) -> Setup {
     }
     Setup {
         log,
+        files: usize::try_from(files).unwrap_or(8),
         hub,
         channel,
         replay: 1 << 40,
