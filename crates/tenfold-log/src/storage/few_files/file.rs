@@ -190,8 +190,11 @@ impl File for FileOnDemand {
         self.change(|file| file.write_at(slices, offset))
     }
 
+    /// One that is closed is durable, or it would be open.
     fn sync(&self) -> io::Result<()> {
-        let file = self.file()?;
+        let Some(file) = self.entry.slot().file.clone() else {
+            return Ok(());
+        };
         let changes = self.entry.changes.load(SeqCst);
         file.sync()?;
         self.entry.durable.fetch_max(changes, SeqCst);
