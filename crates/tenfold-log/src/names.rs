@@ -44,10 +44,11 @@ pub(crate) fn is_producer(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// Whether a path is that of a file of the journal, or of one that takes its place.
-pub(crate) fn is_of_journal(path: &str) -> bool {
-    path.strip_prefix(JOURNAL)
-        .is_some_and(|file| file.starts_with('/'))
+/// Whether a file is open for as long as someone has it, where few files are open: those of the journal, and the
+/// probe, which several threads can make at once and have for a moment.
+pub(crate) fn is_always_open(path: &str) -> bool {
+    let file = path.strip_prefix(JOURNAL);
+    path == PROBE || file.is_some_and(|file| file.starts_with('/'))
 }
 
 /// The directory of a channel.

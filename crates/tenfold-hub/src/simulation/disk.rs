@@ -15,6 +15,8 @@ pub(crate) struct Disk {
     /// What is on it for the machine that runs now.
     pub(crate) memory: Memory,
     state: Arc<Mutex<State>>,
+    /// How many files a log may have open at once, as it is told.
+    files: usize,
 }
 
 /// What is the matter with a disk, whatever is on it.
@@ -78,7 +80,13 @@ impl Disk {
         Self {
             memory,
             state: Arc::new(Mutex::new(state)),
+            files: usize::MAX,
         }
+    }
+
+    /// The same, where a log may have so many files open.
+    pub(crate) fn with_files(self, files: usize) -> Self {
+        Self { files, ..self }
     }
 
     /// The same disk with what is on it after the end of the process or of the machine.
@@ -89,6 +97,7 @@ impl Disk {
         Self {
             memory,
             state: Arc::clone(&self.state),
+            files: self.files,
         }
     }
 
@@ -207,6 +216,10 @@ impl State {
 }
 
 impl Storage for Disk {
+    fn files_at_once(&self) -> usize {
+        self.files
+    }
+
     fn open(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
         self.before(Kind::Open, path);
         Ok(Arc::new(DiskFile {

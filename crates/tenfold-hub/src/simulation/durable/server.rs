@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tenfold::protocol::Epoch;
-use tenfold_log::storage::{FewFiles, Keep};
+use tenfold_log::storage::Keep;
 use tenfold_log::{Checkpointer, Log, OpenError, Report, Steps};
 use tokio::sync::{Mutex as Floor, mpsc};
 use tokio::task::JoinHandle;
@@ -36,7 +36,7 @@ pub(super) enum Door {
 #[derive(Clone, Debug)]
 pub(super) struct Setup {
     pub(super) log: tenfold_log::Options,
-    /// How many files it has open.
+    /// How many files it may have open.
     pub(super) files: usize,
     pub(super) hub: HubOptions,
     /// The channel of the plain ports.
@@ -74,8 +74,8 @@ impl Server {
         setup: &Setup,
         random: &mut Random,
     ) -> Result<(Self, Doors), OpenError> {
-        let few = FewFiles::new(Arc::new(disk.clone()), setup.files);
-        let opened = tenfold_log::open(Arc::new(few), setup.log.clone())?;
+        let storage = disk.clone().with_files(setup.files);
+        let opened = tenfold_log::open(Arc::new(storage), setup.log.clone())?;
         let (log, report, steps, checkpointer) = opened.stepped();
         let process = Process::new(random.fork());
         let mut doors = Vec::new();

@@ -174,10 +174,11 @@ impl File for FileOnDemand {
         self.file()?.read_at(buffer, offset)
     }
 
-    /// To open a file may take the disk, so one that is closed is `WouldBlock`.
+    /// To open a file may take the disk, so one that is closed, or is being opened, is `WouldBlock`.
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.entry.was_used.store(true, Relaxed);
-        let file = self.entry.slot().file.clone();
+        let slot = self.entry.slot.try_lock();
+        let file = slot.ok().and_then(|slot| slot.file.clone());
         let file = file.ok_or(ErrorKind::WouldBlock)?;
         file.read_cached_at(buffer, offset)
     }

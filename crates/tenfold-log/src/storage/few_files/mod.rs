@@ -94,7 +94,7 @@ impl FewFiles {
 
 impl Storage for FewFiles {
     fn open(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
-        if names::is_of_journal(path) {
+        if names::is_always_open(path) {
             return self.call(|storage| storage.open(path, create));
         }
         Ok(Arc::new(FileOnDemand::open(&self.shared, path, create)?))
