@@ -104,6 +104,31 @@ def told(hub: Hub, *words: str) -> list[str]:
     return [line for line in hub.process.err.splitlines() if all(word in line for word in words)]
 
 
+def test_many_channels_work_with_few_descriptors(run, binary, tmp_path, data):
+    # Each channel has two files, and there are fewer descriptors than channels.
+    channels = [f"channel-{number}" for number in range(2000 if FULL else 400)]
+    few = ["sh", "-c", 'ulimit -n 128 && exec "$@"', "sh", binary]
+
+    def check(hub: Hub):
+        for name in channels:
+            assert hub.messages(name, 2) == [f"{name} {round}".encode() for round in range(2)]
+        assert descriptors(hub) <= 128
+        is_well(hub)
+
+    first = under(run, tmp_path, few, "--data", data)
+    for round in range(2):
+        for name in channels:
+            first.publish(name, [f"{name} {round}".encode()])
+    check(first)
+    stop(first)
+    # The default limit of connections does not fit. This one does.
+    assert told(first, "WARN", "--max-connections")
+    second = under(run, tmp_path, few, "--data", data, "--max-connections", "30")
+    check(second)
+    stop(second)
+    assert told(second, "WARN") == told(second, "ERROR") == []
+
+
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_descriptors_run_out_and_come_back(hub, data, number):
     # Journal files are full, and segments end, while there are no descriptors.
