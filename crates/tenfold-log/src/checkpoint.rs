@@ -124,7 +124,7 @@ impl Dirty {
                 self.sealed.pop_front();
                 continue;
             }
-            *is_broken = *is_broken || full.cut().and_then(|()| full.files.sync()).is_err();
+            *is_broken = *is_broken || has_failed(full.cut().and_then(|()| full.files.sync()))?;
             if *is_broken {
                 rebuild::rebuild(journal, &channel, full)?;
                 rebuild::forget_files(&channel, full);
@@ -137,7 +137,7 @@ impl Dirty {
         let Some((first, files)) = newest else {
             return Ok(());
         };
-        self.is_newest_broken = self.is_newest_broken || files.sync().is_err();
+        self.is_newest_broken = self.is_newest_broken || has_failed(files.sync())?;
         if self.is_newest_broken {
             self.rebuild_newest(journal, *first, files)?;
         } else {
@@ -226,6 +226,14 @@ impl Checkpoint {
             .iter_mut()
             .find_map(|dirty| dirty.fault.take_if(is_want));
         want.map_or(Ok(()), Err)
+    }
+}
+
+/// Whether a sync has failed. An error: it has not begun, because the files could not be opened at the moment.
+fn has_failed(result: io::Result<()>) -> io::Result<bool> {
+    match result {
+        Err(error) if is_momentary(&error) => Err(error),
+        result => Ok(result.is_err()),
     }
 }
 

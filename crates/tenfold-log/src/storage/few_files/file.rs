@@ -191,11 +191,8 @@ impl File for FileOnDemand {
         self.change(|file| file.write_at(slices, offset))
     }
 
-    /// One that is closed is durable, or it would be open.
     fn sync(&self) -> io::Result<()> {
-        let Some(file) = self.entry.slot().file.clone() else {
-            return Ok(());
-        };
+        let file = self.file()?;
         let changes = self.entry.changes.load(SeqCst);
         file.sync()?;
         self.entry.durable.fetch_max(changes, SeqCst);

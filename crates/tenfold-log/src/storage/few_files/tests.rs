@@ -145,18 +145,6 @@ fn a_file_that_was_written_stays_open_until_it_is_synced() {
 }
 
 #[test]
-fn a_closed_file_is_durable_and_is_not_opened_to_be_synced() {
-    let memory = Memory::new();
-    let few = few(&memory, 2);
-    let file = few.open("file", true).unwrap();
-    write(&*file, "written");
-    file.sync().unwrap();
-    open_others(&few);
-    file.sync().unwrap();
-    assert_eq!(opens(&memory, "file"), 1);
-}
-
-#[test]
 fn a_file_stays_open_for_as_long_as_someone_wants_that() {
     let memory = Memory::new();
     let few = few(&memory, 2);
