@@ -37,6 +37,7 @@ mod hand;
 mod journal;
 mod plan;
 mod plausible;
+mod proven;
 mod queue;
 mod segment;
 

@@ -1,13 +1,7 @@
 //! What a file may say. A directory can come from somebody else, with every CRC right: no number in it may make
 //! arithmetic overflow, and no length take memory before there are bytes of that length.
 
-use std::io;
-
 use tenfold_codec::native;
-
-use crate::crc;
-use crate::storage::File;
-use crate::whole::{ReadAt, read_exact_at};
 
 /// Seqs, offsets, lengths and counts are below this. Sums of some of them fit 64 bits, and a hub that takes a
 /// thousand million messages a second reaches it after 146 years.
@@ -27,45 +21,6 @@ pub(crate) fn is_plausible(number: u64) -> bool {
 pub(crate) fn can_be_frames(length: u64, messages: u64) -> bool {
     let least = messages.checked_mul(native::HEADER as u64);
     least.is_some_and(|least| least <= length) && (messages > 1 || length <= LARGEST_FRAME)
-}
-
-/// Reads bytes that have this CRC, or nothing if they have another. Where they are many, that is seen in pieces
-/// before memory is taken for all: the file may be one hole.
-pub(crate) fn read_proven(
-    file: &dyn File,
-    (offset, length): (u64, u64),
-    proof: u32,
-    how: ReadAt,
-) -> io::Result<Option<Vec<u8>>> {
-    if length > LARGE && !is_proven(file, (offset, length), proof, how)? {
-        return Ok(None);
-    }
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-    read_exact_at(file, &mut bytes, offset, how)?;
-    Ok((crc::of(&bytes) == proof).then_some(bytes))
-}
-
-/// Whether many bytes have this CRC, and begin with the header of a frame.
-pub(crate) fn is_proven(
-    file: &dyn File,
-    (offset, length): (u64, u64),
-    proof: u32,
-    how: ReadAt,
-) -> io::Result<bool> {
-    const PIECE: usize = 1 << 20;
-    let mut buffer = vec![0; PIECE];
-    let (mut at, mut found) = (0, crc::of(&[]));
-    while at < length {
-        let left = usize::try_from(length - at).unwrap_or(PIECE);
-        let piece = &mut buffer[..left.min(PIECE)];
-        read_exact_at(file, piece, offset + at, how)?;
-        if at == 0 && frame_length(piece).is_none() {
-            return Ok(false);
-        }
-        found = crc::append(found, piece);
-        at += piece.len() as u64;
-    }
-    Ok(found == proof)
 }
 
 /// How many bytes the frame has that begins here, as its header says; none if there is no header.

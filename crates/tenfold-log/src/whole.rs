@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 
-use crate::storage::{Failed, File, SyncFailed};
+use crate::storage::{Failed, File, SyncFailed, is_out_of_files, number_of};
 
 /// Repeats a call for as long as it is interrupted. Not for syncs.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -133,18 +133,4 @@ pub(crate) fn may_pass(error: &io::Error) -> bool {
 pub(crate) fn is_momentary(error: &io::Error) -> bool {
     const ENOMEM: i32 = 12;
     is_out_of_files(error) || number_of(error) == Some(ENOMEM)
-}
-
-/// Whether an error says that the process, or the system, has too many files open.
-pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    matches!(number_of(error), Some(ENFILE | EMFILE))
-}
-
-/// The system's number of an error.
-fn number_of(error: &io::Error) -> Option<i32> {
-    Failed::of(error)
-        .map_or(error, |failed| &failed.source)
-        .raw_os_error()
 }

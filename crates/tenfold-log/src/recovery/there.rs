@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::batch::Record;
 use crate::frames;
 use crate::names;
-use crate::plausible::read_proven;
+use crate::proven::read_proven;
 use crate::storage::Storage;
 use crate::whole::{DURABLE, uninterrupted};
 

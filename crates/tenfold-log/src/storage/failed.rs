@@ -69,3 +69,17 @@ impl Error for SyncFailed {
         Some(&self.0)
     }
 }
+
+/// Whether an error says that the process, or the system, has too many files open.
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(number_of(error), Some(ENFILE | EMFILE))
+}
+
+/// The system's number of an error.
+pub(crate) fn number_of(error: &io::Error) -> Option<i32> {
+    Failed::of(error)
+        .map_or(error, |failed| &failed.source)
+        .raw_os_error()
+}

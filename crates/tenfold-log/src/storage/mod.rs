@@ -31,7 +31,7 @@ mod few_files;
 mod memory;
 
 pub use disk::Disk;
-pub(crate) use failed::{Failed, SyncFailed};
+pub(crate) use failed::{Failed, SyncFailed, is_out_of_files, number_of};
 pub use few_files::FewFiles;
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{Call, Fault, Keep, Kind, Memory};

@@ -5,10 +5,9 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::super::Failed;
+use super::super::{Failed, is_out_of_files};
 use super::Shared;
 use super::file::{Closing, Entry};
-use crate::whole::is_out_of_files;
 
 /// The files that are open.
 ///

@@ -85,7 +85,7 @@ fn if_no_file_may_be_closed_the_error_is_told_and_it_passes() {
     write(&*file, "x");
     memory.set_files(1);
     let error = few.open("another", true).unwrap_err();
-    assert!(crate::whole::is_momentary(&error), "{error}");
+    assert!(crate::storage::is_out_of_files(&error), "{error}");
     file.sync().unwrap();
     few.open("another", true).unwrap();
 }

@@ -435,7 +435,7 @@ mod tests {
         memory.set_files(2);
         let other = memory.open("other", true).unwrap();
         let error = memory.open("d/file", false).unwrap_err();
-        assert!(crate::whole::is_out_of_files(&error), "{error}");
+        assert!(crate::storage::is_out_of_files(&error), "{error}");
         drop(file);
         memory.open("d/file", false).unwrap();
         drop(other);
