@@ -5,7 +5,6 @@ pub(crate) mod channels;
 pub(crate) mod chat;
 pub(crate) mod clients;
 pub(crate) mod delete;
-mod descriptors;
 pub(crate) mod log;
 pub(crate) mod publish;
 pub(crate) mod serve;

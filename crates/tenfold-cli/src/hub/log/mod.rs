@@ -11,10 +11,10 @@ use tenfold::protocol::ChannelName;
 use tenfold_log::storage::Disk;
 use tenfold_log::{Options, Report, Storage};
 
+use crate::descriptors::Descriptors;
 use crate::failure::Failure;
 use crate::flow::confirm::confirm;
 use crate::flow::output::Stdout;
-use crate::hub::descriptors::Descriptors;
 use crate::numbers::size;
 use crate::random::random;
 use crate::words::{ProgressLine, Words};

@@ -13,8 +13,8 @@ use tenfold_log::{Notice, Options, Report, Retention, Threads, open};
 use tracing::{info, warn};
 
 use super::settings::{Setting, Settings};
+use crate::descriptors::Descriptors;
 use crate::failure::Failure;
-use crate::hub::descriptors::Descriptors;
 use crate::random::random;
 use crate::units;
 

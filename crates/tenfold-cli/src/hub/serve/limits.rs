@@ -7,7 +7,7 @@ use tenfold_hub::{AllowDelete, BadPattern, HubOptions, Pattern, WhenSlow};
 use tracing::{info, warn};
 
 use super::machine;
-use crate::hub::descriptors::Descriptors;
+use crate::descriptors::Descriptors;
 use crate::units;
 
 /// Of the memory that there is, one of so many parts is for messages. The others are for what the limits of
