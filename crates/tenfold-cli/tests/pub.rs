@@ -196,7 +196,7 @@ fn what_the_hub_refuses_is_said_in_its_words() {
         &hub,
         &["pub", "ticks", "--acks", "durable", "x"],
         b"",
-        1,
+        6,
         "DENIED",
     );
     let large = "x".repeat(2000);
