@@ -20,7 +20,13 @@ fn it_prints_from_where_it_is_told() {
     assert_eq!(all("next"), "");
     let sub = ["sub", "ticks", "--until-end", "--from"];
     fails(&hub, &[&sub[..], &["9"]].concat(), b"", 1, "FUTURE next=3");
-    fails(&hub, &[&sub[..], &["-0"]].concat(), b"", 2, "@ and unix seconds");
+    fails(
+        &hub,
+        &[&sub[..], &["-0"]].concat(),
+        b"",
+        2,
+        "@ and unix seconds",
+    );
 }
 
 #[test]
