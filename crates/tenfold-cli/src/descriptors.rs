@@ -18,7 +18,7 @@ const OF_ITS_OWN: u64 = 32;
 /// Up to so many a log gets half of them, and beyond that a third: the default number of connections then fits
 /// a limit of 16,384.
 const HALVED: u64 = 4096;
-/// What a log can use at the most: it syncs 8,192 segments together then, and more are no faster.
+/// What a log can use at the most: it syncs 8,192 segments together then, and more do not make it faster.
 const MOST_OF_LOG: u64 = 65_536;
 
 impl Descriptors {

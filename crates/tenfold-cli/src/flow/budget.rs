@@ -2,7 +2,8 @@
 //!
 //! Each sender may hold one message of --max-message that is not whole yet. A thousand of them would take all memory
 //! that there is, and need send nothing more after that. So what they hold beyond a little of their own comes from one
-//! budget. Who wants more than is left waits, and while somebody waits, who holds memory and sends nothing is ended.
+//! budget. A sender that wants more than is left waits. While one waits, another one that holds memory and sends
+//! nothing is ended.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
