@@ -15,9 +15,11 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// For a connection that a stranger may have made, if its messages end at a delimiter.
+    /// For a connection that a stranger may have made, if all its messages end at a delimiter. A framing that goes on
+    /// in another way after the first one, as HTTP itself does, is meant so.
     pub(crate) fn of(side: &Side) -> Self {
-        let is_on = side.to_string().starts_with("delim:");
+        let text = side.to_string();
+        let is_on = text.starts_with("delim:") && !text.contains('/');
         Self { is_on }
     }
 
