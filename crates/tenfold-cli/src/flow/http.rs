@@ -4,7 +4,7 @@
 //! lines of the page's choice. So a listener of lines must not take the lines of such a request for messages. (A
 //! framing with a length refuses it at its first byte.)
 
-use tenfold::{Event, Side};
+use tenfold::{Event, Shape, Side, Step};
 
 use crate::failure::Failure;
 
@@ -18,8 +18,8 @@ impl Guard {
     /// For a connection that a stranger may have made, if all its messages end at a delimiter. A framing that goes on
     /// in another way after the first one, as HTTP itself does, is meant so.
     pub(crate) fn of(side: &Side) -> Self {
-        let text = side.to_string();
-        let is_on = text.starts_with("delim:") && !text.contains('/');
+        let is_delimited = |step: &Step| matches!(step.shape(), Shape::Delim(_));
+        let is_on = side.steps().iter().all(is_delimited);
         Self { is_on }
     }
 
@@ -88,6 +88,7 @@ mod tests {
             assert!(guarded("line", line));
             assert!(guarded("delim:\\r\\n", line));
             assert!(guarded("delim:\\0", line));
+            assert!(guarded("delim:\\x2f", line));
         }
     }
 
@@ -104,6 +105,9 @@ mod tests {
             assert!(!guarded("line", line), "{line:?}");
         }
         assert!(!guarded("decimal:10", b"GET / HTTP/1.1"));
+        // HTTP itself: a block of headers, and then chunks.
+        let http = r"delim:\r\n\r\n/hex,end=\r\n,close=\r\n";
+        assert!(!guarded(http, b"PUT / HTTP/1.1\r\nHost: a"));
     }
 
     #[test]
