@@ -140,8 +140,16 @@ impl fmt::Display for NotAFrame {
 
 impl core::error::Error for NotAFrame {}
 
-/// A native header of one to seven digits, eight bytes at a time.
-pub(crate) fn length(header: &[u8; HEADER]) -> Option<u64> {
+/// The length that a header says; none if it is not one.
+///
+/// ```
+/// use tenfold_codec::native;
+///
+/// assert_eq!(native::length(b"12        "), Some(12));
+/// assert_eq!(native::length(b"012       "), None);
+/// ```
+pub fn length(header: &[u8; HEADER]) -> Option<u64> {
+    // Up to seven digits are read eight bytes at a time.
     const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
     const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
     let word = u64::from_le_bytes(*header.first_chunk()?);

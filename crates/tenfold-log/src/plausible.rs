@@ -25,18 +25,7 @@ pub(crate) fn can_be_frames(length: u64, messages: u64) -> bool {
 
 /// How many bytes the frame has that begins here, as its header says; none if there is no header.
 pub(crate) fn frame_length(bytes: &[u8]) -> Option<u64> {
-    let header = bytes.get(..native::HEADER)?;
-    let end = header.iter().position(|byte| *byte == b' ');
-    let (digits, spaces) = header.split_at(end.unwrap_or(native::HEADER));
-    let is_number =
-        digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || !digits.starts_with(b"0"));
-    if digits.is_empty() || !is_number || spaces.iter().any(|byte| *byte != b' ') {
-        return None;
-    }
-    let message = digits
-        .iter()
-        .fold(0, |n, digit| n * 10 + u64::from(digit - b'0'));
-    Some(message + native::HEADER as u64)
+    Some(native::length(bytes.first_chunk()?)? + native::HEADER as u64)
 }
 
 #[cfg(test)]
