@@ -40,6 +40,7 @@ impl Everybody {
                 "anonymous" => return None,
                 "admin" => {
                     rights.admin = true;
+                    rights.publish = own("public");
                     rights.subscribe = vec!["*".parse().unwrap()];
                 }
                 "expired" => {
@@ -211,10 +212,7 @@ fn each_request_of_each_identity_has_its_answer() {
         ("FOLLOW a.* b.*", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
         ("FOLLOW *", [OK, OK, OK, OK, AUTH, AUTH]),
         ("PUBLISH a.x", [AUTH, OK, DENIED, DENIED, AUTH, AUTH]),
-        (
-            "PUBLISH public.x",
-            [AUTH, DENIED, DENIED, DENIED, AUTH, AUTH],
-        ),
+        ("PUBLISH public.x", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
         (
             "PUBLISH a.x producer=a",
             [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
@@ -414,11 +412,16 @@ fn a_plain_port_is_anonymous_and_one_that_asks_takes_a_token_first() {
         "it is closed without a word"
     );
     let mut subscriber = connect(ports[0]);
-    subscriber
-        .set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
-    let waits = subscriber.read(&mut [0]).unwrap_err();
-    assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock, "it is served");
+    let mut publisher = world.ask("admin", "PUBLISH public.x");
+    read_frame(&mut publisher).unwrap();
+    // The subscriber may come after the first of them.
+    let start = Instant::now();
+    while world.hub.stats().delivered == 0 {
+        assert!(start.elapsed() < LONG);
+        publisher.write_all(&frame("news")).unwrap();
+        read_frame(&mut publisher).unwrap();
+    }
+    assert_eq!(read_frame(&mut subscriber).as_deref(), Some("news"));
 
     let introduced = |port: SocketAddr, who: &str| {
         let mut stream = connect(port);
@@ -457,7 +460,7 @@ fn a_plain_port_is_anonymous_and_one_that_asks_takes_a_token_first() {
 }
 
 #[test]
-fn whoever_loses_a_right_is_gone_within_a_second_and_nobody_else_notices() {
+fn whoever_loses_a_right_is_gone_and_nobody_else_notices() {
     let (mut world, _) = World::start(Vec::new());
     let mut streams = [
         ("a", "SUBSCRIBE a.x"),
@@ -477,7 +480,6 @@ fn whoever_loses_a_right_is_gone_within_a_second_and_nobody_else_notices() {
     assert_eq!(read_frame(&mut streams[0]).as_deref(), Some("kept"));
     world.everybody.file.revoke("a").unwrap();
     let policy = Arc::into_inner(world.everybody.policy()).unwrap();
-    let start = Instant::now();
     world.change(policy);
     let [a_subscriber, a_follower, a_publisher, rest @ ..] = &mut streams;
     assert_eq!(frames(a_subscriber), [""; 0]);
@@ -485,7 +487,6 @@ fn whoever_loses_a_right_is_gone_within_a_second_and_nobody_else_notices() {
     let last = frames(a_publisher);
     assert_eq!(last.len(), 1);
     assert!(last[0].starts_with("ERROR AUTH "), "{last:?}");
-    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
     let [b_subscriber, b_follower, b_publisher] = rest;
     b_publisher.write_all(&frame("on")).unwrap();
     assert_eq!(read_frame(b_publisher).as_deref(), Some("ACK 1"));
