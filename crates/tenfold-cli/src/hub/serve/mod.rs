@@ -148,7 +148,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
-        self.validate()?;
+        let policy = self.validate()?;
         if self.print_config {
             return print::print(&self.settings);
         }
@@ -165,15 +165,15 @@ impl Serve {
         // Thousands of clients are more than the usual limit allows. With less it works as well.
         let _ = raise_fd_limit();
         self.log.start(self.log_level, words);
-        let (signal, stats) = self.serve(stop, &hangup, words)?;
+        let (signal, stats) = self.serve(policy, stop, &hangup, words)?;
         let result = self.judge(signal, &stats);
         let json = self.report.is_json() || self.log == Log::Json;
         report::at_end(&stats, &result, json, words);
         result
     }
 
-    /// What clap cannot know.
-    fn validate(&self) -> Result<(), Failure> {
+    /// What clap cannot know. Returns who may do what, if that is asked.
+    fn validate(&self) -> Result<Option<Arc<Policy>>, Failure> {
         let plain = self.plain_ports()?;
         ports::check_plain_options(&plain, &self.settings)?;
         self.data.check(&self.settings)?;
@@ -182,21 +182,21 @@ impl Serve {
             self.listen
                 .iter()
                 .chain(plain)
-                .try_for_each(ports::check_loopback)?;
+                .try_for_each(|address| ports::check_loopback(address, self.auth.is_some()))?;
         }
-        self.policy()?;
-        self.welcome().map(drop)
+        self.welcome()?;
+        self.auth.as_deref().map(auth::policy).transpose()
     }
 
     /// Serves until a signal comes, and then as long as it takes to deliver what is there.
     fn serve(
         &self,
+        policy: Option<Arc<Policy>>,
         mut stop: Stop,
         hangup: &Notify,
         words: &Words,
     ) -> Result<(Signal, HubStats), Failure> {
         // Before clients are told that they can connect.
-        let policy = self.policy()?;
         let audit = self.audit.as_deref().map(AuditFile::open).transpose()?;
         let data = self.data.start()?;
         let (ports, places) = self.ports(words)?;
@@ -241,11 +241,6 @@ impl Serve {
 
     fn plain_ports(&self) -> Result<Vec<PlainPort>, Failure> {
         ports::joined(&self.plain).map_err(Failure::Usage)
-    }
-
-    /// Who may do what, if that is asked.
-    fn policy(&self) -> Result<Option<Arc<Policy>>, Failure> {
-        self.auth.as_deref().map(auth::policy).transpose()
     }
 
     /// How to treat clients.

@@ -46,22 +46,19 @@ impl Reload {
             return;
         };
         let read = again().and_then(|serve| match serve.validate() {
-            Ok(()) => Ok(serve),
+            Ok(policy) => Ok((serve, policy)),
             Err(failure) => Err(failure.to_string()),
         });
-        let next = match read {
+        let (next, policy) = match read {
             Ok(next) => next,
             Err(words) => return error!("SIGHUP: no setting is changed: {words}"),
         };
-        let policy = match next.policy() {
-            Ok(policy) => policy,
-            Err(failure) => return error!("SIGHUP: no setting is changed: {failure}"),
-        };
-        if let (Some(path), Some(_)) = (&next.auth, &policy) {
-            info!(policy = %path.display(), "SIGHUP: the policy is read again");
-        }
+        let path = next.auth.as_deref().filter(|_| policy.is_some());
         hub.change_options(&next.options(policy, data.is_some()))
             .await;
+        if let Some(path) = path {
+            info!(policy = %path.display(), "SIGHUP: the policy is read again");
+        }
         if let Some(data) = data {
             data.change_limits(&next.data);
         }
