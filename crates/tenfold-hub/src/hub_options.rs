@@ -81,7 +81,7 @@ pub struct HubOptions {
     pub clock: fn() -> SystemTime,
 }
 
-/// Who may delete channels. A hub does not ask who connects, but it sees from where.
+/// From where channels may be deleted. Also a hub that does not ask who connects sees that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AllowDelete {

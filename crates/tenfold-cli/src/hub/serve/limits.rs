@@ -96,7 +96,7 @@ pub(super) struct LimitOptions {
     stall_timeout: Duration,
 
     /// Who may delete channels (`tenfold delete`): clients on this machine, everybody who can connect, or
-    /// nobody. A hub does not ask yet who connects
+    /// nobody. With --auth a client needs the right as well, and the default is all
     #[arg(long, value_name = "WHO", value_enum, default_value_t)]
     allow_delete: Who,
 

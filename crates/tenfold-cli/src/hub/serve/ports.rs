@@ -108,8 +108,8 @@ pub(super) fn check_plain_options(plain: &[PlainPort], settings: &Settings) -> R
     }
 }
 
-/// Refuses an address that other machines can reach.
-pub(super) fn check_loopback(address: &Address) -> Result<(), Failure> {
+/// Refuses an address that other machines can reach. `is_asking`: the hub asks who connects.
+pub(super) fn check_loopback(address: &Address, is_asking: bool) -> Result<(), Failure> {
     let Address::Tcp { host, port } = address else {
         return Ok(());
     };
@@ -123,10 +123,14 @@ pub(super) fn check_loopback(address: &Address) -> Result<(), Failure> {
     if !reachable {
         return Ok(());
     }
+    let danger = if is_asking {
+        "nothing is encrypted: everybody on the way could read the messages and the tokens"
+    } else {
+        "without --auth a hub does not ask who connects: everybody there could read and write every channel"
+    };
     Err(Failure::Usage(format!(
-        "{address} can be reached from other machines, and a hub does not ask yet who connects: everybody \
-         there could read and write every channel. Listen on 127.0.0.1:{port}, or on unix:/path, and let an \
-         ssh tunnel lead there; or add --insecure-listen if the network is your own"
+        "{address} can be reached from other machines, and {danger}. Listen on 127.0.0.1:{port}, or on \
+         unix:/path, and let an ssh tunnel lead there; or add --insecure-listen if the network is your own"
     )))
 }
 
@@ -204,7 +208,7 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_safe() {
-        let check = |text: &str| check_loopback(&text.parse().unwrap());
+        let check = |text: &str| check_loopback(&text.parse().unwrap(), false);
         for safe in [
             ":1",
             "127.9.9.9:1",
