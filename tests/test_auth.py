@@ -240,6 +240,7 @@ def test_the_audit_has_a_line_for_each_request_and_each_end(hub, token, policy, 
     ]
     assert lines[0]["producer"] == "meter7" and lines[0]["token"] == secret[3:11]
     assert (lines[1]["messages"], lines[1]["bytes"]) == (1, 15)
+    assert list(lines[0]) == ["time", "peer", "identity", "token", "request", "channel", "producer", "result"]
     assert lines[0]["time"] <= lines[1]["time"] and lines[0]["peer"].startswith("127.0.0.1:")
 
 

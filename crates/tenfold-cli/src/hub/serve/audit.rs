@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tenfold_hub::{Audit, AuditRecord, AuditResult};
 use tracing::{error, info};
 
@@ -157,10 +157,11 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn put(lines: &mut Vec<u8>, record: &AuditRecord) {
-    let mut object = Map::new();
+    let begin = lines.len();
     let mut member = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
-            object.insert(key.to_owned(), value);
+            let comma = if lines.len() > begin { ',' } else { '{' };
+            lines.extend_from_slice(format!("{comma}\"{key}\":{value}").as_bytes());
         }
     };
     let text = |text: &Option<String>| text.clone().map(Value::from);
@@ -171,19 +172,17 @@ fn put(lines: &mut Vec<u8>, record: &AuditRecord) {
     member("request", Some(record.request.into()));
     member("channel", text(&record.channel));
     member("producer", text(&record.producer));
-    match record.result {
-        AuditResult::Refused(code) => member("result", Some(code.as_str().into())),
+    let (result, end) = match record.result {
+        AuditResult::Refused(code) => (code.as_str(), None),
         AuditResult::End {
             messages, bytes, ..
-        } => {
-            member("result", Some("END".into()));
-            member("messages", Some(messages.into()));
-            member("bytes", Some(bytes.into()));
-        }
-        _ => member("result", Some("OK".into())),
-    }
-    lines.extend_from_slice(Value::Object(object).to_string().as_bytes());
-    lines.push(b'\n');
+        } => ("END", Some((messages, bytes))),
+        _ => ("OK", None),
+    };
+    member("result", Some(result.into()));
+    member("messages", end.map(|(messages, _)| messages.into()));
+    member("bytes", end.map(|(_, bytes)| bytes.into()));
+    lines.extend_from_slice(b"}\n");
 }
 
 /// Always with three digits of fraction, so that the texts are in the order of the times.

@@ -86,7 +86,7 @@ pub(crate) struct Sub {
     #[arg(long, value_name = "TIMES", value_parser = pace::speed)]
     speed: Option<f64>,
 
-    /// End when everything is printed that the channel had at the beginning
+    /// End after the newest message that the hub has when the command begins
     #[arg(long)]
     until_end: bool,
 
