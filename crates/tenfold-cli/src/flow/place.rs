@@ -21,10 +21,11 @@ pub(crate) fn place(text: &str) -> Result<Position, String> {
     }
     Err(match text.to_ascii_lowercase().as_str() {
         "earliest" | "oldest" | "beginning" | "begin" | "start" | "all" | "all-available" => {
-            "the oldest message that is kept is first".to_owned()
+            "say first for the oldest message that is kept".to_owned()
         }
         "latest" | "newest" | "end" | "now" | "tail" | "new" => {
-            "next is what is published from now on, last begins with the newest message".to_owned()
+            "say next for what is published from now on, or last to begin with the newest message"
+                .to_owned()
         }
         _ => format!(
             "write first, next, last, a seq, -N for the last N messages, how long ago ({}), a time of this machine's clock (2026-11-26, 2026-11-26T18:44), or @ and unix seconds",
