@@ -1,6 +1,7 @@
 """What is too slow and what is too many: the limits of a hub, each provoked from outside."""
 
 import json
+import select
 import signal
 import threading
 import time
@@ -192,6 +193,24 @@ def test_who_asks_how_the_hub_is_gets_an_answer_when_all_places_are_taken(hub):
         assert json.loads(client.only())["subscribers"] == 2
     refused(silent[0].only(), "TIMEOUT")
     assert len(held) == 2
+
+
+def test_who_asks_how_the_hub_is_does_not_wait_for_those_who_wait_for_a_list(hub):
+    """64 are sent the list and take nothing of it, and more wait for a place than may be silent."""
+    hub = hub("--max-pending", "8", "--request-timeout", "10m")
+    for number in range(500):
+        hub.publish(f"{number:0>128}", [b""])
+    for _ in range(64):
+        _, first = hub.ask("CHANNELS", receive_buffer=2 * KIB)
+        assert first.startswith(b'{"channel":"000')
+    waiting = [hub.connect(receive_buffer=2 * KIB) for _ in range(40)]
+    for client in waiting:
+        client.request("CHANNELS")
+    assert hub.health()["status"] == "ok"
+    # As many wait as may be silent, and the others are told at once.
+    sockets = {client.sock: client for client in waiting}
+    readable, _, _ = select.select(list(sockets), [], [], BOUND)
+    assert {sockets[sock].answer() for sock in readable} == {b"ERROR BUSY too many others ask for the same"}
 
 
 def test_a_list_of_channels_is_sent_to_the_end_to_who_takes_it_slowly(hub):

@@ -158,25 +158,24 @@ impl Connection {
                 epoch,
                 ..
             } => match self.times(&channel, from, to, epoch).await {
-                Ok(times) => drop(tokio::spawn(self.tell_times(times))),
+                Ok(times) => drop(spawn(self.tell_times(times))),
                 Err(refusal) => {
                     drop(pending);
                     self.refuse(&refusal, false).await;
                 }
             },
-            Request::Delete { channel, .. } => match self.turn(&self.shared.deleting).await {
-                Ok(_turn) => {
-                    drop(pending);
-                    match self.delete(&channel).await {
+            Request::Delete { channel, .. } => {
+                match self.turn(&self.shared.deleting, pending).await {
+                    Ok(_turn) => match self.delete(&channel).await {
                         Ok(deleted) => {
                             self.stay.asked.record(AuditResult::Ok);
                             self.say(&framed([deleted]), false).await;
                         }
                         Err(refusal) => self.refuse(&refusal, false).await,
-                    }
+                    },
+                    Err(refusal) => self.refuse(&refusal, false).await,
                 }
-                Err(refusal) => self.refuse(&refusal, false).await,
-            },
+            }
             Request::Channels | Request::Clients | Request::Health => {
                 self.tell(&visitor, &request, pending).await;
             }
@@ -205,11 +204,10 @@ impl Connection {
             Request::Health => &self.shared.asking,
             _ => &self.shared.listing,
         };
-        let _turn = match self.turn(places).await {
+        let _turn = match self.turn(places, pending).await {
             Ok(turn) => turn,
             Err(refusal) => return self.refuse(&refusal, false).await,
         };
-        drop(pending);
         self.stay.asked.record(AuditResult::Ok);
         match request {
             Request::Channels => self.list(registry.listing(visitor)).await,
@@ -263,10 +261,20 @@ impl Connection {
         }
     }
 
-    /// A place among those that ask for something.
-    async fn turn<'a>(&self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, Refusal> {
-        let turn = timeout(self.shared.options.now().request_timeout, places.acquire()).await;
+    /// A place among those that ask for something. If there is none, the connection waits among those that do, and
+    /// not among those that have not asked yet: whoever asks for something else must not wait for them.
+    async fn turn<'a>(
+        &'a self,
+        places: &'a Semaphore,
+        pending: Option<OwnedSemaphorePermit>,
+    ) -> Result<SemaphorePermit<'a>, Refusal> {
+        if let Ok(place) = places.try_acquire() {
+            return Ok(place);
+        }
         let busy = || Refusal::new(Code::Busy, "too many others ask for the same");
+        let _waits = self.shared.waiting.try_acquire().map_err(|_| busy())?;
+        drop(pending);
+        let turn = timeout(self.shared.options.now().request_timeout, places.acquire()).await;
         turn.map_err(|_| busy())?.map_err(|_| busy())
     }
 
