@@ -83,6 +83,8 @@ def test_the_client_of_the_readme_prints_what_its_server_sends_and_both_can_be_s
 exec 3< <({server} 2>&1)
 server=$!
 read -r listening <&3
+# It is there before the client has come to make it.
+: > printed
 {client} > printed &
 while [ "$(wc -l < printed)" -lt 2 ]; do sleep 0.05; done
 kill $! $server
