@@ -1,5 +1,6 @@
 //! What makes a journal file free: its batches are made durable in their segments.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
@@ -83,22 +84,50 @@ impl Dirty {
             .retain(|(segment, _)| state.keeps(segment.first));
     }
 
-    /// Takes over what was left unsynced later.
-    pub(crate) fn merge(&mut self, mut later: Self) {
-        if let Some((first, files)) = self.newest.take() {
-            let mut sealed = later.sealed.iter_mut();
-            if let Some((_, is_broken)) = sealed.find(|(segment, _)| segment.first == first) {
-                *is_broken |= self.is_newest_broken;
-            } else {
-                later.is_newest_broken |= self.is_newest_broken;
-                later.newest.get_or_insert((first, files));
-            }
+    /// Takes over what was left unsynced before or later: the committer can have shut the channel while an older
+    /// checkpoint waited, which adds its part after that.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        self.has_new_names |= other.has_new_names;
+        let mut sealed = std::mem::take(&mut self.sealed);
+        sealed.append(&mut other.sealed);
+        sealed
+            .make_contiguous()
+            .sort_by_key(|(segment, _)| segment.first);
+        for dirty in [&mut *self, &mut other] {
+            dirty.newest_has_ended(&mut sealed);
         }
-        self.newest = later.newest;
-        self.is_newest_broken = later.is_newest_broken;
-        self.extent = later.extent;
-        self.has_new_names |= later.has_new_names;
-        self.sealed.extend(later.sealed);
+        self.sealed = sealed;
+        let first = |dirty: &Self| dirty.newest.as_ref().map(|(first, _)| *first);
+        match first(self).cmp(&first(&other)) {
+            Ordering::Less => {
+                self.newest = other.newest;
+                self.is_newest_broken = other.is_newest_broken;
+                self.extent = other.extent;
+            }
+            Ordering::Equal => {
+                if let Some((_, files)) = &self.newest
+                    && files.is_replaced()
+                {
+                    self.newest = other.newest;
+                }
+                self.is_newest_broken |= other.is_newest_broken;
+                self.extent = self.extent.max(other.extent);
+            }
+            // Retention has removed that of the other one.
+            Ordering::Greater => {}
+        }
+    }
+
+    /// If the newest segment is among those that have ended meanwhile, it is dealt with as one of them.
+    fn newest_has_ended(&mut self, sealed: &mut VecDeque<(Segment, bool)>) {
+        let Some((first, _)) = &self.newest else {
+            return;
+        };
+        let mut ended = sealed.iter_mut();
+        if let Some((_, is_broken)) = ended.find(|(segment, _)| segment.first == *first) {
+            *is_broken |= std::mem::take(&mut self.is_newest_broken);
+            self.newest = None;
+        }
     }
 
     /// Syncs it and saves the snapshot, with the same rules as a checkpoint does.

@@ -65,7 +65,7 @@ pub(crate) fn sealed(channel: &Channel, first: u64, files: &Arc<Files>) -> io::R
         .segment_of(first)
         .filter(|readable| readable.0 == first)
     else {
-        return Err(io::Error::other("retention has removed the segment"));
+        return Err(io::Error::other("it is not known where the segment ends"));
     };
     let (readable, next) = (readable.clone(), next);
     drop(state);

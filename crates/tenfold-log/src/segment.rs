@@ -38,7 +38,8 @@ impl Files {
     }
 
     pub(crate) fn note_synced(&self, extent: Extent) {
-        *self.synced.lock().unwrap_or_else(PoisonError::into_inner) = extent;
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        *synced = extent.max(*synced);
     }
 
     /// Whether the segment has other files by now: nothing more is to be done with these.
@@ -97,8 +98,8 @@ pub(crate) struct Segment {
     pub(crate) reserved: [u64; 2],
 }
 
-/// How far a segment is: in its files, or durably.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How far a segment is: in its files, or durably. None of the two numbers becomes less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Extent {
     pub(crate) length: u64,
     pub(crate) entries: u64,

@@ -241,6 +241,52 @@ fn a_channel_whose_files_fail_while_the_log_runs_is_shut_alone_and_opened_again(
     }
 }
 
+/// A checkpoint waits while the committer goes on, and then the files of the channel fail for both: the committer
+/// shuts it with what is newer, and the checkpoint adds what is older.
+#[test]
+fn a_channel_that_is_shut_by_the_committer_before_an_older_checkpoint_fails_is_opened_again() {
+    let on = |kind| Fault::next(kind).on("channels/a/0").forever();
+    for (length, before, late) in (0..8)
+        .flat_map(|before| {
+            let lengths = [3, 12, 40];
+            lengths.map(|length| (0..4).map(move |late| (length, before, late)))
+        })
+        .flatten()
+    {
+        reset();
+        let memory = Memory::new();
+        let mut opened = reopen(memory.clone(), small()).unwrap();
+        let mut told = Told::default();
+        let mut sent = Vec::new();
+        let mut send = |opened: &mut Opened| {
+            let message = format!("a {}", sent.len()).repeat(length).into_bytes();
+            sent.push(send(opened, "a", Some("p"), &[message]));
+        };
+        for _ in 0..before {
+            send(&mut opened);
+            settle(&mut opened);
+        }
+        for _ in 0..late {
+            send(&mut opened);
+            opened.committer.step();
+        }
+        for kind in [Kind::Write, Kind::Sync] {
+            memory.fail(on(kind));
+        }
+        for _ in 0..3 {
+            send(&mut opened);
+            while opened.committer.step() {}
+        }
+        settle(&mut opened);
+        for sent in &sent {
+            told.note(sent);
+        }
+        told.check_crash(&memory);
+        turn_over(&mut opened, &mut told, &memory);
+        open_again(&mut opened, &mut told, &memory);
+    }
+}
+
 #[test]
 fn what_retention_cannot_delete_of_one_channel_does_not_keep_it_from_the_others() {
     for kind in [
