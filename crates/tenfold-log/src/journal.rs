@@ -283,7 +283,12 @@ impl Journal {
         }
         let records: Vec<_> = carried.iter().map(|(record, _)| record.clone()).collect();
         let frames: Vec<_> = carried.iter().map(|(_, frames)| &frames[..]).collect();
-        self.write(&records, &frames)
+        // It can be torn. What it carries is needed where it was until it is durable, so only heads after it say
+        // that the batches before are checkpointed.
+        let checkpointed = std::mem::take(&mut self.head.checkpointed);
+        let written = self.write(&records, &frames);
+        self.head.checkpointed = checkpointed;
+        written
     }
 
     /// Ends a file with a batch of nothing, which tells what is checkpointed.

@@ -406,3 +406,61 @@ fn a_crash_at_any_call_while_a_channel_is_shut_loses_nothing() {
         }
     }
 }
+
+/// A start, or a log that runs, carries what the journal has of a channel that is shut, and the power fails in the
+/// middle of that: the batch is torn, and what it was to carry is still where it was.
+#[test]
+fn a_batch_that_carries_can_be_torn() {
+    let torn = |part| {
+        Fault::next(Kind::Sync)
+            .on("journal/")
+            .errno(EIO)
+            .landing(part)
+    };
+    let parts = (0..8).map(|number| Keep::Prefix(150 * number + 50));
+    let parts = parts.chain((0..4).map(Keep::Sectors));
+    for (part, after) in parts.flat_map(|part| (0..4).map(move |after| (part, after))) {
+        for (commits, runs) in (4..10).flat_map(|commits| [(commits, false), (commits, true)]) {
+            reset();
+            let memory = Memory::new();
+            let mut opened = reopen(memory.clone(), small()).unwrap();
+            let mut told = Told::default();
+            for _ in 0..commits {
+                told.publish(&mut opened, &["a", "c"]);
+            }
+            if runs {
+                memory.fail(Fault::next(Kind::Write).on("channels/a/0").forever());
+                while opened.log.shut("a").is_none() {
+                    told.publish(&mut opened, &["a", "c"]);
+                }
+                memory.fail(torn(part).after(after));
+                for _ in 0..20 {
+                    told.publish(&mut opened, &["c"]);
+                }
+                drop(opened);
+            } else {
+                drop(opened);
+                memory.fail(Fault::next(Kind::Write).on("channels/a/0").forever());
+                memory.fail(torn(part).after(after));
+                drop(reopen(memory.clone(), small()));
+            }
+            memory.forget_faults();
+            for image in [memory.image(|_| Keep::None), memory.image_kept()] {
+                let opened = reopen(image, small()).unwrap();
+                assert!(
+                    !opened.report.is_damaged(),
+                    "{part:?} {after} {commits} {runs}"
+                );
+                for (name, known) in &told.0 {
+                    let channel = opened.log.channel(name, random());
+                    assert!(
+                        channel.next() >= known.acknowledged,
+                        "{part:?} {after} {commits} {runs}"
+                    );
+                    assert!(channel.producers()[0].messages >= known.acknowledged);
+                    assert_eq!(read(&channel).damaged, []);
+                }
+            }
+        }
+    }
+}
