@@ -258,23 +258,23 @@ fn a_channel_that_is_shut_by_the_committer_before_an_older_checkpoint_fails_is_o
         let mut opened = reopen(memory.clone(), small()).unwrap();
         let mut told = Told::default();
         let mut sent = Vec::new();
-        let mut send = |opened: &mut Opened| {
+        let mut publish = |opened: &mut Opened| {
             let message = format!("a {}", sent.len()).repeat(length).into_bytes();
             sent.push(send(opened, "a", Some("p"), &[message]));
         };
         for _ in 0..before {
-            send(&mut opened);
+            publish(&mut opened);
             settle(&mut opened);
         }
         for _ in 0..late {
-            send(&mut opened);
+            publish(&mut opened);
             opened.committer.step();
         }
         for kind in [Kind::Write, Kind::Sync] {
             memory.fail(on(kind));
         }
         for _ in 0..3 {
-            send(&mut opened);
+            publish(&mut opened);
             while opened.committer.step() {}
         }
         settle(&mut opened);
