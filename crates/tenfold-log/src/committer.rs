@@ -17,6 +17,7 @@ use crate::error::Refused;
 use crate::fault;
 use crate::health::Health;
 use crate::journal::{Journal, NotWritten};
+use crate::opening::Opening;
 use crate::options::time;
 use crate::plan::{ChannelPlan, Plan};
 use crate::queue::Queued;
@@ -94,7 +95,12 @@ impl Committer {
             return Ok(());
         };
         let mut report = Report::default();
-        let finished = unfinished.finish(&*self.common.storage, &mut self.journal, &mut report);
+        let finished = unfinished.finish(
+            &*self.common.storage,
+            &mut self.journal,
+            &mut report,
+            &Opening::default(),
+        );
         finished.map_err(|(_, error)| error)?;
         let files = self.journal.files.clone();
         self.common.set_journal_files(files);

@@ -13,6 +13,8 @@ pub enum OpenError {
     Format(String),
     /// The directory has files, and is not a log.
     NotALog,
+    /// It was [ended](crate::Opening::end) before it was over.
+    Ended,
     /// The storage has failed; the text says what was being done.
     Io(&'static str, io::Error),
 }
@@ -37,6 +39,7 @@ impl fmt::Display for OpenError {
             Self::NotALog => f.write_str(
                 "the directory has files, but no FORMAT: it is not a log; choose an empty or a new directory",
             ),
+            Self::Ended => f.write_str("the opening was ended before it was over; the next one does the rest"),
             Self::Io(doing, error) if crate::whole::is_full(error) => write!(
                 f,
                 "{doing}: no space left on the disk ({error}); free some, or make the journal smaller"

@@ -61,6 +61,7 @@ mod reader;
 
 // Starting: what the files hold, and what is made of it.
 mod aside;
+mod opening;
 mod recovery;
 mod report;
 mod scan;
@@ -110,6 +111,7 @@ pub use health::{Health, Numbers};
 pub use log::Log;
 pub use look::{ChannelStats, Stats, stats};
 pub use open::{Opened, Steps, Threads, open};
+pub use opening::{Opening, Progress, Step};
 pub use options::{Notice, Options, Retention, RetentionOf};
 pub use reader::{Committed, Reader};
 pub use repair::repair;

@@ -11,6 +11,7 @@ use crate::error::OpenError;
 use crate::format;
 use crate::index::Index;
 use crate::names;
+use crate::opening::Opening;
 use crate::options::time;
 use crate::recovery::{self, Found, Unwritten};
 use crate::storage::{Sharing, Storage};
@@ -96,7 +97,7 @@ impl Look {
         let wait = || wait_for_checkpoint(&**storage);
         let still = is_live.then(wait).transpose();
         let _still = still.map_err(OpenError::io("waiting for a checkpoint"))?;
-        let found = recovery::look(storage, None);
+        let found = recovery::look(storage, None, &Opening::default());
         Ok(Self {
             found: found.map_err(|(doing, error)| OpenError::Io(doing, error))?,
             is_live,

@@ -73,8 +73,12 @@ pub(crate) fn open_with(
         sync_dir(&*storage, "")
     };
     make().map_err(OpenError::io("making the directories"))?;
-    let failed = |(doing, error)| OpenError::Io(doing, error);
-    let mut found = recovery::look(&storage, Some(options.random)).map_err(failed)?;
+    let opening = Arc::clone(&options.opening);
+    let failed = |(doing, error)| match opening.is_ended() {
+        true => OpenError::Ended,
+        false => OpenError::Io(doing, error),
+    };
+    let mut found = recovery::look(&storage, Some(options.random), &opening).map_err(failed)?;
     if torn == TornEnd::Keep {
         found.put_aside(&*storage).map_err(failed)?;
     }
@@ -96,7 +100,7 @@ pub(crate) fn open_with(
             names::DELETED
         ));
     }
-    let no_space = match unfinished.finish(&*storage, &mut journal, &mut report) {
+    let no_space = match unfinished.finish(&*storage, &mut journal, &mut report, &opening) {
         Err((_, error)) if is_full(&error) => Some(error),
         result => result.map(|()| None).map_err(failed)?,
     };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::opening::Opening;
 use crate::report::Finding;
 
 /// How a log is kept: sizes in bytes. Zero is never "unlimited".
@@ -53,6 +54,8 @@ pub struct Options {
     pub notice: Arc<dyn Fn(&Notice) + Send + Sync>,
     /// Makes random numbers, for new epochs and generations: no two starts may have the same.
     pub random: fn() -> u64,
+    /// Shows how far the opening is, and ends it.
+    pub opening: Arc<Opening>,
 }
 
 /// What a person should know of a log that runs.
@@ -135,6 +138,7 @@ impl Options {
             timer: Instant::now,
             notice: Arc::new(|_| {}),
             random,
+            opening: Arc::default(),
         }
     }
 

@@ -9,7 +9,6 @@
 //! recovery would need, so all of it can be repeated after a crash, or when a full disk has space again.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use crate::fault::Fault;
 use crate::format;
 use crate::journal::{End, Journal, NotWritten, not_there};
 use crate::names;
+use crate::opening::{Opening, Step};
 use crate::options::Options;
 use crate::report::Report;
 use crate::scan::scan;
@@ -90,6 +90,7 @@ pub(crate) fn doing(what: &'static str) -> impl Fn(io::Error) -> Failed {
 pub(crate) fn look(
     storage: &Arc<dyn Storage>,
     random: Option<fn() -> u64>,
+    opening: &Opening,
 ) -> Result<Found, Failed> {
     let mut report = Report::default();
     let names = channel_names(&**storage, &mut report).map_err(doing("listing the channels"))?;
@@ -97,7 +98,9 @@ pub(crate) fn look(
     let starts = starts(&**storage, is_uncounted, !names.is_empty(), &mut report)
         .map_err(doing("reading STARTS"))?;
     let mut channels = BTreeMap::new();
+    opening.begin(Step::Looking, names.len());
     for name in names {
+        opening.go_on().map_err(doing("looking at the channels"))?;
         let channel = attempt(&mut report, |report| {
             Recovering::look(storage, &name, &starts, report)
         });
@@ -108,12 +111,14 @@ pub(crate) fn look(
             Err(error) if is_momentary(&error) => return Err(doing("looking at a channel")(error)),
             channel => drop(channels.insert(name, channel)),
         }
+        opening.count();
     }
     let remains = Remains::read(&**storage, !channels.is_empty(), &mut report)
         .map_err(doing("reading the journal"))?;
     let mut records = Records::default();
     let (mut end, mut torn) = (remains.end, Vec::from_iter(remains.torn));
     for step in remains.steps {
+        opening.go_on().map_err(doing("reading the journal"))?;
         if let Some(cut) = records
             .take(&**storage, step)
             .map_err(doing("reading what segments have of the journal's frames"))?
@@ -131,7 +136,9 @@ pub(crate) fn look(
     }
     let mut recovered = Vec::new();
     let mut unread = Vec::new();
+    opening.begin(Step::Replaying, channels.len());
     for (name, channel) in channels {
+        opening.go_on().map_err(doing("recovering a channel"))?;
         let of_channel = records.of(&name);
         let bytes = unread::bytes_of(&of_channel);
         let replayed = channel.and_then(|mut channel| {
@@ -158,6 +165,7 @@ pub(crate) fn look(
                 unread.push((channel, error));
             }
         }
+        opening.count();
     }
     let begun = Begun {
         starts: match random {
@@ -291,26 +299,29 @@ impl Unfinished {
         storage: &dyn Storage,
         journal: &mut Journal,
         report: &mut Report,
+        opening: &Opening,
     ) -> Result<(), Failed> {
         if self.begun.is_uncounted {
             format::upgrade(storage).map_err(doing("writing FORMAT"))?;
             self.begun.is_uncounted = false;
         }
+        opening.begin(Step::Writing, self.channels.len());
         let written = each(
             self.channels.iter_mut(),
             storage.flushes_at_once(),
             |channel| {
                 let mut report = Report::default();
+                opening.go_on()?;
                 let has_written = channel.write(storage, &mut report);
-                Ok::<_, Infallible>((has_written, report))
+                opening.count();
+                Ok((has_written, report))
             },
-        );
+        )
+        .map_err(doing("writing the journal's frames to segments"))?;
         self.failed.clear();
         let mut want = None;
         let names = self.channels.iter().map(|channel| &channel.channel.name);
-        for (name, (has_written, found)) in
-            names.zip(written.unwrap_or_else(|never| match never {}))
-        {
+        for (name, (has_written, found)) in names.zip(written) {
             report.findings.extend(found.findings);
             match has_written {
                 Ok(has_written) => self.are_names_due |= has_written,

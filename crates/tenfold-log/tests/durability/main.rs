@@ -26,6 +26,7 @@ mod limits;
 mod look;
 mod model;
 mod offline_deletion;
+mod opening;
 mod planted;
 mod script;
 mod shut;
