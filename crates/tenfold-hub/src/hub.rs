@@ -6,21 +6,18 @@ use std::time::Duration;
 
 use tenfold::protocol::Epoch;
 use tenfold_log::Log;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::warn;
 
-use crate::accepting::{Host, accept};
+use crate::accepting::accept;
 use crate::acceptor::Acceptor;
-use crate::connection::Connection;
 use crate::deadline::while_running;
+use crate::doors::{Door, doors};
 use crate::hub_options::HubOptions;
 use crate::port::{Port, PortKind};
 use crate::shared::Shared;
-use crate::socket::{Peer, Socket};
 use crate::stats::HubStats;
-use crate::task::{of_hub, spawn};
+use crate::task::of_hub;
 use crate::watch::Watch;
 
 /// A server of named channels: `docs/hub-protocol.md`.
@@ -214,39 +211,8 @@ async fn expire(shared: Arc<Shared>) {
     }
 }
 
-fn doors(ports: impl IntoIterator<Item = Port>) -> io::Result<Vec<(Acceptor, PortKind)>> {
-    let door = |port: Port| Ok((Acceptor::new(port.listener)?, port.kind));
-    ports.into_iter().map(door).collect()
-}
-
 fn random_epoch() -> io::Result<Epoch> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(Epoch(u64::from_ne_bytes(bytes)))
-}
-
-/// One port, as the loop that accepts sees it.
-struct Door {
-    shared: Arc<Shared>,
-    kind: PortKind,
-}
-
-impl Host for Door {
-    fn serve(&self, (socket, peer): (Socket, Peer), place: Option<OwnedSemaphorePermit>) {
-        let connections = self.shared.connections.count();
-        socket.prepare(Some(self.shared.options.now().send_buffer(connections)));
-        let is_plain = matches!(self.kind, PortKind::Plain(_));
-        let connection = Connection::new(Arc::clone(&self.shared), socket, peer, is_plain);
-        match &self.kind {
-            PortKind::Protocol => drop(spawn(connection.serve(place))),
-            PortKind::Plain(plain) => {
-                drop(spawn(connection.serve_plain(Arc::clone(plain))));
-            }
-        }
-    }
-
-    fn failed(&self, error: io::Error) {
-        self.shared.counters.accept_failed();
-        warn!(%error, "cannot accept a connection");
-    }
 }

@@ -66,6 +66,7 @@ mod subscriber;
 
 // The two servers, their options and numbers.
 mod broadcast;
+mod doors;
 mod hub;
 mod hub_options;
 mod options;
