@@ -80,7 +80,7 @@ impl Places {
 
 /// Accepts clients until it is aborted. Where there are `places`, a client is accepted only when
 /// there is one for it.
-pub(crate) async fn accept(acceptor: Acceptor, places: Option<Places>, host: impl Host) {
+pub(crate) async fn accept(acceptor: Arc<Acceptor>, places: Option<Places>, host: impl Host) {
     loop {
         let place = match &places {
             Some(places) => places.take().await,

@@ -68,7 +68,7 @@ impl Broadcast {
         let mut accepting = JoinSet::new();
         for listener in listeners {
             accepting.spawn(accept(
-                Acceptor::new(listener)?,
+                Arc::new(Acceptor::new(listener)?),
                 Some(Places::new(Arc::clone(&shared.places))),
                 Door(Arc::clone(&shared)),
             ));

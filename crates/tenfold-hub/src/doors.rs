@@ -14,8 +14,10 @@ use crate::shared::Shared;
 use crate::socket::{Peer, Socket};
 use crate::task::spawn;
 
-pub(crate) fn doors(ports: impl IntoIterator<Item = Port>) -> io::Result<Vec<(Acceptor, PortKind)>> {
-    let door = |port: Port| Ok((Acceptor::new(port.listener)?, port.kind));
+pub(crate) fn doors(
+    ports: impl IntoIterator<Item = Port>,
+) -> io::Result<Vec<(Arc<Acceptor>, PortKind)>> {
+    let door = |port: Port| Ok((Arc::new(Acceptor::new(port.listener)?), port.kind));
     ports.into_iter().map(door).collect()
 }
 

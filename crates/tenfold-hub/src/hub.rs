@@ -91,7 +91,7 @@ impl Hub {
     }
 
     pub(crate) fn open(
-        doors: Vec<(Acceptor, PortKind)>,
+        doors: Vec<(impl Into<Arc<Acceptor>>, PortKind)>,
         options: HubOptions,
         epoch: Epoch,
         log: Option<Log>,
@@ -104,7 +104,7 @@ impl Hub {
                 shared: Arc::clone(&shared),
                 kind,
             };
-            accepting.spawn(of_hub(accept(acceptor, places, door)));
+            accepting.spawn(of_hub(accept(acceptor.into(), places, door)));
         }
         let mut watching = JoinSet::new();
         if shared.options.now().policy.is_some() {
@@ -211,7 +211,7 @@ async fn expire(shared: Arc<Shared>) {
     }
 }
 
-fn random_epoch() -> io::Result<Epoch> {
+pub(crate) fn random_epoch() -> io::Result<Epoch> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(Epoch(u64::from_ne_bytes(bytes)))

@@ -71,6 +71,7 @@ mod hub;
 mod hub_options;
 mod options;
 mod port;
+mod starting;
 mod stats;
 
 // Channels, and what of them is on disk.
@@ -132,6 +133,7 @@ pub use intake::Intake;
 pub use options::{Observer, Options};
 pub use port::{Direction, Plain, Port};
 pub use socket::Peer;
+pub use starting::Starting;
 pub use stats::{ClientEvent, ClientReport, End, HubStats, Stats};
 pub use tail::{Closed, Tail};
 pub use tenfold::protocol::{BadPattern, Pattern};

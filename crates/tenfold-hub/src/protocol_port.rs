@@ -23,7 +23,7 @@ use crate::inlet::Inlet;
 use crate::intake::Intake;
 use crate::outlet::Outlet;
 use crate::publishing::Voice;
-use crate::refusals::{deleted, shutdown};
+use crate::refusals::{deleted, shutdown, starting};
 use crate::request::{FirstFrame, Received};
 use crate::shared::Shared;
 use crate::task::spawn;
@@ -112,6 +112,10 @@ impl Connection {
         intake: Intake,
         pending: Option<OwnedSemaphorePermit>,
     ) {
+        if let (Some(opening), false) = (&self.shared.starting, request == Request::Health) {
+            drop(pending);
+            return self.refuse(&starting(opening.progress()), false).await;
+        }
         match request {
             Request::Subscribe {
                 channel,

@@ -2,13 +2,18 @@
 
 use tenfold::protocol::{Code, Refusal};
 use tenfold::{DecodeError, ErrorKind};
-use tenfold_log::{Fault, Refused};
+use tenfold_log::{Fault, Progress, Refused};
 
 use crate::claim::Fenced;
 
 /// What the hub says to connections that could still ask or publish when it ends.
 pub(crate) fn shutdown() -> Refusal {
     Refusal::new(Code::Shutdown, "the hub ends")
+}
+
+/// What everybody is told whose hub has not opened its log yet.
+pub(crate) fn starting(progress: Progress) -> Refusal {
+    Refusal::new(Code::Busy, format!("starting: {progress}"))
 }
 
 /// What whoever is connected to a channel is told when it is deleted, and who comes back later.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tenfold::protocol::Epoch;
 use tenfold_gate::Visitor;
-use tenfold_log::{Health, Log, Numbers, Stall};
+use tenfold_log::{Health, Log, Numbers, Opening, Progress, Stall};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -35,6 +35,8 @@ const DELETING: usize = 64;
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// The log is still being opened: there are no channels, and clients are told.
+    pub(crate) starting: Option<Arc<Opening>>,
     pub(crate) options: Arc<Live>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) receiving: Arc<Receiving>,
@@ -78,6 +80,7 @@ impl Shared {
             None => Registry::new(epoch, Arc::clone(&live)),
         });
         Self {
+            starting: None,
             receiving: Arc::clone(registry.receiving()),
             registry,
             counters: Arc::default(),
@@ -147,6 +150,7 @@ impl Shared {
         } = self.stats();
         let log = self.registry.on_disk().map(|durable| &durable.log);
         let status = match log.map(Log::health) {
+            _ if self.starting.is_some() => "starting",
             None | Some(Health::Ok) => "ok",
             Some(Health::Slow) => "slow",
             Some(Health::Degraded) => "degraded",
@@ -158,6 +162,10 @@ impl Shared {
             env!("CARGO_PKG_VERSION"),
             uptime.as_secs(),
         );
+        if let Some(opening) = &self.starting {
+            let Progress { step, done, of, .. } = opening.progress();
+            let _ = write!(line, " step={step} done={done} of={of}");
+        }
         if let Some(log) = log {
             let Numbers {
                 batches,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{LONG, within};
 use tenfold::Listener;
-use tenfold_hub::{Hub, HubOptions, Port};
+use tenfold_hub::{Direction, Hub, HubOptions, Plain, Port, Starting};
 use tenfold_log::storage::{Disk, File, Sharing, Storage};
 use tenfold_log::{Opened, Threads};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -178,9 +178,14 @@ fn frame(message: &str) -> Vec<u8> {
     format!("{:<10}{message}", message.len()).into_bytes()
 }
 
-async fn ask(address: std::net::SocketAddr, request: &str) -> TcpStream {
+async fn connect(address: std::net::SocketAddr, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(&frame(request)).await.unwrap();
+    stream
+}
+
+async fn ask(address: std::net::SocketAddr, request: &str) -> TcpStream {
+    let mut stream = connect(address, request).await;
     assert!(hear(&mut stream).await.unwrap().starts_with("OK "));
     stream
 }
@@ -258,4 +263,65 @@ async fn a_publisher_that_has_ended_its_side_gets_its_last_ack_however_slow_the_
     drop(publisher);
     within(rig.hub.drain()).await;
     assert!(rig.threads.stop());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_log_is_opened_clients_are_told_so_and_those_of_plain_ports_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = Arc::new(Gate::default());
+    gate.close();
+    let disk = SlowDisk(Disk::open(directory.path()).unwrap(), Arc::clone(&gate));
+    let options = tenfold_log::Options::new(|| 7);
+    let opening = Arc::clone(&options.opening);
+    let opened = tokio::task::spawn_blocking(|| tenfold_log::open(Arc::new(disk), options));
+    gate.reached().await;
+
+    let [protocol, plain] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [address, plain_address] = [&protocol, &plain].map(|it| it.local_addr().unwrap());
+    let ticks = Plain::new("ticks".parse().unwrap(), Direction::Out);
+    let ports = [Port::protocol(protocol), Port::plain(plain, ticks)];
+    let mut starting = Starting::new(ports, HubOptions::default(), opening).unwrap();
+    let mut waiting = TcpStream::connect(plain_address).await.unwrap();
+    let mut early = connect(address, "PUBLISH ticks").await;
+    assert!(is_silent(&mut early).await);
+    starting.answer().unwrap();
+    let refusal = "ERROR BUSY starting: looking at the channels: 0 of 0";
+    assert_eq!(hear(&mut early).await.as_deref(), Some(refusal));
+    assert_eq!(hear(&mut early).await, None);
+    let mut asking = connect(address, "HEALTH").await;
+    let health = hear(&mut asking).await.unwrap();
+    assert!(health.starts_with("OK status=starting "), "{health}");
+    assert!(health.ends_with(" step=looking done=0 of=0"), "{health}");
+
+    gate.open();
+    let (log, _, threads) = within(opened).await.unwrap().unwrap().start().unwrap();
+    let hub = starting.hub(log).await.unwrap();
+    let mut publisher = ask(address, "PUBLISH ticks").await;
+    // The subscriber of the plain port gets what comes after its connection is accepted.
+    let subscriber = tokio::spawn(async move { hear(&mut waiting).await });
+    while !subscriber.is_finished() {
+        publisher.write_all(&frame("hello")).await.unwrap();
+        assert!(hear(&mut publisher).await.unwrap().starts_with("ACK "));
+    }
+    assert_eq!(subscriber.await.unwrap().as_deref(), Some("hello"));
+    drop(publisher);
+    within(hub.drain()).await;
+    assert!(threads.stop());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_given_up_tells_who_has_not_asked_yet() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let ports = [Port::protocol(listener)];
+    let mut starting = Starting::new(ports, HubOptions::default(), Arc::default()).unwrap();
+    starting.answer().unwrap();
+    // Once a later one is answered, this one is accepted.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    drop(connect(address, "HEALTH").await.read(&mut [0]).await);
+    let ended = tokio::spawn(starting.end());
+    let refusal = hear(&mut silent).await.unwrap();
+    assert!(refusal.starts_with("ERROR SHUTDOWN "), "{refusal}");
+    drop(silent);
+    within(ended).await.unwrap();
 }

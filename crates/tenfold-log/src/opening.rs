@@ -93,6 +93,17 @@ impl Opening {
     }
 }
 
+/// One word: `looking`, `replaying` or `writing`.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Looking => "looking",
+            Self::Replaying => "replaying",
+            Self::Writing => "writing",
+        })
+    }
+}
+
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { step, done, of } = self;
