@@ -71,27 +71,6 @@ pub(crate) fn flush() {
     }
 }
 
-/// A line on its way to stderr, for libraries that write.
-#[derive(Debug, Default)]
-pub(crate) struct Line(Vec<u8>);
-
-impl Write for Line {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        write(&String::from_utf8_lossy(&self.0));
-    }
-}
-
 /// Text that waits for a thread to write it.
 #[derive(Debug)]
 struct Queue {

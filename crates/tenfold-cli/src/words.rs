@@ -1,7 +1,7 @@
 //! Words for people: everything that goes to stderr goes through here.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -140,6 +140,14 @@ impl Words {
         }
     }
 
+    /// A line of a library that writes by itself.
+    pub(crate) fn line_of_library(&self) -> Line {
+        Line {
+            words: self.clone(),
+            bytes: Vec::new(),
+        }
+    }
+
     fn label(&self, name: &str, color: &str) -> String {
         if self.0.color {
             format!("tenfold: \x1b[1;{color}m{name}:\x1b[0m ")
@@ -151,10 +159,15 @@ impl Words {
     /// What others chose may be in the words.
     fn line(&self, label: &str, words: impl Display) {
         let words = escape::words(&words.to_string());
+        self.lines(&format!("{label}{words}\n"));
+    }
+
+    /// Writes whole lines in the place of the line of progress.
+    fn lines(&self, lines: &str) {
         let mut progress = self.shown();
         let clear = if *progress { "\r\x1b[K" } else { "" };
         *progress = false;
-        stderr::write(&format!("{clear}{label}{words}\n"));
+        stderr::write(&format!("{clear}{lines}"));
     }
 
     fn shown(&self) -> std::sync::MutexGuard<'_, bool> {
@@ -162,6 +175,30 @@ impl Words {
             .progress
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line that is written when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Line {
+    words: Words,
+    bytes: Vec<u8>,
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.words.lines(&String::from_utf8_lossy(&self.bytes));
     }
 }
 

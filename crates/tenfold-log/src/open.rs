@@ -74,9 +74,12 @@ pub(crate) fn open_with(
     };
     make().map_err(OpenError::io("making the directories"))?;
     let opening = Arc::clone(&options.opening);
-    let failed = |(doing, error)| match opening.is_ended() {
-        true => OpenError::Ended,
-        false => OpenError::Io(doing, error),
+    let failed = |(doing, error)| {
+        if opening.is_ended() {
+            OpenError::Ended
+        } else {
+            OpenError::Io(doing, error)
+        }
     };
     let mut found = recovery::look(&storage, Some(options.random), &opening).map_err(failed)?;
     if torn == TornEnd::Keep {

@@ -1,5 +1,6 @@
 //! `--data`: channels on disk.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::thread;
@@ -9,7 +10,8 @@ use clap::Args;
 use tenfold::protocol::ChannelName;
 use tenfold_hub::{BadPattern, Pattern};
 use tenfold_log::storage::Disk;
-use tenfold_log::{Notice, Options, Report, Retention, Threads, open};
+use tenfold_log::{Notice, Options, Progress, Report, Retention, Threads, open};
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::settings::{Setting, Settings};
@@ -63,6 +65,13 @@ struct Retain {
 /// The limits of what channels keep, which can be replaced while the log runs.
 type Rules = Arc<RwLock<Vec<Retain>>>;
 
+/// A log that is being opened, on a thread of its own.
+#[derive(Debug)]
+pub(super) struct Opening {
+    log: Arc<tenfold_log::Opening>,
+    opened: oneshot::Receiver<Result<Running, Failure>>,
+}
+
 /// A log that runs.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -90,27 +99,24 @@ impl DataOptions {
         )))
     }
 
-    /// Opens the directory, and tells what was found in it.
-    pub(super) fn start(&self) -> Result<Option<Running>, Failure> {
-        let Some(path) = &self.data else {
+    /// Whether channels are kept on disk.
+    pub(super) fn is_given(&self) -> bool {
+        self.data.is_some()
+    }
+
+    /// Begins to open the directory, if there is to be one.
+    pub(super) fn open(&self) -> io::Result<Option<Opening>> {
+        let Some(path) = self.data.clone() else {
             return Ok(None);
         };
-        let place = path.display().to_string();
-        let cannot = |error: &dyn std::fmt::Display| {
-            Failure::Other(format!("cannot keep channels in {place}: {error}"))
-        };
-        let disk = Disk::create(path).map_err(|error| cannot(&error))?;
         let rules = Rules::new(RwLock::new(self.retain.clone()));
-        let storage = Descriptors::raised().few(disk);
-        let opened = open(storage, self.options(&rules)).map_err(|error| cannot(&error))?;
-        let (log, report, threads) = opened.start().map_err(|error| cannot(&error))?;
-        tell(&report, &place);
-        Ok(Some(Running {
-            log,
-            rules,
-            threads,
-            place,
-        }))
+        let options = self.options(&rules);
+        let log = Arc::clone(&options.opening);
+        let (done, opened) = oneshot::channel();
+        let spawn = thread::Builder::new().name("tenfold-open".to_owned());
+        // Who does not want it any more has it opened again by the next start.
+        spawn.spawn(move || drop(done.send(start(&path, options, rules))))?;
+        Ok(Some(Opening { log, opened }))
     }
 
     fn options(&self, rules: &Rules) -> Options {
@@ -127,6 +133,25 @@ impl DataOptions {
     }
 }
 
+/// Opens the directory, and tells what was found in it.
+fn start(path: &Path, options: Options, rules: Rules) -> Result<Running, Failure> {
+    let place = path.display().to_string();
+    let cannot = |error: &dyn std::fmt::Display| {
+        Failure::Other(format!("cannot keep channels in {place}: {error}"))
+    };
+    let disk = Disk::create(path).map_err(|error| cannot(&error))?;
+    let storage = Descriptors::raised().few(disk);
+    let opened = open(storage, options).map_err(|error| cannot(&error))?;
+    let (log, report, threads) = opened.start().map_err(|error| cannot(&error))?;
+    tell(&report, &place);
+    Ok(Running {
+        log,
+        rules,
+        threads,
+        place,
+    })
+}
+
 fn tell_notice(notice: &Notice) {
     if let Notice::Trimmed {
         channel,
@@ -138,6 +163,29 @@ fn tell_notice(notice: &Notice) {
         info!(%channel, first, segments, "retention has deleted the oldest messages");
     } else {
         warn!("{notice}");
+    }
+}
+
+impl Opening {
+    /// Waits until it is over. A wait that is given up loses nothing.
+    pub(super) async fn over(&mut self) -> Result<Running, Failure> {
+        let panicked = |_| Failure::Other("the thread that opens the log has panicked".to_owned());
+        (&mut self.opened).await.map_err(panicked)?
+    }
+
+    /// What shows how far it is.
+    pub(super) fn log(&self) -> Arc<tenfold_log::Opening> {
+        Arc::clone(&self.log)
+    }
+
+    /// How far it is.
+    pub(super) fn progress(&self) -> Progress {
+        self.log.progress()
+    }
+
+    /// Has it end before it is over.
+    pub(super) fn end(&self) {
+        self.log.end();
     }
 }
 

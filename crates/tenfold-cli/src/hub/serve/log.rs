@@ -6,7 +6,6 @@ use tracing::{Level as Severity, info};
 use tracing_subscriber::fmt;
 
 use crate::flow::listening::listening;
-use crate::stderr;
 use crate::words::{Level, Words};
 
 /// `--log`: how to tell of connections.
@@ -52,12 +51,13 @@ impl Log {
             Level::Detailed => LogLevel::Debug,
         };
         let severity = level.unwrap_or(by_words).severity();
+        let (words, is_colored) = (words.clone(), words.is_colored());
         let lines = fmt()
-            .with_writer(stderr::Line::default)
+            .with_writer(move || words.line_of_library())
             .with_max_level(severity)
             .with_target(false);
         match self {
-            Self::Text => lines.with_ansi(words.is_colored()).init(),
+            Self::Text => lines.with_ansi(is_colored).init(),
             Self::Json => lines
                 .json()
                 .flatten_event(true)

@@ -13,6 +13,7 @@ mod print;
 mod reload;
 mod report;
 mod settings;
+mod starting;
 
 use std::io;
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use tenfold::Address;
 use tenfold_gate::Policy;
-use tenfold_hub::{AllowDelete, Hub, HubOptions, HubStats, raise_fd_limit};
+use tenfold_hub::{AllowDelete, Hub, HubOptions, HubStats, Port, Starting, raise_fd_limit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
@@ -37,9 +38,10 @@ use audit::AuditFile;
 use data::DataOptions;
 use limits::LimitOptions;
 use log::{Log, LogLevel};
-use ports::{PlainArgument, PlainPort};
+use ports::{Place, PlainArgument, PlainPort};
 use reload::{Again, Reload};
 pub(crate) use settings::{FileError, Settings, explain, with_environment, with_file};
+use starting::Started;
 
 /// Serve named channels to publishers and subscribers
 #[derive(Args, Debug)]
@@ -198,23 +200,24 @@ impl Serve {
     ) -> Result<(Signal, HubStats), Failure> {
         // Before clients are told that they can connect.
         let audit = self.audit.as_deref().map(AuditFile::open).transpose()?;
-        let data = self.data.start()?;
-        let (ports, places) = self.ports(words)?;
-        self.tell_how_to_use(&places, words);
+        let (ports, places) = self.ports()?;
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
-        let runtime = runtime(data.is_some()).map_err(cannot)?;
+        let runtime = runtime(self.data.is_given()).map_err(cannot)?;
+        let mut data = None;
         let served = runtime.block_on(async {
             self.limits.tell_memory();
-            let mut options = self.options(policy, data.is_some());
+            let mut options = self.options(policy, self.data.is_given());
             options.audit = audit.as_ref().map(AuditFile::taker);
-            let hub = match &data {
-                Some(data) => Hub::with_log(ports, options, data.log.clone()),
-                None => Hub::start(ports, options),
+            let hub = match self
+                .start(options, ports, &places, &mut stop, words)
+                .await?
+            {
+                Started::Hub(hub, running) => {
+                    data = running;
+                    hub
+                }
+                Started::Ended(signal, stats) => return Ok((signal, stats)),
             };
-            let hub = hub.map_err(cannot)?;
-            if let Some(path) = &self.listening.port_file {
-                port_file::write(path, &places)?;
-            }
             let mut reload = Reload::new(&self.settings, self.again);
             let signal = loop {
                 tokio::select! {
@@ -255,11 +258,13 @@ impl Serve {
     }
 
     /// A person at a terminal is told what to do next, and whether messages outlive the hub.
-    fn tell_how_to_use(&self, places: &[Address], words: &Words) {
+    fn tell_how_to_use(&self, places: &[Place], words: &Words) {
         if self.log != Log::Text {
             return;
         }
-        if let Some(place) = places.first().filter(|_| !self.listen.is_empty()) {
+        if let Some(Place { address: place, .. }) =
+            places.first().filter(|_| !self.listen.is_empty())
+        {
             words.hint(format_args!(
                 "publish with `tenfold pub CHANNEL MESSAGE -s {place}`, subscribe with `tenfold sub CHANNEL -s {place}`"
             ));
@@ -267,6 +272,39 @@ impl Serve {
         match self.data.directory() {
             Some(data) => words.hint(format_args!("messages are kept in {}", data.display())),
             None => words.hint("messages are kept in memory, and are gone when this ends (--data DIR keeps them on disk)"),
+        }
+    }
+
+    /// Starts a hub, once its log is open if it has one.
+    async fn start(
+        &self,
+        options: HubOptions,
+        ports: Vec<Port>,
+        places: &[Place],
+        stop: &mut Stop,
+        words: &Words,
+    ) -> Result<Started, Failure> {
+        let cannot = |error| Failure::Other(format!("cannot start: {error}"));
+        let announce = || self.announce(places, words);
+        let Some(opening) = self.data.open().map_err(cannot)? else {
+            let hub = Hub::start(ports, options).map_err(cannot)?;
+            announce()?;
+            return Ok(Started::Hub(hub, None));
+        };
+        let starting = Starting::new(ports, options, opening.log()).map_err(cannot)?;
+        starting::start(starting, opening, stop, words, announce).await
+    }
+
+    /// Says where the hub listens.
+    fn announce(&self, places: &[Place], words: &Words) -> Result<(), Failure> {
+        for Place { address, what } in places {
+            self.log.listening(address, what.as_deref(), words);
+        }
+        self.tell_how_to_use(places, words);
+        let addresses: Vec<_> = places.iter().map(|place| place.address.clone()).collect();
+        match &self.listening.port_file {
+            Some(path) => port_file::write(path, &addresses),
+            None => Ok(()),
         }
     }
 

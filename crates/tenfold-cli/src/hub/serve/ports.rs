@@ -10,7 +10,6 @@ use tenfold_hub::{Direction, Plain, Port};
 use super::{Serve, Settings};
 use crate::failure::Failure;
 use crate::flow::connect::{bind, cannot_listen};
-use crate::words::Words;
 
 /// `--plain`.
 #[derive(Clone, Debug)]
@@ -19,6 +18,12 @@ pub(super) struct PlainPort {
     channel: ChannelName,
     direction: Direction,
     asks_token: bool,
+}
+
+/// Where the hub listens, and what is offered there if it is not everything.
+pub(super) struct Place {
+    pub(super) address: Address,
+    pub(super) what: Option<String>,
 }
 
 /// What commas leave of `--plain`.
@@ -140,19 +145,18 @@ fn is_loopback(ip: IpAddr) -> bool {
 
 impl Serve {
     /// Listens everywhere: the ports for the protocol, and then the plain ones.
-    pub(super) fn ports(&self, words: &Words) -> Result<(Vec<Port>, Vec<Address>), Failure> {
+    pub(super) fn ports(&self) -> Result<(Vec<Port>, Vec<Place>), Failure> {
         let mut ports = Vec::new();
         let mut places = Vec::new();
         for address in &self.listen {
-            let (listener, place) = bind(address, &self.listening)?;
-            self.log.listening(&place, None, words);
+            let (listener, address) = bind(address, &self.listening)?;
             ports.push(Port::protocol(listener));
-            places.push(place);
+            let what = None;
+            places.push(Place { address, what });
         }
         let welcome = self.welcome()?;
         for port in self.plain_ports()? {
-            let (listener, place) = bind(&port.address, &self.listening)?;
-            self.log.listening(&place, Some(&port.description()), words);
+            let (listener, address) = bind(&port.address, &self.listening)?;
             let mut plain =
                 Plain::new(port.channel.clone(), port.direction).welcome(welcome.clone());
             if port.asks_token {
@@ -162,7 +166,8 @@ impl Serve {
                 plain = plain.replay(messages);
             }
             ports.push(Port::plain(listener, plain));
-            places.push(place);
+            let what = Some(port.description());
+            places.push(Place { address, what });
         }
         Ok((ports, places))
     }
