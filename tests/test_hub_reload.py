@@ -145,6 +145,6 @@ def test_no_number_of_signals_ends_a_hub(configured):
 
 def test_a_reload_that_changes_nothing_says_that_and_nothing_of_the_start(configured):
     one = configured("drain = 5")
-    assert "are kept in a part of" in one.hub.process.err
+    wait_until(lambda: "are kept in a part of" in one.hub.process.err, what="a line about the memory")
     told = one.reload("drain = 5", "SIGHUP: no setting has changed")
     assert "are kept in a part of" not in told

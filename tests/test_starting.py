@@ -12,6 +12,7 @@ from terminal import CTRL_C, Terminal
 from test_hub_log import kill, under
 
 CHANNELS = [f"channel-{number}" for number in range(150)]
+REQUESTS = ["PUBLISH new", "SUBSCRIBE channel-7 from=first", "CHANNELS", "CLIENTS", "FOLLOW *"]
 
 
 @pytest.fixture
@@ -33,25 +34,25 @@ def has_everything(hub: Hub) -> bool:
     return all(hub.messages(channel, 1) == [channel.encode()] for channel in CHANNELS)
 
 
-def progress_of(health: dict[str, str]) -> tuple[str, int, int]:
-    return health["step"], int(health["done"]), int(health["of"])
-
-
 def test_clients_are_told_that_the_hub_is_starting_and_try_again(run, binary, tenfold, tmp_path, data):
-    # Each of the channels is flushed four times, 32 of them at once: that is six seconds.
+    # Each of the channels is flushed four times, 32 of them at once: that is twelve seconds.
     plain = f"127.0.0.1:0={CHANNELS[0]}:in"
-    hub = under(run, tmp_path, [*slow_disk(tmp_path, 300), binary], "--data", data, "--plain", plain)
+    hub = under(run, tmp_path, [*slow_disk(tmp_path, 600), binary], "--data", data, "--plain", plain)
     waiting = hub.connect(hub.plain[0])
     waiting.send(frame(b"from a plain port"))
     publisher = tenfold("pub", CHANNELS[1], "from a client", "--retry", "--server", f"127.0.0.1:{hub.port}")
+    clients = [hub.connect() for _ in REQUESTS]
+    for client, request in zip(clients, REQUESTS):
+        client.request(request)
     health = hub.health()
     assert health["status"] == "starting"
-    step, done, of = progress_of(health)
-    assert step in ("looking", "replaying", "writing") and 0 <= done <= of == len(CHANNELS)
-    for request in ("PUBLISH new", "SUBSCRIBE channel-7 from=first", "CHANNELS", "CLIENTS", "FOLLOW *"):
-        refused(hub.refusal(request), "BUSY")
-    assert re.match(rb"ERROR BUSY starting: .*: \d+ of 150", hub.refusal("PUBLISH new"))
-    wait_until(lambda: hub.health()["status"] != "starting")
+    assert health["step"] in ("looking", "replaying", "writing") and 0 <= int(health["done"]) <= int(health["of"]) == len(CHANNELS)
+    for client in clients:
+        answer = client.answer()
+        assert re.fullmatch(rb"ERROR BUSY starting: .*: \d+ of 150", answer), answer
+        assert client.rest() == []
+    # From now on requests wait, and some of them long enough.
+    wait_until(lambda: hub.ask("SUBSCRIBE channel-7 from=first")[1].startswith(b"OK"), bound=60, what="the end of the start")
     assert publisher.wait() == 0, publisher.err
     assert has_everything(hub)
     assert hub.messages(CHANNELS[1], 2)[1] == b"from a client"

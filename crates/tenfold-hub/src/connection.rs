@@ -30,6 +30,7 @@ const LIST_BUFFER: usize = 16 * 1024;
 const TAKES_NOTHING: Duration = Duration::from_secs(120);
 
 /// A connection, until it is known what it is for.
+#[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) socket: Arc<Socket>,
@@ -52,7 +53,12 @@ pub(crate) struct Stay {
 
 impl Connection {
     /// `is_plain`: it is at a plain port.
-    pub(crate) fn new(shared: Arc<Shared>, socket: Socket, peer: Peer, is_plain: bool) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        socket: Arc<Socket>,
+        peer: Peer,
+        is_plain: bool,
+    ) -> Self {
         shared.counters.accepted();
         Self {
             stay: Arc::new(Stay {
@@ -63,7 +69,7 @@ impl Connection {
                 presence: shared.connections.enter(),
             }),
             shared,
-            socket: Arc::new(socket),
+            socket,
             peer,
         }
     }

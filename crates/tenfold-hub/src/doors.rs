@@ -32,7 +32,8 @@ impl Host for Door {
         let connections = self.shared.connections.count();
         socket.prepare(Some(self.shared.options.now().send_buffer(connections)));
         let is_plain = matches!(self.kind, PortKind::Plain(_));
-        let connection = Connection::new(Arc::clone(&self.shared), socket, peer, is_plain);
+        let connection =
+            Connection::new(Arc::clone(&self.shared), Arc::new(socket), peer, is_plain);
         match &self.kind {
             PortKind::Protocol => drop(spawn(connection.serve(place))),
             PortKind::Plain(plain) => {

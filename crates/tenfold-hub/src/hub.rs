@@ -122,6 +122,10 @@ impl Hub {
         }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Its numbers now.
     pub fn stats(&self) -> HubStats {
         self.shared.stats()

@@ -28,6 +28,9 @@ use crate::request::{FirstFrame, Received};
 use crate::shared::Shared;
 use crate::task::spawn;
 
+/// How long a request waits for a start to be over: with the time before its connection is accepted less than the
+/// five seconds that clients wait for an answer.
+const START: Duration = Duration::from_secs(3);
 /// How long a connection may take to its request while others wait to be accepted.
 const LEAST_TIME: Duration = Duration::from_millis(250);
 
@@ -38,46 +41,70 @@ impl Connection {
     /// Serves a connection that says what it wants. `pending` is its place among the connections
     /// that have not said it yet.
     pub(crate) async fn serve(self, pending: Option<OwnedSemaphorePermit>) {
-        let received = self.first_frame().await;
-        match received {
-            // A request that is only being looked up keeps that place.
+        let refusal = match self.first_frame().await {
             Ok(Received::Request(request, token, intake)) => {
                 self.asks(|| Question::of(&request));
-                match self.authorize(token.as_ref(), purpose(&request)) {
-                    Ok(visitor) => self.obey(visitor, request, intake, pending).await,
-                    Err(refusal) => {
-                        drop(pending);
-                        if refusal.code == Some(Code::Auth) {
-                            self.slow_down().await;
-                        }
-                        self.refuse(&refusal, false).await;
+                match self.let_in(token.as_ref(), &request).await {
+                    // A request that is only being looked up keeps that place.
+                    Ok((connection, visitor)) => {
+                        return connection.obey(visitor, request, intake, pending).await;
                     }
+                    Err(refusal) => refusal,
                 }
             }
-            Ok(Received::Refused(refusal)) => {
-                drop(pending);
-                self.refuse(&refusal, false).await;
-            }
+            Ok(Received::Refused(refusal)) => refusal,
             // The peer has gone, or has ended its side without a word: there is nothing to answer.
-            Ok(Received::Incomplete(_) | Received::Nothing) | Err(_) => {}
+            Ok(Received::Incomplete(_) | Received::Nothing) | Err(_) => return,
+        };
+        drop(pending);
+        if refusal.code == Some(Code::Auth) {
+            self.slow_down().await;
         }
+        self.refuse(&refusal, false).await;
+    }
+
+    /// Asks the gate, and waits for a start to be over if the request needs that. Then it is a connection of the hub that
+    /// there is after it.
+    async fn let_in(
+        &self,
+        token: Option<&Token>,
+        request: &Request,
+    ) -> Result<(Self, Visitor), Refusal> {
+        let visitor = self.authorize(token, purpose(request))?;
+        let shared = &self.shared;
+        let hub = match &shared.starting {
+            None => return Ok((self.clone(), visitor)),
+            Some(_) if *request == Request::Health => return Ok((self.clone(), visitor)),
+            Some(start) => tokio::select! {
+                biased;
+                hub = start.hub() => hub,
+                () = shared.draining.raised() => return Err(shutdown()),
+                () = self.late(START) => return Err(starting(start.progress())),
+            },
+        };
+        let connection = Self::new(hub, Arc::clone(&self.socket), self.peer, false);
+        connection.asks(|| Question::of(request));
+        let visitor = connection.authorize(token, purpose(request))?;
+        Ok((connection, visitor))
+    }
+
+    /// Waits so long, or until others wait to be accepted.
+    async fn late(&self, limit: Duration) {
+        let place_is_wanted = async {
+            sleep(LEAST_TIME).await;
+            self.shared.pending.wanted().await;
+        };
+        let _ = timeout(limit, place_is_wanted).await;
     }
 
     async fn first_frame(&self) -> io::Result<Received> {
         let limit = self.shared.options.now().request_timeout;
         let deadline = Instant::now() + limit;
-        let late = async {
-            let place_is_wanted = async {
-                sleep(LEAST_TIME).await;
-                self.shared.pending.wanted().await;
-            };
-            let _ = timeout(limit, place_is_wanted).await;
-        };
         let mut reading = pin!(self.read_first_frame());
         tokio::select! {
             biased;
             received = &mut reading => return received,
-            () = late => {}
+            () = self.late(limit) => {}
             () = self.shared.draining.raised() => return Ok(Received::Refused(shutdown())),
         }
         let seen = timeout(second_look(deadline), reading).await;
@@ -112,10 +139,6 @@ impl Connection {
         intake: Intake,
         pending: Option<OwnedSemaphorePermit>,
     ) {
-        if let (Some(opening), false) = (&self.shared.starting, request == Request::Health) {
-            drop(pending);
-            return self.refuse(&starting(opening.progress()), false).await;
-        }
         match request {
             Request::Subscribe {
                 channel,

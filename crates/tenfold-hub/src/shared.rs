@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tenfold::protocol::Epoch;
 use tenfold_gate::Visitor;
 use tenfold_log::{Health, Log, Numbers, Opening, Progress, Stall};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::accepting::Places;
@@ -36,7 +36,7 @@ const DELETING: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The log is still being opened: there are no channels, and clients are told.
-    pub(crate) starting: Option<Arc<Opening>>,
+    pub(crate) starting: Option<Start>,
     pub(crate) options: Arc<Live>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) receiving: Arc<Receiving>,
@@ -162,8 +162,8 @@ impl Shared {
             env!("CARGO_PKG_VERSION"),
             uptime.as_secs(),
         );
-        if let Some(opening) = &self.starting {
-            let Progress { step, done, of, .. } = opening.progress();
+        if let Some(start) = &self.starting {
+            let Progress { step, done, of, .. } = start.progress();
             let _ = write!(line, " step={step} done={done} of={of}");
         }
         if let Some(log) = log {
@@ -207,6 +207,43 @@ impl Shared {
             closed_slow: numbers.closed_slow,
             accept_errors: numbers.accept_errors,
             uptime: self.started.elapsed(),
+        }
+    }
+}
+
+/// The log is being opened. Requests wait for the hub that comes after it.
+#[derive(Debug)]
+pub(crate) struct Start {
+    opening: Arc<Opening>,
+    hub: watch::Sender<Option<Arc<Shared>>>,
+}
+
+impl Start {
+    pub(crate) fn new(opening: Arc<Opening>) -> Self {
+        Self {
+            opening,
+            hub: watch::Sender::default(),
+        }
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        self.opening.progress()
+    }
+
+    /// It is over: the hub is there.
+    pub(crate) fn over(&self, hub: &Arc<Shared>) {
+        self.hub.send_replace(Some(Arc::clone(hub)));
+    }
+
+    /// Waits for the hub.
+    pub(crate) async fn hub(&self) -> Arc<Shared> {
+        let mut hub = self.hub.subscribe();
+        let found = hub.wait_for(Option::is_some).await;
+        match found.ok().and_then(|hub| hub.clone()) {
+            Some(hub) => hub,
+            // Its sender is this, which is still there.
+            None => std::future::pending().await,
         }
     }
 }

@@ -13,13 +13,13 @@ use crate::doors::{Door, doors};
 use crate::hub::{Hub, random_epoch};
 use crate::hub_options::HubOptions;
 use crate::port::{Port, PortKind};
-use crate::shared::Shared;
+use crate::shared::{Shared, Start};
 use crate::task::of_hub;
 
 /// A hub whose log is being opened, which can take long. Clients can connect from the beginning: the system
 /// keeps them until the hub accepts. If that takes longer than somebody wants to wait without a word,
-/// [`answer`](Self::answer) has clients of the protocol told that the hub is starting; those of plain ports
-/// go on waiting, because nothing can be said to them.
+/// [`answer`](Self::answer) has clients of the protocol answered; those of plain ports go on waiting, because
+/// nothing can be said to them.
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -76,15 +76,14 @@ impl Starting {
         })
     }
 
-    /// From now on clients of the protocol are answered: `HEALTH` says how far the start is, and whoever asks
-    /// for something else is told that the hub is busy with it.
+    /// From now on clients of the protocol are answered: `HEALTH` says how far the start is, at once. Every other
+    /// request waits for the hub, but no longer than three seconds, and then it is told that the hub is starting.
     pub fn answer(&mut self) -> io::Result<()> {
         if self.answering.is_some() {
             return Ok(());
         }
-        let opening = Some(Arc::clone(&self.opening));
         let shared = Shared {
-            starting: opening,
+            starting: Some(Start::new(Arc::clone(&self.opening))),
             ..Shared::new(self.options.clone(), random_epoch()?, None)
         };
         let shared = Arc::new(shared);
@@ -103,18 +102,23 @@ impl Starting {
         Ok(())
     }
 
-    /// The log is open: the hub begins. Who has connected and asks only now is still told that it is starting,
-    /// and tries again.
-    pub async fn hub(mut self, log: Log) -> io::Result<Hub> {
-        if let Some(answering) = &mut self.answering {
-            answering.accepting.shutdown().await;
+    /// The log is open: the hub begins, with the requests that have waited for it.
+    pub async fn hub(self, log: Log) -> io::Result<Hub> {
+        let answering = match self.answering {
+            Some(mut answering) => {
+                answering.accepting.shutdown().await;
+                Some(answering)
+            }
+            None => None,
+        };
+        let hub = Hub::open(self.doors, self.options, random_epoch()?, Some(log));
+        if let Some(start) = answering
+            .as_ref()
+            .and_then(|it| it.shared.starting.as_ref())
+        {
+            start.over(hub.shared());
         }
-        Ok(Hub::open(
-            self.doors,
-            self.options,
-            random_epoch()?,
-            Some(log),
-        ))
+        Ok(hub)
     }
 
     /// The log will not be open: nobody is accepted any more, and who has not asked yet is told that the hub

@@ -271,7 +271,8 @@ async fn while_the_log_is_opened_clients_are_told_so_and_those_of_plain_ports_wa
     let gate = Arc::new(Gate::default());
     gate.close();
     let disk = SlowDisk(Disk::open(directory.path()).unwrap(), Arc::clone(&gate));
-    let options = tenfold_log::Options::new(|| 7);
+    let mut options = tenfold_log::Options::new(|| 7);
+    options.journal = 1 << 16;
     let opening = Arc::clone(&options.opening);
     let opened = tokio::task::spawn_blocking(|| tenfold_log::open(Arc::new(disk), options));
     gate.reached().await;
@@ -282,12 +283,16 @@ async fn while_the_log_is_opened_clients_are_told_so_and_those_of_plain_ports_wa
     let ports = [Port::protocol(protocol), Port::plain(plain, ticks)];
     let mut starting = Starting::new(ports, HubOptions::default(), opening).unwrap();
     let mut waiting = TcpStream::connect(plain_address).await.unwrap();
-    let mut early = connect(address, "PUBLISH ticks").await;
+    let mut early = connect(address, "HEALTH").await;
     assert!(is_silent(&mut early).await);
     starting.answer().unwrap();
+    assert!(hear(&mut early).await.unwrap().contains("status=starting"));
+    let mut busy = connect(address, "PUBLISH ticks").await;
     let refusal = "ERROR BUSY starting: looking at the channels: 0 of 0";
-    assert_eq!(hear(&mut early).await.as_deref(), Some(refusal));
-    assert_eq!(hear(&mut early).await, None);
+    assert_eq!(hear(&mut busy).await.as_deref(), Some(refusal));
+    assert_eq!(hear(&mut busy).await, None);
+    // This one is not answered before the start is over.
+    let mut publisher = connect(address, "PUBLISH ticks").await;
     let mut asking = connect(address, "HEALTH").await;
     let health = hear(&mut asking).await.unwrap();
     assert!(health.starts_with("OK status=starting "), "{health}");
@@ -296,7 +301,7 @@ async fn while_the_log_is_opened_clients_are_told_so_and_those_of_plain_ports_wa
     gate.open();
     let (log, _, threads) = within(opened).await.unwrap().unwrap().start().unwrap();
     let hub = starting.hub(log).await.unwrap();
-    let mut publisher = ask(address, "PUBLISH ticks").await;
+    assert!(hear(&mut publisher).await.unwrap().starts_with("OK "));
     // The subscriber of the plain port gets what comes after its connection is accepted.
     let subscriber = tokio::spawn(async move { hear(&mut waiting).await });
     while !subscriber.is_finished() {
