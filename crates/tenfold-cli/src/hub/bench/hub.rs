@@ -1,7 +1,7 @@
 //! `tenfold bench hub`: publishers and subscribers of one channel.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use tenfold::{Address, DEFAULT_LIMIT};
 use tenfold_hub::{Hub, HubOptions, Pattern, Port, WhenSlow};
 use tokio::runtime::Runtime;
 
+use super::channel::OwnChannel;
 use super::load::{Plan, Until};
 use super::payload::SMALLEST;
 use super::report::Report;
@@ -21,12 +22,12 @@ use crate::flow::connect::cannot_listen;
 use crate::flow::credential::CredentialOptions;
 use crate::flow::hub_client;
 use crate::flow::output::Stdout;
-use crate::signals;
+use crate::signals::Stop;
 use crate::units;
 use crate::words::Words;
 
 /// Measure a hub: throughput, latency, and that each message arrives once and in order
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Without --server a hub in this process is measured, over TCP on a free port of this
 machine; it holds publishers that are too fast. With --rate the latency counts from when a
@@ -34,10 +35,13 @@ message was to be sent, so a stall counts for every message that it delays. With
 publishers send as fast as the hub takes it, and latency is mostly the time in queues. A
 message that is lost, or comes twice or out of order, is a failure.
 
+A hub that keeps its channels on disk is measured only if a person agrees, or with --yes, and
+with a channel that is not there yet. It is deleted at the end, also after Ctrl-C.
+
 Examples:
   tenfold bench hub
   tenfold bench hub --publishers 4 --subscribers 100 --rate 1000
-  tenfold bench hub --server 127.0.0.1:10010 --count 1000000 --json")]
+  tenfold bench hub --server 127.0.0.1:10010 --yes --count 1000000 --json")]
 pub(super) struct HubBench {
     /// The hub to measure [default: one in this process]
     #[arg(long, short = 's', value_name = "ADDR", env = "TENFOLD_SERVER")]
@@ -74,6 +78,10 @@ pub(super) struct HubBench {
     #[arg(long, short = 'n', value_name = "N", value_parser = units::count::<u64>, conflicts_with = "duration")]
     count: Option<u64>,
 
+    /// Do not ask, also if the hub keeps its channels on disk
+    #[arg(long, short)]
+    yes: bool,
+
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -81,6 +89,9 @@ pub(super) struct HubBench {
 
 /// How often to look whether a subscriber has failed, while others are waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long the publishers have to end after a signal.
+const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long to publish if nothing is said.
 const DURATION: Duration = Duration::from_secs(5);
@@ -104,26 +115,54 @@ fn rate(text: &str) -> Result<u64, String> {
 impl HubBench {
     pub(super) fn run(&self, words: &Words) -> Result<(), Failure> {
         let stdout = Stdout::open()?;
-        signals::end_between_writes()?;
-        let own = match &self.server {
-            Some(_) => None,
-            None => Some(start_hub()?),
-        };
-        let server = match (&self.server, &own) {
-            (Some(server), _) | (None, Some((_, _, server))) => server.clone(),
-            (None, None) => return Ok(()),
-        };
-        if own.is_some() {
+        let Some(server) = &self.server else {
+            let stop = Stop::watch()?;
+            let (_runtime, _hub, server) = start_hub()?;
             words.note(format_args!("measuring a hub in this process, on {server}"));
+            return self.measure_until(&stop, &server, &stdout);
+        };
+        // As long as a person is asked, a signal just ends the process.
+        let channel = OwnChannel::find(&self.channel, server, self.yes)?;
+        let stop = Stop::watch()?;
+        let measured = self.measure_until(&stop, server, &stdout);
+        let deleted = channel.map_or(Ok(()), |channel| channel.delete());
+        match (measured, deleted) {
+            // What went wrong first is the last word.
+            (Err(failure), Err(left)) if !failure.is_silent() => {
+                words.error(left);
+                Err(failure)
+            }
+            (measured, deleted) => deleted.and(measured),
         }
-        let report = self
-            .measure(&server)
-            .map_err(|error| hub_client::failure(&error, &server))?;
-        stdout.write(report.text(self.json).as_bytes())?;
-        report.judge()
     }
 
-    fn plan(&self, server: &Address) -> Plan {
+    /// Measures, unless a signal comes before.
+    fn measure_until(&self, stop: &Stop, server: &Address, stdout: &Stdout) -> Result<(), Failure> {
+        let (done, measured) = mpsc::channel();
+        let (bench, of, until) = (self.clone(), server.clone(), stop.clone());
+        // Nobody needs what was measured after the end.
+        thread::spawn(move || drop(done.send(bench.measure(&of, until))));
+        let mut left = END_WITHIN;
+        loop {
+            match measured.recv_timeout(LOOK_EVERY) {
+                Err(RecvTimeoutError::Timeout) if !stop.came() => {}
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() => {
+                    left = left.saturating_sub(LOOK_EVERY);
+                }
+                _ if stop.came() => return stop.outcome(),
+                Ok(report) => {
+                    let report = report.map_err(|error| hub_client::failure(&error, server))?;
+                    stdout.write(report.text(self.json).as_bytes())?;
+                    return report.judge();
+                }
+                Err(_) => {
+                    return Err(Failure::Other("the measurement has panicked".to_owned()));
+                }
+            }
+        }
+    }
+
+    fn plan(&self, server: &Address, stop: Stop) -> Plan {
         let publishers = u32::from(self.publishers);
         let each = u64::from(publishers);
         #[expect(
@@ -147,11 +186,12 @@ impl HubBench {
                 None => Until::Time(self.duration.unwrap_or(DURATION)),
             },
             start: Instant::now(),
+            stop,
         }
     }
 
-    fn measure(&self, server: &Address) -> Result<Report, Error> {
-        let plan = self.plan(server);
+    fn measure(&self, server: &Address, stop: Stop) -> Result<Report, Error> {
+        let plan = self.plan(server, stop);
         let subscribers = self.subscribe(&plan)?;
         let begin = Instant::now();
         let publishers: Vec<_> = (0..plan.publishers)
@@ -162,6 +202,9 @@ impl HubBench {
             .collect();
         let sent = joined(publishers)?;
         let publishing = begin.elapsed();
+        if plan.stop.came() {
+            return Err(Error::Ended);
+        }
         plan.publish_end()?;
         let seen = joined(subscribers)?;
         let delivering = begin.elapsed();

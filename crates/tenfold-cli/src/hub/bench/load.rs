@@ -10,6 +10,7 @@ use tenfold::protocol::ChannelName;
 
 use super::payload::{END, Payload};
 use crate::flow::credential::CredentialOptions;
+use crate::signals::Stop;
 
 /// What all publishers and subscribers share.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Plan {
     pub(super) until: Until,
     /// What times count from.
     pub(super) start: Instant,
+    /// A signal ends it early.
+    pub(super) stop: Stop,
 }
 
 /// When to end.
@@ -82,6 +85,7 @@ impl Plan {
 
     fn has_more(&self, publisher: u32, number: u64, begin: Duration) -> bool {
         match (self.until, self.rate) {
+            _ if self.stop.came() => false,
             (Until::Count(count, more), _) => number < count + u64::from(publisher < more),
             (Until::Time(time), Some(_)) => self.due(number) < time,
             (Until::Time(time), None) => self.start.elapsed().saturating_sub(begin) < time,

@@ -1,5 +1,6 @@
 //! `tenfold bench`: how fast something is, and whether everything arrives.
 
+mod channel;
 mod check;
 mod hub;
 mod load;
