@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from hub import numbered, ok, refused
-from support import frames, unframe
+from support import frames, unframe, wait_until
+from test_hub_log import stop
 
 
 @pytest.fixture
@@ -217,6 +218,29 @@ def test_what_is_no_log_is_said_to_be_none(tenfold, tmp_path, command):
     nowhere = tenfold("log", command, tmp_path / "nowhere")
     assert nowhere.wait() == 1 and "nowhere" in nowhere.err
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_directory_without_channels_says_what_is_missing_and_what_to_do(stored, tenfold, hub):
+    data, one = stored
+    stop(one)
+    (data / "channels").rename(data / "moved")
+    for command in ("verify", "stats", "backup", "delete"):
+        rest = {"backup": [data / "copy"], "delete": ["ticks", "--yes"]}.get(command, [])
+        there = tenfold("log", command, data, *rest)
+        assert there.wait() == 1
+        assert "channels/ is missing" in there.err and "put it back" in there.err and "os error" not in there.err, there.err
+    # A start says so once, and goes on with what there is.
+    again = hub("--data", data)
+    wait_until(lambda: "channels/ was missing" in again.process.err)
+    stop(again)
+    (data / "channels").rmdir()
+    (data / "STARTS").unlink()
+    early = tenfold("log", "verify", data)
+    assert early.wait() == 1 and "the first start on it has ended early" in early.err, early.err
+    empty = data / "empty"
+    empty.mkdir()
+    nothing = tenfold("log", "verify", empty)
+    assert nothing.wait() == 1 and "the directory is empty" in nothing.err, nothing.err
 
 
 def test_a_deleted_channel_is_gone_with_its_files_and_comes_back_as_another_history(stored, tenfold, hub):

@@ -36,9 +36,7 @@ pub fn backup(
     options: Options,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, OpenError> {
-    if !format::check(&**from)? {
-        return Err(OpenError::NotALog);
-    }
+    format::check_whole(&**from)?;
     if format::check(&**to)? {
         let error = io::Error::new(
             io::ErrorKind::AlreadyExists,

@@ -20,9 +20,7 @@ const DOING: &str = "deleting the channel";
 /// first, as the next start would, so that its journal has nothing of the channel any more. Nothing else is
 /// deleted, whatever the options say of limits.
 pub fn delete(storage: &Arc<dyn Storage>, name: &str, options: Options) -> Result<bool, OpenError> {
-    if !format::check(&**storage)? {
-        return Err(OpenError::NotALog);
-    }
+    format::check_whole(&**storage)?;
     let opened = open(Arc::clone(storage), options.keeping_everything())?;
     if opened.log.health() != Health::Ok {
         // The journal may still have frames of the channel, and would bring them back.

@@ -13,6 +13,13 @@ pub enum OpenError {
     Format(String),
     /// The directory has files, and is not a log.
     NotALog,
+    /// There is nothing in the directory, and nothing was to be made there.
+    Empty,
+    /// The directory is a log without `channels/`, and nothing was to be made there.
+    NoChannels {
+        /// Whether a hub has had it open, so that there was a `channels/`.
+        was_open: bool,
+    },
     /// It was [ended](crate::Opening::end) before it was over.
     Ended,
     /// The storage has failed; the text says what was being done.
@@ -37,7 +44,18 @@ impl fmt::Display for OpenError {
                 line.escape_debug()
             ),
             Self::NotALog => f.write_str(
-                "the directory has files, but no FORMAT: it is not a log; choose an empty or a new directory",
+                "the directory has files, but no FORMAT: it is not a log (a new one is made only in a directory that is empty or new)",
+            ),
+            Self::Empty => f.write_str(
+                "the directory is empty: it is not a log, or the first start on it has ended early",
+            ),
+            Self::NoChannels { was_open: true } => f.write_str(
+                "channels/ is missing in it, and with that all messages but the newest: put it back from where it was moved to, \
+                 or a backup in the place of the whole directory, before a hub starts on it",
+            ),
+            Self::NoChannels { was_open: false } => f.write_str(
+                "channels/ is not there yet, because the first start on it has ended early: there are no messages, \
+                 and the next start makes it",
             ),
             Self::Ended => f.write_str("the opening was ended before it was over; the next one does the rest"),
             Self::Io(doing, error) if crate::whole::is_full(error) => write!(

@@ -58,6 +58,38 @@ pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
     ))
 }
 
+/// Makes sure that the directory is a log that can be looked at as it is.
+pub(crate) fn check_whole(storage: &dyn Storage) -> Result<(), OpenError> {
+    if !check(storage)? {
+        return Err(OpenError::Empty);
+    }
+    let is_missing = has_no_channels(storage).map_err(OpenError::io("listing the channels"))?;
+    if is_missing {
+        let was_open = has_lost_channels(storage).map_err(OpenError::io("opening STARTS"))?;
+        return Err(OpenError::NoChannels { was_open });
+    }
+    Ok(())
+}
+
+/// Whether the directory of the channels is missing.
+fn has_no_channels(storage: &dyn Storage) -> io::Result<bool> {
+    match uninterrupted(|| storage.list(names::CHANNELS)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        result => result.map(|_| false),
+    }
+}
+
+/// Whether the directory of the channels is missing, and not because a first start has ended early.
+pub(crate) fn has_lost_channels(storage: &dyn Storage) -> io::Result<bool> {
+    if !has_no_channels(storage)? {
+        return Ok(false);
+    }
+    match uninterrupted(|| storage.open(names::STARTS, false)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        result => result.map(|_| true),
+    }
+}
+
 /// Makes an empty directory a log.
 pub(crate) fn create(storage: &dyn Storage) -> io::Result<()> {
     replace(storage, names::FORMAT, TEXT.as_bytes())?;

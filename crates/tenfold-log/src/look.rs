@@ -84,9 +84,7 @@ pub fn stats(storage: &Arc<dyn Storage>) -> Result<Stats, OpenError> {
 
 impl Look {
     pub(crate) fn at(storage: &Arc<dyn Storage>) -> Result<Self, OpenError> {
-        if !format::check(&**storage)? {
-            return Err(OpenError::NotALog);
-        }
+        format::check_whole(&**storage)?;
         let lock = match uninterrupted(|| storage.lock(names::LOCK, Sharing::Exclusive)) {
             Ok(lock) => Some(lock),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,

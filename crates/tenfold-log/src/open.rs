@@ -63,6 +63,8 @@ pub(crate) fn open_with(
     format::check(&*storage)?;
     let lock = lock(&*storage)?;
     let is_log = format::check(&*storage)?;
+    let has_lost_channels =
+        format::has_lost_channels(&*storage).map_err(OpenError::io("listing the channels"))?;
     let make = || {
         if !is_log {
             format::create(&*storage)?;
@@ -82,6 +84,11 @@ pub(crate) fn open_with(
         }
     };
     let mut found = recovery::look(&storage, Some(options.random), &opening).map_err(failed)?;
+    if has_lost_channels {
+        found.report.damage(
+            "channels/ was missing, and with it all messages but those that the journal has: all channels begin a new history",
+        );
+    }
     if torn == TornEnd::Keep {
         found.put_aside(&*storage).map_err(failed)?;
     }
