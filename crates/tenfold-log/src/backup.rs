@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::deleted::mark_in;
 use crate::directory::sync_dir;
 use crate::error::OpenError;
 use crate::format;
@@ -141,6 +142,8 @@ fn channels(from: &dyn Storage) -> io::Result<Vec<String>> {
             continue;
         }
         match uninterrupted(|| from.list(&names::channel(&name))) {
+            // What is left of a channel that was deleted.
+            Ok(files) if mark_in(&files).is_some() => {}
             Ok(_) => channels.push(name),
             // A file that is not the log's.
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}

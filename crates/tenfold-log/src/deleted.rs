@@ -46,6 +46,13 @@ pub(crate) fn sweep(storage: &dyn Storage) -> io::Result<()> {
     remove(storage)
 }
 
+/// Removes what is left of a channel that was moved away, and has come back without all of its files, because a
+/// sync had failed.
+pub(crate) fn remove_marked(storage: &dyn Storage, name: &str) -> io::Result<()> {
+    remove_directory(storage, &names::channel(name))?;
+    sync_dir(storage, names::CHANNELS)
+}
+
 /// Removes the files of all channels that were moved away, durably.
 pub(crate) fn remove(storage: &dyn Storage) -> io::Result<()> {
     for channel in uninterrupted(|| storage.list(names::DELETED))? {
@@ -56,8 +63,43 @@ pub(crate) fn remove(storage: &dyn Storage) -> io::Result<()> {
 }
 
 fn remove_directory(storage: &dyn Storage, directory: &str) -> io::Result<()> {
+    let mark = mark(storage, directory)?;
     for file in uninterrupted(|| storage.list(directory))? {
-        uninterrupted(|| storage.remove(&format!("{directory}/{file}")))?;
+        if Some(&file) != mark.as_ref() {
+            uninterrupted(|| storage.remove(&format!("{directory}/{file}")))?;
+        }
+    }
+    if let Some(mark) = mark {
+        sync_dir(storage, directory)?;
+        uninterrupted(|| storage.remove(&format!("{directory}/{mark}")))?;
     }
     uninterrupted(|| storage.remove_dir(directory))
+}
+
+/// Marks a directory, durably, as one whose channel is deleted. After a sync has failed, a later one says that the
+/// move is durable, and it may not be: then a power cut brings the directory back. The mark comes back with it.
+///
+/// One of its files gets another name for that, which works on a full disk, too. One that has such a name already gets
+/// the next one, so that there is something new of which the sync tells the truth. Returns its name; `None`: the
+/// directory is empty.
+fn mark(storage: &dyn Storage, directory: &str) -> io::Result<Option<String>> {
+    let files = uninterrupted(|| storage.list(directory))?;
+    let (file, number) = match (mark_in(&files), files.first()) {
+        (Some((file, number)), _) => (file, number.wrapping_add(1)),
+        (None, Some(file)) => (file.as_str(), 0),
+        (None, None) => return Ok(None),
+    };
+    let mark = format!("{}{number}", names::MARK);
+    let [from, to] = [file, &mark].map(|file| format!("{directory}/{file}"));
+    uninterrupted(|| storage.rename(&from, &to))?;
+    sync_dir(storage, directory)?;
+    Ok(Some(mark))
+}
+
+/// The file that marks a directory as one whose channel is deleted, and its number.
+pub(crate) fn mark_in(files: &[String]) -> Option<(&str, u64)> {
+    files.iter().find_map(|file| {
+        let number = file.strip_prefix(names::MARK)?.parse().ok()?;
+        Some((file.as_str(), number))
+    })
 }

@@ -20,6 +20,8 @@ pub(crate) const CHANNELS: &str = "channels";
 pub(crate) const ASIDE: &str = "aside";
 /// Channels that are deleted and whose files are being removed.
 pub(crate) const DELETED: &str = "deleted";
+/// What the name of a file begins with that marks a channel's directory as one that is deleted; a number follows.
+pub(crate) const MARK: &str = "deleted-";
 /// Space for a snapshot on a full disk.
 pub(crate) const SPARE: &str = "SPARE";
 /// Written and removed to see whether there is space again.

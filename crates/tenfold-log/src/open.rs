@@ -92,6 +92,11 @@ pub(crate) fn open_with(
     if torn == TornEnd::Keep {
         found.put_aside(&*storage).map_err(failed)?;
     }
+    // One of that name may be in the journal.
+    for name in &found.deleted {
+        deleted::remove_marked(&*storage, name)
+            .map_err(OpenError::io("removing what is left of a deleted channel"))?;
+    }
     let mut journal = found.journal(&*storage, &options).map_err(failed)?;
     let channels: Vec<_> = found
         .channels

@@ -10,6 +10,7 @@ use crate::aside;
 use crate::batch::Record;
 use crate::chain::{Chain, Link, epoch_of};
 use crate::channel::{Channel, ReadableSegment, State};
+use crate::deleted::mark_in;
 use crate::draft::Draft;
 use crate::entry;
 use crate::frames::Frames;
@@ -89,16 +90,19 @@ impl Recovering {
         }
     }
 
-    /// Looks at a channel's directory.
+    /// Looks at a channel's directory. `None`: the channel was deleted.
     pub(crate) fn look(
         storage: &Arc<dyn Storage>,
         name: &Arc<str>,
         starts: &Arc<Starts>,
         report: &mut Report,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Option<Self>> {
         let mut channel = Self::new(storage, name, starts);
         let directory = names::channel(name);
         let files = uninterrupted(|| storage.list(&directory))?;
+        if mark_in(&files).is_some() {
+            return Ok(None);
+        }
         let left = files
             .iter()
             .filter(|file| file.ends_with(names::NEW_ENDING));
@@ -133,7 +137,7 @@ impl Recovering {
             channel.segments.insert(segment, readable);
         }
         channel.trim();
-        Ok(channel)
+        Ok(Some(channel))
     }
 
     fn read_snapshot(&mut self, report: &mut Report) -> io::Result<()> {

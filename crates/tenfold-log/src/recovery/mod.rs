@@ -50,6 +50,8 @@ pub(crate) struct Found {
     /// Channels that cannot be read, and why.
     unread: Vec<(Unread, io::Error)>,
     pub(crate) report: Report,
+    /// Channels whose deletion was carried out, and of which something is left.
+    pub(crate) deleted: Vec<Arc<str>>,
     /// Bytes of the frames that the journal has and segments may not have.
     pub(crate) waiting_bytes: u64,
     torn: Vec<Torn>,
@@ -97,22 +99,10 @@ pub(crate) fn look(
     let is_uncounted = format::is_uncounted(&**storage).map_err(doing("reading FORMAT"))?;
     let starts = starts(&**storage, is_uncounted, !names.is_empty(), &mut report)
         .map_err(doing("reading STARTS"))?;
-    let mut channels = BTreeMap::new();
-    opening.begin(Step::Looking, names.len());
-    for name in names {
-        opening.go_on().map_err(doing("looking at the channels"))?;
-        let channel = attempt(&mut report, |report| {
-            Recovering::look(storage, &name, &starts, report)
-        });
-        match channel {
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => report.note(format!(
-                "channels/{name} is not a directory, and is left alone"
-            )),
-            Err(error) if is_momentary(&error) => return Err(doing("looking at a channel")(error)),
-            channel => drop(channels.insert(name, channel)),
-        }
-        opening.count();
-    }
+    let There {
+        mut channels,
+        deleted,
+    } = look_at_each(storage, names, &starts, opening, &mut report)?;
     let remains = Remains::read(&**storage, !channels.is_empty(), &mut report)
         .map_err(doing("reading the journal"))?;
     let mut records = Records::default();
@@ -188,11 +178,52 @@ pub(crate) fn look(
             .collect(),
         unread,
         report,
+        deleted,
         waiting_bytes,
         torn,
         end,
         begun,
     })
+}
+
+/// What the directories of channels are.
+#[derive(Default)]
+struct There {
+    channels: BTreeMap<Arc<str>, io::Result<Recovering>>,
+    /// Channels whose deletion was carried out, and of which something is left.
+    deleted: Vec<Arc<str>>,
+}
+
+fn look_at_each(
+    storage: &Arc<dyn Storage>,
+    names: Vec<Arc<str>>,
+    starts: &Arc<Starts>,
+    opening: &Opening,
+    report: &mut Report,
+) -> Result<There, Failed> {
+    let mut there = There::default();
+    opening.begin(Step::Looking, names.len());
+    for name in names {
+        opening.go_on().map_err(doing("looking at the channels"))?;
+        let channel = attempt(report, |report| {
+            Recovering::look(storage, &name, starts, report)
+        });
+        match channel {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => report.note(format!(
+                "channels/{name} is not a directory, and is left alone"
+            )),
+            Err(error) if is_momentary(&error) => return Err(doing("looking at a channel")(error)),
+            Ok(None) => {
+                let text = "it was deleted, and what is left of it is removed";
+                report.push(false, Some(&name), None, text);
+                there.deleted.push(name);
+            }
+            Ok(Some(channel)) => drop(there.channels.insert(name, Ok(channel))),
+            Err(error) => drop(there.channels.insert(name, Err(error))),
+        }
+        opening.count();
+    }
+    Ok(there)
 }
 
 /// Writes what a journal has of some channels once more, to its end. Returns whether there is anything.

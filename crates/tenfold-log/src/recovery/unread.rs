@@ -36,7 +36,10 @@ impl Unread {
         random: fn() -> u64,
     ) -> io::Result<(Option<Unwritten>, Report)> {
         let mut report = Report::default();
-        let mut channel = Recovering::look(storage, &self.name, &self.starts, &mut report)?;
+        let channel = Recovering::look(storage, &self.name, &self.starts, &mut report)?;
+        let deleted =
+            || io::Error::other("it was deleted: the next start removes what is left of it");
+        let mut channel = channel.ok_or_else(deleted)?;
         let carried = records_of(journal, u64::MAX, |name| *name == *self.name)?;
         let bytes: u64 = carried.iter().map(|(record, _)| record.length).sum();
         if bytes != self.bytes {
