@@ -83,6 +83,10 @@ fn remove_directory(storage: &dyn Storage, directory: &str) -> io::Result<()> {
 /// the next one, so that there is something new of which the sync tells the truth. Returns its name; `None`: the
 /// directory is empty.
 fn mark(storage: &dyn Storage, directory: &str) -> io::Result<Option<String>> {
+    #[cfg(feature = "planted")]
+    if crate::planted::is(crate::planted::Mistake::RemoveUnmarked) {
+        return Ok(None);
+    }
     let files = uninterrupted(|| storage.list(directory))?;
     let (file, number) = match (mark_in(&files), files.first()) {
         (Some((file, number)), _) => (file, number.wrapping_add(1)),

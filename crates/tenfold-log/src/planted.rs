@@ -33,6 +33,8 @@ pub enum Mistake {
     DeleteInPlace,
     /// A file that was written and not synced is closed, and opened again later.
     CloseUnsynced,
+    /// The files of a deleted channel are removed without a mark.
+    RemoveUnmarked,
     /// Recovery takes headers with leading zeros for headers.
     LenientHeader,
     /// A start has the epochs of the one before.

@@ -290,17 +290,16 @@ fn whatever_call_of_a_deletion_fails_somebody_is_told_and_nothing_else_is_lost()
 
 /// The sync of the move has failed, and the next process is told by a later one that all is well. A power cut during
 /// its start, or after it, brings the directory back.
-#[test]
-fn a_channel_whose_move_is_not_durable_does_not_come_back_in_part() {
+pub(crate) fn lose_the_move() {
     for directory in ["deleted", "channels"] {
         let memory = Memory::new();
         let whole = Memory::new();
-        run(&whole, SCRIPTS[2]);
+        run(&whole, SCRIPTS[0]);
         let calls = whole.trace().into_iter();
         let mut calls = calls.skip_while(|call| call.to.as_deref() != Some("deleted/a"));
         let sync = calls.find(|call| call.kind == Kind::SyncDir && call.path == directory);
         memory.fail(Fault::at(sync.unwrap().number));
-        let mut run = run(&memory, SCRIPTS[2]);
+        let mut run = run(&memory, SCRIPTS[0]);
         assert_eq!(run.told(), Some(Err(Refused::Storage)), "{directory}");
         drop(run.opened.take());
         let started = memory.copy();
@@ -309,19 +308,16 @@ fn a_channel_whose_move_is_not_durable_does_not_come_back_in_part() {
             let starting = memory.copy();
             starting.stop_at(at);
             drop(reopen(starting.clone(), small()));
-            for seed in 0..20 {
-                let image = starting.image_random(seed);
-                let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    run.look(&image);
-                }));
-                assert!(
-                    checked.is_ok(),
-                    "{directory}, call {at}, seed {seed}: {:?}",
-                    image.files()
-                );
+            for seed in 0..4 {
+                run.look(&starting.image_random(seed));
             }
         }
     }
+}
+
+#[test]
+fn a_channel_whose_move_is_not_durable_does_not_come_back_in_part() {
+    lose_the_move();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use tenfold_log::storage::{Kind, Memory};
 
 use crate::crash::{QUICK, crash};
 use crate::damage::{directory, flip_each_bit};
+use crate::deletion::lose_the_move;
 use crate::faults::each_call;
 use crate::model::{check, expected};
 use crate::script::run;
@@ -36,6 +37,11 @@ fn a_failed_sync_that_is_repeated_is_found() {
     is_found(Mistake::RetryFailedSync, || {
         each_call(&[EIO], |call| call.kind == Kind::Sync);
     });
+}
+
+#[test]
+fn files_that_are_removed_without_a_mark_are_found() {
+    is_found(Mistake::RemoveUnmarked, lose_the_move);
 }
 
 #[test]
