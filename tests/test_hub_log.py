@@ -555,8 +555,21 @@ def test_who_takes_nothing_and_is_passed_by_retention_is_closed_without_taking(h
     wait_until(lambda: "too slow" in hub.process.err, what="the line about it")
     # Once, however many messages it has missed.
     lines = [line for line in hub.process.err.splitlines() if "WARN retention has passed a subscriber" in line]
-    assert len(lines) == 1 and "channel=ticks" in lines[0]
+    assert len(lines) == 1 and "channel=ticks" in lines[0] and "before=0" in lines[0]
     stalled.close()
+
+
+def test_of_many_subscribers_that_retention_passes_one_is_told_of_in_a_minute(hub, data):
+    hub = hub("--data", data, "--retain", "max-bytes=1MiB", "--channel-memory", "64KiB", "--drain", "1s")
+    hub.publish("ticks", [b"first"])
+    stalled = [hub.subscribe("ticks", " from=first", receive_buffer=16 * KIB)[0] for _ in range(20)]
+    hub.publish("ticks", [b"%06d" % number + b"x" * 20_000 for number in range(600)])
+    wait_until(lambda: channels(hub)["ticks"]["subscribers"] == 0, what="the end of the subscribers")
+    wait_until(lambda: hub.process.err.count('reason=too slow') == 20, what="the lines about their connections")
+    # A slow machine can take more than a minute for them.
+    assert 1 <= hub.process.err.count("WARN retention has passed a subscriber") <= 3
+    for one in stalled:
+        one.close()
 
 
 def test_who_was_passed_by_retention_and_has_caught_up_is_not_cut_later(hub, data):

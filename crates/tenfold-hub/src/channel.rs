@@ -23,6 +23,7 @@ use crate::ledger::{Entry, Ledger, NotThere};
 use crate::producers::{Producers, TooMany};
 use crate::tail::NotAppended;
 use crate::tail::Tail;
+use crate::throttle::Throttle;
 
 pub(crate) use place::Begun;
 
@@ -49,6 +50,8 @@ pub(crate) struct Channel {
     deletion: Flag,
     /// Told when a connection has left a channel that is being deleted.
     left: Change,
+    /// Subscribers that retention has passed.
+    pub(crate) passed: Throttle,
 }
 
 /// A place to read from, and what the subscriber is told.
@@ -93,6 +96,7 @@ impl Channel {
             followers: AtomicUsize::new(0),
             deletion: Flag::default(),
             left: Change::default(),
+            passed: Throttle::default(),
         }
     }
 

@@ -117,6 +117,7 @@ mod presence;
 mod shared;
 mod shares;
 mod task;
+mod throttle;
 
 #[cfg(test)]
 mod simulation;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use tenfold::protocol::{ChannelName, Code, Pattern, ProducerId, Refusal};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::channel::Channel;
@@ -43,11 +44,16 @@ pub(crate) fn subscriber_disconnected(report: &ClientReport, channel: &Channel, 
     let reason = reason(&report.end);
     let committed = channel.tail().next_seq();
     let next = from + report.messages;
-    if report.end == End::Slow {
+    let passed = report.end == End::Slow;
+    if let Some(before) = passed
+        .then(|| channel.passed.happened(Instant::now()))
+        .flatten()
+    {
         warn!(
             peer = %report.peer,
             channel = %channel.name(),
             next,
+            before,
             behind = committed.saturating_sub(next),
             "retention has passed a subscriber that was too slow: the message that it needed next is deleted"
         );
