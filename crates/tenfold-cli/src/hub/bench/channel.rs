@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tenfold::Address;
-use tenfold::protocol::{Answer, ChannelName};
+use tenfold::protocol::{Answer, ChannelName, Request, Token};
 
 use crate::failure::Failure;
 use crate::flow::confirm::confirm;
@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct OwnChannel<'a> {
     name: &'a ChannelName,
     server: &'a Address,
+    token: Option<Token>,
 }
 
 impl<'a> OwnChannel<'a> {
@@ -27,11 +28,12 @@ impl<'a> OwnChannel<'a> {
     pub(super) fn find(
         name: &'a ChannelName,
         server: &'a Address,
+        token: Option<Token>,
         yes: bool,
     ) -> Result<Option<Self>, Failure> {
         // A hub that is starting does not say yet where it keeps them, but it refuses this.
-        let is_there = is_there(name, server)?;
-        if !is_on_disk(server)? {
+        let is_there = is_there(name, server, token.as_ref())?;
+        if !is_on_disk(server, token.as_ref())? {
             return Ok(None);
         }
         if is_there {
@@ -44,13 +46,21 @@ impl<'a> OwnChannel<'a> {
             "measure {server}, which keeps its channels on disk: fill channel {name}, and delete it at the end"
         );
         confirm(&what, yes)?;
-        Ok(Some(Self { name, server }))
+        Ok(Some(Self {
+            name,
+            server,
+            token,
+        }))
     }
 
     /// Deletes it.
     pub(super) fn delete(&self) -> Result<(), Failure> {
-        let Self { name, server } = self;
-        delete(name, server, PATIENCE).map(drop).map_err(|failure| {
+        let Self {
+            name,
+            server,
+            token,
+        } = self;
+        delete(name, token.as_ref(), server, PATIENCE).map(drop).map_err(|failure| {
             failure.map(|words| {
                 format!("channel {name} of {server} is left there, full of the messages of this measurement: {words}")
             })
@@ -59,20 +69,32 @@ impl<'a> OwnChannel<'a> {
 }
 
 /// Whether the hub has such a channel.
-fn is_there(name: &ChannelName, server: &Address) -> Result<bool, Failure> {
+fn is_there(name: &ChannelName, server: &Address, token: Option<&Token>) -> Result<bool, Failure> {
     let object = |line: &str| serde_json::from_str::<Value>(line).ok();
-    let lines = ask("CHANNELS", |line| object(line).is_some(), server, PATIENCE)?;
+    let lines = ask(
+        &Request::Channels,
+        token,
+        |line| object(line).is_some(),
+        server,
+        PATIENCE,
+    )?;
     let mut channels = lines.iter().filter_map(|line| object(line));
     Ok(channels.any(|channel| channel["channel"] == name.as_str()))
 }
 
-/// Whether the hub has a log.
-fn is_on_disk(server: &Address) -> Result<bool, Failure> {
+/// Whether the hub has a log, or does not say so to everybody.
+fn is_on_disk(server: &Address, token: Option<&Token>) -> Result<bool, Failure> {
     let keys = |line: &str| match Answer::parse(line.as_bytes()) {
         Ok(Answer::Ok(keys)) => Some(keys),
         _ => None,
     };
-    let lines = ask("HEALTH", |line| keys(line).is_some(), server, PATIENCE)?;
+    let lines = ask(
+        &Request::Health,
+        token,
+        |line| keys(line).is_some(),
+        server,
+        PATIENCE,
+    )?;
     let keys = lines.first().and_then(|line| keys(line));
-    Ok(keys.is_some_and(|keys| keys.get("batches").is_some()))
+    Ok(keys.is_some_and(|keys| keys.get("batches").is_some() || keys.get("version").is_none()))
 }
