@@ -302,13 +302,13 @@ pub(crate) fn lose_the_move() {
         let mut run = run(&memory, SCRIPTS[0]);
         assert_eq!(run.told(), Some(Err(Refused::Storage)), "{directory}");
         drop(run.opened.take());
-        let started = memory.copy();
+        let started = memory.image_kept();
         drop(reopen(started.clone(), small()).unwrap());
         for at in 0..=started.calls() {
-            let starting = memory.copy();
+            let starting = memory.image_kept();
             starting.stop_at(at);
             drop(reopen(starting.clone(), small()));
-            for seed in 0..4 {
+            for seed in 0..8 {
                 run.look(&starting.image_random(seed));
             }
         }
