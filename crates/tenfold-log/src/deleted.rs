@@ -84,7 +84,13 @@ fn remove_directory(storage: &dyn Storage, directory: &str) -> io::Result<()> {
 /// directory is empty.
 fn mark(storage: &dyn Storage, directory: &str) -> io::Result<Option<String>> {
     #[cfg(feature = "planted")]
-    if crate::planted::is(crate::planted::Mistake::RemoveUnmarked) {
+    if [
+        crate::planted::Mistake::RemoveUnmarked,
+        crate::planted::Mistake::DeleteInPlace,
+    ]
+    .into_iter()
+    .any(crate::planted::is)
+    {
         return Ok(None);
     }
     let files = uninterrupted(|| storage.list(directory))?;
