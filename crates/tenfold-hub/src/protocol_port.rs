@@ -79,7 +79,10 @@ impl Connection {
                 biased;
                 hub = start.hub() => hub,
                 () = shared.draining.raised() => return Err(shutdown()),
-                () = self.late(START) => return Err(starting(start.progress())),
+                () = self.late(START) => {
+                    let is_admin = visitor.identity().is_admin();
+                    return Err(starting(is_admin.then(|| start.progress())));
+                }
             },
         };
         let connection = Self::new(hub, Arc::clone(&self.socket), self.peer, false);

@@ -11,9 +11,11 @@ pub(crate) fn shutdown() -> Refusal {
     Refusal::new(Code::Shutdown, "the hub ends")
 }
 
-/// What everybody is told whose hub has not opened its log yet.
-pub(crate) fn starting(progress: Progress) -> Refusal {
-    Refusal::new(Code::Busy, format!("starting: {progress}"))
+/// What everybody is told whose hub has not opened its log yet, and how far it is to whoever may know how many
+/// channels there are.
+pub(crate) fn starting(progress: Option<Progress>) -> Refusal {
+    let progress = progress.map_or_else(String::new, |progress| format!(": {progress}"));
+    Refusal::new(Code::Busy, format!("starting{progress}"))
 }
 
 /// What whoever is connected to a channel is told when it is deleted, and who comes back later.

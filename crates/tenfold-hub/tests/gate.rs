@@ -9,13 +9,58 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use socket2::{Domain, Socket, Type};
 use tenfold::protocol::Token;
 use tenfold_gate::{NewIdentity, Policy, PolicyFile};
-use tenfold_hub::{Direction, Hub, HubOptions, Plain, Port};
+use tenfold_hub::{Direction, Hub, HubOptions, Plain, Port, Starting};
 
 /// Long enough that only a hang meets it.
 const LONG: Duration = Duration::from_secs(60);
 
 /// The columns of the tables.
 const WHO: [&str; 6] = ["anonymous", "a", "b", "admin", "expired", "revoked"];
+
+const AUTH: &str = "AUTH";
+const DENIED: &str = "DENIED";
+const OK: &str = "OK";
+
+/// What each of [`WHO`] is told when it asks for something.
+const TABLE: [(&str, [&str; 6]); 19] = [
+    ("SUBSCRIBE a.x", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
+    ("SUBSCRIBE b.x", [AUTH, DENIED, OK, OK, AUTH, AUTH]),
+    ("SUBSCRIBE public.x", [OK, DENIED, DENIED, OK, AUTH, AUTH]),
+    ("SUBSCRIBE never", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
+    ("TIMES a.x from=0", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
+    (
+        "TIMES none from=0",
+        [AUTH, DENIED, DENIED, "NO_CHANNEL", AUTH, AUTH],
+    ),
+    ("FOLLOW a.x", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
+    ("FOLLOW a.* b.*", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
+    ("FOLLOW *", [OK, OK, OK, OK, AUTH, AUTH]),
+    ("PUBLISH a.x", [AUTH, OK, DENIED, DENIED, AUTH, AUTH]),
+    ("PUBLISH public.x", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
+    (
+        "PUBLISH a.x producer=a",
+        [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
+    ),
+    (
+        "PUBLISH a.x producer=a.2",
+        [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
+    ),
+    (
+        "PUBLISH a.x producer=b",
+        [AUTH, DENIED, DENIED, DENIED, AUTH, AUTH],
+    ),
+    (
+        "PUBLISH a.x producer=_0123456789abcdef",
+        [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
+    ),
+    ("CHANNELS", [OK, OK, OK, OK, AUTH, AUTH]),
+    ("CLIENTS", [AUTH, OK, OK, OK, AUTH, AUTH]),
+    ("HEALTH", [OK, OK, OK, OK, AUTH, AUTH]),
+    (
+        "DELETE none",
+        [AUTH, DENIED, DENIED, "NO_CHANNEL", AUTH, AUTH],
+    ),
+];
 
 /// The time of the hub, in seconds since 1970.
 static CLOCK: AtomicU64 = AtomicU64::new(1_790_000_000);
@@ -79,6 +124,20 @@ impl Everybody {
         let column = WHO.iter().position(|name| *name == who).unwrap();
         self.tokens[column].as_ref()
     }
+
+    /// A connection to a hub's port for the protocol, with a request of somebody.
+    fn ask(&self, hub: SocketAddr, who: &str, request: &str) -> TcpStream {
+        let mut stream = connect(hub);
+        let token = self.token(who);
+        let token = token.map_or_else(String::new, |token| format!(" token={}", token.secret()));
+        stream
+            .write_all(&frame(&format!("{request}{token}")))
+            .unwrap();
+        if request.starts_with("FOLLOW") {
+            stream.write_all(&frame("")).unwrap();
+        }
+        stream
+    }
 }
 
 struct World {
@@ -125,27 +184,12 @@ impl World {
 
     /// A connection with a request of somebody.
     fn ask(&self, who: &str, request: &str) -> TcpStream {
-        let mut stream = connect(self.protocol);
-        let token = self.everybody.token(who);
-        let token = token.map_or_else(String::new, |token| format!(" token={}", token.secret()));
-        stream
-            .write_all(&frame(&format!("{request}{token}")))
-            .unwrap();
-        if request.starts_with("FOLLOW") {
-            stream.write_all(&frame("")).unwrap();
-        }
-        stream
+        self.everybody.ask(self.protocol, who, request)
     }
 
     /// The first words of the answer to somebody's request: `OK`, or the code.
     fn answer(&self, who: &str, request: &str) -> String {
-        let answer = read_frame(&mut self.ask(who, request)).expect("an answer");
-        let mut words = answer.split(' ');
-        match words.next() {
-            Some("ERROR") => words.next().unwrap().to_owned(),
-            Some(word) if word.starts_with('{') => "OK".to_owned(),
-            word => word.unwrap_or_default().to_owned(),
-        }
+        code(&read_frame(&mut self.ask(who, request)).expect("an answer"))
     }
 
     fn change(&mut self, policy: Policy) {
@@ -191,52 +235,19 @@ fn frames(stream: &mut TcpStream) -> Vec<String> {
     std::iter::from_fn(|| read_frame(stream)).collect()
 }
 
+/// What an answer comes to: `OK`, or the code of an error.
+fn code(answer: &str) -> String {
+    let mut words = answer.split(' ');
+    match words.next() {
+        Some("ERROR") => words.next().unwrap().to_owned(),
+        Some(word) if word.starts_with('{') => OK.to_owned(),
+        word => word.unwrap_or_default().to_owned(),
+    }
+}
+
 /// What somebody is told at the port for the protocol.
 #[test]
 fn each_request_of_each_identity_has_its_answer() {
-    const AUTH: &str = "AUTH";
-    const DENIED: &str = "DENIED";
-    const OK: &str = "OK";
-    // anonymous, a, b, admin, expired, revoked
-    let table = [
-        ("SUBSCRIBE a.x", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
-        ("SUBSCRIBE b.x", [AUTH, DENIED, OK, OK, AUTH, AUTH]),
-        ("SUBSCRIBE public.x", [OK, DENIED, DENIED, OK, AUTH, AUTH]),
-        ("SUBSCRIBE never", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
-        ("TIMES a.x from=0", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
-        (
-            "TIMES none from=0",
-            [AUTH, DENIED, DENIED, "NO_CHANNEL", AUTH, AUTH],
-        ),
-        ("FOLLOW a.x", [AUTH, OK, DENIED, OK, AUTH, AUTH]),
-        ("FOLLOW a.* b.*", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
-        ("FOLLOW *", [OK, OK, OK, OK, AUTH, AUTH]),
-        ("PUBLISH a.x", [AUTH, OK, DENIED, DENIED, AUTH, AUTH]),
-        ("PUBLISH public.x", [AUTH, DENIED, DENIED, OK, AUTH, AUTH]),
-        (
-            "PUBLISH a.x producer=a",
-            [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
-        ),
-        (
-            "PUBLISH a.x producer=a.2",
-            [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
-        ),
-        (
-            "PUBLISH a.x producer=b",
-            [AUTH, DENIED, DENIED, DENIED, AUTH, AUTH],
-        ),
-        (
-            "PUBLISH a.x producer=_0123456789abcdef",
-            [AUTH, OK, DENIED, DENIED, AUTH, AUTH],
-        ),
-        ("CHANNELS", [OK, OK, OK, OK, AUTH, AUTH]),
-        ("CLIENTS", [AUTH, OK, OK, OK, AUTH, AUTH]),
-        ("HEALTH", [OK, OK, OK, OK, AUTH, AUTH]),
-        (
-            "DELETE none",
-            [AUTH, DENIED, DENIED, "NO_CHANNEL", AUTH, AUTH],
-        ),
-    ];
     let (world, _) = World::start(Vec::new());
     // So that every list has something for everybody who is shown a list.
     let _kept: Vec<_> = [("a", "PUBLISH a.x"), ("b", "PUBLISH b.x")]
@@ -250,10 +261,47 @@ fn each_request_of_each_identity_has_its_answer() {
         .into();
     let mut anonymous = world.ask("anonymous", "SUBSCRIBE public.x");
     read_frame(&mut anonymous).unwrap();
-    for (request, expected) in table {
+    for (request, expected) in TABLE {
         let told = WHO.map(|who| world.answer(who, request));
         assert_eq!(told.each_ref().map(String::as_str), expected, "{request}");
     }
+}
+
+#[test]
+fn a_hub_that_is_starting_asks_who_it_is_before_it_has_anybody_wait() {
+    let everybody = Everybody::new();
+    let mut options = HubOptions::default();
+    options.clock = clock;
+    options.policy = Some(everybody.policy());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hub = listener.local_addr().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let inside = runtime.enter();
+    let ports = [Port::protocol(listener)];
+    let mut starting = Starting::new(ports, options, Arc::default()).unwrap();
+    starting.answer().unwrap();
+    drop(inside);
+    // All of them ask at once: who has to wait is answered after some seconds.
+    let asked = TABLE.map(|(request, _)| WHO.map(|who| everybody.ask(hub, who, request)));
+    for ((request, expected), asked) in TABLE.into_iter().zip(asked) {
+        for ((who, expected), mut stream) in WHO.iter().zip(expected).zip(asked) {
+            let told = read_frame(&mut stream).expect("an answer");
+            let expected = match expected {
+                AUTH | DENIED => expected,
+                _ if request == "HEALTH" => OK,
+                _ => "BUSY",
+            };
+            assert_eq!(code(&told), expected, "{request} of {who}: {told}");
+            // How many channels there are is nobody's business but an admin's.
+            let shows_all = told.contains("0 of 0") || told.contains("of=0");
+            let may_see_all = *who == "admin" && [OK, "BUSY"].contains(&expected);
+            assert_eq!(shows_all, may_see_all, "{request} of {who}: {told}");
+            if expected == OK && *who != "admin" {
+                assert_eq!(told, "OK status=starting", "{who}");
+            }
+        }
+    }
+    runtime.block_on(starting.end());
 }
 
 #[test]
