@@ -94,6 +94,7 @@ pub(crate) fn look(
     random: Option<fn() -> u64>,
     opening: &Opening,
 ) -> Result<Found, Failed> {
+    opening.go_on().map_err(doing("looking at the channels"))?;
     let mut report = Report::default();
     let names = channel_names(&**storage, &mut report).map_err(doing("listing the channels"))?;
     let is_uncounted = format::is_uncounted(&**storage).map_err(doing("reading FORMAT"))?;
