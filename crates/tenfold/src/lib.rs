@@ -9,6 +9,7 @@
 //! - [`Address`], [`Stream`], [`Listener`]: TCP and unix sockets under one name.
 //! - [`client`]: what a hub's clients are told and tell.
 //! - [`protocol`]: what a hub and its clients say to each other.
+//! - `tls` (feature `tls`): certificates, keys and CAs, for addresses such as `tls://hub.example:10010`.
 //! - [`closing`]: an end that does not destroy what is still on its way.
 //! - [`Framing`], [`Decoder`], [`Encoder`] and what belongs to them: the codec, for any transport.
 
@@ -35,6 +36,10 @@ mod pending;
 // Clients of a hub without I/O, and what they and a hub say.
 pub mod client;
 pub mod protocol;
+
+// Who a peer is, and that nobody else reads along.
+#[cfg(feature = "_tls")]
+pub mod tls;
 
 // Sockets: where they lead, how they are made, how they end.
 mod address;

@@ -1,0 +1,5 @@
+//! TLS: the files that are given, and what peers make of them.
+
+mod authority;
+mod files;
+mod handshake;
