@@ -412,7 +412,7 @@ def test_the_help_of_a_command_has_its_examples_before_its_options(binary):
         (["recv", "127.0.0.1", "5000"], "HOST:PORT"),
         (["recv", "--port", "5000"], "HOST:PORT"),
         (["recv", "5000"], "write a port as :5000"),
-        (["recv", "http://127.0.0.1:1/x"], "does not speak http; write 127.0.0.1:1"),
+        (["recv", "http://127.0.0.1:1/x"], "http is not spoken here; write 127.0.0.1:1"),
         (["send", "127.0.0.1:http", "x"], "as a number"),
         (["recv", "-", "--framing", "hl7"], "here it is mllp"),
         (["recv", "-", "--framing", "ndjson"], "here it is line"),

@@ -27,6 +27,7 @@ const PRIVATE: u32 = 0o600;
 /// | `[::1]:port` | TCP over IPv6 |
 /// | `:port` | TCP at 127.0.0.1, to connect and to listen: a program listens to a network only if it says so |
 /// | `tcp://` and one of these | the same |
+/// | `tls://` and one of these | TLS over TCP (feature `tls`) |
 /// | `unix:/path` | a unix socket |
 /// | `unix:@name` | a unix socket in the abstract namespace, which has no file |
 ///
@@ -45,6 +46,13 @@ const PRIVATE: u32 = 0o600;
 pub enum Address {
     /// A host by name or number (an IPv6 address without its brackets), and a port.
     Tcp {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// The same, over TLS.
+    Tls {
         /// The host.
         host: String,
         /// The port.
@@ -74,23 +82,46 @@ impl Address {
             }
             return Ok(Self::Unix(path.into()));
         }
-        if let Some((scheme, rest)) = text
-            .split_once("://")
-            .filter(|(scheme, _)| *scheme != "tcp")
-        {
-            return Err(fail(other_scheme(scheme, rest).into()));
-        }
-        let (host, port) = text
-            .strip_prefix("tcp://")
-            .unwrap_or(text)
+        let (is_tls, rest) = match text.split_once("://") {
+            None => (false, text),
+            Some(("tcp", rest)) => (false, rest),
+            Some(("tls", rest)) => (true, rest),
+            Some((scheme, rest)) => return Err(fail(other_scheme(scheme, rest).into())),
+        };
+        let (host, port) = rest
             .rsplit_once(':')
-            .ok_or_else(|| fail(without_port(text).into()))?;
+            .ok_or_else(|| fail(without_port(rest).into()))?;
         let port = parse_port(port).ok_or_else(|| fail(not_a_port(port).into()))?;
         let host = parse_host(host).map_err(|problem| fail(problem.into()))?;
-        Ok(Self::Tcp {
-            host: host.to_owned(),
-            port,
+        let host = host.to_owned();
+        Ok(if is_tls {
+            Self::Tls { host, port }
+        } else {
+            Self::Tcp { host, port }
         })
+    }
+
+    /// Whether what is sent there is encrypted.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls { .. })
+    }
+
+    /// The same place over TLS. A unix socket stays what it is.
+    #[must_use]
+    pub fn over_tls(self) -> Self {
+        match self {
+            Self::Tcp { host, port } => Self::Tls { host, port },
+            other => other,
+        }
+    }
+
+    /// The TCP address that TLS uses; another address stays what it is.
+    #[must_use]
+    pub fn without_tls(self) -> Self {
+        match self {
+            Self::Tls { host, port } => Self::Tcp { host, port },
+            other => other,
+        }
     }
 
     /// Connects, within `time_out` where one is given. Where a name has several addresses, they are
@@ -111,6 +142,10 @@ impl Address {
     pub fn listen_with_mode(&self, mode: u32) -> io::Result<Listener> {
         match self {
             Self::Tcp { .. } => Listener::tcp(&self.resolve()?),
+            Self::Tls { .. } => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "who listens for TLS needs a certificate and its key, and none was given",
+            )),
             Self::Unix(path) => match abstract_name(path) {
                 Some(_) => Listener::in_abstract_namespace(path),
                 None => Listener::unix(path, mode),
@@ -118,10 +153,10 @@ impl Address {
         }
     }
 
-    /// The numeric addresses of a TCP address; none of a unix one.
+    /// The numeric addresses of a TCP address, with TLS or without; none of a unix one.
     pub(crate) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         match self {
-            Self::Tcp { host, port } => match ipv6(host, *port) {
+            Self::Tcp { host, port } | Self::Tls { host, port } => match ipv6(host, *port) {
                 Some(address) => Ok(vec![address?]),
                 None => Ok((host.as_str(), *port).to_socket_addrs()?.collect()),
             },
@@ -154,7 +189,7 @@ pub(crate) fn ipv6(host: &str, port: u16) -> Option<io::Result<SocketAddr>> {
     host.contains(':').then(parse)
 }
 
-/// What to write instead of an address with a scheme that is not TCP's.
+/// What to write instead of an address with a scheme that is neither that of TCP nor that of TLS.
 fn other_scheme(scheme: &str, rest: &str) -> String {
     let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let host = if host.contains(':') {
@@ -162,7 +197,10 @@ fn other_scheme(scheme: &str, rest: &str) -> String {
     } else {
         format!("{host}:PORT")
     };
-    format!("this is a plain socket, which does not speak {scheme}; write {host}")
+    if ["ssl", "tcps", "tcp+tls", "tls+tcp"].contains(&scheme) {
+        return format!("write tls://{host}");
+    }
+    format!("{scheme} is not spoken here; write {host}, or tls://{host} for TLS")
 }
 
 fn without_port(text: &str) -> String {
@@ -227,11 +265,22 @@ impl From<SocketAddr> for Address {
     }
 }
 
+fn write_place(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+    if host.contains(':') {
+        write!(f, "[{host}]:{port}")
+    } else {
+        write!(f, "{host}:{port}")
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tcp { host, port } => write_place(f, host, *port),
+            Self::Tls { host, port } => {
+                f.write_str("tls://")?;
+                write_place(f, host, *port)
+            }
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }

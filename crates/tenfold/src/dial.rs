@@ -44,6 +44,7 @@ impl Dial {
     pub(crate) fn begin(address: &Address, deadline: Option<Deadline>) -> io::Result<Self> {
         let target = match address {
             Address::Tcp { .. } => Target::Tcp(Candidates::new(address.resolve()?), None),
+            Address::Tls { .. } => return Err(io::ErrorKind::Unsupported.into()),
             Address::Unix(path) => Target::Unix(unix_address(path)?, None),
         };
         Ok(Self { target, deadline })

@@ -34,6 +34,12 @@ fn an_address_is_read_and_printed() {
         ),
         ("tcp://:7", tcp("127.0.0.1", 7), "127.0.0.1:7"),
         (
+            "tls://a.example:7",
+            tcp("a.example", 7).over_tls(),
+            "tls://a.example:7",
+        ),
+        ("tls://[::1]:7", tcp("::1", 7).over_tls(), "tls://[::1]:7"),
+        (
             "unix:/run/x y",
             Address::Unix("/run/x y".into()),
             "unix:/run/x y",
@@ -46,6 +52,17 @@ fn an_address_is_read_and_printed() {
 }
 
 #[test]
+fn an_address_over_tls_is_that_of_tcp_and_more() {
+    let plain = tcp("a.example", 7);
+    let secure = plain.clone().over_tls();
+    assert!(secure.is_tls() && !plain.is_tls());
+    assert_eq!(secure.clone().over_tls(), secure);
+    assert_eq!(secure.without_tls(), plain);
+    let unix = Address::Unix("/run/x".into());
+    assert_eq!(unix.clone().over_tls(), unix);
+}
+
+#[test]
 fn everything_else_is_no_address_and_the_error_says_why() {
     for (text, why) in [
         ("", "no port"),
@@ -55,17 +72,19 @@ fn everything_else_is_no_address_and_the_error_says_why() {
         ("localhost:", "\"\" is not a port"),
         ("localhost:http", "as a number"),
         ("5000", "write a port as :5000"),
-        (
-            "tls://a.example:443",
-            "does not speak tls; write a.example:443",
-        ),
+        ("tls://a.example", "no port"),
+        ("tls://a:b:1", "brackets"),
+        ("ssl://a.example:443", "write tls://a.example:443"),
         ("localhost:+80", "\"+80\" is not a port"),
         ("localhost:65536", "\"65536\" is not a port"),
         ("::1:80", "brackets"),
         ("[::1]", "\"1]\" is not a port"),
         ("[localhost]:80", "not an IPv6 address"),
         ("./directory:80", "neither a name nor an IP address"),
-        ("http://host:80/path", "does not speak http; write host:80"),
+        (
+            "http://host:80/path",
+            "http is not spoken here; write host:80, or tls://host:80 for TLS",
+        ),
         ("unix:", "path"),
     ] {
         let error = Address::parse(text).unwrap_err().to_string();

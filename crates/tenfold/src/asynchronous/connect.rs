@@ -66,6 +66,7 @@ impl Connect for Address {
         Box::pin(async move {
             Ok(match address {
                 Self::Tcp { host, port } => Box::new(tcp(&host, port).await?) as Box<dyn Transport>,
+                Self::Tls { .. } => return Err(io::ErrorKind::Unsupported.into()),
                 Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
             })
         })

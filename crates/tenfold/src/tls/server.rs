@@ -41,6 +41,7 @@ pub enum ClientCertificates {
 #[derive(Clone, Debug)]
 pub struct Server {
     config: Arc<ServerConfig>,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
     findings: Vec<Finding>,
 }
 
@@ -97,7 +98,7 @@ impl ServerOptions {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(self.min.protocols())
             .map_err(|error| Problem::without_file(error.to_string()))?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::clone(&verifier))
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = vec![TENFOLD.to_vec(), HTTP.to_vec()];
         config.ignore_client_order = true;
@@ -106,6 +107,7 @@ impl ServerOptions {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Server {
             config: Arc::new(config),
+            verifier: self.client_ca.is_some().then_some(verifier),
             findings,
         })
     }
@@ -153,6 +155,11 @@ impl Server {
     /// What each connection is made with.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// What checks the certificates of clients, if they are asked for any.
+    pub fn client_verifier(&self) -> Option<&Arc<dyn ClientCertVerifier>> {
+        self.verifier.as_ref()
     }
 
     /// What is good, but will not stay so.
