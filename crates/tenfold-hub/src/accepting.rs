@@ -8,8 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use crate::acceptor::Acceptor;
+use crate::peer::Peer;
 use crate::presence::Present;
-use crate::socket::{Peer, Socket};
+use crate::socket::Socket;
 
 /// After the system refused to accept a client, mostly for lack of file descriptors, the next
 /// attempt comes after this time: soon enough for people, and no busy loop.

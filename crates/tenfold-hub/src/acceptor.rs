@@ -5,7 +5,8 @@ use std::io;
 use tenfold::{Listener, SocketFile};
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::socket::{Peer, Socket};
+use crate::peer::Peer;
+use crate::socket::Socket;
 
 #[derive(Debug)]
 pub(crate) enum Acceptor {

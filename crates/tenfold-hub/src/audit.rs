@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tenfold::protocol::{Code, Refusal, Request};
 use tenfold_gate::Visitor;
 
-use crate::socket::Peer;
+use crate::peer::Peer;
 
 /// A function that is given a record of each request that was answered, and of the end of each connection that
 /// had published or subscribed. It must not wait.

@@ -20,7 +20,7 @@ use crate::delivery::Delivery;
 use crate::follow::{Follow, Standing};
 use crate::mistakes::Mistakes;
 use crate::news::News;
-use crate::socket::Peer;
+use crate::peer::Peer;
 use crate::subscriber::Watched;
 
 /// How many connections are looked at for one part of a list.

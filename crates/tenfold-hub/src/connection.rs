@@ -15,11 +15,12 @@ use crate::audit::{Asked, Question};
 use crate::clients::Listed;
 use crate::deadline::within;
 use crate::frames::framed;
+use crate::peer::Peer;
 use crate::presence::Presence;
 use crate::reports;
 use crate::shared::Shared;
 use crate::shares::Share;
-use crate::socket::{Peer, Socket};
+use crate::socket::Socket;
 
 /// How long a connection waits for the place of another one that has ended or gives way.
 const GIVE_WAY: Duration = Duration::from_millis(250);

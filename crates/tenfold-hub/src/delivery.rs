@@ -18,7 +18,8 @@ use crate::history::History;
 use crate::holding::NextSeq;
 use crate::idle::Idle;
 use crate::ledger::Entry;
-use crate::socket::{Peer, Socket};
+use crate::peer::Peer;
+use crate::socket::Socket;
 use crate::stats::{ClientReport, Counters, End};
 
 /// A client's place, and what is left of the block that was begun.

@@ -9,9 +9,10 @@ use tracing::warn;
 use crate::accepting::Host;
 use crate::acceptor::Acceptor;
 use crate::connection::Connection;
+use crate::peer::Peer;
 use crate::port::{Port, PortKind};
 use crate::shared::Shared;
-use crate::socket::{Peer, Socket};
+use crate::socket::Socket;
 use crate::task::spawn;
 
 pub(crate) fn doors(

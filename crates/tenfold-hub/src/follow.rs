@@ -30,8 +30,9 @@ use crate::frames::framed;
 use crate::history::History;
 use crate::idle::Idle;
 use crate::news::{Gone, News};
+use crate::peer::Peer;
 use crate::ready::{Mark, Ready};
-use crate::socket::{Peer, Socket};
+use crate::socket::Socket;
 use crate::stats::{ClientReport, Counters, End};
 
 pub(crate) use limit::Limit;

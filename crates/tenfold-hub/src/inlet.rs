@@ -12,12 +12,12 @@ use crate::channel::Role;
 use crate::clients::Receiving;
 use crate::connection::{Connection, Stay};
 use crate::intake::Intake;
+use crate::peer::Peer;
 use crate::presence::Presence;
 use crate::publisher::{Finish, Publisher};
 use crate::publishing::{Publishing, Timeouts, Voice};
 use crate::refusals::fenced;
 use crate::reports;
-use crate::socket::Peer;
 
 /// Messages on their way from a peer to a channel.
 pub(crate) struct Inlet {

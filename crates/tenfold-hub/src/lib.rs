@@ -61,6 +61,7 @@ mod file_block;
 mod file_reads;
 mod follow;
 mod followed;
+mod peer;
 mod socket;
 mod subscriber;
 
@@ -132,8 +133,8 @@ pub use hub::Hub;
 pub use hub_options::{AllowDelete, HubOptions};
 pub use intake::Intake;
 pub use options::{Observer, Options};
+pub use peer::Peer;
 pub use port::{Direction, Plain, Port};
-pub use socket::Peer;
 pub use starting::Starting;
 pub use stats::{ClientEvent, ClientReport, End, HubStats, Stats};
 pub use tail::{Closed, Tail};

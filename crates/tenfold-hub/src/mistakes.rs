@@ -13,7 +13,7 @@ use tenfold::protocol::{Code, Refusal};
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::socket::Peer;
+use crate::peer::Peer;
 
 /// How many peers are remembered. Beyond that the oldest mistake makes place for the next one.
 const PEERS: usize = 1024;

@@ -22,11 +22,12 @@ use crate::deadline::second_look;
 use crate::intake::Intake;
 use crate::memory::Allowance;
 use crate::mistakes::Kind;
+use crate::peer::Peer;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
 use crate::refusals::{busy, deleted, fenced, not_stored, shutdown};
 use crate::shared::Shared;
 use crate::shares::Pace;
-use crate::socket::{Peer, Socket};
+use crate::socket::Socket;
 use crate::tail::NotAppended;
 
 /// Drives a [`Publishing`] session: receives as fast as blocks can be committed, and sends what it

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::channel::Channel;
+use crate::peer::Peer;
 use crate::publisher::Published;
-use crate::socket::Peer;
 use crate::stats::{ClientReport, End};
 
 pub(crate) fn refused(peer: Peer, refusal: &Refusal) {

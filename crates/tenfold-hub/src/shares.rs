@@ -8,7 +8,7 @@ use std::time::Duration;
 use tenfold_gate::Identity;
 use tokio::time::Instant;
 
-use crate::socket::Peer;
+use crate::peer::Peer;
 
 /// Connections of one identity or one address that publish or subscribe, where the policy does not say.
 const CONNECTIONS: usize = 256;

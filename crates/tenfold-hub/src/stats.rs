@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::socket::Peer;
+use crate::peer::Peer;
 
 /// A broadcast's numbers at one moment. They only grow, except `clients`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -20,7 +20,8 @@ use crate::giving_way::{GivingWay, Leaver};
 use crate::history::History;
 use crate::idle::Idle;
 use crate::mistakes::{Kind, Mistakes};
-use crate::socket::{Discarded, INPUT_PER_TURN, Peer, Socket};
+use crate::peer::Peer;
+use crate::socket::{Discarded, INPUT_PER_TURN, Socket};
 use crate::stats::{ClientReport, Counters, End};
 
 /// Writes the blocks after its cursor as fast as the socket takes them, until the tail ends, the
