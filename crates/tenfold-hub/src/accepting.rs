@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::acceptor::Acceptor;
 use crate::peer::Peer;
 use crate::presence::Present;
-use crate::socket::Socket;
+use crate::transport::Transport;
 
 /// After the system refused to accept a client, mostly for lack of file descriptors, the next
 /// attempt comes after this time: soon enough for people, and no busy loop.
@@ -40,7 +40,7 @@ pub fn pause_after(error: &io::Error) -> Option<Duration> {
 /// The server that accepts, and what it does with each client.
 pub(crate) trait Host: Send + 'static {
     /// Takes care of a connection, which has one of the places until `place` is dropped.
-    fn serve(&self, client: (Socket, Peer), place: Option<OwnedSemaphorePermit>);
+    fn serve(&self, client: (Transport, Peer), place: Option<OwnedSemaphorePermit>);
 
     /// Is told of a client that could not be accepted.
     fn failed(&self, error: io::Error);

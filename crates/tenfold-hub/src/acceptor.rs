@@ -6,10 +6,17 @@ use tenfold::{Listener, SocketFile};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::peer::Peer;
-use crate::socket::Socket;
+use crate::transport::Transport;
+
+/// A listener, and whether what connects there speaks TLS.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    listening: Listening,
+    is_over_tls: bool,
+}
 
 #[derive(Debug)]
-pub(crate) enum Acceptor {
+enum Listening {
     Tcp(TcpListener),
     Unix(
         UnixListener,
@@ -23,37 +30,56 @@ impl Acceptor {
     /// To be called inside a runtime with I/O.
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(match listener {
-            Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
-            Listener::Unix(listener, file) => Self::Unix(UnixListener::from_std(listener)?, file),
+        Ok(Self::of(match listener {
+            Listener::Tcp(listener) => Listening::Tcp(TcpListener::from_std(listener)?),
+            Listener::Unix(listener, file) => {
+                Listening::Unix(UnixListener::from_std(listener)?, file)
+            }
             _ => {
                 let words = "a hub listens on TCP and on unix sockets only";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, words));
             }
-        })
+        }))
+    }
+
+    fn of(listening: Listening) -> Self {
+        Self {
+            listening,
+            is_over_tls: false,
+        }
+    }
+
+    /// The same for clients that speak TLS, or do not.
+    pub(crate) fn over_tls(mut self, is_over_tls: bool) -> Self {
+        self.is_over_tls = is_over_tls;
+        self
+    }
+
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.is_over_tls
     }
 
     #[cfg(test)]
     pub(crate) fn link(
         links: tokio::sync::mpsc::UnboundedReceiver<crate::simulation::Link>,
     ) -> Self {
-        Self::Link(links.into())
+        Self::of(Listening::Link(links.into()))
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer)> {
-        match self {
-            Self::Tcp(listener) => {
+    pub(crate) async fn accept(&self) -> io::Result<(Transport, Peer)> {
+        match &self.listening {
+            Listening::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok((Socket::Tcp(stream), Peer::Tcp(address)))
+                Ok((Transport::Tcp(stream), Peer::Tcp(address)))
             }
-            Self::Unix(listener, _) => {
+            Listening::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
-                Ok((Socket::Unix(stream), Peer::Unix(process)))
+                Ok((Transport::Unix(stream), Peer::Unix(process)))
             }
             #[cfg(test)]
-            Self::Link(links) => match links.lock().await.recv().await {
-                Some(link) => Ok((Socket::Link(link), Peer::Unix(None))),
+            Listening::Link(links) => match links.lock().await.recv().await {
+                Some(link) => Ok((Transport::Link(link), Peer::Unix(None))),
                 None => std::future::pending().await,
             },
         }

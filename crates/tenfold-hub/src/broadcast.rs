@@ -17,6 +17,7 @@ use crate::socket::Socket;
 use crate::stats::{ClientEvent, Counters, Stats};
 use crate::subscriber::{Drain, Subscriber};
 use crate::tail::Tail;
+use crate::transport::Transport;
 
 /// A server that sends the same stream to each client that connects.
 ///
@@ -118,13 +119,13 @@ impl Drop for Broadcast {
 struct Door(Arc<BroadcastState>);
 
 impl Host for Door {
-    fn serve(&self, client: (Socket, Peer), place: Option<OwnedSemaphorePermit>) {
+    fn serve(&self, (transport, peer): (Transport, Peer), place: Option<OwnedSemaphorePermit>) {
         let Self(shared) = self;
         let options = &shared.options;
-        client.0.prepare(options.send_buffer);
-        options.observer.tell(ClientEvent::Connected(client.1));
+        transport.prepare(options.send_buffer);
+        options.observer.tell(ClientEvent::Connected(peer));
         let subscriber = Subscriber::new(
-            client,
+            (Socket::from(transport), peer),
             Block::new(options.welcome.clone(), 0),
             (shared.tail.cursor(options.start), None),
             Drain::Silence(options.drain),

@@ -218,6 +218,9 @@ impl Delivery {
 
 impl Deliver for Delivery {
     fn attempt(&mut self) -> io::Result<Attempt> {
+        if !self.socket.flush()? {
+            return Ok(Attempt::Blocked);
+        }
         let (look, blocks) = self.look();
         if self.rest.bytes().is_empty() {
             match look {
@@ -251,6 +254,9 @@ impl Deliver for Delivery {
     }
 
     fn write_rest(&mut self) -> io::Result<Attempt> {
+        if !self.socket.flush()? {
+            return Ok(Attempt::Blocked);
+        }
         if self.rest.bytes().is_empty() {
             return Ok(Attempt::Done(End::Revoked));
         }

@@ -9,16 +9,26 @@ use tracing::warn;
 use crate::accepting::Host;
 use crate::acceptor::Acceptor;
 use crate::connection::Connection;
+use crate::hub_options::HubOptions;
 use crate::peer::Peer;
 use crate::port::{Port, PortKind};
 use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::task::spawn;
+use crate::transport::Transport;
 
 pub(crate) fn doors(
     ports: impl IntoIterator<Item = Port>,
+    options: &HubOptions,
 ) -> io::Result<Vec<(Arc<Acceptor>, PortKind)>> {
-    let door = |port: Port| Ok((Arc::new(Acceptor::new(port.listener)?), port.kind));
+    let door = |port: Port| {
+        if port.is_over_tls && options.tls.is_none() {
+            let words = "a port over TLS needs a certificate, and there is none";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+        }
+        let acceptor = Acceptor::new(port.listener)?.over_tls(port.is_over_tls);
+        Ok((Arc::new(acceptor), port.kind))
+    };
     ports.into_iter().map(door).collect()
 }
 
@@ -26,10 +36,24 @@ pub(crate) fn doors(
 pub(crate) struct Door {
     pub(crate) shared: Arc<Shared>,
     pub(crate) kind: PortKind,
+    pub(crate) is_over_tls: bool,
+}
+
+impl Door {
+    fn socket(&self, transport: Transport) -> Result<Socket, rustls::Error> {
+        match &self.shared.options.now().tls {
+            Some(tls) if self.is_over_tls => Socket::over_tls(transport, Arc::clone(&tls.config)),
+            _ => Ok(transport.into()),
+        }
+    }
 }
 
 impl Host for Door {
-    fn serve(&self, (socket, peer): (Socket, Peer), place: Option<OwnedSemaphorePermit>) {
+    fn serve(&self, (transport, peer): (Transport, Peer), place: Option<OwnedSemaphorePermit>) {
+        let socket = match self.socket(transport) {
+            Ok(socket) => socket,
+            Err(error) => return self.failed(io::Error::other(error)),
+        };
         let connections = self.shared.connections.count();
         socket.prepare(Some(self.shared.options.now().send_buffer(connections)));
         let is_plain = matches!(self.kind, PortKind::Plain(_));
@@ -38,7 +62,7 @@ impl Host for Door {
         match &self.kind {
             PortKind::Protocol => drop(spawn(connection.serve(place))),
             PortKind::Plain(plain) => {
-                drop(spawn(connection.serve_plain(Arc::clone(plain))));
+                drop(spawn(connection.serve_plain(Arc::clone(plain), place)));
             }
         }
     }

@@ -370,6 +370,9 @@ impl Follow {
 
 impl Deliver for Follow {
     fn attempt(&mut self) -> io::Result<Attempt> {
+        if !self.socket.flush()? {
+            return Ok(Attempt::Blocked);
+        }
         // Before the look at what there is, so that nothing comes after both.
         let is_closed = self.news.is_closed();
         if let Err(end) = self.hear() {
@@ -406,6 +409,9 @@ impl Deliver for Follow {
     }
 
     fn write_rest(&mut self) -> io::Result<Attempt> {
+        if !self.socket.flush()? {
+            return Ok(Attempt::Blocked);
+        }
         if self.rest.is_empty() {
             return Ok(Attempt::Done(End::Revoked));
         }

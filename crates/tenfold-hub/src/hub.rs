@@ -49,7 +49,12 @@ pub struct Hub {
 impl Hub {
     /// Starts to accept clients. To be called inside a tokio runtime with I/O and time.
     pub fn start(ports: impl IntoIterator<Item = Port>, options: HubOptions) -> io::Result<Self> {
-        Ok(Self::open(doors(ports)?, options, random_epoch()?, None))
+        Ok(Self::open(
+            doors(ports, &options)?,
+            options,
+            random_epoch()?,
+            None,
+        ))
     }
 
     /// [`start`](Self::start) with a log, in which all channels are kept. The program
@@ -83,7 +88,7 @@ impl Hub {
         log: Log,
     ) -> io::Result<Self> {
         Ok(Self::open(
-            doors(ports)?,
+            doors(ports, &options)?,
             options,
             random_epoch()?,
             Some(log),
@@ -99,12 +104,16 @@ impl Hub {
         let shared = Arc::new(Shared::new(options, epoch, log));
         let mut accepting = JoinSet::new();
         for (acceptor, kind) in doors {
-            let places = matches!(kind, PortKind::Protocol).then(|| shared.pending.clone());
+            let acceptor: Arc<Acceptor> = acceptor.into();
+            // There comes a request first, or a handshake.
+            let waits_first = acceptor.is_over_tls() || matches!(kind, PortKind::Protocol);
+            let places = waits_first.then(|| shared.pending.clone());
             let door = Door {
                 shared: Arc::clone(&shared),
                 kind,
+                is_over_tls: acceptor.is_over_tls(),
             };
-            accepting.spawn(of_hub(accept(acceptor.into(), places, door)));
+            accepting.spawn(of_hub(accept(acceptor, places, door)));
         }
         let mut watching = JoinSet::new();
         if shared.options.now().policy.is_some() {

@@ -7,7 +7,8 @@ use tenfold::protocol::{ChannelName, Pattern};
 use tenfold_gate::Policy;
 
 use crate::audit::Audit;
-use crate::socket::SEND_BUFFER;
+use crate::tls::Tls;
+use crate::transport::SEND_BUFFER;
 use crate::when_slow::WhenSlow;
 
 /// How a hub treats its clients: a limit on everything, each with its unit. Zero is never
@@ -66,6 +67,8 @@ pub struct HubOptions {
     pub when_slow: Vec<(Pattern, WhenSlow)>,
     /// Who may do what. Without it nobody is asked who they are, and everything is allowed.
     pub policy: Option<Arc<Policy>>,
+    /// How TLS is spoken at the ports that [do](crate::Port::over_tls). It can be replaced, and not taken away.
+    pub tls: Option<Tls>,
     /// Is given a record of each request. It cannot be changed while the hub runs.
     pub audit: Option<Audit>,
     /// From where channels may be deleted. With a policy this needs the right as well.
@@ -115,6 +118,7 @@ impl Default for HubOptions {
             memory: 1 << 30,
             when_slow: Vec::new(),
             policy: None,
+            tls: None,
             audit: None,
             allow_delete: AllowDelete::default(),
             drain: Duration::from_secs(10),
@@ -152,6 +156,7 @@ impl HubOptions {
                 (Some(_), Some(policy)) => Some(Arc::clone(policy)),
                 (policy, _) => policy.clone(),
             },
+            tls: to.tls.clone().or_else(|| self.tls.clone()),
             allow_delete: to.allow_delete,
             drain: to.drain,
             ..self.clone()

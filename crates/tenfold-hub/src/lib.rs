@@ -64,6 +64,9 @@ mod followed;
 mod peer;
 mod socket;
 mod subscriber;
+mod tls;
+mod tls_session;
+mod transport;
 
 // The two servers, their options and numbers.
 mod broadcast;
@@ -94,6 +97,7 @@ mod ticket;
 mod connection;
 mod following;
 mod giving_way;
+mod handshake;
 mod inlet;
 mod outlet;
 mod place_list;
@@ -139,6 +143,7 @@ pub use starting::Starting;
 pub use stats::{ClientEvent, ClientReport, End, HubStats, Stats};
 pub use tail::{Closed, Tail};
 pub use tenfold::protocol::{BadPattern, Pattern};
+pub use tls::Tls;
 pub use when_slow::WhenSlow;
 
 /// The examples of the README are compiled.

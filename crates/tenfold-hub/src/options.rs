@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::cursor::Start;
-use crate::socket::SEND_BUFFER;
 use crate::stats::ClientEvent;
+use crate::transport::SEND_BUFFER;
 use crate::when_slow::WhenSlow;
 
 /// How a broadcast treats its clients.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tenfold::protocol::{Code, Position, Refusal, Token};
 use tenfold::{Framing, native};
 use tokio::io::Interest;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admission::{Purpose, not_valid};
 use crate::audit::Question;
@@ -27,8 +28,17 @@ const TOKEN: u64 = 64;
 
 impl Connection {
     /// Serves a connection of a plain port.
-    pub(crate) async fn serve_plain(self, plain: Arc<Plain>) {
-        let intake = match self.introduce(&plain).await {
+    pub(crate) async fn serve_plain(
+        self,
+        plain: Arc<Plain>,
+        pending: Option<OwnedSemaphorePermit>,
+    ) {
+        let introduced = match self.shake_hands_in_time().await {
+            Ok(None) => self.introduce(&plain).await,
+            Ok(Some(refusal)) => Err(refusal),
+            Err(_) => return,
+        };
+        let intake = match introduced {
             Ok(intake) => intake,
             Err(refusal) => {
                 // Nothing is ever said on a plain port.
@@ -38,6 +48,7 @@ impl Connection {
                 return self.shared.mistakes.note(self.peer, place, &refusal);
             }
         };
+        drop(pending);
         if let Err(refusal) = self.take_place().await {
             return self.stay.asked.record_refusal(&refusal);
         }

@@ -25,6 +25,7 @@ use tenfold::protocol::ChannelName;
 pub struct Port {
     pub(crate) listener: Listener,
     pub(crate) kind: PortKind,
+    pub(crate) is_over_tls: bool,
 }
 
 /// What clients can do at a port.
@@ -77,6 +78,7 @@ impl Port {
         Self {
             listener: listener.into(),
             kind: PortKind::Protocol,
+            is_over_tls: false,
         }
     }
 
@@ -85,7 +87,15 @@ impl Port {
         Self {
             listener: listener.into(),
             kind: PortKind::Plain(Arc::new(plain)),
+            is_over_tls: false,
         }
+    }
+
+    /// The same over TLS, as [`HubOptions::tls`](crate::HubOptions::tls) says.
+    #[must_use]
+    pub fn over_tls(mut self) -> Self {
+        self.is_over_tls = true;
+        self
     }
 }
 

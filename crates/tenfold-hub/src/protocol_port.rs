@@ -115,6 +115,9 @@ impl Connection {
     }
 
     async fn read_first_frame(&self) -> io::Result<Received> {
+        if let Some(refusal) = self.shake_hands().await? {
+            return Ok(Received::Refused(refusal));
+        }
         let mut frame = FirstFrame::new();
         loop {
             let (space, room) = frame.space();

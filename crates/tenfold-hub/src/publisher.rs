@@ -93,6 +93,8 @@ impl fmt::Display for Finish {
         match self {
             Self::Complete => f.write_str("complete"),
             Self::Refused(code) => f.write_str(code.map_or("refused", Code::as_str)),
+            // Only TLS says when a stream ends, and so only there an end is missed.
+            Self::Gone(io::ErrorKind::UnexpectedEof) => f.write_str("cut"),
             Self::Gone(kind) => kind.fmt(f),
         }
     }
@@ -200,7 +202,7 @@ impl Publisher {
             self.commit().await;
             self.look();
             self.send();
-            if self.session.is_ended() {
+            if self.session.is_ended() && self.is_flushed() {
                 return Ok(());
             }
             if self.session.is_receiving() && self.shared.draining.is_raised() {
@@ -300,6 +302,14 @@ impl Publisher {
         }
     }
 
+    /// Whether what was said is in the system's hands.
+    fn is_flushed(&mut self) -> bool {
+        self.socket.flush().unwrap_or_else(|error| {
+            self.broken = Some(error.kind());
+            true
+        })
+    }
+
     /// Whether there is memory to receive into. Asks for more if that is wanted and there is some.
     fn may_receive(&mut self) -> bool {
         if !self.session.is_receiving() || self.paused_until().is_some() {
@@ -366,7 +376,7 @@ impl Publisher {
         if receiving && !wants_place && !wants_share && paused_until.is_none() {
             interest |= Interest::READABLE;
         }
-        if !self.session.output().is_empty() {
+        if !self.session.output().is_empty() || !self.is_flushed() {
             interest |= Interest::WRITABLE;
         }
         self.give_back();

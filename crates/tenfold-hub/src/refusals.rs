@@ -1,5 +1,7 @@
 //! What clients are refused with, in the words of the protocol.
 
+use std::fmt::Display;
+
 use tenfold::protocol::{Code, Refusal};
 use tenfold::{DecodeError, ErrorKind};
 use tenfold_log::{Fault, Progress, Refused};
@@ -21,6 +23,28 @@ pub(crate) fn starting(progress: Option<Progress>) -> Refusal {
 /// What whoever is connected to a channel is told when it is deleted, and who comes back later.
 pub(crate) fn deleted() -> Refusal {
     Refusal::new(Code::Deleted, "the channel was deleted")
+}
+
+/// What a client is told, as plain frames are, that does not speak TLS at a port that does.
+pub(crate) fn speaks_tls() -> Refusal {
+    Refusal::new(Code::Proto, "this port speaks TLS: connect to tls://")
+}
+
+/// What a client is told that speaks TLS at a port that does not.
+pub(crate) fn speaks_no_tls() -> Refusal {
+    let words = "this port does not speak TLS: connect to tcp://, or to a port that is tls://";
+    Refusal::new(Code::Proto, words)
+}
+
+/// What is noted of a client that began to speak TLS, and did not go on.
+pub(crate) fn late_handshake() -> Refusal {
+    Refusal::new(Code::Timeout, "the TLS handshake was not done in time")
+}
+
+/// Why a handshake failed. TLS has words of its own for the client, so this is for the log.
+pub(crate) fn no_handshake(error: &rustls::Error) -> Refusal {
+    let words = format!("the TLS handshake failed: {}", printable(error));
+    Refusal::new(Code::Proto, words)
 }
 
 pub(crate) fn fenced() -> Refusal {
@@ -55,8 +79,8 @@ pub(crate) fn unread(fault: &Fault) -> Refusal {
 }
 
 /// An answer is of printable characters.
-fn printable(fault: &Fault) -> String {
-    let words = fault.to_string();
+fn printable(what: &impl Display) -> String {
+    let words = what.to_string();
     words.replace(|c: char| c != ' ' && !c.is_ascii_graphic(), "?")
 }
 

@@ -5,7 +5,10 @@ use tenfold::protocol::{MAX_REQUEST, Refusal, Request, Token};
 use tenfold::{Framing, native};
 
 use crate::intake::Intake;
-use crate::refusals::bad_frame;
+use crate::refusals::{bad_frame, speaks_no_tls};
+
+/// The first byte of a client that speaks TLS.
+const CLIENT_HELLO: u8 = 22;
 
 /// Receives the request of a connection, byte by byte if need be.
 ///
@@ -57,6 +60,9 @@ impl FirstFrame {
                     Ok((request, token)) => Received::Request(request, token, self.intake),
                     Err(bad) => Received::Refused(bad.into()),
                 }
+            }
+            Err(_) if self.intake.space().first() == Some(&CLIENT_HELLO) => {
+                Received::Refused(speaks_no_tls())
             }
             Err(error) => Received::Refused(bad_frame(&error, 0)),
         }
@@ -110,6 +116,19 @@ mod tests {
             assert_eq!(
                 refusal.to_string(),
                 format!("ERROR HEADER offset=0 message=0 {words}")
+            );
+        }
+    }
+
+    #[test]
+    fn a_client_that_speaks_tls_is_told_where_to_connect() {
+        for hello in [&b"\x16"[..], b"\x16\x03\x01\x02\x00\x01"] {
+            let Received::Refused(refusal) = receive(&[hello], false) else {
+                panic!("{}", hello.escape_ascii());
+            };
+            assert_eq!(
+                refusal.to_string(),
+                "ERROR PROTO this port does not speak TLS: connect to tcp://, or to a port that is tls://"
             );
         }
     }

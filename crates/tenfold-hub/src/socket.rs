@@ -1,110 +1,132 @@
-//! One connection's socket, TCP or unix, with what the two have in common.
+//! One connection's socket: the system's, with or without TLS.
 
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
-use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{BufMut, BytesMut};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use socket2::{SockRef, TcpKeepalive};
+use bytes::BytesMut;
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use tenfold::closing;
 use tokio::io::{Interest, Ready};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
+use crate::tls_session::{NoHandshake, TlsSession};
+use crate::transport::{Discarded, Transport};
+
+/// What a connection is received from and written to.
 #[derive(Debug)]
-pub(crate) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-    /// A simulated socket.
-    #[cfg(test)]
-    Link(crate::simulation::Link),
+pub(crate) struct Socket {
+    transport: Transport,
+    tls: Option<Box<TlsSession>>,
 }
 
-/// Does the same to either kind of stream.
-macro_rules! either {
-    ($socket:expr, $stream:ident => $body:expr) => {
-        match $socket {
-            Socket::Tcp($stream) => $body,
-            Socket::Unix($stream) => $body,
-            #[cfg(test)]
-            Socket::Link($stream) => $body,
-        }
-    };
-}
-
-/// An idle connection is probed after this time, so that a peer that is gone is noticed although
-/// nothing is ever sent to it.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
-
-/// How long a TCP peer may acknowledge nothing, or keep its window shut, before the system ends the
-/// connection. The system takes this time for idle peers as well, in the place of a number of probes.
-const VANISHED: Duration = Duration::from_secs(120);
-/// The same while the peer is known to be slow: it may have vanished, but it may also be only stopped. This is much longer than
-/// any pause of a client worth keeping.
-const STOPPED: Duration = Duration::from_secs(600);
-
-/// The usual cap of a socket's send buffer, in bytes: one vectored write.
-pub(crate) const SEND_BUFFER: usize = 512 * 1024;
-
-/// Input is thrown away a little at a time, so that a client that sends without end gets no more than
-/// its turn.
-pub(crate) const INPUT_PER_TURN: usize = 64 * 1024;
+/// What is received when nobody has said how much room there is, in bytes.
+const LEAST_ROOM: usize = 64;
 
 impl Socket {
-    /// Sets the options of a connection. A failure means that the peer is gone already, which the
-    /// first write will say better.
+    /// One that speaks TLS, once [the handshake](Self::handshake) is done.
+    pub(crate) fn over_tls(
+        transport: Transport,
+        config: Arc<ServerConfig>,
+    ) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            transport,
+            tls: Some(Box::new(TlsSession::new(config)?)),
+        })
+    }
+
+    /// TLS, if it is spoken here and the peer has not turned out to speak none.
+    fn tls(&self) -> Option<&TlsSession> {
+        self.tls.as_deref().filter(|tls| !tls.is_given_up())
+    }
+
+    /// Whether a handshake comes before everything else.
+    pub(crate) fn has_handshake(&self) -> bool {
+        self.tls().is_some()
+    }
+
+    /// Begins TLS, where that is spoken. A peer that speaks none can be told so: after that nothing is encrypted.
+    pub(crate) async fn handshake(&self) -> Result<(), NoHandshake> {
+        match self.tls() {
+            Some(tls) => tls.handshake(&self.transport).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The certificate that the peer has shown, and those of its issuers.
+    pub(crate) fn certificates(&self) -> Option<Arc<[CertificateDer<'static>]>> {
+        self.tls()?.certificates()
+    }
+
+    /// Sets the options of a connection.
     pub(crate) fn prepare(&self, send_buffer: Option<usize>) {
-        let Some(socket) = self.raw() else {
-            return;
-        };
-        if let Some(bytes) = send_buffer {
-            self.set_send_buffer(bytes);
-        }
-        if let Self::Tcp(_) = self {
-            let keepalive = TcpKeepalive::new()
-                .with_time(KEEPALIVE_IDLE)
-                .with_interval(KEEPALIVE_INTERVAL);
-            let _ = socket.set_tcp_nodelay(true);
-            let _ = socket.set_tcp_keepalive(&keepalive);
-            let _ = socket.set_tcp_user_timeout(Some(VANISHED));
-        }
+        self.transport.prepare(send_buffer);
     }
 
     /// Gives a peer that acknowledges nothing more time, or no more than others have.
     pub(crate) fn be_patient(&self, patient: bool) {
-        if let Self::Tcp(stream) = self {
-            let time = if patient { STOPPED } else { VANISHED };
-            let _ = SockRef::from(stream).set_tcp_user_timeout(Some(time));
-        }
+        self.transport.be_patient(patient);
     }
 
     /// Sets how many bytes the system holds for the peer.
     pub(crate) fn set_send_buffer(&self, bytes: usize) {
-        if let Some(socket) = self.raw() {
-            let _ = socket.set_send_buffer_size(bytes);
-        }
+        self.transport.set_send_buffer(bytes);
     }
 
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        either!(self, stream => stream.ready(interest).await)
+        match self.tls() {
+            Some(tls) => tls.ready(&self.transport, interest).await,
+            None => self.transport.ready(interest).await,
+        }
     }
 
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        either!(self, stream => stream.try_write_vectored(slices))
+        match self.tls() {
+            Some(tls) => tls.write(&self.transport, slices),
+            None => self.transport.try_write_vectored(slices),
+        }
     }
 
-    /// Writes a few bytes.
+    /// Writes a few bytes, or one slice.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        either!(self, stream => stream.try_write(bytes))
+        match self.tls() {
+            Some(tls) => tls.write(&self.transport, &[IoSlice::new(bytes)]),
+            None => self.transport.try_write(bytes),
+        }
+    }
+
+    /// Has the system take the rest of what was encrypted for the peer. Whether that is all of it, so that what was
+    /// written is in the system's hands.
+    pub(crate) fn flush(&self) -> io::Result<bool> {
+        match self.tls() {
+            Some(tls) => tls.flush(&self.transport),
+            None => Ok(true),
+        }
     }
 
     /// Reads at most `limit` bytes after what is there, as far as that has room.
     pub(crate) fn try_read(&self, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
-        let mut into = into.limit(limit);
-        either!(self, stream => stream.try_read_buf(&mut into))
+        match self.tls() {
+            Some(tls) => {
+                let room = (into.capacity() - into.len()).max(LEAST_ROOM);
+                tls.read(&self.transport, into, limit.min(room))
+            }
+            None => self.transport.try_read(into, limit),
+        }
+    }
+
+    /// Reads what has arrived and throws it away, but not more than `limit` (rounded up to a buffer) at once.
+    pub(crate) fn discard(&self, limit: usize) -> io::Result<Discarded> {
+        let Some(tls) = self.tls() else {
+            return self.transport.discard(limit);
+        };
+        match tls.discard(&self.transport, limit) {
+            Ok(0) => Ok(Discarded::End),
+            Ok(bytes) => Ok(Discarded::Bytes(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Discarded::Bytes(0)),
+            Err(e) => Err(e),
+        }
     }
 
     /// Writes all of a short answer.
@@ -129,15 +151,29 @@ impl Socket {
         }
     }
 
-    /// The polite close: everything was written, so shut down writing and wait for the peer to do
-    /// the same, but neither for long nor for much. To close with unread input would make the
+    /// The polite close: everything was written, so say that it is the end, shut down writing and wait for the peer to
+    /// do the same, but neither for long nor for much. To close with unread input would make the
     /// system send a reset, which destroys what is still on its way to the peer.
     pub(crate) async fn finish(&self, half_closed: bool) {
-        if self.shut_down_writing().is_err() || half_closed {
+        if let Some(tls) = self.tls() {
+            tls.end();
+            let flushed = timeout(closing::WAIT, self.flush_all()).await;
+            if !matches!(flushed, Ok(Ok(()))) {
+                return self.reset_on_close();
+            }
+        }
+        if self.transport.shut_down_writing().is_err() || half_closed {
             return;
         }
         // However it ends, the connection is closed now.
-        let _ = closing::until_peer_ends(self).await;
+        let _ = closing::until_peer_ends(&self.transport).await;
+    }
+
+    async fn flush_all(&self) -> io::Result<()> {
+        while !self.flush()? {
+            self.transport.ready(Interest::WRITABLE).await?;
+        }
+        Ok(())
     }
 
     /// Whether the peer's system has taken everything that was written, the end included. To be asked
@@ -145,7 +181,7 @@ impl Socket {
     pub(crate) async fn is_taken(&self) -> bool {
         let mut pause = Duration::from_millis(1);
         let taken = async {
-            while self.has_unacknowledged() {
+            while self.transport.has_unacknowledged() {
                 sleep(pause).await;
                 pause *= 2;
             }
@@ -153,135 +189,28 @@ impl Socket {
         timeout(closing::WAIT, taken).await.is_ok() && self.noted_error().is_none()
     }
 
-    /// Whether something that was written, or the end, is still on its way to the peer. To be asked when
-    /// both sides have ended.
-    fn has_unacknowledged(&self) -> bool {
-        match self {
-            // The system knows a peer's address until the peer has acknowledged the end.
-            Self::Tcp(stream) => stream.peer_addr().is_ok(),
-            // What was written is in the peer's hands.
-            Self::Unix(_) => false,
-            #[cfg(test)]
-            Self::Link(link) => link.has_unacknowledged(),
-        }
-    }
-
-    /// Reads what has arrived and throws it away, but not more than `limit` (rounded up to a
-    /// buffer) at once.
-    pub(crate) fn discard(&self, limit: usize) -> io::Result<Discarded> {
-        let mut buffer = [0; 8 * 1024];
-        let mut total = 0;
-        while total < limit {
-            match either!(self, stream => stream.try_read(&mut buffer)) {
-                // The end is met again by the next call.
-                Ok(0) if total > 0 => break,
-                Ok(0) => return Ok(Discarded::End),
-                Ok(n) => total += n,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(Discarded::Bytes(total))
-    }
-
-    pub(crate) fn shut_down_writing(&self) -> io::Result<()> {
-        match self {
-            #[cfg(test)]
-            Self::Link(link) => link.shut_down_writing(),
-            _ => self
-                .raw()
-                .map_or(Ok(()), |socket| socket.shutdown(Shutdown::Write)),
-        }
-    }
-
     /// Makes the coming close a reset where there is such a thing, so that the peer cannot take a
     /// torn stream for one that has ended.
     pub(crate) fn reset_on_close(&self) {
-        match self {
-            Self::Tcp(stream) => {
-                let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-            }
-            Self::Unix(_) => {}
-            #[cfg(test)]
-            Self::Link(link) => link.reset(),
-        }
+        self.transport.reset_on_close();
     }
 
     /// The error that the system has noted on the socket, if any.
     pub(crate) fn noted_error(&self) -> Option<io::Error> {
-        match self {
-            #[cfg(test)]
-            Self::Link(link) => link.noted_error(),
-            _ => self.raw()?.take_error().unwrap_or_else(Some),
-        }
+        self.transport.noted_error()
     }
 
-    /// Whether neither side can receive any more. The system is asked directly: the runtime knows
-    /// only what it was told so far.
+    /// Whether neither side can receive any more.
     pub(crate) fn is_hung_up(&self) -> bool {
-        let socket = match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-            #[cfg(test)]
-            Self::Link(_) => return false,
-        };
-        let mut asked = [PollFd::new(&socket, PollFlags::empty())];
-        poll(&mut asked, Some(&Timespec::default())).is_ok()
-            && asked[0].revents().contains(PollFlags::HUP)
+        self.transport.is_hung_up()
     }
+}
 
-    /// The system's socket; there always is one but in a simulation.
-    #[cfg_attr(
-        not(test),
-        expect(clippy::unnecessary_wraps, reason = "a simulated one has none")
-    )]
-    fn raw(&self) -> Option<SockRef<'_>> {
-        match self {
-            Self::Tcp(stream) => Some(SockRef::from(stream)),
-            Self::Unix(stream) => Some(SockRef::from(stream)),
-            #[cfg(test)]
-            Self::Link(_) => None,
+impl From<Transport> for Socket {
+    fn from(transport: Transport) -> Self {
+        Self {
+            transport,
+            tls: None,
         }
-    }
-}
-
-impl closing::Discard for &Socket {
-    async fn discard(&mut self) -> io::Result<Option<usize>> {
-        self.ready(Interest::READABLE).await?;
-        Ok(match Socket::discard(self, INPUT_PER_TURN)? {
-            Discarded::Bytes(bytes) => Some(bytes),
-            Discarded::End => None,
-        })
-    }
-}
-
-/// What [`Socket::discard`] has met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Discarded {
-    Bytes(usize),
-    /// The peer will send nothing more. It may well go on receiving.
-    End,
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    /// The system counts keepalive's time by the user timeout, if there is one.
-    #[tokio::test]
-    async fn a_peer_that_has_vanished_is_given_two_minutes_and_one_that_is_slow_ten() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
-        let socket = Socket::Tcp(stream.unwrap());
-        let time = || socket.raw().unwrap().tcp_user_timeout().unwrap();
-        socket.prepare(None);
-        assert_eq!(time(), Some(Duration::from_secs(120)));
-        socket.be_patient(true);
-        assert_eq!(time(), Some(Duration::from_secs(600)));
-        socket.be_patient(false);
-        assert_eq!(time(), Some(Duration::from_secs(120)));
     }
 }

@@ -69,7 +69,7 @@ impl Starting {
         opening: Arc<Opening>,
     ) -> io::Result<Self> {
         Ok(Self {
-            doors: doors(ports)?,
+            doors: doors(ports, &options)?,
             options,
             opening,
             answering: None,
@@ -93,6 +93,7 @@ impl Starting {
                 let door = Door {
                     shared: Arc::clone(&shared),
                     kind: kind.clone(),
+                    is_over_tls: acceptor.is_over_tls(),
                 };
                 let places = Some(shared.pending.clone());
                 accepting.spawn(of_hub(accept(Arc::clone(acceptor), places, door)));

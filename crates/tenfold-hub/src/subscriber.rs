@@ -21,8 +21,9 @@ use crate::history::History;
 use crate::idle::Idle;
 use crate::mistakes::{Kind, Mistakes};
 use crate::peer::Peer;
-use crate::socket::{Discarded, INPUT_PER_TURN, Socket};
+use crate::socket::Socket;
 use crate::stats::{ClientReport, Counters, End};
+use crate::transport::{Discarded, INPUT_PER_TURN};
 
 /// Writes the blocks after its cursor as fast as the socket takes them, until the tail ends, the
 /// cursor is passed, or the client goes away.

@@ -14,7 +14,7 @@ use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::frames::framed;
 use crate::refusals::deleted;
-use crate::socket::{Discarded, INPUT_PER_TURN};
+use crate::transport::{Discarded, INPUT_PER_TURN};
 
 /// Blocks of the tail whose times are told at once.
 const AT_ONCE: usize = 512;
