@@ -127,6 +127,11 @@ impl Identity {
         self.limits
     }
 
+    /// Whether it is still somebody.
+    pub(crate) fn is_valid(&self, now: SystemTime) -> bool {
+        self.expires.is_none_or(|time| now < time)
+    }
+
     /// From when on it is nobody any more.
     pub fn expires(&self) -> Option<SystemTime> {
         self.expires

@@ -24,14 +24,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod certificate;
 mod file;
 mod identity;
 mod policy;
 mod token;
 
+pub use certificate::{Certificate, NotACertificate};
 pub use file::{BadChange, NewIdentity, PolicyFile};
 pub use identity::{Identity, Limits};
-pub use policy::{BadPolicy, NotValid, Policy, Visitor};
+pub use policy::{BadPolicy, Credentials, NotValid, Policy, Visitor};
 
 /// The example of the README.
 #[cfg(doctest)]

@@ -13,6 +13,7 @@ use tenfold::protocol::Token;
 use toml::Spanned;
 use toml::value::Datetime;
 
+use crate::certificate::{Certificate, CertificateRule};
 use crate::identity::{Identity, Limits, ProducerRule};
 use crate::token::{self, NOBODY, StoredToken, same};
 
@@ -22,6 +23,8 @@ pub struct Policy {
     identities: Vec<Arc<Identity>>,
     /// The digest of a token and whose it is, by its id.
     tokens: HashMap<String, ([u8; 32], usize)>,
+    /// Whose a certificate is, by what it has.
+    certificates: HashMap<CertificateRule, usize>,
     anonymous: Option<Arc<Identity>>,
 }
 
@@ -29,7 +32,15 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 pub struct Visitor {
     identity: Arc<Identity>,
+    certificate: Option<Arc<Certificate>>,
     token: Option<StoredToken>,
+}
+
+/// What a client shows of who it is.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials<'a> {
+    certificate: Option<Arc<Certificate>>,
+    token: Option<&'a Token>,
 }
 
 /// A credential that is not valid, whatever the reason.
@@ -53,12 +64,13 @@ impl Policy {
         let mut policy = Self {
             identities: Vec::with_capacity(file.identity.len()),
             tokens: HashMap::new(),
+            certificates: HashMap::new(),
             anonymous: None,
         };
         let mut names = HashSet::new();
         for (index, entry) in file.identity.into_iter().enumerate() {
             let name = entry.name.span();
-            let (identity, tokens) = entry.read(text)?;
+            let (identity, tokens, certificates) = entry.read(text)?;
             if !names.insert(identity.name.clone()) {
                 return Err(BadPolicy::at(
                     text,
@@ -72,6 +84,11 @@ impl Policy {
                     return Err(BadPolicy::at(text, &span, "a token of this id is above"));
                 }
             }
+            for (rule, span) in certificates {
+                if policy.certificates.insert(rule, index).is_some() {
+                    return Err(BadPolicy::at(text, &span, "this certificate is above"));
+                }
+            }
             policy.identities.push(Arc::new(identity));
         }
         if let Some(anonymous) = file.anonymous {
@@ -80,36 +97,38 @@ impl Policy {
         Ok(policy)
     }
 
-    /// The client that has this credential. With none it is anonymous, if the policy has that.
+    /// The client that has these credentials. It is whoever the policy says of its certificate; of one that the policy
+    /// does not know, whoever its token belongs to; and without a token it is anonymous, if the policy has that.
     ///
-    /// It takes the same time whatever comes of it.
-    pub fn visitor(&self, token: Option<&Token>, now: SystemTime) -> Result<Visitor, NotValid> {
-        let Some(token) = token else {
+    /// What is wrong with a token does not change how long it takes.
+    pub fn visitor<'a>(
+        &self,
+        shown: impl Into<Credentials<'a>>,
+        now: SystemTime,
+    ) -> Result<Visitor, NotValid> {
+        let Credentials { certificate, token } = shown.into();
+        if token.is_none() {
             // It takes as long as with a token that is not known.
             token::nobody();
-            let identity = self.anonymous.as_ref().map(Arc::clone).ok_or(NotValid)?;
-            return Ok(Visitor {
-                identity,
-                token: None,
-            });
-        };
-        let token = StoredToken::new(token);
-        let identity = self.owner(&token, now).ok_or(NotValid)?;
+        }
+        let token = token.map(StoredToken::new);
+        let identity = self.find(certificate.as_deref(), token.as_ref(), now)?;
         Ok(Visitor {
             identity,
-            token: Some(token),
+            certificate,
+            token,
         })
     }
 
     /// The same client, as this policy sees it: after the policy has changed, or some time has passed.
     pub fn again(&self, visitor: &Visitor, now: SystemTime) -> Result<Visitor, NotValid> {
-        let identity = match &visitor.token {
-            None => self.anonymous.as_ref().map(Arc::clone),
-            Some(token) => self.owner(token, now),
-        };
+        let Visitor {
+            certificate, token, ..
+        } = visitor;
         Ok(Visitor {
-            identity: identity.ok_or(NotValid)?,
-            token: visitor.token.clone(),
+            identity: self.find(certificate.as_deref(), token.as_ref(), now)?,
+            certificate: certificate.clone(),
+            token: token.clone(),
         })
     }
 
@@ -135,13 +154,35 @@ impl Policy {
         })
     }
 
+    fn find(
+        &self,
+        certificate: Option<&Certificate>,
+        token: Option<&StoredToken>,
+        now: SystemTime,
+    ) -> Result<Arc<Identity>, NotValid> {
+        let known = certificate.and_then(|certificate| self.owner_of(certificate));
+        let identity = match (known, token) {
+            (Some(known), _) => Some(known).filter(|it| it.is_valid(now)).cloned(),
+            (None, Some(token)) => self.owner(token, now),
+            (None, None) => self.anonymous.clone(),
+        };
+        identity.ok_or(NotValid)
+    }
+
+    /// Whose a certificate is. If several know it, that is the first of the file.
+    fn owner_of(&self, certificate: &Certificate) -> Option<&Arc<Identity>> {
+        let rules = certificate.rules().iter();
+        let owner = rules.filter_map(|rule| self.certificates.get(rule)).min()?;
+        self.identities.get(*owner)
+    }
+
     fn owner(&self, token: &StoredToken, now: SystemTime) -> Option<Arc<Identity>> {
         let (digest, owner) = match self.tokens.get(&token.id) {
             Some((digest, owner)) => (digest, self.identities.get(*owner)),
             None => (&NOBODY, None),
         };
         let is_same = same(&token.digest, digest);
-        let owner = owner.filter(|owner| owner.expires.is_none_or(|time| now < time));
+        let owner = owner.filter(|owner| owner.is_valid(now));
         owner.filter(|_| is_same).map(Arc::clone)
     }
 }
@@ -151,6 +192,7 @@ impl Visitor {
     pub fn anybody() -> Self {
         Self {
             identity: Arc::new(Identity::anybody()),
+            certificate: None,
             token: None,
         }
     }
@@ -163,6 +205,22 @@ impl Visitor {
     /// The id of its token.
     pub fn token_id(&self) -> Option<&str> {
         self.token.as_ref().map(|token| token.id.as_str())
+    }
+}
+
+impl<'a> Credentials<'a> {
+    /// A certificate that was verified, and a token.
+    pub fn new(certificate: Option<Certificate>, token: Option<&'a Token>) -> Self {
+        Self {
+            certificate: certificate.map(Arc::new),
+            token,
+        }
+    }
+}
+
+impl<'a> From<Option<&'a Token>> for Credentials<'a> {
+    fn from(token: Option<&'a Token>) -> Self {
+        Self::new(None, token)
     }
 }
 
@@ -214,6 +272,7 @@ struct Entry {
     name: Spanned<String>,
     #[serde(default)]
     token: Vec<Spanned<String>>,
+    certificate: Option<Spanned<Certificates>>,
     #[serde(default)]
     publish: Vec<Spanned<String>>,
     #[serde(default)]
@@ -225,6 +284,14 @@ struct Entry {
     admin: bool,
     expires: Option<Spanned<Datetime>>,
     limits: Option<Shares>,
+}
+
+/// One certificate, or several while one is being replaced.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text, or an array of texts")]
+enum Certificates {
+    One(String),
+    Several(Vec<String>),
 }
 
 /// What `[anonymous]` has.
@@ -261,10 +328,12 @@ enum Size {
 pub(crate) const NAME: &str =
     "a name of 1 to 64 of a-z 0-9 . _ - that begins with a letter or a digit";
 
+/// The credentials of an identity, and where each stands.
 type Tokens = Vec<(StoredToken, Range<usize>)>;
+type CertificateRules = Vec<(CertificateRule, Range<usize>)>;
 
 impl Entry {
-    fn read(self, text: &str) -> Result<(Identity, Tokens), BadPolicy> {
+    fn read(self, text: &str) -> Result<(Identity, Tokens, CertificateRules), BadPolicy> {
         if !is_name(self.name.get_ref()) {
             return Err(expected(text, &self.name.span(), NAME));
         }
@@ -273,6 +342,7 @@ impl Entry {
             Ok((token, written.span()))
         };
         let tokens = self.token.iter().map(token).collect::<Result<_, _>>()?;
+        let certificates = Certificates::read(self.certificate, text)?;
         let producers = self.producers.as_ref();
         let identity = Identity {
             name: Some(self.name.into_inner()),
@@ -286,7 +356,26 @@ impl Entry {
             expires: self.expires.map(|time| expiry(text, &time)).transpose()?,
             limits: Shares::read(self.limits, text)?,
         };
-        Ok((identity, tokens))
+        Ok((identity, tokens, certificates))
+    }
+}
+
+impl Certificates {
+    fn read(written: Option<Spanned<Self>>, text: &str) -> Result<CertificateRules, BadPolicy> {
+        let Some(written) = written else {
+            return Ok(Vec::new());
+        };
+        let span = written.span();
+        let all = match written.into_inner() {
+            Self::One(one) => vec![one],
+            Self::Several(several) => several,
+        };
+        let rule = |written: String| {
+            let rule = written.parse();
+            let rule = rule.map_err(|()| expected(text, &span, CertificateRule::RULE))?;
+            Ok((rule, span.clone()))
+        };
+        all.into_iter().map(rule).collect()
     }
 }
 

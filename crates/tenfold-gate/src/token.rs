@@ -63,21 +63,12 @@ impl FromStr for StoredToken {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (id, hex) = text.split_once(':').ok_or(())?;
-        let is_hex = |text: &str| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        };
-        if (id.len(), hex.len()) != (8, 64) || !is_hex(id) || !is_hex(hex) {
+        if id.len() != 8 || !is_hex(id) {
             return Err(());
-        }
-        let mut digest = [0; 32];
-        for (byte, pair) in digest.iter_mut().zip(hex.as_bytes().chunks(2)) {
-            let pair = str::from_utf8(pair).map_err(drop)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(drop)?;
         }
         Ok(Self {
             id: id.to_owned(),
-            digest,
+            digest: from_hex(hex)?,
         })
     }
 }
@@ -85,8 +76,29 @@ impl FromStr for StoredToken {
 impl std::fmt::Display for StoredToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:", self.id)?;
-        self.digest
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        to_hex(&self.digest, f)
     }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// The SHA-256 that is written so.
+pub(crate) fn from_hex(hex: &str) -> Result<[u8; 32], ()> {
+    if hex.len() != 64 || !is_hex(hex) {
+        return Err(());
+    }
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        let pair = str::from_utf8(pair).map_err(drop)?;
+        *byte = u8::from_str_radix(pair, 16).map_err(drop)?;
+    }
+    Ok(digest)
+}
+
+/// Writes a SHA-256 as it is written in a policy.
+pub(crate) fn to_hex(digest: &[u8; 32], f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
