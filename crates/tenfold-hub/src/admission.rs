@@ -1,12 +1,14 @@
 //! The gate: what a connection may do, and until when.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use rustls::pki_types::CertificateDer;
 use tenfold::protocol::{ChannelName, Code, Pattern, ProducerId, Refusal};
-use tenfold_gate::{Identity, Policy, Visitor};
+use tenfold_gate::{Identity, Visitor};
 
 use crate::flag::Flag;
+use crate::hub_options::HubOptions;
 
 /// What a connection is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(crate) struct Admission {
     visitor: Mutex<Visitor>,
+    /// What the peer has shown in its handshake.
+    certificates: Option<Arc<[CertificateDer<'static>]>>,
     purpose: Purpose,
     revoked: Flag,
 }
@@ -76,19 +80,39 @@ pub(crate) fn admit(visitor: Visitor, purpose: Purpose) -> Result<Admission, Ref
     }
     Ok(Admission {
         visitor: Mutex::new(visitor),
+        certificates: None,
         purpose,
         revoked: Flag::default(),
     })
 }
 
 impl Admission {
+    /// Notes what the peer has shown in its handshake.
+    pub(crate) fn with(mut self, certificates: Option<Arc<[CertificateDer<'static>]>>) -> Self {
+        self.certificates = certificates;
+        self
+    }
+
     /// What its visitor may do now.
     pub(crate) fn visitor(&self) -> Visitor {
         self.lock().clone()
     }
 
-    /// Looks at it again, because the policy has changed or time has passed. `channels` are those that there are.
-    pub(crate) fn look_again(&self, policy: &Policy, now: SystemTime, channels: &[ChannelName]) {
+    /// Looks at it again, because the options have changed or time has passed. `channels` are those that there are.
+    pub(crate) fn look_again(
+        &self,
+        options: &HubOptions,
+        now: SystemTime,
+        channels: &[ChannelName],
+    ) {
+        if let (Some(shown), Some(tls)) = (&self.certificates, &options.tls)
+            && !tls.still_accepts(shown, now)
+        {
+            return self.revoked.raise();
+        }
+        let Some(policy) = &options.policy else {
+            return;
+        };
         let mut visitor = self.lock();
         match policy.again(&visitor, now) {
             Ok(again) if self.stays(visitor.identity(), again.identity(), channels) => {

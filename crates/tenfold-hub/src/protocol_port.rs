@@ -8,7 +8,7 @@ use std::time::Duration;
 use tenfold::protocol::{
     Acks, ChannelName, Code, Epoch, Position, ProducerId, Refusal, Request, Token,
 };
-use tenfold_gate::Visitor;
+use tenfold_gate::{Certificate, Credentials, Visitor};
 use tokio::io::Interest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
@@ -259,20 +259,27 @@ impl Connection {
         purpose: Purpose,
     ) -> Result<Visitor, Refusal> {
         let options = self.shared.options.now();
-        let Some(policy) = &options.policy else {
-            return Ok(self.shared.anybody.clone());
-        };
         let now = (options.clock)();
-        let visitor = policy.visitor(token, now).map_err(|_| not_valid())?;
+        let certificates = self.socket.certificates();
+        let visitor = match &options.policy {
+            Some(policy) => {
+                let own = certificates.as_ref().and_then(|all| all.first());
+                let own = own.map(|own| Certificate::read(own)).transpose();
+                let own = own.map_err(|_| not_valid())?;
+                let visitor = policy.visitor(Credentials::new(own, token), now);
+                visitor.map_err(|_| not_valid())?
+            }
+            None if certificates.is_none() => return Ok(self.shared.anybody.clone()),
+            None => self.shared.anybody.clone(),
+        };
         self.stay.asked.by(&visitor);
-        let admission = Arc::new(admit(visitor.clone(), purpose)?);
+        let admission = admit(visitor.clone(), purpose)?.with(certificates);
+        let admission = Arc::new(admission);
         self.stay.listed.admit(Arc::clone(&admission));
-        // If the policy was changed meanwhile, whoever changed it may have looked before this one was listed.
-        let options = self.shared.options.now();
-        if let Some(changed) = &options.policy
-            && !Arc::ptr_eq(changed, policy)
-        {
-            admission.look_again(changed, now, &[]);
+        // If options were changed meanwhile, whoever changed them may have looked before this one was listed.
+        let changed = self.shared.options.now();
+        if !Arc::ptr_eq(&changed, &options) {
+            admission.look_again(&changed, now, &[]);
         }
         if admission.is_revoked() {
             return Err(not_valid());

@@ -116,17 +116,18 @@ impl Shared {
     /// Disconnects whoever may not do any more what its connection is for.
     pub(crate) fn look_again(&self) {
         let options = self.options.now();
-        let Some(policy) = &options.policy else {
+        let admissions = self.clients.admissions();
+        if admissions.is_empty() {
             return;
-        };
+        }
         let channels = self.registry.channels();
         let names: Vec<_> = channels
             .iter()
             .map(|channel| channel.name().clone())
             .collect();
         let now = (options.clock)();
-        for admission in self.clients.admissions() {
-            admission.look_again(policy, now, &names);
+        for admission in admissions {
+            admission.look_again(&options, now, &names);
         }
     }
 

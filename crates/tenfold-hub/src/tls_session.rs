@@ -185,7 +185,11 @@ impl State {
             Ok(0) => return Err(NoHandshake::Gone(io::ErrorKind::UnexpectedEof.into())),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if error.get_ref().is_some_and(|it| it.is::<NotTls>()) => {
+            Err(error)
+                if error
+                    .get_ref()
+                    .is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotTls>) =>
+            {
                 return Err(NoHandshake::NotTls);
             }
             Err(error) => return Err(NoHandshake::Gone(error)),
