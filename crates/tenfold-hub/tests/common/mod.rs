@@ -1,6 +1,8 @@
 //! A source of numbered messages, and clients that check what they get.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod tls;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
