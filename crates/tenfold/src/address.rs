@@ -11,8 +11,7 @@ use std::{fmt, io};
 
 use socket2::SockAddr;
 
-use crate::deadline::Deadline;
-use crate::dial::Dial;
+use crate::dial::{Dial, Purpose};
 use crate::listener::Listener;
 use crate::stream::Stream;
 
@@ -125,11 +124,31 @@ impl Address {
     }
 
     /// Connects, within `time_out` where one is given. Where a name has several addresses, they are
-    /// tried in turn.
+    /// tried in turn. Over TLS the CAs of the system are trusted.
     pub fn connect_blocking(&self, time_out: Option<Duration>) -> io::Result<Stream> {
-        let stream = Dial::begin(self, time_out.and_then(Deadline::after))?.wait()?;
-        stream.set_nonblocking(false)?;
-        Ok(stream)
+        connected(Dial::begin(self, None, Purpose::Stream, time_out)?)
+    }
+
+    /// [`connect_blocking`](Self::connect_blocking); if the address is one over TLS, then as the client says.
+    #[cfg(feature = "_tls")]
+    pub fn connect_as(
+        &self,
+        client: &crate::tls::Client,
+        time_out: Option<Duration>,
+    ) -> io::Result<Stream> {
+        connected(Dial::begin(self, Some(client), Purpose::Stream, time_out)?)
+    }
+
+    /// Listens at an address over TLS.
+    #[cfg(feature = "_tls")]
+    pub fn listen_as(&self, server: &crate::tls::Server) -> io::Result<Listener> {
+        match self {
+            Self::Tls { .. } => Listener::tls(&self.resolve()?, server),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{self} is not an address over TLS: tls://HOST:PORT is one"),
+            )),
+        }
     }
 
     /// Listens. To the file of a unix socket only its owner may connect, whatever the process's umask is.
@@ -163,6 +182,12 @@ impl Address {
             Self::Unix(_) => Ok(Vec::new()),
         }
     }
+}
+
+fn connected(dial: Dial) -> io::Result<Stream> {
+    let stream = dial.wait()?;
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// The name of a socket in the abstract namespace: `@name`. A file of such a name is `./@name`.

@@ -64,9 +64,12 @@ pub async fn until_peer_ends(mut input: impl Discard) -> io::Result<bool> {
     let peer_end = async {
         let mut discarded = 0;
         while discarded < DISCARD {
-            match input.discard().await? {
-                Some(n) => discarded += n,
-                None => return Ok(true),
+            match input.discard().await {
+                Ok(Some(n)) => discarded += n,
+                Ok(None) => return Ok(true),
+                // An end that TLS has not said is one as well: what it cut off is thrown away.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
+                Err(error) => return Err(error),
             }
         }
         Ok(false)
@@ -95,6 +98,7 @@ fn discard(mut stream: &Stream) -> io::Result<bool> {
             Ok(n) => discarded += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if crate::error::is_time_out(&error) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
             Err(error) => return Err(error),
         }
     }

@@ -14,6 +14,9 @@ use crate::candidates::Candidates;
 use crate::deadline::Deadline;
 use crate::readiness::{self, earlier};
 use crate::stream::Stream;
+use crate::tls::Client;
+#[cfg(feature = "_tls")]
+use crate::tls::TlsStream;
 
 /// A unix listener with a full backlog refuses a connection that does not wait. So it is tried
 /// again after this time.
@@ -23,12 +26,32 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
 /// and go on later:
 ///
 /// 1. [`poll`](Self::poll) does what can be done now, and gives the connection once there is one;
-/// 2. otherwise wait until the [`socket`](Self::socket) can be written to or
-///    [`wake_at`](Self::wake_at) is reached, and begin again at 1.
+/// 2. otherwise wait until the [`socket`](Self::socket) is ready or [`wake_at`](Self::wake_at) is reached, and
+///    begin again at 1.
+///
+/// Over TLS the handshake belongs to it.
 #[derive(Debug)]
 pub(crate) struct Dial {
     target: Target,
     deadline: Option<Deadline>,
+    #[cfg(feature = "_tls")]
+    secure: Option<Secure>,
+}
+
+/// What a connection is for: a client of a hub offers the hub's protocol in the handshake of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Stream,
+    Hub,
+}
+
+/// How TLS begins once there is a connection.
+#[cfg(feature = "_tls")]
+#[derive(Debug)]
+struct Secure {
+    client: Client,
+    host: String,
+    purpose: Purpose,
 }
 
 #[derive(Debug)]
@@ -37,45 +60,88 @@ enum Target {
     Tcp(Candidates, Option<Socket>),
     /// A path, and when to try it again.
     Unix(SockAddr, Option<Instant>),
+    /// A connection, whose two sides do not agree on TLS yet.
+    #[cfg(feature = "_tls")]
+    Tls(TlsStream),
 }
 
 impl Dial {
-    /// Looks up the name, which is the one thing here that waits.
-    pub(crate) fn begin(address: &Address, deadline: Option<Deadline>) -> io::Result<Self> {
+    /// Looks up the name, which is the one thing here that waits. TLS is made as the client says, or else with the
+    /// CAs of the system.
+    pub(crate) fn begin(
+        address: &Address,
+        tls: Option<&Client>,
+        purpose: Purpose,
+        time_out: Option<Duration>,
+    ) -> io::Result<Self> {
+        #[cfg(feature = "_tls")]
+        let secure = Secure::new(address, tls, purpose)?;
+        #[cfg(not(feature = "_tls"))]
+        if address.is_tls() || tls.is_some() {
+            let _ = purpose;
+            return Err(without_tls(tls));
+        }
+        let deadline = time_out.and_then(Deadline::after);
         let target = match address {
-            Address::Tcp { .. } => Target::Tcp(Candidates::new(address.resolve()?), None),
-            Address::Tls { .. } => return Err(io::ErrorKind::Unsupported.into()),
+            Address::Tcp { .. } | Address::Tls { .. } => {
+                Target::Tcp(Candidates::new(address.resolve()?), None)
+            }
             Address::Unix(path) => Target::Unix(unix_address(path)?, None),
         };
-        Ok(Self { target, deadline })
+        Ok(Self {
+            target,
+            deadline,
+            #[cfg(feature = "_tls")]
+            secure,
+        })
     }
 
     /// The connection, if it is there; it does not block.
     pub(crate) fn poll(&mut self) -> io::Result<Option<Stream>> {
-        let made = match &mut self.target {
-            Target::Tcp(candidates, attempt) => poll_tcp(candidates, attempt)?,
-            Target::Unix(address, retry_at) => poll_unix(address, retry_at)?,
-        };
+        let made = self.go_on()?;
         if made.is_none() && self.deadline.as_mut().is_some_and(Deadline::is_over) {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(made)
     }
 
-    /// What to wait for until it can be written to.
-    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
+    fn go_on(&mut self) -> io::Result<Option<Stream>> {
+        let made = match &mut self.target {
+            Target::Tcp(candidates, attempt) => poll_tcp(candidates, attempt)?,
+            Target::Unix(address, retry_at) => poll_unix(address, retry_at)?,
+            #[cfg(feature = "_tls")]
+            Target::Tls(stream) => return agreed(stream),
+        };
+        #[cfg(feature = "_tls")]
+        if let Some(secure) = &self.secure
+            && let Some(Stream::Tcp(socket)) = made
+        {
+            let stream = secure.begin(socket)?;
+            let agreed = agreed(&stream);
+            self.target = Target::Tls(stream);
+            return agreed;
+        }
+        Ok(made)
+    }
+
+    /// What to wait for, and until it is ready for what.
+    pub(crate) fn socket(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         match &self.target {
-            Target::Tcp(_, attempt) => attempt.as_ref().map(AsFd::as_fd),
+            Target::Tcp(_, attempt) => Some((attempt.as_ref()?.as_fd(), PollFlags::OUT)),
             Target::Unix(..) => None,
+            #[cfg(feature = "_tls")]
+            Target::Tls(stream) => Some((stream.as_fd(), stream.wanted())),
         }
     }
 
-    /// When to go on even if the socket cannot be written to.
+    /// When to go on even if the socket is not ready.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         let deadline = self.deadline.as_ref().map(Deadline::wake_at);
-        match self.target {
+        match &self.target {
             Target::Tcp(..) => deadline,
-            Target::Unix(_, retry_at) => earlier(retry_at, deadline),
+            Target::Unix(_, retry_at) => earlier(*retry_at, deadline),
+            #[cfg(feature = "_tls")]
+            Target::Tls(stream) => earlier(Some(stream.handshake_by()), deadline),
         }
     }
 
@@ -86,14 +152,68 @@ impl Dial {
                 return Ok(stream);
             }
             match self.socket() {
-                Some(socket) => {
-                    let mut asked = [PollFd::from_borrowed_fd(socket, PollFlags::OUT)];
+                Some((socket, wanted)) => {
+                    let mut asked = [PollFd::from_borrowed_fd(socket, wanted)];
                     readiness::wait(&mut asked, self.wake_at())?;
                 }
                 None => readiness::wait(&mut [], self.wake_at())?,
             }
         }
     }
+}
+
+#[cfg(feature = "_tls")]
+impl Secure {
+    fn new(
+        address: &Address,
+        client: Option<&Client>,
+        purpose: Purpose,
+    ) -> io::Result<Option<Self>> {
+        let Address::Tls { host, .. } = address else {
+            return Ok(None);
+        };
+        let client = match client {
+            Some(client) => client.clone(),
+            None => Client::of_system().map_err(io::Error::other)?,
+        };
+        Ok(Some(Self {
+            client,
+            host: host.clone(),
+            purpose,
+        }))
+    }
+
+    fn begin(&self, socket: TcpStream) -> io::Result<TlsStream> {
+        let config = match self.purpose {
+            Purpose::Hub => self.client.hub_config(),
+            Purpose::Stream => self.client.config(),
+        };
+        let stream = TlsStream::connecting(socket, config, &self.host)?;
+        stream.set_nonblocking(true);
+        Ok(stream)
+    }
+}
+
+/// The connection, once both sides agree.
+#[cfg(feature = "_tls")]
+fn agreed(stream: &TlsStream) -> io::Result<Option<Stream>> {
+    match stream.shake_hands() {
+        Ok(()) => Ok(Some(stream.try_clone()?.into())),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is said of an address over TLS; nobody has a client for that here.
+#[cfg(not(feature = "_tls"))]
+pub(crate) fn without_tls(client: Option<&Client>) -> io::Error {
+    if let Some(client) = client {
+        match *client {}
+    }
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this program was built without TLS (feature tls of crate tenfold)",
+    )
 }
 
 fn poll_tcp(

@@ -38,6 +38,9 @@ pub mod client;
 pub mod protocol;
 
 // Who a peer is, and that nobody else reads along.
+#[cfg(not(feature = "_tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 #[cfg(feature = "_tls")]
 pub mod tls;
 

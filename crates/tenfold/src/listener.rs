@@ -13,6 +13,10 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::address::{Address, abstract_path, unix_address};
 use crate::stream::Stream;
+#[cfg(feature = "_tls")]
+use crate::stream::tune;
+#[cfg(feature = "_tls")]
+use crate::tls::{Server, TlsStream};
 
 /// How many connections may wait to be accepted. When a server is restarted its clients come all
 /// at once, and those over the usual 128 would have to try again after a second.
@@ -37,6 +41,9 @@ pub enum Listener {
     Tcp(TcpListener),
     /// On a unix socket, with its file until that is [taken](Self::take_socket_file).
     Unix(UnixListener, Option<SocketFile>),
+    /// On TCP, for TLS.
+    #[cfg(feature = "_tls")]
+    Tls(TcpListener, Server),
 }
 
 /// The file of a unix socket, which outlives its listener: dropping this removes it.
@@ -51,9 +58,13 @@ impl Listener {
     /// On the first address that can be had. A port can be used again at once after its last
     /// connections (`SO_REUSEADDR`, which the standard library sets).
     pub(crate) fn tcp(addresses: &[SocketAddr]) -> io::Result<Self> {
-        let listener = TcpListener::bind(addresses)?;
-        SockRef::from(&listener).listen(BACKLOG)?;
-        Ok(Self::Tcp(listener))
+        bound(addresses).map(Self::Tcp)
+    }
+
+    /// The same for TLS.
+    #[cfg(feature = "_tls")]
+    pub(crate) fn tls(addresses: &[SocketAddr], server: &Server) -> io::Result<Self> {
+        Ok(Self::Tls(bound(addresses)?, server.clone()))
     }
 
     /// On a path. A socket file that a dead process left is replaced. One at which a process listens
@@ -84,11 +95,18 @@ impl Listener {
         Ok(Self::Unix(socket.into(), None))
     }
 
-    /// Waits for a peer.
+    /// Waits for a peer. The handshake of TLS is left to the first read or write, so that a peer that is slow holds up
+    /// nobody else.
     pub fn accept(&self) -> io::Result<Stream> {
         Ok(match self {
             Self::Tcp(listener) => listener.accept()?.0.into(),
             Self::Unix(listener, _) => listener.accept()?.0.into(),
+            #[cfg(feature = "_tls")]
+            Self::Tls(listener, server) => {
+                let (socket, _) = listener.accept()?;
+                tune(&SockRef::from(&socket));
+                TlsStream::accepting(socket, server.config())?.into()
+            }
         })
     }
 
@@ -96,6 +114,8 @@ impl Listener {
     pub fn local_address(&self) -> io::Result<Address> {
         Ok(match self {
             Self::Tcp(listener) => listener.local_addr()?.into(),
+            #[cfg(feature = "_tls")]
+            Self::Tls(listener, _) => Address::from(listener.local_addr()?).over_tls(),
             Self::Unix(_, Some(file)) => Address::Unix(file.path.clone()),
             Self::Unix(listener, None) => {
                 let address = listener.local_addr()?;
@@ -111,7 +131,7 @@ impl Listener {
     pub fn take_socket_file(&mut self) -> Option<SocketFile> {
         match self {
             Self::Unix(_, file) => file.take(),
-            Self::Tcp(_) => None,
+            _ => None,
         }
     }
 
@@ -119,6 +139,8 @@ impl Listener {
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => listener.set_nonblocking(nonblocking),
+            #[cfg(feature = "_tls")]
+            Self::Tls(listener, _) => listener.set_nonblocking(nonblocking),
             Self::Unix(listener, _) => listener.set_nonblocking(nonblocking),
         }
     }
@@ -134,9 +156,17 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
+            #[cfg(feature = "_tls")]
+            Self::Tls(listener, _) => listener.as_fd(),
             Self::Unix(listener, _) => listener.as_fd(),
         }
     }
+}
+
+fn bound(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(addresses)?;
+    SockRef::from(&listener).listen(BACKLOG)?;
+    Ok(listener)
 }
 
 fn refuse_unless_stale(path: &Path) -> io::Result<()> {

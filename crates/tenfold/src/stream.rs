@@ -1,4 +1,4 @@
-//! A connected socket, TCP or unix.
+//! A connected socket: TCP, TLS over TCP, or unix.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
+#[cfg(feature = "_tls")]
+use crate::tls::TlsStream;
+
 /// An idle connection is probed after this time, so that a peer that is gone is noticed although
 /// nothing is ever sent to it.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// A connection over TCP or a unix socket, for blocking readers and writers. A reader and a writer
+/// A connection over TCP (also with TLS) or a unix socket, for blocking readers and writers. A reader and a writer
 /// share one with [`try_clone`](Self::try_clone), or by reference: `&Stream` reads and writes, too.
 ///
 /// ```
@@ -38,14 +41,19 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Over a unix socket.
     Unix(UnixStream),
+    /// Over TLS.
+    #[cfg(feature = "_tls")]
+    Tls(TlsStream),
 }
 
-/// Does the same to either kind.
+/// Does the same to either kind of socket; what to do to a connection over TLS is said apart.
 macro_rules! either {
-    ($stream:expr, $inner:ident => $body:expr) => {
+    ($stream:expr, $inner:ident => $body:expr, tls => $tls:expr) => {
         match $stream {
             Stream::Tcp($inner) => $body,
             Stream::Unix($inner) => $body,
+            #[cfg(feature = "_tls")]
+            Stream::Tls($inner) => $tls,
         }
     };
 }
@@ -56,37 +64,62 @@ impl Stream {
         Ok(match self {
             Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
             Self::Unix(stream) => Self::Unix(stream.try_clone()?),
+            #[cfg(feature = "_tls")]
+            Self::Tls(stream) => Self::Tls(stream.try_clone()?),
         })
     }
 
     /// Bounds the time that a read waits; with `None` it waits forever.
     pub fn set_read_timeout(&self, time: Option<Duration>) -> io::Result<()> {
-        either!(self, stream => stream.set_read_timeout(time))
+        either!(self, stream => stream.set_read_timeout(time), tls => {
+            stream.set_read_timeout(time);
+            Ok(())
+        })
     }
 
     /// Bounds the time that a write waits.
     pub fn set_write_timeout(&self, time: Option<Duration>) -> io::Result<()> {
-        either!(self, stream => stream.set_write_timeout(time))
+        either!(self, stream => stream.set_write_timeout(time), tls => {
+            stream.set_write_timeout(time);
+            Ok(())
+        })
     }
 
     /// Makes reads and writes say `WouldBlock` instead of waiting.
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        either!(self, stream => stream.set_nonblocking(nonblocking))
+        either!(self, stream => stream.set_nonblocking(nonblocking), tls => {
+            stream.set_nonblocking(nonblocking);
+            Ok(())
+        })
     }
 
-    /// Ends one direction, or both.
+    /// Ends one direction, or both. Over TLS the peer is told of the end of what is written; where that would
+    /// have to wait and may not, it is `WouldBlock`, and can be done again.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        either!(self, stream => stream.shutdown(how))
+        either!(self, stream => stream.shutdown(how), tls => stream.shutdown(how))
+    }
+
+    /// Whether a read gives something although the socket has nothing: over TLS a record is decrypted as a whole.
+    /// To be asked before the socket is waited for.
+    pub fn is_readable(&self) -> bool {
+        either!(self, _stream => false, tls => _stream.is_readable())
+    }
+
+    /// Whether something that was written waits until the socket takes it, as it can over TLS: then wait for that,
+    /// and flush.
+    pub fn owes(&self) -> bool {
+        either!(self, _stream => false, tls => _stream.owes())
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        either!(self, stream => (&*stream).read(buffer))
+        either!(self, stream => (&*stream).read(buffer), tls => stream.receive(buffer))
     }
 
     /// Without SIGPIPE, which the standard library suppresses for single writes only: a peer that
     /// vanished must not kill a program that has not chosen to ignore the signal.
     fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let socket = either!(self, stream => SockRef::from(stream));
+        let socket =
+            either!(self, stream => SockRef::from(stream), tls => return stream.send(slices));
         socket.send_vectored_with_flags(slices, libc::MSG_NOSIGNAL)
     }
 }
@@ -114,6 +147,13 @@ impl From<UnixStream> for Stream {
     }
 }
 
+#[cfg(feature = "_tls")]
+impl From<TlsStream> for Stream {
+    fn from(stream: TlsStream) -> Self {
+        Self::Tls(stream)
+    }
+}
+
 impl Read for &Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.receive(buffer)
@@ -130,7 +170,7 @@ impl Write for &Stream {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        either!(self, _stream => Ok(()), tls => _stream.flush_all())
     }
 }
 
@@ -150,12 +190,12 @@ impl Write for Stream {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        either!(self, _stream => Ok(()), tls => _stream.flush_all())
     }
 }
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        either!(self, stream => stream.as_fd())
+        either!(self, stream => stream.as_fd(), tls => stream.as_fd())
     }
 }

@@ -10,7 +10,9 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 
 use crate::address::{Address, ipv6};
 use crate::candidates::Candidates;
+use crate::client::Common;
 use crate::stream::tune;
+use crate::tls::Client;
 
 /// What a client's connection must be able to do.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -40,6 +42,14 @@ pub trait Connect: Send {
     /// Begins to make a connection. The client bounds the time that it takes.
     fn connect(&mut self) -> Connecting;
 
+    /// The same for a client that was told [how to make TLS](crate::client::Subscribe::tls). Who makes connections in
+    /// another way than by an address does as it likes.
+    #[cfg(feature = "_tls")]
+    fn connect_as(&mut self, client: &Client) -> Connecting {
+        let _ = client;
+        self.connect()
+    }
+
     /// Where the connections lead, for the words of an error; `None` if that has no address.
     fn address(&self) -> Option<Address> {
         None
@@ -62,18 +72,49 @@ impl Connect for Address {
     }
 
     fn connect(&mut self) -> Connecting {
-        let address = self.clone();
-        Box::pin(async move {
-            Ok(match address {
-                Self::Tcp { host, port } => Box::new(tcp(&host, port).await?) as Box<dyn Transport>,
-                Self::Tls { .. } => return Err(io::ErrorKind::Unsupported.into()),
-                Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            })
-        })
+        connecting(self.clone(), None)
+    }
+
+    #[cfg(feature = "_tls")]
+    fn connect_as(&mut self, client: &Client) -> Connecting {
+        connecting(self.clone(), Some(client.clone()))
     }
 }
 
-async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+/// Begins to make a connection as the options of a client say.
+pub(super) fn begin(connect: &mut dyn Connect, options: &Common) -> Connecting {
+    #[cfg(feature = "_tls")]
+    if let Some(client) = &options.tls {
+        return connect.connect_as(client);
+    }
+    let _ = options;
+    connect.connect()
+}
+
+fn connecting(address: Address, client: Option<Client>) -> Connecting {
+    Box::pin(async move {
+        Ok(match address {
+            Address::Tcp { host, port } => Box::new(tcp(&host, port).await?) as Box<dyn Transport>,
+            #[cfg(feature = "_tls")]
+            Address::Tls { host, port } => tls(&host, port, client).await?,
+            #[cfg(not(feature = "_tls"))]
+            Address::Tls { .. } => return Err(crate::dial::without_tls(client.as_ref())),
+            Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        })
+    })
+}
+
+#[cfg(feature = "_tls")]
+async fn tls(host: &str, port: u16, client: Option<Client>) -> io::Result<Box<dyn Transport>> {
+    let client = match client {
+        Some(client) => client,
+        None => Client::of_system().map_err(io::Error::other)?,
+    };
+    let stream = super::TlsStream::connect_to_hub(host, port, &client).await?;
+    Ok(Box::new(stream))
+}
+
+pub(super) async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = match ipv6(host, port) {
         Some(address) => vec![address?],
         None => lookup_host((host, port)).await?.collect(),

@@ -8,6 +8,8 @@ mod pump;
 mod reader;
 mod receiving;
 mod subscriber;
+#[cfg(feature = "_tls")]
+mod tls;
 mod writer;
 
 pub use connect::{Connect, Connecting, Transport};
@@ -15,4 +17,6 @@ pub use follower::Follower;
 pub use publisher::Publisher;
 pub use reader::Reader;
 pub use subscriber::Subscriber;
+#[cfg(feature = "_tls")]
+pub use tls::TlsStream;
 pub use writer::Writer;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
+use super::connect::begin;
 use super::{Connect, Transport};
 use crate::client::{Error, Outgoing, Publication, Unwritten};
 use crate::deadline::{Late, within};
@@ -114,8 +115,12 @@ impl Handover {
     pub(super) async fn run(&self, mut connect: impl Connect) {
         let mut connect_at = Duration::ZERO;
         while self.pause_until(connect_at).await {
-            let time = self.lock().core.attempt(self.started.elapsed());
-            let made = within(time, connect.connect()).await;
+            let (time, connecting) = {
+                let mut state = self.lock();
+                let time = state.core.attempt(self.started.elapsed());
+                (time, begin(&mut connect, &state.core.options().common))
+            };
+            let made = within(time, connecting).await;
             match made.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(transport) => self.exchange(transport).await,
                 Err(error) => {

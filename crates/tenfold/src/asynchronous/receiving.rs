@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::connect::begin;
 use super::{Connect, Connecting, Transport};
 use crate::client::{Advance, Core, Error, Unwritten};
 use crate::deadline::Late;
@@ -34,6 +35,8 @@ struct Open {
     transport: Box<dyn Transport>,
     /// The request, until it is written.
     request: Option<Unwritten>,
+    /// A transport may have a buffer of its own, in which the request may be.
+    is_flushed: bool,
     /// By when the hub must have answered, until it has.
     answer_by: Option<Late>,
 }
@@ -120,7 +123,8 @@ impl<C: Core> Receiving<C> {
             Link::None | Link::Open(_) => {
                 let (_, now) = self.now();
                 let late = Late::after(self.core.attempt(now));
-                self.link = Link::Connecting(self.connect.connect(), late);
+                let connecting = begin(&mut *self.connect, self.core.common());
+                self.link = Link::Connecting(connecting, late);
                 return Poll::Ready(());
             }
         };
@@ -140,6 +144,7 @@ impl<C: Core> Receiving<C> {
         self.link = Link::Open(Open {
             transport,
             request: Some(Unwritten::new(self.core.connected(now))),
+            is_flushed: false,
             answer_by: Some(Late::after(time)),
         });
     }
@@ -178,6 +183,10 @@ impl Open {
             if request.rest().is_empty() {
                 self.request = None;
             }
+        }
+        if !self.is_flushed {
+            ready!(Pin::new(&mut self.transport).poll_flush(cx))?;
+            self.is_flushed = true;
         }
         if self.answer_by.is_some() && !core.awaits_answer() {
             self.answer_by = None;

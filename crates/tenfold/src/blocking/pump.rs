@@ -15,7 +15,7 @@ use super::stopper::{Stop, TimeLimit};
 use crate::address::Address;
 use crate::client::{Error, Outgoing, Publication, Unwritten};
 use crate::deadline::Deadline;
-use crate::dial::Dial;
+use crate::dial::{Dial, Purpose};
 use crate::stream::Stream;
 
 /// What the caller and the thread share. Nothing waits with the lock held.
@@ -119,13 +119,13 @@ impl Handover {
     /// Makes a connection, unless the publisher is stopped before there is one.
     fn dial(&self, address: &Address) -> io::Result<Stream> {
         let time = self.lock().core.attempt(self.started.elapsed());
-        let mut dial = Dial::begin(address, Deadline::after(time))?;
+        let tls = self.lock().core.options().common.tls.clone();
+        let mut dial = Dial::begin(address, tls.as_ref(), Purpose::Hub, Some(time))?;
         while !self.is_stopped() {
             if let Some(stream) = dial.poll()? {
                 return Ok(stream);
             }
-            let socket = dial.socket().map(|socket| (socket, PollFlags::OUT));
-            self.bell.wait(socket, dial.wake_at())?;
+            self.bell.wait(dial.socket(), dial.wake_at())?;
         }
         Err(io::ErrorKind::ConnectionAborted.into())
     }
@@ -156,6 +156,7 @@ impl Handover {
             stream,
             unwritten: Some(request),
             is_request: true,
+            is_ending: false,
             patience: None,
             deadline: None,
         };
@@ -190,6 +191,8 @@ struct Exchange<'a> {
     /// What is being written.
     unwritten: Option<Unwritten>,
     is_request: bool,
+    /// Everything is written, and the end is still to be said.
+    is_ending: bool,
     patience: Option<Duration>,
     deadline: Option<Deadline>,
 }
@@ -212,15 +215,17 @@ impl Exchange<'_> {
         let wrote = self.write()?;
         self.set_deadline();
         let mut wanted = PollFlags::IN;
-        wanted.set(PollFlags::OUT, self.unwritten.is_some());
-        let deadline = if wrote {
+        let writes = self.unwritten.is_some() || self.is_ending || self.stream.owes();
+        wanted.set(PollFlags::OUT, writes);
+        let is_readable = self.stream.is_readable();
+        let deadline = if wrote || is_readable {
             Some(Instant::now())
         } else {
             self.deadline.as_ref().map(Deadline::wake_at)
         };
         let socket = Some((self.stream.as_fd(), wanted));
         let ready = self.handover.bell.wait(socket, deadline)?;
-        if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+        if is_readable || ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
             self.read()?;
         } else if self.deadline.as_mut().is_some_and(Deadline::is_over) {
             self.handover.change(Publication::timed_out);
@@ -231,10 +236,10 @@ impl Exchange<'_> {
     /// Whether something was written, so that there may be more.
     fn write(&mut self) -> io::Result<bool> {
         if self.unwritten.is_none() {
-            self.unwritten = self.next_bytes()?;
+            self.unwritten = self.next_bytes();
         }
         let Some(unwritten) = &mut self.unwritten else {
-            return Ok(false);
+            return self.finish().map(|()| false);
         };
         let n = match self.stream.write(unwritten.rest()) {
             Ok(n) => n,
@@ -253,6 +258,21 @@ impl Exchange<'_> {
         Ok(true)
     }
 
+    /// There is nothing to write: has the rest of what was written go, or says the end.
+    fn finish(&mut self) -> io::Result<()> {
+        let finished = if self.is_ending {
+            self.stream.shutdown(Shutdown::Write)
+        } else {
+            self.stream.flush()
+        };
+        match finished {
+            Err(error) if is_for_now(&error) => return Ok(()),
+            finished => finished?,
+        }
+        self.is_ending = false;
+        Ok(())
+    }
+
     fn wrote(&self, n: usize) {
         let mut state = self.handover.lock();
         let released = state.core.wrote(n);
@@ -262,17 +282,17 @@ impl Exchange<'_> {
         }
     }
 
-    fn next_bytes(&mut self) -> io::Result<Option<Unwritten>> {
+    fn next_bytes(&mut self) -> Option<Unwritten> {
         let mut state = self.handover.lock();
         let outgoing = state.core.outgoing();
         state.idle = matches!(outgoing, Outgoing::Nothing);
         drop(state);
         match outgoing {
-            Outgoing::Bytes(unwritten) => return Ok(Some(unwritten)),
-            Outgoing::Shutdown => self.stream.shutdown(Shutdown::Write)?,
+            Outgoing::Bytes(unwritten) => return Some(unwritten),
+            Outgoing::Shutdown => self.is_ending = true,
             Outgoing::Nothing => {}
         }
-        Ok(None)
+        None
     }
 
     fn read(&mut self) -> io::Result<()> {

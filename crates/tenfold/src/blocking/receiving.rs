@@ -13,7 +13,7 @@ use super::stopper::{Stop, Stopper, TimeLimit};
 use crate::address::Address;
 use crate::client::{Advance, Core, Error, Unwritten};
 use crate::deadline::Deadline;
-use crate::dial::Dial;
+use crate::dial::{Dial, Purpose};
 use crate::readiness::earlier;
 use crate::stream::Stream;
 
@@ -136,8 +136,9 @@ impl<C: Core> Receiving<C> {
                 if Instant::now() < at {
                     return self.alarm.wait(None, Some(at), limit);
                 }
-                let deadline = Deadline::after(self.core.attempt(self.started.elapsed()));
-                match Dial::begin(&self.address, deadline) {
+                let time = self.core.attempt(self.started.elapsed());
+                let tls = self.core.common().tls.as_ref();
+                match Dial::begin(&self.address, tls, Purpose::Hub, Some(time)) {
                     Ok(dial) => self.link = Link::Dialling(dial),
                     Err(error) => self.not_connected(error),
                 }
@@ -145,8 +146,7 @@ impl<C: Core> Receiving<C> {
             Link::Dialling(dial) => match dial.poll() {
                 Ok(Some(stream)) => self.open(stream),
                 Ok(None) => {
-                    let socket = dial.socket().map(|socket| (socket, PollFlags::OUT));
-                    return self.alarm.wait(socket, dial.wake_at(), limit);
+                    return self.alarm.wait(dial.socket(), dial.wake_at(), limit);
                 }
                 Err(error) => self.not_connected(error),
             },
@@ -244,6 +244,8 @@ impl Open {
     fn wanted(&self) -> PollFlags {
         match self.request {
             Some(_) => PollFlags::OUT,
+            // A read has the rest of the request go.
+            None if self.stream.owes() => PollFlags::IN | PollFlags::OUT,
             None => PollFlags::IN,
         }
     }

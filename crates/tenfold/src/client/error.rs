@@ -27,6 +27,8 @@ pub enum Error {
     Io(Arc<io::Error>),
     /// The hub closed the connection.
     Closed,
+    /// The connection over TLS ended, and nobody has said so: the hub has gone, or somebody on the way has cut it.
+    Cut,
     /// The hub did not answer in time, or did not end when it was time.
     NoAnswer {
         /// How long the client has waited.
@@ -130,6 +132,10 @@ impl Error {
     }
 
     pub(crate) fn io(error: io::Error) -> Self {
+        // Only TLS knows an end that is not one.
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::Cut;
+        }
         Self::Io(Arc::new(error))
     }
 
@@ -172,6 +178,9 @@ impl fmt::Display for Error {
             }
             Self::Io(error) => write!(f, "the connection broke: {error}"),
             Self::Closed => f.write_str("the hub closed the connection"),
+            Self::Cut => f.write_str(
+                "the connection was cut: it ended without the close_notify that ends a stream over TLS",
+            ),
             Self::NoAnswer { waited } => {
                 write!(f, "the hub did not answer within {waited:?}")
             }

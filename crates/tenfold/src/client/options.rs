@@ -9,6 +9,7 @@ use tenfold_codec::DEFAULT_LIMIT;
 
 use super::Notice;
 use crate::protocol::{Acks, ChannelName, Epoch, Pattern, Place, Position, ProducerId, Token};
+use crate::tls::Client;
 
 /// How long to go on trying without success.
 ///
@@ -126,6 +127,7 @@ pub(crate) struct Common {
     pub(crate) connect_timeout: Duration,
     pub(crate) answer_timeout: Duration,
     pub(crate) token: Option<Token>,
+    pub(crate) tls: Option<Client>,
     seed: Option<u64>,
 }
 
@@ -332,6 +334,15 @@ macro_rules! common_options {
                 self
             }
 
+            /// Whom to trust, and what to show, where the address is one over TLS; the CAs of the system and
+            /// nothing if it is not said.
+            #[cfg(feature = "_tls")]
+            #[must_use]
+            pub fn tls(mut self, client: impl Into<Option<Client>>) -> Self {
+                self.common.tls = client.into();
+                self
+            }
+
             /// Where chance comes from (pauses, made-up names), for tests that repeat.
             #[must_use]
             pub fn seed(mut self, seed: u64) -> Self {
@@ -360,6 +371,7 @@ impl Default for Common {
             connect_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(5),
             token: None,
+            tls: None,
             seed: None,
         }
     }

@@ -1,7 +1,7 @@
 //! The side that connects.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use rustls::ClientConfig;
@@ -98,6 +98,17 @@ impl ClientOptions {
 }
 
 impl Client {
+    /// The one that trusts the CAs of the system and shows nothing. They are read once.
+    pub(crate) fn of_system() -> Result<Self, Problem> {
+        static CLIENT: OnceLock<Client> = OnceLock::new();
+
+        if let Some(client) = CLIENT.get() {
+            return Ok(client.clone());
+        }
+        let client = ClientOptions::new().load()?;
+        Ok(CLIENT.get_or_init(|| client).clone())
+    }
+
     /// What a connection is made with to a server that need not be a hub: it offers no protocol.
     pub fn config(&self) -> &Arc<ClientConfig> {
         &self.config

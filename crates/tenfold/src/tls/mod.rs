@@ -28,6 +28,8 @@ mod provider;
 mod revocation;
 mod roots;
 mod server;
+mod session;
+mod stream;
 mod validity;
 mod words;
 
@@ -35,7 +37,13 @@ pub use client::{Client, ClientOptions};
 pub use problem::{Finding, Problem};
 pub use provider::Version;
 pub use server::{ClientCertificates, Server, ServerOptions};
+pub use stream::TlsStream;
 pub use words::explain;
+
+#[cfg(feature = "tokio")]
+pub(crate) use session::Session;
+#[cfg(feature = "tokio")]
+pub(crate) use stream::{HANDSHAKE_TIME, late_handshake};
 
 pub use rustls;
 

@@ -10,6 +10,7 @@ use rcgen::{
     RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use tempfile::TempDir;
+use tenfold::tls::{Client, ClientOptions, Server, ServerOptions};
 
 /// A directory for files, and what writes them.
 pub(crate) struct Files(TempDir);
@@ -107,4 +108,16 @@ impl Authority {
         };
         params.signed_by(&self.0).unwrap().pem().unwrap()
     }
+}
+
+/// A server and a client that trusts it; both need nothing more from the files.
+pub(crate) fn trusting() -> (Server, Client) {
+    let files = Files::new();
+    let ca = Authority::new("ca");
+    let pair = files.pair("server", ca.sign(&good()));
+    let server = ServerOptions::new(pair.certificate, pair.key)
+        .load()
+        .unwrap();
+    let client = ClientOptions::new().ca(files.ca("ca", &ca)).load().unwrap();
+    (server, client)
 }

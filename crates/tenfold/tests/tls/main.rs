@@ -3,3 +3,6 @@
 mod authority;
 mod files;
 mod handshake;
+#[cfg(feature = "tokio")]
+mod hub_clients;
+mod streams;
