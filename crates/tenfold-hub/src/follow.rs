@@ -17,7 +17,7 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tenfold::protocol::{ChannelName, Heading, HeadingKind};
+use tenfold::protocol::{ChannelName, Epoch, Heading, HeadingKind, Position};
 use tenfold_log::{Frames, ReadError, Reader};
 
 use crate::block::Block;
@@ -51,6 +51,8 @@ pub(crate) struct Follow {
     channels: Vec<Option<Followed>>,
     free: Vec<u32>,
     numbers: BTreeMap<ChannelName, u32>,
+    /// Places in channels that could not be read at the hub's start, and come when they can be.
+    awaited: BTreeMap<ChannelName, (Epoch, u64)>,
     limit: Limit,
     /// What is said before any other run.
     lines: VecDeque<Line>,
@@ -111,6 +113,7 @@ impl Follow {
             channels: Vec::new(),
             free: Vec::new(),
             numbers: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             limit,
             lines: VecDeque::new(),
             turn: VecDeque::new(),
@@ -143,6 +146,12 @@ impl Follow {
             followed.told = Told::Promised;
         }
         self.lines.push_back(Line::Place(number));
+    }
+
+    /// Waits for a channel that could not be read at the hub's start, with a place in it. It has its share already.
+    pub(crate) fn await_channel(&mut self, name: ChannelName, place: (Epoch, u64)) {
+        self.say(Heading::new(&name, HeadingKind::Unreadable).to_string());
+        self.awaited.insert(name, place);
     }
 
     /// How far it is, in all channels together.
@@ -193,13 +202,18 @@ impl Follow {
             if self.numbers.contains_key(&name) {
                 continue;
             }
-            if !self.limit.grow(self.numbers.len()) {
+            let begun = if let Some((epoch, seq)) = self.awaited.remove(&name) {
+                // To a client that asks again it is told what is wrong with its place.
+                let begun = channel.begin_at(Position::Seq(seq), Some(epoch));
+                begun.map_err(|_| End::Damaged)?
+            } else if self.limit.grow(self.numbers.len() + self.awaited.len()) {
+                Begun {
+                    cursor,
+                    skip: 0,
+                    gap: None,
+                }
+            } else {
                 return Err(End::TooManyChannels);
-            }
-            let begun = Begun {
-                cursor,
-                skip: 0,
-                gap: None,
             };
             self.enter(channel, begun);
         }

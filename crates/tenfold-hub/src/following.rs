@@ -57,8 +57,8 @@ impl Connection {
         if let Some((_, (_, _, place))) = places.iter().find(|(name, _)| !news.may_read(name)) {
             return Err(denied().with("place", place));
         }
-        let channels = shared.registry.follow(&news)?;
-        let limit = self.limit(share, channels.len())?;
+        let (channels, unread) = shared.registry.follow(&news, places.keys())?;
+        let limit = self.limit(share, channels.len() + unread.len())?;
         let mut follow = Follow::new(
             (Arc::clone(&self.socket), self.peer),
             (Arc::clone(&news), ready),
@@ -69,6 +69,11 @@ impl Connection {
         let count = channels.len();
         for channel in channels {
             self.begin(&mut follow, channel, from, &mut places).await?;
+        }
+        for name in unread {
+            if let Some((epoch, seq, _)) = places.remove(&name) {
+                follow.await_channel(name, (epoch, seq));
+            }
         }
         // What is left in the list is not there.
         for (name, (_, seq, _)) in places {

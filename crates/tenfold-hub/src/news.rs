@@ -9,7 +9,7 @@ use tenfold::protocol::{ChannelName, Pattern};
 use crate::admission::Admission;
 use crate::change::Change;
 use crate::channel::Channel;
-use crate::cursor::{Cursor, Start};
+use crate::cursor::Cursor;
 use crate::ready::Ready;
 
 /// The followers of a hub.
@@ -59,10 +59,10 @@ impl Followers {
         self.0.push(Arc::downgrade(news));
     }
 
-    /// A channel has got its first publisher.
+    /// A channel has got its first publisher, or can be read at last.
     pub(crate) fn came(&self, channel: &Arc<Channel>) {
         for news in self.of(channel.name()) {
-            let cursor = channel.tail().cursor(Start::First);
+            let cursor = channel.oldest();
             news.tell(channel.name(), |item| {
                 item.came = Some((Arc::clone(channel), cursor));
             });

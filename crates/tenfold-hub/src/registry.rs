@@ -131,7 +131,7 @@ impl Registry {
             return Err(shutdown());
         }
         self.look_for_fault(name, role)?;
-        let known = channels.by_name.get(name).cloned();
+        let known = self.known(&mut channels, name);
         if known
             .as_ref()
             .is_some_and(|channel| channel.deletion().is_raised())
@@ -167,14 +167,14 @@ impl Registry {
 
     /// The channel of a name, if it has a message.
     pub(crate) fn find(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
-        let channels = self.lock();
+        let mut channels = self.lock();
         if channels.closed {
             return Err(shutdown());
         }
         self.look_for_fault(name, Role::Subscriber)?;
-        match channels.by_name.get(name) {
+        match self.known(&mut channels, name) {
             Some(channel) if channel.deletion().is_raised() => Err(being_deleted()),
-            Some(channel) if !channel.is_only_a_name() => Ok(Arc::clone(channel)),
+            Some(channel) if !channel.is_only_a_name() => Ok(channel),
             _ => Err(Refusal::new(
                 Code::NoChannel,
                 "there is no channel of this name that has a message",
@@ -184,12 +184,10 @@ impl Registry {
 
     /// Refuses a connection that wants something of a channel whose files fail.
     fn look_for_fault(&self, name: &ChannelName, role: Role) -> Result<(), Refusal> {
+        self.look_for_unread(name)?;
         let Some(durable) = &self.durable else {
             return Ok(());
         };
-        if let Some(fault) = durable.log.unread(name.as_str()) {
-            return Err(unread(&fault));
-        }
         match durable.log.shut(name.as_str()) {
             Some(fault) if role == Role::Publisher => {
                 Err(not_stored(Refused::Hindered, Some(&fault)))
@@ -198,23 +196,35 @@ impl Registry {
         }
     }
 
+    /// Refuses a connection that wants something of a channel that could not be read at the start.
+    fn look_for_unread(&self, name: &ChannelName) -> Result<(), Refusal> {
+        let durable = self.durable.as_ref();
+        let fault = durable.and_then(|durable| durable.log.unread(name.as_str()));
+        fault.map_or(Ok(()), |fault| Err(unread(&fault)))
+    }
+
     /// Adds channels of the log that could not be read at the start.
     pub(crate) fn adopt(&self) {
         let Some(durable) = &self.durable else {
             return;
         };
         for channel in durable.log.channels() {
-            let Ok(name) = channel.name().parse::<ChannelName>() else {
-                continue;
-            };
-            let mut channels = self.lock();
-            if channels.by_name.contains_key(&name) {
-                continue;
+            if let Ok(name) = channel.name().parse::<ChannelName>() {
+                self.known(&mut self.lock(), &name);
             }
-            let channel = Arc::new(self.make(&name, channels.epoch(self.epoch)));
-            channels.followers.came(&channel);
-            channels.by_name.insert(name, channel);
         }
+    }
+
+    /// The channel of a name. One that could not be read at the start comes as soon as the log has it.
+    fn known(&self, channels: &mut Channels, name: &ChannelName) -> Option<Arc<Channel>> {
+        if let Some(channel) = channels.by_name.get(name) {
+            return Some(Arc::clone(channel));
+        }
+        self.durable.as_ref()?.log.find(name.as_str())?;
+        let channel = Arc::new(self.make(name, self.epoch));
+        channels.followers.came(&channel);
+        channels.by_name.insert(name.clone(), Arc::clone(&channel));
+        Some(channel)
     }
 
     /// Refuses connections that want to enter a channel, and ends all channels: subscribers get what
@@ -229,26 +239,40 @@ impl Registry {
     }
 
     /// The channels that somebody follows by patterns: those that there are, but for mere names. Of those
-    /// that come and go from now on the follower hears.
-    pub(crate) fn follow(&self, news: &Arc<News>) -> Result<Vec<Arc<Channel>>, Refusal> {
+    /// that come and go from now on the follower hears. Of the channels that it knows, those that could not be
+    /// read at the start are returned as well: they are to come.
+    pub(crate) fn follow<'a>(
+        &self,
+        news: &Arc<News>,
+        knows: impl Iterator<Item = &'a ChannelName>,
+    ) -> Result<(Vec<Arc<Channel>>, Vec<ChannelName>), Refusal> {
         let mut channels = self.lock();
         if channels.closed {
             return Err(shutdown());
+        }
+        let mut unread = Vec::new();
+        for name in knows {
+            if self.look_for_unread(name).is_err() {
+                unread.push(name.clone());
+            } else {
+                self.known(&mut channels, name);
+            }
         }
         channels.followers.enter(news);
         let fitting = channels.by_name.values().filter(|channel| {
             news.is_about(channel.name()) && !channels.only_names.contains(channel.name())
         });
-        Ok(fitting.cloned().collect())
+        Ok((fitting.cloned().collect(), unread))
     }
 
     /// Begins to delete a channel: nobody enters it any more, and its publishers end.
     pub(crate) fn begin_deletion(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
-        let channels = self.lock();
+        let mut channels = self.lock();
         if channels.closed {
             return Err(shutdown());
         }
-        let Some(channel) = channels.by_name.get(name) else {
+        self.look_for_unread(name)?;
+        let Some(channel) = self.known(&mut channels, name) else {
             return Err(Refusal::new(
                 Code::NoChannel,
                 "there is no channel of this name",
@@ -258,7 +282,7 @@ impl Registry {
             return Err(being_deleted());
         }
         channel.deletion().raise();
-        Ok(Arc::clone(channel))
+        Ok(channel)
     }
 
     /// Ends a deletion. A channel that could not be deleted goes on, without the connections that it had.

@@ -47,6 +47,11 @@ impl Log {
         channels
     }
 
+    /// The channel of a name, if it has messages.
+    pub fn find(&self, name: &str) -> Option<Arc<Channel>> {
+        self.common.find(name).filter(|channel| channel.next() > 0)
+    }
+
     /// The channel of a name. One that is not there is made with this epoch, a random number that names its
     /// history. Nothing of it is written before its first commit.
     ///

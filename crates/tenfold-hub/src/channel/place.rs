@@ -26,12 +26,6 @@ impl Channel {
         mut from: Position,
         epoch: Option<Epoch>,
     ) -> Result<Begun, Refusal> {
-        if !self.has_place(from, epoch) {
-            let epoch = self.epoch;
-            return self.enter_at(Position::First, |first, _| {
-                Some(HeadingKind::Epoch { epoch, first })
-            });
-        }
         if let (Some(_), Position::At(time)) = (&self.history, from)
             && self.tail.with(|ledger| ledger.seq_at(time).is_none())
         {
@@ -42,7 +36,29 @@ impl Channel {
                 }
             }
         }
+        self.begin_at(from, epoch)
+    }
+
+    /// The same, where no time has to be looked up on disk.
+    pub(crate) fn begin_at(&self, from: Position, epoch: Option<Epoch>) -> Result<Begun, Refusal> {
+        if !self.has_place(from, epoch) {
+            let epoch = self.epoch;
+            return self.enter_at(Position::First, |first, _| {
+                Some(HeadingKind::Epoch { epoch, first })
+            });
+        }
         self.enter_at(from, |first, is_trimmed| is_trimmed.then(|| trimmed(first)))
+    }
+
+    /// A cursor at the oldest message that is kept.
+    pub(crate) fn oldest(&self) -> Cursor {
+        let place = self.tail.with(|ledger| match &self.history {
+            Some(history) if history.channel.first() < ledger.first_seq() => {
+                Ledger::outside(history.channel.first())
+            }
+            _ => ledger.enter(true),
+        });
+        Cursor::entered(self.tail.clone(), place)
     }
 
     /// The seq of what was committed at a time; `None` if that may be no longer kept.
