@@ -1,5 +1,7 @@
 """Ports that look alike: whoever is at the wrong one is told which command is for it, and nothing is lost in silence."""
 
+import signal
+
 import pytest
 
 from support import accept, frame, listener, wait_until
@@ -34,6 +36,60 @@ def test_recv_at_a_hubs_port_says_that_it_is_one_and_prints_nothing(tenfold, por
     _, hub, _, _ = ports
     receiver = tenfold("recv", hub, "--framing", framing)
     failed(receiver, f"{hub} is a hub", f"tenfold sub CHANNEL -s {hub}")
+    assert receiver.out == b""
+
+
+REFUSALS = [
+    b"ERROR TIMEOUT the request did not come in time",
+    b"ERROR BUSY the hub has as many connections as it may",
+    b"ERROR PROTO field=1 expected a verb",
+    b"ERROR AUTH a token is needed",
+    b"ERROR DENIED this address may not connect",
+    b"ERROR SHUTDOWN the hub ends",
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.split()[1].decode())
+@pytest.mark.parametrize("framing", ["decimal:10", "line", "u32be"])
+def test_recv_knows_each_answer_of_a_hub_that_it_did_not_ask(tenfold, refusal, framing):
+    server, address = listener()
+    receiver = tenfold("recv", address, "--framing", framing, "--out", "json")
+    with server, accept(server) as hub:
+        hub.sendall(frame(refusal))
+    failed(receiver, f"{address} is a hub", f"tenfold sub CHANNEL -s {address}", f"it said: {refusal.decode()}")
+    assert receiver.out == b""
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.split()[1].decode())
+def test_send_knows_each_answer_of_a_hub_that_did_not_understand_it(tenfold, refusal):
+    server, address = listener()
+    sender = tenfold("send", address, "hello", "--report", "json")
+    with server, accept(server) as hub:
+        hub.sendall(frame(refusal))
+        hub.recv(1 << 16)
+    failed(sender, f"{address} is a hub", f"tenfold pub CHANNEL -s {address}", f"it said: {refusal.decode()}")
+    assert '"error":null' not in sender.err
+
+
+def test_a_stream_of_messages_that_read_like_a_refusal_is_printed_like_any_other(tenfold):
+    server, address = listener()
+    receiver = tenfold("recv", address)
+    lines = [b"ERROR BUSY door 3 is open", b"ERROR FULL tank 7"]
+    with server, accept(server) as peer:
+        for line in lines:
+            peer.sendall(frame(line))
+            wait_until(lambda line=line: line in receiver.out, what="the message")
+    assert receiver.wait() == 0, receiver.err
+    assert receiver.out.splitlines() == lines
+
+
+def test_a_hub_that_ends_while_nobody_has_asked_is_known_by_what_it_says_then(tenfold, hub):
+    place = hub()
+    address = f"127.0.0.1:{place.port}"
+    receiver = tenfold("recv", address, "--verbose")
+    wait_until(lambda: "connected" in receiver.err, what="the connection")
+    place.process.signal(signal.SIGTERM)
+    failed(receiver, f"{address} is a hub")
     assert receiver.out == b""
 
 

@@ -1,16 +1,18 @@
 //! Ports that look alike: a hub waits for a request, a plain port and a broadcast never do. Who is at
 //! the wrong one is told which command is for it.
 
-use tenfold::protocol::{Code, Refusal};
+use std::time::Duration;
+
+use tenfold::protocol::Refusal;
 use tenfold::{Address, Event, native};
 
 use crate::failure::Failure;
-use crate::flow::source::Source;
+use crate::flow::source::{Decoded, Source};
 
-/// A port that was to be plain is a hub's.
-pub(crate) fn is_a_hub(address: &Address, command: &str) -> Failure {
+/// A port that was to be plain is a hub's, as it has said by this refusal.
+pub(crate) fn is_a_hub(address: &Address, command: &str, refusal: &Refusal) -> Failure {
     Failure::Other(format!(
-        "{address} is a hub, which waits for a request: tenfold {command} CHANNEL -s {address}"
+        "{address} is a hub, which waits for a request: tenfold {command} CHANNEL -s {address} (it said: {refusal})"
     ))
 }
 
@@ -29,54 +31,54 @@ pub(crate) fn silence_hint(server: &Address) -> String {
     )
 }
 
-/// The hub's refusal in the first bytes that a peer has sent, if the peer is a hub that does not take
-/// messages without a request.
+/// The hub's refusal, if a peer that was not asked for anything has sent that, and nothing else.
 pub(crate) fn refusal_in(bytes: &[u8]) -> Option<Refusal> {
-    let first = native::frames(bytes).next()?.ok()?;
+    let mut frames = native::frames(bytes);
+    let first = frames.next()?.ok()?;
+    if frames.next().is_some() {
+        return None;
+    }
     let line = str::from_utf8(&bytes[first][native::HEADER..]).ok()?;
-    let refusal = Refusal::parse(line)?;
-    let expected = [Code::Proto, Code::Header, Code::TooLarge, Code::Timeout];
-    refusal
-        .code
-        .is_some_and(|code| expected.contains(&code))
-        .then_some(refusal)
+    Refusal::parse(line).filter(|refusal| refusal.code.is_some())
 }
 
-/// The messages of a peer that was not asked for them. If it is a hub, it says that it was not asked.
+/// The messages of a peer that was not asked for them. If it is a hub, it says that it was not asked, or why it serves
+/// nobody at the moment, and ends.
 #[derive(Debug)]
-pub(crate) struct Unasked<S> {
-    source: S,
+pub(crate) struct Unasked {
+    source: Decoded,
+    /// Where the stream comes from, while nothing of it was given.
     peer: Option<Address>,
 }
 
-impl<S> Unasked<S> {
+/// How soon a hub ends the connection after its refusal. Another peer may say the same as a message, and go on: it is
+/// waited for no longer.
+const END: Duration = Duration::from_secs(1);
+
+impl Unasked {
     /// `peer` is the address that was connected to, if there is one.
-    pub(crate) fn new(source: S, peer: Option<Address>) -> Self {
+    pub(crate) fn new(source: Decoded, peer: Option<Address>) -> Self {
         Self { source, peer }
     }
 }
 
-impl<S: Source> Source for Unasked<S> {
+impl Source for Unasked {
     fn next(&mut self) -> Result<Option<Event<'_>>, Failure> {
         let event = self.source.next()?;
-        if event.is_some()
-            && let Some(peer) = self.peer.take()
-            && let Some(Event::Message(message)) = event
-            && is_no_request(message)
-        {
-            return Err(is_a_hub(&peer, "sub"));
+        if event.is_some() {
+            self.peer = None;
         }
         Ok(event)
     }
 
     fn wait(&mut self) -> Result<bool, Failure> {
-        self.source.wait()
+        let more = self.source.wait()?;
+        if let Some(peer) = &self.peer
+            && let Some(refusal) = refusal_in(self.source.ahead())
+            && self.source.ends_within(END)?
+        {
+            return Err(is_a_hub(peer, "sub", &refusal));
+        }
+        Ok(more)
     }
-}
-
-/// Whether a message is what a hub says to who has not asked; in other framings its frame is the message.
-fn is_no_request(message: &[u8]) -> bool {
-    let line = Refusal::no_request().to_string();
-    let frame = format!("{:<10}{line}", line.len());
-    [line, frame].iter().any(|said| said.as_bytes() == message)
 }

@@ -197,8 +197,11 @@ impl Receiver {
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let _held = signals::hold();
-        let sent = self.peer.stream.write_all(bytes);
-        sent.map_err(|error| self.failure(&error))?;
+        if let Err(error) = self.peer.stream.write_all(bytes) {
+            // What the other side has said about it may be on its way.
+            self.peer.await_end(closing::WAIT);
+            return Err(self.failure(&error));
+        }
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -285,7 +288,7 @@ impl Peer {
         }
     }
 
-    /// A peer that has said that it does not take what it was sent.
+    /// A peer that has said that it does not take what it was sent. A hub says so as the last thing.
     fn is_wrong(&self) -> Option<Failure> {
         /// An alert of TLS that ends the connection: type, version, length 2, fatal.
         const ALERT: (&[u8], &[u8]) = (&[0x15, 3], &[0, 2, 2]);
@@ -297,10 +300,9 @@ impl Peer {
                 self.name
             )));
         }
+        self.ended.as_ref()?;
         let address = self.address.as_ref()?;
-        look_alike::refusal_in(&heard).map(|refusal| {
-            look_alike::is_a_hub(address, "pub").map(|text| format!("{text} (it said: {refusal})"))
-        })
+        look_alike::refusal_in(&heard).map(|refusal| look_alike::is_a_hub(address, "pub", &refusal))
     }
 }
 

@@ -28,7 +28,7 @@ When stdin is not a terminal, its lines are sent, and what comes is printed, unt
 ended.
 
 Examples:
-  tenfold talk 127.0.0.1:10010
+  tenfold talk 127.0.0.1:5000
   tenfold talk --listen :5000
   tenfold talk :1883 --framing u32be
   printf 'one\\ntwo\\n' | tenfold talk :5000")]

@@ -85,6 +85,19 @@ impl Decoded {
         self
     }
 
+    /// What was read and is in no event that was given.
+    pub(crate) fn ahead(&self) -> &[u8] {
+        self.decoder.rest()
+    }
+
+    /// Whether the stream ends here, as far as that can be seen within this time.
+    pub(crate) fn ends_within(&mut self, patience: Duration) -> Result<bool, Failure> {
+        if self.end == Ending::NotYet && self.input.is_ready_within(patience)? {
+            self.wait()?;
+        }
+        Ok(self.end != Ending::NotYet)
+    }
+
     /// Text that is cut at these bytes, of which there is at least one; the last ones may be missing.
     pub(super) fn delimited(input: Input, end: &[u8], limits: Limits) -> Self {
         let framing = Framing::delimited(end).expect("a delimiter has at least one byte");
