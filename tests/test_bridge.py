@@ -2,16 +2,19 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import struct
+import termios
 import time
+import tty
 from collections import Counter
 
 import pytest
 
 
-from support import accept, connect, frame, frames, listener, read_exactly, read_message, read_to_end, wait_until
+from support import BOUND, accept, connect, frame, frames, listener, read_exactly, read_message, read_to_end, wait_until
 
 
 def u32(message: bytes) -> bytes:
@@ -381,3 +384,193 @@ def test_the_last_line_says_what_was_done_even_if_nobody_reads_stdout(bridge):
     assert joined.wait() == 0, joined.err
     told = json.loads(joined.err.splitlines()[-1])
     assert (told["failed"], told["error"]) == (0, None)
+
+
+# Files and devices.
+
+
+class Device:
+    """A serial device as the system shows it: one end of a pseudo-terminal, by a name that stays when it is plugged in again."""
+
+    def __init__(self, path):
+        self.path, self.master = path, None
+
+    def plug_in(self):
+        self.master, slave = os.openpty()
+        # Else what is written before the bridge has set the device up would be sent back.
+        tty.setraw(slave)
+        link = self.path.with_suffix(".new")
+        link.symlink_to(os.ttyname(slave))
+        link.rename(self.path)
+        os.close(slave)
+
+    def unplug(self):
+        self.path.unlink()
+        os.close(self.master)
+        self.master = None
+
+    def send(self, data: bytes):
+        os.write(self.master, data)
+
+    def receive(self, data: bytes):
+        """Waits for these bytes."""
+        got = b""
+        while len(got) < len(data):
+            ready, _, _ = select.select([self.master], [], [], BOUND)
+            assert ready, got
+            try:
+                got += os.read(self.master, len(data) - len(got))
+            except OSError:
+                # Nobody has the device open at the moment.
+                time.sleep(0.01)
+        assert got == data
+
+
+@pytest.fixture
+def device(tmp_path):
+    one = Device(tmp_path / "ttyUSB0")
+    one.plug_in()
+    yield one
+    if one.master is not None:
+        one.unplug()
+
+
+def test_a_device_and_a_channel_are_joined_line_by_line(bridge, hub, device):
+    place = hub()
+    joined = bridge(f"{device.path},115200", "hub:ticks", "-s", f"127.0.0.1:{place.port}", "--from", "first")
+    wait_until(lambda: termios.tcgetattr(device.master)[4] == termios.B115200, what="the speed")
+    device.send(b"17.25\n17.5\n")
+    assert place.messages("ticks", 2) == [b"17.25", b"17.5"]
+    # It is a channel in both directions, and what the device has said is there, too.
+    device.receive(b"17.25\n17.5\n")
+    place.publish("ticks", [b"on"])
+    device.receive(b"on\n")
+    joined.signal(signal.SIGTERM)
+    assert joined.wait() == 0, joined.err
+
+
+def test_a_device_is_read_and_written_byte_by_byte_as_it_is(bridge, device):
+    server, address = listener()
+    bridge(f"{device.path},9600", address, "--framing", "cobs", "--to", "u32be")
+    peer = accept(server)
+    every = bytes(range(1, 255))
+    peer.sendall(u32(every))
+    device.receive(b"\xff" + every + b"\x00")
+    device.send(b"\xff" + every + b"\x00")
+    assert read_u32(peer) == every
+
+
+def test_a_device_that_goes_away_and_comes_back_goes_on_between_two_messages(bridge, hub, device):
+    place = hub()
+    joined = bridge(f"{device.path},115200", "hub:ticks", "-s", f"127.0.0.1:{place.port}")
+    device.send(b"one\ncut he")
+    assert place.messages("ticks", 1) == [b"one"]
+    device.receive(b"one\n")
+    device.unplug()
+    wait_until(lambda: "lost " in joined.err and "waiting until it is back" in joined.err, what="the warning")
+    place.publish("ticks", [b"meanwhile"])
+    device.plug_in()
+    device.receive(b"meanwhile\n")
+    device.send(b"two\n")
+    assert place.messages("ticks", 3) == [b"one", b"meanwhile", b"two"]
+    assert "is back after" in joined.err and "left out: 6 bytes" in joined.err, joined.err
+    joined.signal(signal.SIGTERM)
+    assert joined.wait() == 0, joined.err
+
+
+def test_a_device_that_is_not_there_is_waited_for_if_that_is_wanted(bridge, device):
+    device.unplug()
+    joined = bridge(f"{device.path},9600", "-", "--framing", "line")
+    assert joined.wait() == 3
+    assert "No such file" in joined.err and "--retry waits for it" in joined.err
+    joined = bridge(f"{device.path},9600", "-", "--framing", "line", "--retry")
+    wait_until(lambda: "waiting for it" in joined.err, what="the note")
+    device.plug_in()
+    wait_until(lambda: termios.tcgetattr(device.master)[4] == termios.B9600, what="the speed")
+    device.send(b"hello\n")
+    wait_until(lambda: joined.out == b"hello\n", what="the message")
+
+
+def test_two_sessions_do_not_share_a_device(bridge, device):
+    joined = bridge("listen:", f"{device.path},9600", "--framing", "line")
+    first = connect(joined.port)
+    first.sendall(b"first\n")
+    device.receive(b"first\n")
+    second = connect(joined.port)
+    second.sendall(b"second\n")
+    assert read_to_end(second) == b""
+    wait_until(lambda: "another program uses it, or another session" in joined.err, what="the warning")
+    first.close()
+    # The one session is over; the next may have it.
+    wait_until(lambda: talks(joined.port, device), what="a session of the next client")
+
+
+def talks(port, device) -> bool:
+    with connect(port) as client:
+        client.sendall(b"next\n")
+        ready, _, _ = select.select([device.master, client], [], [], BOUND)
+        return device.master in ready
+
+
+def test_what_is_not_a_device_has_no_speed(bridge, tmp_path):
+    (tmp_path / "notes").write_text("one\n")
+    joined = bridge(f"{tmp_path}/notes,9600", "-")
+    assert joined.wait() == 3
+    assert "is not a serial device, and has no speed: leave out ,9600" in joined.err
+    joined = bridge("/dev/ttyS0,fast", "-")
+    assert joined.wait() == 2 and "/dev/ttyS0,115200" in joined.err
+
+
+def test_a_file_is_read_as_a_and_appended_to_as_b(bridge, hub, tmp_path):
+    place = hub()
+    server = f"127.0.0.1:{place.port}"
+    (tmp_path / "in").write_text("one\ntwo\nthree")
+    joined = bridge(tmp_path / "in", "hub:ticks", "-s", server)
+    assert joined.wait() == 0, joined.err
+    assert place.messages("ticks", 3) == [b"one", b"two", b"three"]
+    (tmp_path / "out").write_bytes(frame(b"zero"))
+    joined = bridge("hub:ticks", tmp_path / "out", "-s", server, "--from", "first", "--to", "decimal:10")
+    everything = frames([b"zero", b"one", b"two", b"three"])
+    wait_until(lambda: (tmp_path / "out").read_bytes() == everything, what="the messages")
+    other = bridge("-", tmp_path / "out", stdin=frame(b"other"))
+    assert other.wait() == 1 and "somebody else writes to it" in other.err
+    joined.signal(signal.SIGTERM)
+    assert joined.wait() == 0, joined.err
+    assert bridge(tmp_path / "out", "-", "--to", "line", stdin="open").wait() == 0
+
+
+def test_what_comes_back_to_a_file_that_is_only_read_is_counted(bridge, tmp_path):
+    (tmp_path / "in").write_bytes(frame(b"hello"))
+    server, address = listener()
+    joined = bridge(tmp_path / "in", address)
+    with accept(server) as peer:
+        assert read_message(peer) == b"hello"
+        peer.sendall(frame(b"thank you"))
+    assert joined.wait() == 0, joined.err
+    assert f"thrown away: 1 message from B, because {tmp_path}/in, as end A, is only read" in joined.err
+
+
+def test_a_file_that_cannot_be_one_says_why(bridge, tmp_path):
+    for end, words in [("./missing/file", "No such file"), (tmp_path, "it is a directory")]:
+        joined = bridge(end, "-")
+        assert joined.wait() == 1 and words in joined.err, joined.err
+    (tmp_path / "one").touch()
+    joined = bridge(tmp_path / "one", f"{tmp_path}/../{tmp_path.name}/one")
+    assert joined.wait() == 2 and "both ends are the same file" in joined.err
+    joined = bridge("ticks", "-")
+    assert joined.wait() == 2 and "hub:ticks, and a file ./ticks" in joined.err
+
+
+def test_a_pipe_and_a_channel_are_joined_line_by_line(bridge, hub):
+    place = hub()
+    server = f"127.0.0.1:{place.port}"
+    chat = bridge("-", "hub:chat", "-s", server, "--from", "first", stdin="open")
+    chat.write(b"hello\n")
+    assert place.messages("chat", 1) == [b"hello"]
+    place.publish("chat", [b"who is there?"])
+    wait_until(lambda: chat.out == b"hello\nwho is there?\n", what="what the channel has")
+    listening = bridge("hub:chat:out", "-", "-s", server, "--from", "first", stdin="open")
+    wait_until(lambda: listening.out == b"hello\nwho is there?\n", what="what the channel has")
+    # What was said about the framing holds.
+    framed = bridge("hub:chat:out", "-", "-s", server, "--from", "first", "--to", "decimal:10", stdin="open")
+    wait_until(lambda: framed.out == frames([b"hello", b"who is there?"]), what="the frames")

@@ -1,11 +1,13 @@
 //! What a bridge joins.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use tenfold::Address;
 use tenfold::protocol::ChannelName;
 
+use super::serial::may_be_device;
 use crate::flow::options::SideName;
 
 /// One of the two ends, as it is written on the command line.
@@ -19,8 +21,18 @@ pub(crate) enum End {
     Exec(String),
     /// Our own stdin and stdout.
     Stdio,
+    /// A file, or a serial device.
+    File(FilePath),
     /// A channel of the hub.
     Hub(ChannelName, Way),
+}
+
+/// The path of a file or of a device, and for a device its speed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FilePath {
+    pub(crate) path: PathBuf,
+    /// Bits per second; without, the device keeps the speed that it has.
+    pub(crate) speed: Option<u32>,
 }
 
 /// Which way messages go between a channel and the other end; the words are those of
@@ -44,9 +56,32 @@ impl End {
         matches!(self, Self::Listen(_))
     }
 
+    /// Whether something can come from there. Of two files, the first is read and the second is written.
+    pub(super) fn gives(&self, is_first: bool) -> bool {
+        match self {
+            Self::File(file) => is_first || file.is_device(),
+            Self::Hub(_, way) => *way != Way::In,
+            _ => true,
+        }
+    }
+
+    /// Whether something can go there.
+    pub(super) fn takes(&self, is_first: bool) -> bool {
+        match self {
+            Self::File(file) => !is_first || file.is_device(),
+            Self::Hub(_, way) => *way != Way::Out,
+            _ => true,
+        }
+    }
+
+    /// Whether it is one of those that have lines beside a channel, if no framing was said.
+    pub(super) fn has_lines(&self) -> bool {
+        matches!(self, Self::Stdio | Self::File(_))
+    }
+
     /// Whose bytes come from this end, where client and server frame differently. The side
-    /// that accepted is a server, and the side that connected is a client. A command or a pipe is what the other end is
-    /// not.
+    /// that accepted is a server, and the side that connected is a client. A command, a pipe, a file or a device is what
+    /// the other end is not.
     pub(super) fn role(&self, other: &Self) -> SideName {
         match self.own_role().or_else(|| other.own_role().map(opposite)) {
             Some(role) => role,
@@ -60,7 +95,7 @@ impl End {
         match self {
             Self::Connect(_) => Some(SideName::Server),
             Self::Listen(_) => Some(SideName::Client),
-            Self::Exec(_) | Self::Stdio | Self::Hub(..) => None,
+            Self::Exec(_) | Self::Stdio | Self::File(_) | Self::Hub(..) => None,
         }
     }
 }
@@ -92,12 +127,63 @@ impl FromStr for End {
         if let Some(channel) = text.strip_prefix("hub:") {
             return channel_end(channel);
         }
+        if is_path(text) {
+            return text.parse().map(Self::File);
+        }
         Address::parse(text)
             .map(Self::Connect)
             .map_err(|error| match text.parse::<ChannelName>() {
-                Ok(_) => format!("{error}; a channel of the hub is written hub:{text}"),
+                Ok(_) => format!(
+                    "{error}; a channel of the hub is written hub:{text}, and a file ./{text}"
+                ),
                 Err(_) => error.to_string(),
             })
+    }
+}
+
+/// Whether an end is written as a path, and not as an address.
+fn is_path(text: &str) -> bool {
+    let begins = ["/", "./", "../"];
+    begins.iter().any(|begin| text.starts_with(begin)) || text.contains('/') && !text.contains(':')
+}
+
+impl FilePath {
+    /// Whether it is a serial device, as far as its path says. That may not be there yet.
+    pub(super) fn is_device(&self) -> bool {
+        self.speed.is_some() || may_be_device(&self.path)
+    }
+}
+
+impl FromStr for FilePath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let whole = |speed| Self {
+            path: text.into(),
+            speed,
+        };
+        let Some((path, speed)) = text.rsplit_once(',') else {
+            return Ok(whole(None));
+        };
+        if speed.is_empty() || !speed.bytes().all(|byte| byte.is_ascii_digit()) {
+            // Other files may have a comma in their names.
+            return match text.split_once(',') {
+                Some((path, rest)) if path.starts_with("/dev/") => Err(format!(
+                    "\"{rest}\" is not the speed of a device: write {path},115200 for 115200 bits in a second \
+                     (of 8 data bits, no parity and 1 stop bit)"
+                )),
+                _ => Ok(whole(None)),
+            };
+        }
+        match speed.parse() {
+            Ok(speed @ 1..) => Ok(Self {
+                path: path.into(),
+                speed: Some(speed),
+            }),
+            _ => Err(format!(
+                "{speed} bits in a second are not the speed of a device: write {path},115200"
+            )),
+        }
     }
 }
 
@@ -126,6 +212,7 @@ impl fmt::Display for End {
             Self::Listen(address) => write!(f, "listen:{address}"),
             Self::Exec(command) => write!(f, "exec:{command}"),
             Self::Stdio => f.write_str("-"),
+            Self::File(file) => file.fmt(f),
             Self::Hub(channel, way) => {
                 write!(f, "hub:{channel}")?;
                 match way {
@@ -134,6 +221,16 @@ impl fmt::Display for End {
                     Way::Both => Ok(()),
                 }
             }
+        }
+    }
+}
+
+impl fmt::Display for FilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)?;
+        match self.speed {
+            Some(speed) => write!(f, ",{speed}"),
+            None => Ok(()),
         }
     }
 }
@@ -155,6 +252,11 @@ mod tests {
             "listen:127.0.0.1:0",
             "listen:unix:/run/x",
             "exec:ruff server",
+            "./ticks",
+            "records/today",
+            "/tmp/a,b",
+            "/dev/ttyUSB0",
+            "/dev/ttyUSB0,115200",
             "hub:ticks",
             "hub:ticks:in",
             "hub:ticks:out",
@@ -167,7 +269,10 @@ mod tests {
     #[test]
     fn what_is_no_end_says_what_would_be_one() {
         let problem = |text: &str| text.parse::<End>().unwrap_err();
-        assert!(problem("ticks").contains("hub:ticks"));
+        assert!(problem("ticks").contains("hub:ticks, and a file ./ticks"));
+        assert!(problem("/dev/ttyS0,fast").contains("/dev/ttyS0,115200"));
+        assert!(problem("/dev/ttyS0,115200,8n1").contains("8 data bits"));
+        assert!(problem("/dev/ttyS0,0").contains("/dev/ttyS0,115200"));
         assert!(problem("exec: ").contains("command"));
         assert!(problem("hub:ticks:up").contains("in, out or both"));
         assert!(problem("hub:Ticks").contains("Ticks"));

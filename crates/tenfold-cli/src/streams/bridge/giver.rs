@@ -1,6 +1,7 @@
 //! Where the messages of one direction come from.
 
 use std::io;
+use std::sync::Arc;
 
 use tenfold::asynchronous::{Reader, Subscriber};
 use tenfold::client::{self, OnGap, Subscribe};
@@ -10,6 +11,7 @@ use tenfold::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::device::{Line, Opened};
 use super::last_line::LastLine;
 use super::metered::Metered;
 use crate::failure::Failure;
@@ -26,6 +28,8 @@ pub(super) type Bytes = Box<dyn AsyncRead + Send + Unpin>;
 pub(super) enum Giver {
     /// The frames of a stream.
     Frames(Box<Frames>),
+    /// The frames that a device sends, as often as it comes back.
+    Device(Box<Device>),
     /// The messages of a channel.
     Channel(Box<Channel>),
     /// Nothing ever.
@@ -48,6 +52,16 @@ pub(super) struct Frames {
     is_socket: bool,
     ended: bool,
     guard: Guard,
+}
+
+pub(super) struct Device {
+    frames: Frames,
+    side: Side,
+    max_message: u64,
+    line: Arc<Line>,
+    opened: Opened,
+    /// Why it is taken to be gone.
+    lost: Option<String>,
 }
 
 pub(super) struct Channel {
@@ -76,13 +90,25 @@ impl Giver {
         } else {
             bytes
         };
-        Self::Frames(Box::new(Frames {
-            reader: Reader::with_decoder(Metered::new(bytes, share), decoder)
-                .with_patience(PATIENCE),
-            name,
-            is_socket,
-            ended: false,
-            guard: Guard::off(),
+        let bytes = Metered::new(bytes, share);
+        Self::Frames(Box::new(Frames::new(bytes, decoder, name, is_socket)))
+    }
+
+    pub(super) fn device(
+        (line, opened): (Arc<Line>, Opened),
+        side: &Side,
+        max_message: u64,
+        name: String,
+    ) -> Self {
+        let decoder = Decoder::new(side).with_limit(max_message);
+        let bytes = Metered::new(Box::new(opened.port.clone()), None);
+        Self::Device(Box::new(Device {
+            frames: Frames::new(bytes, decoder, name, false),
+            side: side.clone(),
+            max_message,
+            line,
+            opened,
+            lost: None,
         }))
     }
 
@@ -120,6 +146,7 @@ impl Giver {
     pub(super) async fn next(&mut self) -> Result<Next<'_>, Failure> {
         match self {
             Self::Frames(frames) => frames.next().await,
+            Self::Device(device) => device.next().await,
             Self::Channel(channel) => channel.next().await,
             Self::Nobody => std::future::pending().await,
         }
@@ -129,6 +156,7 @@ impl Giver {
     pub(super) fn ready(&mut self) -> Next<'_> {
         match self {
             Self::Frames(frames) => frames.ready(),
+            Self::Device(device) => device.frames.ready(),
             Self::Channel(channel) => channel.ready(),
             Self::Nobody => Next::End,
         }
@@ -151,6 +179,16 @@ impl Giver {
 }
 
 impl Frames {
+    fn new(bytes: Metered, decoder: Decoder, name: String, is_socket: bool) -> Self {
+        Self {
+            reader: Reader::with_decoder(bytes, decoder).with_patience(PATIENCE),
+            name,
+            is_socket,
+            ended: false,
+            guard: Guard::off(),
+        }
+    }
+
     async fn next(&mut self) -> Result<Next<'_>, Failure> {
         let Self {
             reader,
@@ -180,6 +218,42 @@ impl Frames {
             // It is met again by the next call that waits, which describes it better.
             Err(_) => Next::End,
         }
+    }
+}
+
+impl Device {
+    async fn next(&mut self) -> Result<Next<'_>, Failure> {
+        if let Some(why) = &self.lost {
+            self.opened = self.line.again(&self.opened, why).await?;
+            self.begin_again();
+        }
+        let Self { frames, lost, .. } = self;
+        let Frames { reader, name, .. } = frames;
+        match reader.next_event().await {
+            Ok(Some(event)) => return Ok(Next::Event(event)),
+            Ok(None) => *lost = Some("it is gone".to_owned()),
+            Err(ReadError::Decode(error))
+                if !matches!(error.kind(), ErrorKind::Truncated { .. }) =>
+            {
+                return Err(unread(&ReadError::Decode(error), name));
+            }
+            Err(ReadError::Decode(_)) => *lost = Some("it is gone inside a message".to_owned()),
+            Err(error) => *lost = Some(error.to_string()),
+        }
+        Ok(Next::Nothing)
+    }
+
+    /// What comes from here on does not go on with what came before.
+    fn begin_again(&mut self) {
+        let cut = self.frames.reader.decoder().rest().len();
+        if cut > 0 {
+            self.line.warn_of_cut_message(cut);
+        }
+        let decoder = Decoder::new(&self.side).with_limit(self.max_message);
+        let bytes = Metered::new(Box::new(self.opened.port.clone()), None);
+        let name = std::mem::take(&mut self.frames.name);
+        self.frames = Frames::new(bytes, decoder, name, false);
+        self.lost = None;
     }
 }
 

@@ -9,7 +9,9 @@ use tenfold::{Address, Listener, Side, SocketFile, Stream};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::child::Child;
-use super::end::{End, Way};
+use super::device::{Line, Opened};
+use super::end::{End, FilePath, Way};
+use super::file;
 use super::giver::{self, Giver};
 use super::stdio;
 use super::taker::{self, Taker};
@@ -24,6 +26,12 @@ use crate::words::Words;
 #[derive(Clone, Debug)]
 pub(super) struct Seat {
     pub(super) end: End,
+    /// It is end A: of a file, that is what is read, and B is what is written.
+    pub(super) is_first: bool,
+    /// The other end takes what this one gives.
+    pub(super) is_heard: bool,
+    /// The other end gives something.
+    pub(super) is_told: bool,
     /// Whose frames come from there.
     pub(super) reads: Side,
     pub(super) writes: Side,
@@ -53,6 +61,7 @@ impl Seat {
             (End::Connect(address), _) => self.connect(address).await,
             (End::Exec(command), _) => self.start(command),
             (End::Stdio, _) => self.stdio(),
+            (End::File(file), _) => self.file(file).await,
             (End::Hub(channel, way), _) => Ok(self.channel(channel, *way)),
             (End::Listen(_), Some(door)) => {
                 let accepted = door.accept().await;
@@ -85,7 +94,51 @@ impl Seat {
     fn stdio(&self) -> Result<Joint, Failure> {
         let (stdin, stdout) = stdio::take()?;
         let name = "stdin and stdout".to_owned();
-        Ok(self.pipes(Box::new(stdin), Box::new(stdout), name))
+        let joint = self.pipes(Box::new(stdin), Box::new(stdout), name);
+        if self.is_heard {
+            return Ok(joint);
+        }
+        Ok(Joint {
+            giver: Giver::Nobody,
+            ..joint
+        })
+    }
+
+    async fn file(&self, file: &FilePath) -> Result<Joint, Failure> {
+        if file.is_device() {
+            let patience = (self.hub.until_connected(), self.hub.once_connected());
+            if let Some(device) = Line::open(file, patience, &self.words).await? {
+                return Ok(self.device(device));
+            }
+        }
+        let (path, name) = (file.path.clone(), file.to_string());
+        Ok(if self.is_first {
+            let from = file::to_read(path).await?;
+            Joint {
+                giver: self.giver(Box::new(from), &name, false),
+                taker: Taker::Nobody,
+                name,
+                child: None,
+            }
+        } else {
+            let into = file::to_append(path).await?;
+            Joint {
+                giver: Giver::Nobody,
+                taker: Taker::frames(Box::new(into), &self.writes, name.clone(), true),
+                name,
+                child: None,
+            }
+        })
+    }
+
+    fn device(&self, device: (Arc<Line>, Opened)) -> Joint {
+        let name = self.end.to_string();
+        Joint {
+            giver: Giver::device(device.clone(), &self.reads, self.max_message, name.clone()),
+            taker: Taker::device(device, &self.writes, name.clone()),
+            name,
+            child: None,
+        }
     }
 
     fn pipes(&self, from: giver::Bytes, into: taker::Bytes, name: String) -> Joint {
@@ -103,10 +156,12 @@ impl Seat {
             name: self.end.to_string(),
             giver: match way {
                 Way::In => Giver::Nobody,
+                _ if !self.is_heard => Giver::Nobody,
                 _ => Giver::channel(channel, self.from, self.max_message, hub, words),
             },
             taker: match way {
                 Way::Out => Taker::Nobody,
+                _ if !self.is_told => Taker::Nobody,
                 _ => Taker::channel(channel, hub, words),
             },
             child: None,

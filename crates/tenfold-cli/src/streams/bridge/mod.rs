@@ -9,17 +9,23 @@
 //! [service](service::Service) makes one for each connection that it accepts.
 
 mod child;
+mod device;
 mod end;
+mod file;
 mod giver;
 mod joint;
 mod lane;
 mod last_line;
 mod metered;
+mod serial;
 mod service;
 mod session;
 mod stdio;
 mod taker;
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +40,7 @@ use crate::flow::budget::Budget;
 use crate::flow::on_bad::OnBad;
 use crate::flow::options::{HubPeer, ListenOptions, ReportOptions};
 use crate::flow::place::place;
+use crate::numbers::counted;
 use crate::signals::Stop;
 use crate::stderr;
 use crate::units;
@@ -51,6 +58,9 @@ An end is one of these:
   listen:ADDR                    whoever connects there; each gets an other end of his own
   exec:COMMAND                   a command of the shell, by its stdin and stdout
   -                              stdin and stdout
+  /path  ./path                  a file: as A it is read, and as B it is appended to
+  /dev/ttyUSB0,115200            a serial device and its speed (8 data bits, no parity, 1 stop bit);
+                                 one that goes away is waited for, and opened again
   hub:CHANNEL                    a channel of the hub: its messages from --from on, and what is
                                  published; hub:CHANNEL:out and hub:CHANNEL:in are one of the two
                                  (tcp://hub:80 is a host of that name)
@@ -62,12 +72,14 @@ exit code is that of the session. A command that exits with anything but 0 is a 
 SIGTERM ends all sessions between two messages; what was taken is handed over (--drain).
 
 Where client and server frame differently, who is connected to is the server, who connects is the
-client, and a command or a pipe is what the other end is not.
+client, and a command, a pipe, a file or a device is what the other end is not.
 
 Examples:
   tenfold bridge listen::4000 exec:'ruff server' --framing line --to lsp
   tenfold bridge listen::4001 127.0.0.1:5000 --framing u32be --to decimal:10
   tenfold bridge exec:./sensor hub:ticks:in --framing cobs
+  tenfold bridge /dev/ttyUSB0,115200 hub:ticks:in
+  tenfold bridge - hub:lobby
   tenfold bridge - unix:/run/agent.sock --framing netstring --to u32be")]
 pub(crate) struct Bridge {
     /// The one end
@@ -78,11 +90,12 @@ pub(crate) struct Bridge {
     #[arg(value_name = "B", allow_hyphen_values = true)]
     b: End,
 
-    /// How A is framed (see `tenfold framings`) [default: decimal:10]
+    /// How A is framed (see `tenfold framings`) [default: decimal:10; beside a channel, stdin and stdout, a file and
+    /// a device have lines]
     #[arg(long, short = 'f', value_name = "FRAMING")]
     framing: Option<Framing>,
 
-    /// How B is framed [default: as A]
+    /// How B is framed [default: as A; beside a channel as for A]
     #[arg(long, value_name = "FRAMING")]
     to: Option<Framing>,
 
@@ -147,6 +160,7 @@ impl Bridge {
         // A thread may still wait for stdin, or to connect.
         runtime.shutdown_background();
         let result = stop.outcome().and(result);
+        self.warn(&totals, words);
         self.tell(&totals, &result, words);
         result
     }
@@ -170,6 +184,11 @@ impl Bridge {
             },
             _ => {}
         }
+        if let (End::File(a), End::File(b)) = (&self.a, &self.b)
+            && is_same(&a.path, &b.path)
+        {
+            return wrong("both ends are the same file");
+        }
         if matches!(self.a, End::Hub(..)) && self.framing.is_some() {
             return wrong("a channel has no framing: --framing is that of A, and --to that of B");
         }
@@ -190,18 +209,16 @@ impl Bridge {
     }
 
     fn service(&self, stop: Stop, words: &Words) -> Result<Service, Failure> {
-        let framing_a = self.framing.clone().unwrap_or_default();
-        let framing_b = match (&self.a, &self.to) {
-            (_, Some(to)) => to.clone(),
-            (End::Hub(..), None) => Framing::default(),
-            _ => framing_a.clone(),
-        };
+        let (framing_a, framing_b) = self.framings();
         let in_pieces = self.allows_pieces(&framing_a, &framing_b);
         let budget = Budget::new(self.max_message);
-        let seat = |end: &End, other: &End, framing: &Framing| {
+        let seat = |end: &End, is_first: bool, other: &End, framing: &Framing| {
             let role = end.role(other);
             Seat {
                 end: end.clone(),
+                is_first,
+                is_heard: other.takes(!is_first),
+                is_told: other.gives(!is_first),
                 reads: role.of(framing).clone(),
                 writes: end::opposite(role).of(framing).clone(),
                 in_pieces,
@@ -214,8 +231,8 @@ impl Bridge {
             }
         };
         let ends = [
-            seat(&self.a, &self.b, &framing_a),
-            seat(&self.b, &self.a, &framing_b),
+            seat(&self.a, true, &self.b, &framing_a),
+            seat(&self.b, false, &self.a, &framing_b),
         ];
         let listening = Listening::begin(&ends, &self.listening, words)?;
         Ok(Service {
@@ -232,13 +249,52 @@ impl Bridge {
         })
     }
 
+    /// How the two ends are framed.
+    fn framings(&self) -> (Framing, Framing) {
+        let is_channel = |end: &End| matches!(end, End::Hub(..));
+        let unsaid = |end: &End, other: &End| {
+            if end.has_lines() && is_channel(other) {
+                Framing::delimited(b"\n").unwrap_or_default()
+            } else {
+                Framing::default()
+            }
+        };
+        let a = self.framing.clone();
+        let a = a.unwrap_or_else(|| unsaid(&self.a, &self.b));
+        let b = match &self.to {
+            Some(to) => to.clone(),
+            None if is_channel(&self.a) => unsaid(&self.b, &self.a),
+            None => a.clone(),
+        };
+        (a, b)
+    }
+
     /// Whether a giant message need not be there as a whole before it goes on.
     fn allows_pieces(&self, a: &Framing, b: &Framing) -> bool {
-        let is_stream = |end: &End| !matches!(end, End::Hub(..));
+        // A device gets each message as a whole, so that it can get it again.
+        let is_stream = |end: &End| match end {
+            End::Hub(..) => false,
+            End::File(file) => !file.is_device(),
+            _ => true,
+        };
         let announces = |framing: &Framing| {
             framing.client().announces_length() && framing.server().announces_length()
         };
         is_stream(&self.a) && is_stream(&self.b) && announces(a) && announces(b)
+    }
+
+    /// Says what was not passed on.
+    fn warn(&self, totals: &Totals, words: &Words) {
+        let [_, back] = totals.messages;
+        if let End::File(file) = &self.a
+            && !self.a.takes(true)
+            && back > 0
+        {
+            words.warning(format_args!(
+                "thrown away: {} from B, because {file}, as end A, is only read",
+                counted(back, "message")
+            ));
+        }
     }
 
     fn tell(&self, totals: &Totals, result: &Result<(), Failure>, words: &Words) {
@@ -260,5 +316,14 @@ impl Bridge {
                 "{sessions} sessions, {failed} failed; {forth} messages from A to B, {back} from B to A"
             ));
         }
+    }
+}
+
+/// Whether two paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    match (file(one), file(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
     }
 }

@@ -1,7 +1,7 @@
 //! Where the messages of one direction go.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tenfold::asynchronous::{Publisher, Writer};
 use tenfold::client::{Notice, Publish};
@@ -9,6 +9,7 @@ use tenfold::protocol::ChannelName;
 use tenfold::{Address, Event, Side, WriteError};
 use tokio::io::AsyncWrite;
 
+use super::device::{Line, Opened};
 use crate::failure::Failure;
 use crate::flow::hub_client::{self, Outages};
 use crate::flow::options::HubPeer;
@@ -21,6 +22,8 @@ pub(super) type Bytes = Box<dyn AsyncWrite + Send + Unpin>;
 pub(super) enum Taker {
     /// Puts them into frames.
     Frames(Box<Frames>),
+    /// The same for a device, as often as it comes back.
+    Device(Box<Device>),
     /// Publishes them.
     Channel(Box<Channel>),
     /// Throws them away.
@@ -32,6 +35,13 @@ pub(super) struct Frames {
     name: String,
     /// The reader of a pipe may go away when it has had enough, and that is not a mistake.
     is_pipe: bool,
+}
+
+pub(super) struct Device {
+    frames: Frames,
+    side: Side,
+    line: Arc<Line>,
+    opened: Opened,
 }
 
 pub(super) struct Channel {
@@ -46,6 +56,19 @@ impl Taker {
             writer: Writer::new(bytes, side),
             name,
             is_pipe,
+        }))
+    }
+
+    pub(super) fn device((line, opened): (Arc<Line>, Opened), side: &Side, name: String) -> Self {
+        Self::Device(Box::new(Device {
+            frames: Frames {
+                writer: Writer::new(Box::new(opened.port.clone()), side),
+                name,
+                is_pipe: false,
+            },
+            side: side.clone(),
+            line,
+            opened,
         }))
     }
 
@@ -78,7 +101,7 @@ impl Taker {
                 let put = frames.writer.try_write(message);
                 put.map_err(|error| frames.failure(error, Some(index)))
             }
-            Self::Channel(_) => Ok(false),
+            Self::Device(_) | Self::Channel(_) => Ok(false),
             Self::Nobody => Ok(true),
         }
     }
@@ -88,6 +111,7 @@ impl Taker {
     pub(super) async fn put(&mut self, event: Event<'_>, index: u64) -> Result<(), Failure> {
         match self {
             Self::Frames(frames) => frames.put(event, index).await,
+            Self::Device(device) => device.put(event, index).await,
             Self::Channel(channel) => channel.put(event).await,
             Self::Nobody => Ok(()),
         }
@@ -96,12 +120,9 @@ impl Taker {
     /// Writes all that was taken.
     pub(super) async fn flush(&mut self) -> Result<(), Failure> {
         match self {
-            Self::Frames(frames) => {
-                let flushed = frames.writer.flush().await;
-                flushed.map_err(|error| frames.failure(error, None))
-            }
-            // It sends by itself, and soon.
-            Self::Channel(_) | Self::Nobody => Ok(()),
+            Self::Frames(frames) => frames.flush().await,
+            // A device has taken each message as a whole, and a channel sends by itself, and soon.
+            Self::Device(_) | Self::Channel(_) | Self::Nobody => Ok(()),
         }
     }
 
@@ -114,7 +135,7 @@ impl Taker {
                 ended => ended.map_err(|error| frames.failure(error, None)),
             },
             Self::Channel(channel) => channel.ended().await,
-            Self::Nobody => Ok(()),
+            Self::Device(_) | Self::Nobody => Ok(()),
         }
     }
 }
@@ -132,6 +153,11 @@ impl Frames {
         put.map_err(|error| self.failure(error, Some(index)))
     }
 
+    async fn flush(&mut self) -> Result<(), Failure> {
+        let flushed = self.writer.flush().await;
+        flushed.map_err(|error| self.failure(error, None))
+    }
+
     fn failure(&self, error: WriteError, index: Option<u64>) -> Failure {
         let name = &self.name;
         match error {
@@ -147,6 +173,26 @@ impl Frames {
                 _ => Failure::Other(format!("cannot send to {name}: {error}")),
             },
             error => Failure::Other(format!("cannot send to {name}: {error}")),
+        }
+    }
+}
+
+impl Device {
+    /// Sends a message as a whole: again from its beginning if the device goes away meanwhile.
+    async fn put(&mut self, event: Event<'_>, index: u64) -> Result<(), Failure> {
+        loop {
+            let sent = match self.frames.put(event, index).await {
+                Ok(()) => self.frames.flush().await,
+                failed => failed,
+            };
+            match sent {
+                Err(Failure::Other(why)) => {
+                    self.opened = self.line.again(&self.opened, &why).await?;
+                    let port = Box::new(self.opened.port.clone());
+                    self.frames.writer = Writer::new(port, &self.side);
+                }
+                sent => return sent,
+            }
         }
     }
 }
