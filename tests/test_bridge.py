@@ -492,7 +492,7 @@ def test_a_device_that_is_not_there_is_waited_for_if_that_is_wanted(bridge, devi
 
 
 def test_two_sessions_do_not_share_a_device(bridge, device):
-    joined = bridge("listen:", f"{device.path},9600", "--framing", "line")
+    joined = bridge("listen:", f"{device.path},9600", "--framing", "line", "--drain", "100ms")
     first = connect(joined.port)
     first.sendall(b"first\n")
     device.receive(b"first\n")
@@ -501,15 +501,31 @@ def test_two_sessions_do_not_share_a_device(bridge, device):
     assert read_to_end(second) == b""
     wait_until(lambda: "another program uses it, or another session" in joined.err, what="the warning")
     first.close()
-    # The one session is over; the next may have it.
-    wait_until(lambda: talks(joined.port, device), what="a session of the next client")
+    # A device has no end, so the session ends when it says nothing more.
+    wait_until(lambda: is_answered(joined.port, device), what="a session of the next client")
 
 
-def talks(port, device) -> bool:
+def is_answered(port, device) -> bool:
+    """Whether a new client has the device."""
     with connect(port) as client:
         client.sendall(b"next\n")
-        ready, _, _ = select.select([device.master, client], [], [], BOUND)
-        return device.master in ready
+        while True:
+            ready, _, _ = select.select([device.master, client], [], [], BOUND)
+            if client in ready:
+                return False
+            try:
+                return os.read(device.master, 5) == b"next\n"
+            except OSError:
+                # Nobody has the device open at the moment.
+                time.sleep(0.01)
+
+
+def test_what_a_device_answers_is_heard_after_the_end_of_what_it_is_asked(bridge, device):
+    joined = bridge("-", device.path, "--framing", "line", "--drain", "1s", stdin=b"how warm is it?\n")
+    device.receive(b"how warm is it?\n")
+    device.send(b"17.25\n")
+    assert joined.wait() == 0, joined.err
+    assert joined.out == b"17.25\n"
 
 
 def test_what_is_not_a_device_has_no_speed(bridge, tmp_path):

@@ -28,10 +28,8 @@ pub(super) struct Seat {
     pub(super) end: End,
     /// It is end A: of a file, that is what is read, and B is what is written.
     pub(super) is_first: bool,
-    /// The other end takes what this one gives.
-    pub(super) is_heard: bool,
-    /// The other end gives something.
-    pub(super) is_told: bool,
+    /// What it is joined to.
+    pub(super) other: End,
     /// Whose frames come from there.
     pub(super) reads: Side,
     pub(super) writes: Side,
@@ -55,6 +53,16 @@ pub(super) struct Joint {
 }
 
 impl Seat {
+    /// Whether the other end takes what this one gives.
+    fn is_heard(&self) -> bool {
+        self.other.takes(!self.is_first)
+    }
+
+    /// Whether the other end gives something.
+    fn is_told(&self) -> bool {
+        self.other.gives(!self.is_first)
+    }
+
     /// Opens the end; one that listens waits for a connection at `door`.
     pub(super) async fn open(&self, door: Option<&Door>) -> Result<Joint, Failure> {
         match (&self.end, door) {
@@ -95,7 +103,7 @@ impl Seat {
         let (stdin, stdout) = stdio::take()?;
         let name = "stdin and stdout".to_owned();
         let joint = self.pipes(Box::new(stdin), Box::new(stdout), name);
-        if self.is_heard {
+        if self.is_heard() {
             return Ok(joint);
         }
         Ok(Joint {
@@ -156,12 +164,12 @@ impl Seat {
             name: self.end.to_string(),
             giver: match way {
                 Way::In => Giver::Nobody,
-                _ if !self.is_heard => Giver::Nobody,
+                _ if !self.is_heard() => Giver::Nobody,
                 _ => Giver::channel(channel, self.from, self.max_message, hub, words),
             },
             taker: match way {
                 Way::Out => Taker::Nobody,
-                _ if !self.is_told => Taker::Nobody,
+                _ if !self.is_told() => Taker::Nobody,
                 _ => Taker::channel(channel, hub, words),
             },
             child: None,

@@ -69,6 +69,7 @@ The end of one direction is passed on when everything before it is, and the othe
 on: a session ends when both have ended. If one fails, both ends are closed, and the error says
 which end it was and where. With listen: only that session ends, with a warning; without it the
 exit code is that of the session. A command that exits with anything but 0 is a failure.
+A device has no end: when the other end has ended, it is heard until it says nothing for --drain.
 SIGTERM ends all sessions between two messages; what was taken is handed over (--drain).
 
 Where client and server frame differently, who is connected to is the server, who connects is the
@@ -137,7 +138,8 @@ pub(crate) struct Bridge {
     timeout: Option<Duration>,
 
     /// How long the rest may take to be handed over at the end of a session that is cut short, and
-    /// a command to exit when its input and its output have ended
+    /// a command to exit when its input and its output have ended; how long a device is heard that
+    /// says nothing, when the other end has ended
     #[arg(long, value_name = "T", default_value = "5s", value_parser = units::duration)]
     drain: Duration,
 
@@ -217,8 +219,7 @@ impl Bridge {
             Seat {
                 end: end.clone(),
                 is_first,
-                is_heard: other.takes(!is_first),
-                is_told: other.gives(!is_first),
+                other: other.clone(),
                 reads: role.of(framing).clone(),
                 writes: end::opposite(role).of(framing).clone(),
                 in_pieces,

@@ -45,7 +45,7 @@ impl Port {
     pub(super) fn open(path: &Path, speed: Option<u32>) -> Result<Self, Unopened> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = open(path, flags, Mode::empty());
-        let file = File::from(opened.map_err(|error| Unopened::at_open(error.into()))?);
+        let file = File::from(opened.map_err(|error| Unopened::at_open(&error.into()))?);
         if !isatty(&file) {
             return Err(Unopened::NotSerial);
         }
@@ -64,7 +64,7 @@ impl Port {
             deprecated,
             reason = "what replaces it is unsafe, for types that may change their descriptor; a File does not"
         )]
-        let port = AsyncFd::new(file).map_err(Unopened::at_open)?;
+        let port = AsyncFd::new(file).map_err(|error| Unopened::at_open(&error))?;
         Ok(Self(Arc::new(port)))
     }
 
@@ -76,7 +76,7 @@ impl Port {
 }
 
 impl Unopened {
-    fn at_open(error: io::Error) -> Self {
+    fn at_open(error: &io::Error) -> Self {
         let hint = match error.kind() {
             io::ErrorKind::NotFound => " (is it plugged in? --retry waits for it)",
             io::ErrorKind::PermissionDenied => {
@@ -98,7 +98,7 @@ impl fmt::Display for Unopened {
 }
 
 fn set_up(file: &File, speed: Option<u32>) -> Result<(), Unopened> {
-    let failed = |error: rustix::io::Errno| Unopened::at_open(error.into());
+    let failed = |error: rustix::io::Errno| Unopened::at_open(&error.into());
     let mut settings = tcgetattr(file).map_err(failed)?;
     settings.make_raw();
     settings.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;

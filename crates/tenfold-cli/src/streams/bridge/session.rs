@@ -45,6 +45,7 @@ struct Running {
     /// It has nothing to carry, and ends with the other one.
     is_idle: bool,
     into_child: bool,
+    into_device: bool,
     ended: Option<Ended>,
 }
 
@@ -96,7 +97,8 @@ async fn drive(
     let mut silence = terms.timeout.map(|timeout| Silence::new(timeout, both));
     let [forth, back] = lanes;
     let [into_b, into_a] = children;
-    // Counted from the end of the command: another process may still hold its output, and be silent.
+    // Counted from the end of the command: another process may still hold its output, and be silent. A device has no
+    // end, so what counts is the end of what is sent to it.
     let (mut left_by_b, mut left_by_a) = (None, None);
     let left = |lane: &Running| Some(Silence::new(terms.drain, [Arc::clone(&lane.tally)]));
     while forth.ended.is_none() || back.ended.is_none() {
@@ -119,11 +121,11 @@ async fn drive(
                     "nothing came or went for {:?} (--timeout)", terms.timeout.unwrap_or_default()
                 )));
             }
-            () = lasts(&mut left_by_b, Tally::waits), if back.ended.is_none() && !course.is_stopped => {
-                course.fail(held(into_b.as_ref(), terms.drain));
+            () = lasts(&mut left_by_b, Tally::waits), if back.is_awaited() && !course.is_stopped => {
+                course.after_silence(back, into_b.as_ref(), terms.drain);
             }
-            () = lasts(&mut left_by_a, Tally::waits), if forth.ended.is_none() && !course.is_stopped => {
-                course.fail(held(into_a.as_ref(), terms.drain));
+            () = lasts(&mut left_by_a, Tally::waits), if forth.is_awaited() && !course.is_stopped => {
+                course.after_silence(forth, into_a.as_ref(), terms.drain);
             }
             () = until(deadline) => {
                 course.fail(Failure::Other(format!(
@@ -133,6 +135,12 @@ async fn drive(
                 back.abort();
                 break;
             }
+        }
+        if forth.has_fed_device() && left_by_b.is_none() {
+            left_by_b = left(back);
+        }
+        if back.has_fed_device() && left_by_a.is_none() {
+            left_by_a = left(forth);
         }
         if course.is_stopped && deadline.is_none() {
             forth.tell();
@@ -155,6 +163,14 @@ impl Course {
         }
     }
 
+    /// What follows from it that a lane is silent, whose command has exited, or whose device is sent nothing more.
+    fn after_silence(&mut self, lane: &Running, child: Option<&Child>, drain: Duration) {
+        match child {
+            Some(child) => self.fail(held(child, drain)),
+            None => lane.tell(),
+        }
+    }
+
     /// Keeps the first failure; what follows is mostly its consequence.
     fn fail(&mut self, failure: Failure) {
         self.failure.get_or_insert(failure);
@@ -167,6 +183,7 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let tally = Arc::new(Tally::default());
         let is_idle = matches!(giver, Giver::Nobody);
+        let into_device = matches!(taker, Taker::Device(_));
         let lane = Lane {
             giver,
             taker,
@@ -179,6 +196,7 @@ impl Running {
             tally,
             is_idle,
             into_child,
+            into_device,
             ended: None,
         }
     }
@@ -199,6 +217,16 @@ impl Running {
 
     fn is_told(&self) -> bool {
         *self.stop.borrow()
+    }
+
+    /// Whether it goes on, and was not told to end.
+    fn is_awaited(&self) -> bool {
+        self.ended.is_none() && !self.is_told()
+    }
+
+    /// Whether it has ended, and went to a device.
+    fn has_fed_device(&self) -> bool {
+        self.into_device && self.ended.is_some()
     }
 
     fn abort(&self) {
@@ -241,8 +269,8 @@ async fn until(deadline: Option<Instant>) {
 }
 
 /// The failure of a command that has exited, and whose output does not end.
-fn held(child: Option<&Child>, drain: Duration) -> Failure {
-    let name = child.map_or("the command", Child::name);
+fn held(child: &Child, drain: Duration) -> Failure {
+    let name = child.name();
     Failure::TimedOut(format!(
         "{name} has exited, and what it has started holds its output open and says nothing for {drain:?} (--drain; \
          give it an output of its own)"
