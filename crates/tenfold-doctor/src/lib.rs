@@ -31,7 +31,8 @@
 //! 2. When the walker breaks, there is a [`Scene`]: the side, the error, the excerpt, the last frame.
 //!    [`diagnose`] makes [findings](Finding) of it, the likeliest first. One can name a framing that
 //!    would have [worked](Works).
-//! 3. [`rank`] tries every preset on the beginning of a stream. Each [`Ranked`] framing has a
+//! 3. [`rank`] tries every preset on the beginning of a stream, and every framing with a number near the
+//!    beginning of its messages. Each [`Ranked`] framing has a
 //!    [`Trial`], which weighs in bits of surprise how well the framing explains the bytes.
 
 #![forbid(unsafe_code)]
@@ -43,8 +44,10 @@ mod walker;
 
 // Which framing it has.
 mod rank;
+mod search;
 mod sides;
 mod signatures;
+mod surprise;
 mod trial;
 
 // Why it breaks.

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use tenfold_codec::{Framing, PRESETS, Side};
 
 use crate::numbers::counted;
+use crate::search::{self, Candidate};
 use crate::signatures::{self, Signature};
-use crate::trial::{Rarity, Sample, Trial, TrialEnd};
+use crate::surprise::Rarity;
+use crate::trial::{Sample, Trial, TrialEnd};
 
 /// Framings without a preset that are as common as those with one.
 const OTHERS: &[&str] = &[
@@ -91,7 +93,7 @@ impl Ranked {
     }
 }
 
-/// All presets and a few other framings, tried on the first bytes of a stream, the likeliest first.
+/// All presets, and all framings with a number near the beginning of their messages, tried on the first bytes of a stream, the likeliest first.
 ///
 /// `whole` says that the stream ends with these bytes.
 ///
@@ -141,6 +143,25 @@ pub fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
             let signature = signatures::of(line, true);
             add(&mut ranked, None, None, framing.client(), sample, signature);
         }
+    }
+    let lines = ranked
+        .iter()
+        .find(|known| known.side.is_lines() && known.trial.is_text());
+    let lines = lines.map(|lines| lines.trial.messages);
+    for Candidate { side, cost } in search::candidates(sample) {
+        let mut trial = Trial::run(&side, sample, None);
+        trial.bits -= cost;
+        // A number in each line is a part of the line.
+        if lines == Some(trial.messages) {
+            continue;
+        }
+        let known = ranked.iter().position(|known| known.side == side);
+        if known.is_some_and(|at| ranked[at].trial.score() >= trial.score()) {
+            continue;
+        }
+        // The messages are not those of a protocol that has this framing, too.
+        known.map(|at| ranked.swap_remove(at));
+        put(&mut ranked, None, None, &side, trial, None);
     }
     ranked.sort_by(|a, b| b.trial.score().total_cmp(&a.trial.score()));
     ranked

@@ -59,11 +59,37 @@ pub(crate) fn ends_digits(side: &Side, end: &[u8]) -> bool {
     is_in_digits(side) && number(first(side)).is_some_and(|number| number.end() == end)
 }
 
-/// Whether each header is a number in bits, and nothing else.
-pub(crate) fn is_binary(side: &Side) -> bool {
+/// How long a message is whose number is 0, where a number says how long each is.
+pub(crate) fn shortest(side: &Side) -> Option<u64> {
+    let [step] = side.steps() else {
+        return None;
+    };
+    match step.shape() {
+        Shape::Number { add, at, .. } => Some((*at as u64).saturating_add_signed((*add).max(0))),
+        _ => None,
+    }
+}
+
+/// The bytes around every frame, where a number says how long it is.
+pub(crate) fn constants(side: &Side) -> Option<Vec<u8>> {
+    let [step] = side.steps() else {
+        return None;
+    };
+    number(step)?;
+    Some([step.open(), step.close()].concat())
+}
+
+/// Whether any bytes are frames but for the last: each number is so small that it never leads far.
+pub(crate) fn is_small(side: &Side) -> bool {
+    let is_small = |step: &Step| {
+        matches!(
+            number(step),
+            Some(Number::Bits { bits: ..=16, .. } | Number::Varint | Number::Ber)
+        )
+    };
     side.steps()
         .iter()
-        .all(|step| is_bare(step) && matches!(number(step), Some(Number::Bits { .. })))
+        .all(|step| is_bare(step) && is_small(step))
 }
 
 /// Whether messages end at a delimiter.
@@ -127,7 +153,9 @@ mod tests {
     #[test]
     fn digits_and_bits_are_told_apart() {
         assert!(is_in_digits(&side("netstring")) && ends_digits(&side("netstring"), b":"));
-        assert!(is_binary(&side("postgres")) && !is_binary(&side("varint")));
-        assert!(!is_binary(&side(r"u32be,close=\n")) && !is_in_digits(&side("hex:4")));
+        assert!(
+            is_small(&side("varint@1")) && is_small(&side("u16be")) && !is_small(&side("u32be"))
+        );
+        assert!(!is_small(&side(r"u8,close=\n")) && !is_in_digits(&side("hex:4")));
     }
 }

@@ -10,6 +10,8 @@ pub(crate) struct Signature {
     pub(crate) says: &'static str,
     /// Whether message `index` fits; the last argument are the first bytes of the one before.
     rule: fn(&[u8], u64, &[u8]) -> bool,
+    /// Messages that say nothing either way.
+    silent: fn(&[u8]) -> bool,
     /// How unlikely the first one is by chance, and each other one.
     bits: (f64, f64),
 }
@@ -21,8 +23,10 @@ impl std::fmt::Debug for Signature {
 }
 
 impl Signature {
-    pub(crate) fn fits(&self, message: &[u8], index: u64, before: &[u8]) -> bool {
-        (self.rule)(message, index, before)
+    /// Whether a message fits; nothing, if it says nothing.
+    pub(crate) fn fits(&self, message: &[u8], index: u64, before: &[u8]) -> Option<bool> {
+        let is_silent = message.is_empty() || (self.silent)(message);
+        (!is_silent).then(|| (self.rule)(message, index, before))
     }
 
     /// Whether it is about the first message only.
@@ -44,7 +48,13 @@ const fn signature(
     says: &'static str,
     rule: fn(&[u8], u64, &[u8]) -> bool,
 ) -> Option<Signature> {
-    Some(Signature { says, rule, bits })
+    let silent = |_: &[u8]| false;
+    Some(Signature {
+        says,
+        rule,
+        silent,
+        bits,
+    })
 }
 
 /// What the messages of the client or the server look like in the protocol of this preset, where
@@ -171,11 +181,15 @@ fn header(preset: &str) -> Option<Signature> {
             (5.0, 5.0),
             "counts on from the one before",
             |m, _, before| match (m.first(), before.first()) {
-                (Some(0 | 1), _) => true,
                 (Some(now), Some(before)) => *now == before.wrapping_add(1),
                 _ => false,
             },
-        ),
+        )
+        // Where it begins again, it does not count.
+        .map(|signature| Signature {
+            silent: |m| m[0] == 0,
+            ..signature
+        }),
         "mqtt" => signature((12.0, 4.0), "is an MQTT packet", |m, n, _| {
             let first = m.first().copied().unwrap_or(0);
             if n == 0 {
@@ -234,9 +248,11 @@ fn later(preset: &str, client: bool) -> Option<Signature> {
                 letters > 0 && name[letters..].iter().all(|b| *b == 0)
             })
         }),
-        "uwsgi" => signature((8.0, 8.0), "has modifiers 0", |m, _, _| {
-            matches!(m, [0, 0, _, 0, ..])
-        }),
+        "uwsgi" => signature(
+            (30.0, 30.0),
+            "is a block of names and values",
+            |m, _, _| matches!(m, [0, 0, rest @ ..] if is_full_of_strings(rest)),
+        ),
         "nrpe" => signature((24.0, 24.0), "has version 2", |m, _, _| {
             matches!(m, [0, 2, 0, 1 | 2, ..])
         }),
@@ -264,6 +280,17 @@ fn later(preset: &str, client: bool) -> Option<Signature> {
 
 fn is_http2(message: &[u8]) -> bool {
     matches!(message, [0..=9 | 0x10, _, stream, _, _, _, ..] if stream & 0x80 == 0)
+}
+
+/// Whether strings, each after its length as `u16le`, fill these bytes.
+fn is_full_of_strings(mut bytes: &[u8]) -> bool {
+    while let [low, high, rest @ ..] = bytes {
+        let Some(after) = rest.get(usize::from(u16::from_le_bytes([*low, *high]))..) else {
+            return false;
+        };
+        bytes = after;
+    }
+    bytes.is_empty()
 }
 
 fn is_text(message: &[u8]) -> bool {

@@ -7,38 +7,12 @@
 
 use tenfold_codec::{DEFAULT_LIMIT, DecodeError, Decoder, Event, Side};
 
-use crate::sides::{ends_anywhere, is_binary, is_in_digits};
+use crate::sides::{self, ends_anywhere, is_in_digits};
 use crate::signatures::Signature;
+use crate::surprise::{Columns, LengthCost, Rarity};
 
 /// The largest length that is believed where it is written in digits: 1 TiB.
 const MOST_IN_DIGITS: u64 = 1 << 40;
-
-/// How rare each byte is in a stream.
-#[derive(Clone, Debug)]
-pub(crate) struct Rarity([f32; 256]);
-
-impl Rarity {
-    /// Counts bytes, beginning from the belief that each is as likely as any other.
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        let mut counts = [1_u32; 256];
-        for byte in bytes {
-            counts[usize::from(*byte)] += 1;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "counts of a short sample")]
-        let total = (bytes.len() + 256) as f32;
-        #[expect(clippy::cast_precision_loss, reason = "counts of a short sample")]
-        let bits = counts.map(|count| (total / count as f32).log2());
-        Self(bits)
-    }
-
-    /// Bits of surprise in these bytes.
-    fn bits(&self, bytes: &[u8]) -> f64 {
-        bytes
-            .iter()
-            .map(|byte| f64::from(self.0[usize::from(*byte)]))
-            .sum()
-    }
-}
 
 /// What a framing makes of the first bytes of a stream.
 #[derive(Clone, Debug)]
@@ -63,8 +37,6 @@ pub struct Trial {
     /// Frames begin and end anywhere, so that no single one is a surprise.
     anywhere: bool,
     empty: u64,
-    /// Each header is a number in bits, and nothing else.
-    is_binary: bool,
 }
 
 /// How a trial ended.
@@ -112,7 +84,6 @@ impl Trial {
             untypical: 0,
             anywhere: ends_anywhere(side),
             empty: 0,
-            is_binary: is_binary(side),
         };
         let mut decoder = Decoder::new(side).with_limit(limit(side));
         if is_in_digits(side) && !sample.whole {
@@ -124,6 +95,10 @@ impl Trial {
             decoder.finish();
         }
         let mut before: Vec<u8> = Vec::new();
+        let shortest = sides::shortest(side);
+        let mut announces = shortest.is_none();
+        let constants = sides::constants(side).map_or(0.0, |bytes| sample.rarity.bits(&bytes));
+        let (mut lengths, mut columns) = (LengthCost::default(), Columns::default());
         while trial.messages < most {
             let message = match decoder.next_event() {
                 Ok(Some(Event::Message(message))) => message,
@@ -162,6 +137,7 @@ impl Trial {
                 }
             };
             let length = message.len();
+            announces |= shortest.is_some_and(|shortest| length as u64 > shortest);
             let payload_bits = sample.rarity.bits(message);
             if let Some(signature) = signature {
                 trial.compare(signature, message, &before);
@@ -169,9 +145,31 @@ impl Trial {
                 before.extend_from_slice(&message[..length.min(8)]);
             }
             let behind = decoder.offset();
-            trial.weigh(sample, behind, length, payload_bits);
+            if !is_one_byte(slice(sample.bytes, trial.explained, behind))
+                && let Some(Event::Message(message)) = decoder.last_event()
+            {
+                columns.add(message, sample.rarity);
+            }
+            trial.weigh(
+                sample,
+                behind,
+                length,
+                payload_bits + constants,
+                &mut lengths,
+            );
         }
-        if trial.end == TrialEnd::Exact {
+        #[expect(clippy::cast_precision_loss, reason = "counts of a short sample")]
+        let constants = constants * trial.messages as f64;
+        // What stands after a byte that may stand anywhere is not a column, unless it is text as it should be.
+        let is_text = trial.typical > 2 && trial.untypical == 0;
+        let lasts = !matches!(trial.end, TrialEnd::Broken(_)) || !sides::is_small(side);
+        if lasts && (is_text || !trial.anywhere) {
+            trial.bits += columns.saved(constants);
+        }
+        if !announces && trial.messages > 1 {
+            // Numbers that are all zero are as well a part of the messages.
+            trial.bits = 0.0;
+        } else if trial.end == TrialEnd::Exact {
             trial.bits += last_frame_bits(&trial);
         }
         trial
@@ -212,19 +210,23 @@ impl Trial {
         self.anywhere && (self.untypical > self.typical || self.empty * 2 > self.messages + 1)
     }
 
+    /// Whether everything is lines of text.
+    pub(crate) fn is_text(&self) -> bool {
+        self.end == TrialEnd::Exact && self.typical > 1 && self.untypical == 0
+    }
+
     /// Whether any bytes are frames, as long as the last byte is the right one.
     pub(crate) fn is_anywhere(&self) -> bool {
         self.anywhere
     }
 
     fn compare(&mut self, signature: &Signature, message: &[u8], before: &[u8]) {
-        // Nothing is text, too, and shows nothing.
-        if message.is_empty() {
+        let Some(fits) = signature.fits(message, self.messages, before) else {
             return;
-        }
+        };
         // What ten messages show, a thousand do not show better.
         let counts = self.typical + self.untypical < 10;
-        if signature.fits(message, self.messages, before) {
+        if fits {
             self.typical += 1;
             if counts {
                 self.bits += signature.bits(self.messages);
@@ -237,32 +239,26 @@ impl Trial {
         }
     }
 
-    fn weigh(&mut self, sample: Sample<'_>, behind: u64, length: usize, payload_bits: f64) {
+    fn weigh(
+        &mut self,
+        sample: Sample<'_>,
+        behind: u64,
+        length: usize,
+        payload_bits: f64,
+        lengths: &mut LengthCost,
+    ) {
         let frame = slice(sample.bytes, self.explained, behind);
-        // A zero is a length of nothing to most binary numbers, and a part of any larger one.
-        let is_no_evidence = length == 0 && frame.iter().all(|byte| *byte == 0);
-        if frame.len() > length && !self.anywhere && !is_no_evidence {
+        // A zero is a length of nothing to most binary numbers, and a part of any larger one; so is any
+        // other byte that fills a file.
+        if frame.len() > length && !self.anywhere && !is_one_byte(frame) {
             let framing_bits = sample.rarity.bits(frame) - payload_bits;
             let left = self.total - self.explained;
-            let surprise = framing_bits - number_bits(length as u64, left);
-            self.bits += surprise
-                .min(self.most_bits(frame.len() - length, left))
-                .max(-2.0);
+            let surprise = framing_bits - lengths.of(length as u64, left);
+            self.bits += surprise.max(-2.0);
         }
         self.messages += 1;
         self.empty += u64::from(length == 0);
         self.explained = behind;
-    }
-
-    /// Any number that does not lead past the stream would do as well: that is how unlikely it is
-    /// at most, however rare its bytes are.
-    #[expect(clippy::cast_precision_loss, reason = "the logarithm of a length")]
-    fn most_bits(&self, header: usize, left: u64) -> f64 {
-        if self.is_binary {
-            (8.0 * header as f64 - ((left + 1) as f64).log2()).max(0.0)
-        } else {
-            f64::INFINITY
-        }
     }
 }
 
@@ -279,6 +275,11 @@ fn limit(side: &Side) -> u64 {
 /// date, and hardly with a number and two bytes that pad it.
 pub(crate) fn is_padded(header: &[u8]) -> bool {
     header.ends_with(b"  ") || header.starts_with(b"00")
+}
+
+/// Whether a frame is one byte again and again.
+fn is_one_byte(frame: &[u8]) -> bool {
+    frame.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {

@@ -7,7 +7,8 @@ use super::{Finding, Scene, Works, looks};
 use crate::numbers::counted;
 use crate::rank::{self, WORTH_NAMING};
 use crate::sides::{field, is_delimited};
-use crate::trial::{Rarity, Sample, Trial, TrialEnd};
+use crate::surprise::Rarity;
+use crate::trial::{Sample, Trial, TrialEnd};
 
 /// What clients of `PostgreSQL` ask first unless they are told not to, and what it answers.
 const ENCRYPTION: &[(&str, &str)] = &[
@@ -15,6 +16,9 @@ const ENCRYPTION: &[(&str, &str)] = &[
     ("u32be-4/u32be-4@1", "u32be-4/u32be-4/u32be-4@1"),
     ("u32be-4/u32be-4@1", "u32be-4/u32be-4/u32be-4/u32be-4@1"),
 ];
+
+/// How sure a framing is without a name, by which the last frame would be cut.
+pub(super) const GUESS: u8 = 55;
 
 pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     let rarity = Rarity::of(scene.excerpt.beginning());
@@ -89,7 +93,8 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)
         .into_iter()
         .find(|ranked| ranked.side != *scene.side && gets_through(scene, &ranked.trial))?;
     // A block of headers has lines, and is not a stream of lines.
-    if looks::is_block(scene) && is_delimited(&first.side) && looks::has_block(sample.bytes) {
+    let is_guess = is_delimited(&first.side) || first.presets.is_empty();
+    if looks::is_block(scene) && is_guess && looks::has_block(sample.bytes) {
         return None;
     }
     let name = match first.presets.as_slice() {
@@ -97,11 +102,18 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)
         _ => format!(" ({})", first.name()),
     };
     let score = first.trial.score();
+    // A framing that somebody would have made for themselves, and a last frame that would be cut.
+    let is_doubtful = first.presets.is_empty() && matches!(first.trial.end, TrialEnd::Broken(_));
+    let certainty = match score {
+        _ if is_doubtful => GUESS,
+        20.0.. => 85,
+        _ => 60,
+    };
     let finding = Finding {
         works: Some(works(first.side.clone(), &first.trial, sample)),
         ..Finding::new(
             "other-framing",
-            if score > 2.0 * WORTH_NAMING { 85 } else { 60 },
+            certainty,
             format!(
                 "the stream is framed as {}{name}, not as {}",
                 first.side, scene.side

@@ -21,7 +21,8 @@ use tenfold_codec::{DecodeError, ErrorKind, Part, Side};
 use crate::excerpt::{BEGINNING, Excerpt};
 use crate::numbers::counted;
 use crate::sides::is_delimited;
-use crate::trial::{Rarity, Sample};
+use crate::surprise::Rarity;
+use crate::trial::Sample;
 use crate::walker::{Frame, Walker};
 
 /// A stream that broke, as far as its bytes are at hand.
@@ -90,6 +91,14 @@ pub fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
     // A finding that could be chance is left out where another one is sure.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.certainty));
     drop_lines_of_others(&mut findings);
+    if findings
+        .iter()
+        .any(|finding| finding.certainty > framings::GUESS)
+    {
+        findings.retain(|finding| {
+            finding.kind != "other-framing" || finding.certainty != framings::GUESS
+        });
+    }
     let surest = findings.first().map_or(0, |finding| finding.certainty);
     findings.retain(|finding| finding.certainty + 40 >= surest);
     findings.dedup_by_key(|finding| finding.kind);

@@ -6,7 +6,8 @@ use super::near::near;
 use super::{Finding, Scene};
 use crate::numbers::{counted, grouped};
 use crate::sides::{field, is_in_digits};
-use crate::trial::{Rarity, Sample, Trial, TrialEnd, is_padded};
+use crate::surprise::Rarity;
+use crate::trial::{Sample, Trial, TrialEnd, is_padded};
 use crate::walker::Frame;
 
 /// How far to look for the next header.

@@ -87,7 +87,7 @@ impl TlsStream {
         Ok(stream)
     }
 
-    /// Makes the handshake, if it was not made. Who reads and writes in different tasks calls it before.
+    /// Makes the handshake, if it was not made. A program that reads and writes in different tasks calls it before.
     pub async fn shake_hands(&self) -> io::Result<()> {
         let agreed = within(HANDSHAKE_TIME, poll_fn(|cx| self.poll_agree(cx))).await;
         agreed.unwrap_or_else(|| Err(tls::late_handshake()))

@@ -354,7 +354,7 @@ fn guess(sample: &Sample, sheet: &mut Sheet, tell: bool, words: &Words) -> Resul
         _ => {
             sheet.flush()?;
             Err(Failure::Framing(format!(
-                "no framing explains the first {} of this stream better than chance would (--framing names one to try)",
+                "no preset, and no framing with a length near the beginning of its messages, explains the first {} of this stream better than chance would (--framing names one to try)",
                 counted(sample.bytes.len() as u64, "byte")
             )))
         }

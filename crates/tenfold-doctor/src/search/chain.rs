@@ -1,0 +1,170 @@
+//! The first frames of a stream by one shape.
+
+use super::number::WIDEST;
+use super::shape::Shape;
+use crate::surprise::{Columns, LengthCost};
+use crate::trial::Sample;
+
+/// Frames of a framing that are looked at before it is known to be among the best.
+const FIRST_FRAMES: usize = 24;
+
+/// A field of digits that is never padded by more than one space is likelier to be a number that ends.
+pub(super) const UNPADDED: f64 = 10.0;
+
+/// The first frames by a shape.
+#[derive(Clone, Debug)]
+pub(super) struct Chain {
+    /// Bits that it saves, without those of its description.
+    pub(super) bits: f64,
+    pub(super) frames: usize,
+    /// The bytes before the number, as far as they are alike in all frames.
+    pub(super) opens: Vec<u8>,
+    /// The last bytes of the frames, as far as they are alike.
+    pub(super) closes: Vec<u8>,
+    /// The number could be wider in all frames: what is beside it is what fills a number.
+    is_narrow: bool,
+    /// A field of digits is full in all frames but for one space at most, as if that ended them.
+    pub(super) is_unpadded: bool,
+    /// The bytes of the first frame's number, if those of all others are the same.
+    number: Option<Vec<u8>>,
+}
+
+impl Shape {
+    /// Goes through the first frames; nothing if they are none.
+    pub(super) fn follow(self, sample: Sample<'_>) -> Option<Chain> {
+        let bytes = sample.bytes;
+        let (mut lengths, mut columns) = (LengthCost::default(), Columns::default());
+        let mut chain = Chain {
+            bits: -self.cost(),
+            frames: 0,
+            opens: Vec::new(),
+            closes: Vec::new(),
+            is_narrow: true,
+            is_unpadded: true,
+            number: None,
+        };
+        let (mut from, mut ended_well) = (0, false);
+        while chain.frames < FIRST_FRAMES {
+            if from == bytes.len() {
+                ended_well = true;
+                break;
+            }
+            let found = self.frame(&bytes[from..]);
+            let Some((header, frame)) =
+                found.and_then(|(header, end)| Some((header, bytes.get(from..from + end)?)))
+            else {
+                let is_cut =
+                    !sample.whole && (found.is_some() || bytes.len() - from < self.at + WIDEST);
+                if is_cut || self.number.can_be_cut() && is_little(from, bytes.len(), chain.frames)
+                {
+                    break;
+                }
+                return None;
+            };
+            let (before, rest) = frame.split_at(self.at);
+            let (digits, after) = rest.split_at(header);
+            let left = (bytes.len() - from) as u64;
+            if frame.windows(2).any(|pair| pair[0] != pair[1]) {
+                let saved =
+                    sample.rarity.bits(digits) - lengths.of((frame.len() - header) as u64, left);
+                chain.bits += saved.max(-2.0);
+                columns.add_parts(before, after, sample.rarity);
+            }
+            chain.is_narrow &= self.number.could_be_wider(before, after);
+            chain.is_unpadded &= self.number.is_unpadded(digits);
+            chain.note(before, digits, after);
+            chain.frames += 1;
+            from += frame.len();
+        }
+        if chain.is_narrow
+            || !self.is_plain() && chain.frames < 2
+            || self.add != 0 && !self.counts_header() && chain.is_constant()
+        {
+            return None;
+        }
+        if chain.is_unpadded {
+            chain.bits -= UNPADDED;
+        }
+        chain.bits += columns.saved(0.0);
+        if ended_well {
+            chain.bits += mean_bits(bytes.len(), chain.frames);
+        }
+        (chain.frames > 0 && chain.bits > 0.0).then_some(chain)
+    }
+
+    /// Whether frame follows upon frame up to the end, or to a last one that was cut.
+    pub(super) fn lasts(self, sample: Sample<'_>) -> bool {
+        let mut rest = sample.bytes;
+        while !rest.is_empty() {
+            match self.frame(rest).and_then(|(_, end)| rest.get(end..)) {
+                Some(after) => rest = after,
+                None if !sample.whole => break,
+                // A stream that begins inside a message has frames, too: each is the end of one message and
+                // the beginning of the next. The end of the last message is in none of them.
+                None => return self.number.can_be_cut() && rest.len() != self.at,
+            }
+        }
+        true
+    }
+}
+
+impl Chain {
+    /// How many bytes before the number are a mark, and not a part of the message: one is a type, and several
+    /// that no text begins with are a mark; so is everything before the number that is alike.
+    pub(super) fn mark(&self, at: usize) -> usize {
+        let alike = self.opens.len();
+        let is_text =
+            |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace() || *byte == 0;
+        match self.opens.first() {
+            _ if alike < 2 || self.opens[0] == 0 => 0,
+            _ if alike == at && self.frames > 2 => at,
+            Some(first) if !is_text(first) => 2,
+            _ => 0,
+        }
+    }
+
+    /// Whether the number is the same in several frames: as well as a number, it is a part of the messages.
+    fn is_constant(&self) -> bool {
+        self.frames > 1 && self.number.is_some()
+    }
+
+    fn note(&mut self, before: &[u8], digits: &[u8], after: &[u8]) {
+        let last = &after[after.len().saturating_sub(4)..];
+        if self.frames == 0 {
+            self.opens = before.to_vec();
+            self.closes = last.to_vec();
+            self.number = Some(digits.to_vec());
+            return;
+        }
+        self.number.take_if(|number| *number != digits);
+        let alike = self
+            .opens
+            .iter()
+            .zip(before)
+            .take_while(|(a, b)| a == b)
+            .count();
+        self.opens.truncate(alike);
+        let alike = self
+            .closes
+            .iter()
+            .rev()
+            .zip(last.iter().rev())
+            .take_while(|(a, b)| a == b)
+            .count();
+        self.closes.drain(..self.closes.len() - alike);
+    }
+}
+
+/// Whether what is left after some frames can be a last one that was cut.
+fn is_little(from: usize, total: usize, frames: usize) -> bool {
+    frames > 2 && from * 10 >= total * 8
+}
+
+/// A chain of frames ends with the stream by chance once in as many times as a frame is long.
+#[expect(clippy::cast_precision_loss, reason = "the logarithm of a length")]
+fn mean_bits(total: usize, frames: usize) -> f64 {
+    match frames {
+        0 => 0.0,
+        _ => ((total / frames + 1) as f64).log2(),
+    }
+}
