@@ -243,6 +243,18 @@ def test_a_newline_behind_each_message_is_named_while_the_sender_still_runs(tenf
     inspected.wait()
 
 
+@pytest.mark.parametrize("header", ["<Q", ">Q", ">L"])
+def test_auto_finds_lengths_of_messages_that_are_longer_than_its_first_look(tenfold, tmp_path, header):
+    seeded = random.Random(header)
+    pictures = [b"\xff\xd8" + seeded.randbytes(seeded.randint(100_000, 200_000)) for _ in range(6)]
+    path = tmp_path / "stream"
+    path.write_bytes(b"".join(struct.pack(header, len(picture)) + picture for picture in pictures))
+    inspected = tenfold("inspect", path, "--framing", "auto", "--json")
+    assert inspected.wait() == 0, inspected.err
+    first = json.loads(inspected.out.splitlines()[0])["framings"][0]
+    assert (first["line"], first["messages"]) == ({"<Q": "u64le", ">Q": "u64be", ">L": "u32be"}[header], 6)
+
+
 def test_auto_knows_the_header_of_a_message_that_is_longer_than_what_is_tried(tenfold):
     inspected = tenfold("inspect", "-", "--framing", "auto", "--json", stdin=frame(b"word " * 40_000) * 2)
     assert inspected.wait() == 0, inspected.err

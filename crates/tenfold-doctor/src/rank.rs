@@ -63,6 +63,11 @@ impl Ranked {
         }
     }
 
+    /// Whether more bytes would hardly say anything else: several messages were seen, and not by chance.
+    pub fn is_sure(&self) -> bool {
+        self.trial.messages > 3 && self.trial.score() > 3.0 * WORTH_NAMING
+    }
+
     /// Why it stands where it does.
     pub fn why(&self) -> String {
         let trial = &self.trial;

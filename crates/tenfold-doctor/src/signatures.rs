@@ -25,7 +25,9 @@ impl std::fmt::Debug for Signature {
 impl Signature {
     /// Whether a message fits; nothing, if it says nothing.
     pub(crate) fn fits(&self, message: &[u8], index: u64, before: &[u8]) -> Option<bool> {
-        let is_silent = message.is_empty() || (self.silent)(message);
+        // Nothing is text, too, and shows nothing; but it is not a greeting.
+        let is_greeted = index == 0 && self.is_greeting();
+        let is_silent = !is_greeted && (message.is_empty() || (self.silent)(message));
         (!is_silent).then(|| (self.rule)(message, index, before))
     }
 
@@ -114,9 +116,18 @@ fn greeting(preset: &str, client: bool) -> Option<Signature> {
             "is an HTTP/2 frame, SETTINGS first",
             |m, n, _| is_http2(m) && (n > 0 || m.first() == Some(&4)),
         ),
-        "amqp" => signature((20.0, 5.0), "is an AMQP frame", |m, n, _| {
-            (n == 0 && m.starts_with(b"AMQP")) || matches!(m.first(), Some(1..=3 | 8))
-        }),
+        "amqp" if client => signature(
+            (32.0, 5.0),
+            "is an AMQP frame after AMQP's greeting",
+            |m, n, _| {
+                if n == 0 {
+                    m.starts_with(b"AMQP")
+                } else {
+                    is_amqp(m)
+                }
+            },
+        ),
+        "amqp" => signature((5.0, 5.0), "is an AMQP frame", |m, _, _| is_amqp(m)),
         "jdwp" => signature((60.0, 2.0), "begins with JDWP-Handshake", |m, n, _| {
             n > 0 || m == b"JDWP-Handshake"
         }),
@@ -142,8 +153,8 @@ fn greeting(preset: &str, client: bool) -> Option<Signature> {
                 m.get(48..50) == Some(b"`\n")
             }
         }),
-        "erldist" if client => signature((6.0, 0.0), "begins with a node's name", |m, n, _| {
-            n > 0 || matches!(m.first(), Some(b'n' | b'N'))
+        "erldist" if client => signature((16.0, 0.0), "begins with a node's name", |m, n, _| {
+            n > 0 || matches!(m.first(), Some(b'n' | b'N')) && m.contains(&b'@')
         }),
         "erldist" => signature((10.0, 0.0), "begins with a status", |m, n, _| {
             n > 0 || matches!(m, [b's', b'a'..=b'z', ..])
@@ -276,6 +287,10 @@ fn later(preset: &str, client: bool) -> Option<Signature> {
         }),
         _ => None,
     }
+}
+
+fn is_amqp(message: &[u8]) -> bool {
+    matches!(message, [1..=3 | 8, _, _, ..])
 }
 
 fn is_http2(message: &[u8]) -> bool {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use tenfold::Side;
-use tenfold_doctor::{BEGINNING, Excerpt, Found, Frame, WORTH_NAMING, rank};
+use tenfold_doctor::{BEGINNING, Excerpt, Found, Frame, Ranked, WORTH_NAMING, rank};
 
 use super::Reading;
 use super::dump::Dump;
@@ -31,6 +31,9 @@ const DUMPED: usize = 64 * 1024;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
+
+/// Bytes that are looked at at most before the framing is guessed.
+const LONGEST_LOOK: usize = 16 << 20;
 
 /// Framings that are listed unless all are asked for.
 const LISTED: usize = 5;
@@ -81,8 +84,8 @@ impl Stream {
         let (side, sample) = match reading {
             Reading::By(side) => (side, Sample::default()),
             Reading::Auto => {
-                let sample = self.sample(&stop)?;
-                let side = guess(&sample, &mut sheet, self.wanted.is_none(), words)?;
+                let (sample, ranked) = self.ranked(&stop)?;
+                let side = guess(&sample, ranked, &mut sheet, self.wanted.is_none(), words)?;
                 (side, sample)
             }
         };
@@ -106,14 +109,28 @@ impl Stream {
         }
     }
 
-    /// The first bytes, as many as it takes to guess.
-    fn sample(&mut self, stop: &Stop) -> Result<Sample, Failure> {
-        let mut sample = Sample {
-            bytes: vec![0; BEGINNING],
-            ..Sample::default()
-        };
-        let (mut have, mut waiting) = (0, Instant::now());
-        while have < BEGINNING && !sample.ended && !stop.came() {
+    /// The first bytes, as many as it takes to guess, and which framings explain them.
+    ///
+    /// Messages can be longer than the first look. Then there are more bytes to look at, if they come.
+    fn ranked(&mut self, stop: &Stop) -> Result<(Sample, Vec<Ranked>), Failure> {
+        let mut sample = Sample::default();
+        let mut most = BEGINNING;
+        loop {
+            self.sample(&mut sample, most, stop)?;
+            let ranked = rank(&sample.bytes, sample.ended);
+            let has_all = sample.ended || sample.bytes.len() < most || most >= LONGEST_LOOK;
+            if has_all || stop.came() || ranked.first().is_some_and(Ranked::is_sure) {
+                return Ok((sample, ranked));
+            }
+            most *= 4;
+        }
+    }
+
+    /// Reads on until there are so many bytes, or no more come.
+    fn sample(&mut self, sample: &mut Sample, most: usize, stop: &Stop) -> Result<(), Failure> {
+        let (mut have, mut waiting) = (sample.bytes.len(), Instant::now());
+        sample.bytes.resize(most, 0);
+        while have < most && !sample.ended && !stop.came() {
             if self.live && have > 0 && !self.input.is_ready_within(PATIENCE)? {
                 break;
             }
@@ -128,7 +145,7 @@ impl Stream {
             }
         }
         sample.bytes.truncate(have);
-        Ok(sample)
+        Ok(())
     }
 
     /// Goes through the stream until it ends, breaks, has shown what was wanted, or a signal comes.
@@ -335,8 +352,13 @@ fn capture(
 }
 
 /// Finds out the framing, and says why.
-fn guess(sample: &Sample, sheet: &mut Sheet, tell: bool, words: &Words) -> Result<Side, Failure> {
-    let ranked = rank(&sample.bytes, sample.ended);
+fn guess(
+    sample: &Sample,
+    ranked: Vec<Ranked>,
+    sheet: &mut Sheet,
+    tell: bool,
+    words: &Words,
+) -> Result<Side, Failure> {
     if sheet.rows.json && tell {
         let object = report::ranking_object(&ranked).to_string() + "\n";
         sheet.text(&object);
