@@ -33,5 +33,6 @@ pub(crate) mod rotation;
 pub(crate) mod source;
 pub(crate) mod template;
 pub(crate) mod time_text;
+pub(crate) mod tls_server;
 pub(crate) mod unacknowledged;
 pub(crate) mod whole_file;

@@ -3,8 +3,10 @@
 mod allocator;
 mod audit;
 mod auth;
+mod checked;
 mod config_file;
 mod data;
+mod exposed;
 mod limits;
 mod log;
 mod machine;
@@ -22,20 +24,22 @@ use std::sync::Arc;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use tenfold::Address;
-use tenfold_gate::Policy;
-use tenfold_hub::{AllowDelete, Hub, HubOptions, HubStats, Port, Starting, raise_fd_limit};
+use tenfold_hub::{AllowDelete, Hub, HubOptions, HubStats, Port, Starting, Tls, raise_fd_limit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
 use crate::failure::Failure;
 use crate::flow::options::{ListenOptions, ReportOptions};
 use crate::flow::port_file;
+use crate::flow::tls_server::TlsServerOptions;
 use crate::signals::{self, Signal, Stop};
 use crate::stderr;
 use crate::units;
 use crate::words::Words;
 use audit::AuditFile;
+use checked::Checked;
 use data::DataOptions;
+use exposed::Exposed;
 use limits::LimitOptions;
 use log::{Log, LogLevel};
 use ports::{Place, PlainArgument, PlainPort};
@@ -104,8 +108,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
 
-    /// Listen to more than this machine. Nothing is encrypted; and without --auth everybody
-    /// there may do everything
+    /// Listen to more than this machine without TLS, where nothing is encrypted, or without --auth, where
+    /// everybody there may do everything
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
           default_value = "false", default_missing_value = "true", hide_default_value = true,
           hide_possible_values = true, value_parser = BoolishValueParser::new())]
@@ -113,6 +117,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     listening: ListenOptions,
+
+    #[command(flatten)]
+    tls: TlsServerOptions,
 
     /// On plain ports, begin with the last N messages
     #[arg(long, value_name = "N", value_parser = units::count::<u64>)]
@@ -150,11 +157,14 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
-        let policy = self.validate()?;
+        let checked = self.validate()?;
         if self.print_config {
             return print::print(&self.settings);
         }
         if self.check {
+            for finding in checked.findings() {
+                words.note(finding);
+            }
             words.note("the settings are right");
             return Ok(());
         }
@@ -167,33 +177,39 @@ impl Serve {
         // Thousands of clients are more than the usual limit allows. With less it works as well.
         let _ = raise_fd_limit();
         self.log.start(self.log_level, words);
-        let (signal, stats) = self.serve(policy, stop, &hangup, words)?;
+        let (signal, stats) = self.serve(&checked, stop, &hangup, words)?;
         let result = self.judge(signal, &stats);
         let json = self.report.is_json() || self.log == Log::Json;
         report::at_end(&stats, &result, json, words);
         result
     }
 
-    /// What clap cannot know. Returns who may do what, if that is asked.
-    fn validate(&self) -> Result<Option<Arc<Policy>>, Failure> {
+    /// What clap cannot know. Returns what is in the files that the settings name.
+    fn validate(&self) -> Result<Checked, Failure> {
         let plain = self.plain_ports()?;
         ports::check_plain_options(&plain, &self.settings)?;
         self.data.check(&self.settings)?;
+        let plain = plain.iter().map(|port| &port.address);
+        let addresses: Vec<_> = self.listen.iter().chain(plain).collect();
+        let mut exposed = Exposed::default();
+        for address in &addresses {
+            exposed.add(address, self.auth.is_some())?;
+        }
         if !self.insecure_listen {
-            let plain = plain.iter().map(|port| &port.address);
-            self.listen
-                .iter()
-                .chain(plain)
-                .try_for_each(|address| ports::check_loopback(address, self.auth.is_some()))?;
+            exposed.refuse()?;
         }
         self.welcome()?;
-        self.auth.as_deref().map(auth::policy).transpose()
+        Ok(Checked {
+            policy: self.auth.as_deref().map(auth::policy).transpose()?,
+            tls: self.tls.load(addresses)?,
+            exposed,
+        })
     }
 
     /// Serves until a signal comes, and then as long as it takes to deliver what is there.
     fn serve(
         &self,
-        policy: Option<Arc<Policy>>,
+        checked: &Checked,
         mut stop: Stop,
         hangup: &Notify,
         words: &Words,
@@ -206,7 +222,8 @@ impl Serve {
         let mut data = None;
         let served = runtime.block_on(async {
             self.limits.tell_memory();
-            let mut options = self.options(policy, self.data.is_given());
+            checked.tell();
+            let mut options = self.options(checked, self.data.is_given());
             options.audit = audit.as_ref().map(AuditFile::taker);
             let hub = match self
                 .start(options, ports, &places, &mut stop, words)
@@ -247,13 +264,17 @@ impl Serve {
     }
 
     /// How to treat clients.
-    fn options(&self, policy: Option<Arc<Policy>>, has_data: bool) -> HubOptions {
+    fn options(&self, checked: &Checked, has_data: bool) -> HubOptions {
         let mut options = self.limits.fitted(has_data);
-        if policy.is_some() && self.settings.given("allow-delete").is_none() {
+        if checked.policy.is_some() && self.settings.given("allow-delete").is_none() {
             // The policy says who, and it does not matter from where.
             options.allow_delete = AllowDelete::Everybody;
         }
-        options.policy = policy;
+        options.policy.clone_from(&checked.policy);
+        options.tls = checked.tls.as_ref().map(|server| {
+            let clients = server.client_verifier().cloned();
+            Tls::new(Arc::clone(server.config()), clients)
+        });
         options
     }
 

@@ -1,15 +1,14 @@
 //! Where a hub listens, and what it offers there.
 
-use std::net::{IpAddr, ToSocketAddrs};
-
 use bytes::Bytes;
 use tenfold::protocol::{BadName, ChannelName};
-use tenfold::{Address, AddressError, Encoder, Framing};
+use tenfold::{Address, AddressError, Encoder, Framing, Listener};
 use tenfold_hub::{Direction, Plain, Port};
 
 use super::{Serve, Settings};
 use crate::failure::Failure;
-use crate::flow::connect::{bind, cannot_listen};
+use crate::flow::connect::bind;
+use crate::flow::options::ListenOptions;
 
 /// `--plain`.
 #[derive(Clone, Debug)]
@@ -113,34 +112,21 @@ pub(super) fn check_plain_options(plain: &[PlainPort], settings: &Settings) -> R
     }
 }
 
-/// Refuses an address that other machines can reach. `is_asking`: the hub asks who connects.
-pub(super) fn check_loopback(address: &Address, is_asking: bool) -> Result<(), Failure> {
-    let Address::Tcp { host, port } = address else {
-        return Ok(());
-    };
-    let reachable = match host.split('%').next().unwrap_or(host).parse::<IpAddr>() {
-        Ok(ip) => !is_loopback(ip),
-        Err(_) => (host.as_str(), *port)
-            .to_socket_addrs()
-            .map_err(|error| cannot_listen(address, &error))?
-            .any(|place| !is_loopback(place.ip())),
-    };
-    if !reachable {
-        return Ok(());
+/// Listens; of an address over TLS too, which the hub speaks by itself.
+fn listen(address: &Address, options: &ListenOptions) -> Result<(Listener, Address), Failure> {
+    if !address.is_tls() {
+        return bind(address, options);
     }
-    let danger = if is_asking {
-        "nothing is encrypted: everybody on the way could read the messages and the tokens"
-    } else {
-        "without --auth a hub does not ask who connects: everybody there could read and write every channel"
-    };
-    Err(Failure::Usage(format!(
-        "{address} can be reached from other machines, and {danger}. Listen on 127.0.0.1:{port}, or on \
-         unix:/path, and let an ssh tunnel lead there; or add --insecure-listen if the network is your own"
-    )))
+    let (listener, place) = bind(&address.clone().without_tls(), options)?;
+    Ok((listener, place.over_tls()))
 }
 
-fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
+/// A port over TLS, if its address is.
+fn over_tls(port: Port, address: &Address) -> Port {
+    if address.is_tls() {
+        return port.over_tls();
+    }
+    port
 }
 
 impl Serve {
@@ -149,14 +135,14 @@ impl Serve {
         let mut ports = Vec::new();
         let mut places = Vec::new();
         for address in &self.listen {
-            let (listener, address) = bind(address, &self.listening)?;
-            ports.push(Port::protocol(listener));
+            let (listener, address) = listen(address, &self.listening)?;
+            ports.push(over_tls(Port::protocol(listener), &address));
             let what = None;
             places.push(Place { address, what });
         }
         let welcome = self.welcome()?;
         for port in self.plain_ports()? {
-            let (listener, address) = bind(&port.address, &self.listening)?;
+            let (listener, address) = listen(&port.address, &self.listening)?;
             let mut plain =
                 Plain::new(port.channel.clone(), port.direction).welcome(welcome.clone());
             if port.asks_token {
@@ -165,7 +151,7 @@ impl Serve {
             if let Some(messages) = self.replay {
                 plain = plain.replay(messages);
             }
-            ports.push(Port::plain(listener, plain));
+            ports.push(over_tls(Port::plain(listener, plain), &address));
             let what = Some(port.description());
             places.push(Place { address, what });
         }
@@ -208,27 +194,6 @@ mod tests {
             ":1=ticks:up",
         ] {
             assert!(plain(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn only_this_machine_is_safe() {
-        let check = |text: &str| check_loopback(&text.parse().unwrap(), false);
-        for safe in [
-            ":1",
-            "127.9.9.9:1",
-            "[::1]:1",
-            "[::ffff:127.0.0.1]:1",
-            "localhost:1",
-            "unix:/x",
-        ] {
-            assert_eq!(check(safe), Ok(()), "{safe}");
-        }
-        for exposed in ["0.0.0.0:1", "[::]:1", "192.168.1.2:1", "[fe80::1]:1"] {
-            assert!(
-                matches!(check(exposed), Err(Failure::Usage(_))),
-                "{exposed}"
-            );
         }
     }
 }

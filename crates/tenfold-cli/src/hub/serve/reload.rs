@@ -23,6 +23,12 @@ const CHANGEABLE: &[&str] = &[
     "header-timeout",
     "stall-timeout",
     "allow-delete",
+    "tls-cert",
+    "tls-key",
+    "tls-client-ca",
+    "tls-client",
+    "tls-crl",
+    "tls-min",
     "drain",
 ];
 
@@ -46,19 +52,23 @@ impl Reload {
             return;
         };
         let read = again().and_then(|serve| match serve.validate() {
-            Ok(policy) => Ok((serve, policy)),
+            Ok(checked) => Ok((serve, checked)),
             Err(failure) => Err(failure.to_string()),
         });
-        let (next, policy) = match read {
+        let (next, checked) = match read {
             Ok(next) => next,
             Err(words) => return error!("SIGHUP: no setting is changed: {words}"),
         };
-        let path = next.auth.as_deref().filter(|_| policy.is_some());
-        hub.change_options(&next.options(policy, data.is_some()))
+        let path = next.auth.as_deref().filter(|_| checked.policy.is_some());
+        hub.change_options(&next.options(&checked, data.is_some()))
             .await;
         if let Some(path) = path {
             info!(policy = %path.display(), "SIGHUP: the policy is read again");
         }
+        if checked.tls.is_some() {
+            info!("SIGHUP: the files of TLS are read again");
+        }
+        checked.tell();
         if let Some(data) = data {
             data.change_limits(&next.data);
         }
