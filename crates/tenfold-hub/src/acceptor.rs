@@ -1,7 +1,9 @@
 //! A listener inside the runtime.
 
 use std::io;
+use std::sync::Arc;
 
+use rustls::ServerConfig;
 use tenfold::{Listener, SocketFile};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -13,6 +15,8 @@ use crate::transport::Transport;
 pub(crate) struct Acceptor {
     listening: Listening,
     is_over_tls: bool,
+    /// With what, if the listener says.
+    config: Option<Arc<ServerConfig>>,
 }
 
 #[derive(Debug)]
@@ -31,6 +35,15 @@ impl Acceptor {
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self::of(match listener {
+            #[cfg(feature = "_tls")]
+            Listener::Tls(listener, server) => {
+                let listening = Listening::Tcp(TcpListener::from_std(listener)?);
+                return Ok(Self {
+                    listening,
+                    is_over_tls: true,
+                    config: Some(Arc::clone(server.config())),
+                });
+            }
             Listener::Tcp(listener) => Listening::Tcp(TcpListener::from_std(listener)?),
             Listener::Unix(listener, file) => {
                 Listening::Unix(UnixListener::from_std(listener)?, file)
@@ -46,17 +59,23 @@ impl Acceptor {
         Self {
             listening,
             is_over_tls: false,
+            config: None,
         }
     }
 
-    /// The same for clients that speak TLS, or do not.
+    /// The same for clients that speak TLS, if the listener does not say so by itself.
     pub(crate) fn over_tls(mut self, is_over_tls: bool) -> Self {
-        self.is_over_tls = is_over_tls;
+        self.is_over_tls |= is_over_tls;
         self
     }
 
     pub(crate) fn is_over_tls(&self) -> bool {
         self.is_over_tls
+    }
+
+    /// With what TLS is spoken here, if the listener says.
+    pub(crate) fn config(&self) -> Option<&Arc<ServerConfig>> {
+        self.config.as_ref()
     }
 
     #[cfg(test)]

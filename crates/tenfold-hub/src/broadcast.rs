@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tenfold::Listener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -10,14 +11,19 @@ use tokio::task::JoinSet;
 use crate::accepting::{Host, Places, accept};
 use crate::acceptor::Acceptor;
 use crate::block::Block;
+use crate::deadline::within;
 use crate::options::Options;
 use crate::peer::Peer;
-use crate::presence::Present;
+use crate::presence::{Presence, Present};
 use crate::socket::Socket;
 use crate::stats::{ClientEvent, Counters, Stats};
 use crate::subscriber::{Drain, Subscriber};
 use crate::tail::Tail;
+use crate::tls_session::NoHandshake;
 use crate::transport::Transport;
+
+/// How long a client may take from its connection to the end of its handshake, where that is over TLS.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// A server that sends the same stream to each client that connects.
 ///
@@ -69,11 +75,13 @@ impl Broadcast {
         });
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            accepting.spawn(accept(
-                Arc::new(Acceptor::new(listener)?),
-                Some(Places::new(Arc::clone(&shared.places))),
-                Door(Arc::clone(&shared)),
-            ));
+            let acceptor = Arc::new(Acceptor::new(listener)?);
+            let door = Door {
+                shared: Arc::clone(&shared),
+                acceptor: Arc::clone(&acceptor),
+            };
+            let places = Places::new(Arc::clone(&shared.places));
+            accepting.spawn(accept(acceptor, Some(places), door));
         }
         Ok(Self { shared, accepting })
     }
@@ -116,37 +124,75 @@ impl Drop for Broadcast {
 }
 
 /// A broadcast, as the loop that accepts sees it.
-struct Door(Arc<BroadcastState>);
+struct Door {
+    shared: Arc<BroadcastState>,
+    acceptor: Arc<Acceptor>,
+}
 
 impl Host for Door {
     fn serve(&self, (transport, peer): (Transport, Peer), place: Option<OwnedSemaphorePermit>) {
-        let Self(shared) = self;
-        let options = &shared.options;
-        transport.prepare(options.send_buffer);
-        options.observer.tell(ClientEvent::Connected(peer));
-        let subscriber = Subscriber::new(
-            (Socket::from(transport), peer),
-            Block::new(options.welcome.clone(), 0),
-            (shared.tail.cursor(options.start), None),
-            Drain::Silence(options.drain),
-            Arc::clone(&shared.counters),
-        );
-        shared.counters.accepted();
-        let presence = shared.clients.enter();
-        let observer = options.observer.clone();
+        transport.prepare(self.shared.options.send_buffer);
+        let shared = Arc::clone(&self.shared);
+        let Some(config) = self.acceptor.config() else {
+            let subscriber = shared.subscriber(Socket::from(transport), peer);
+            tokio::spawn(shared.serve(subscriber, place));
+            return;
+        };
+        let socket = match Socket::over_tls(transport, Arc::clone(config)) {
+            Ok(socket) => socket,
+            Err(error) => return shared.failed(io::Error::other(error)),
+        };
         tokio::spawn(async move {
-            let report = subscriber.run().await;
-            observer.tell(ClientEvent::Ended(report));
-            drop(presence);
-            drop(place);
+            match within(HANDSHAKE, socket.handshake()).await {
+                Some(Ok(())) => {
+                    let subscriber = shared.subscriber(socket, peer);
+                    shared.serve(subscriber, place).await;
+                }
+                Some(Err(NoHandshake::Failed(error))) => {
+                    shared.failed(io::Error::new(io::ErrorKind::InvalidData, error));
+                    socket.finish(false).await;
+                }
+                // It has gone, or it speaks something else, or nothing.
+                Some(Err(NoHandshake::NotTls | NoHandshake::Gone(_))) | None => {}
+            }
         });
     }
 
     fn failed(&self, error: io::Error) {
-        self.0.counters.accept_failed();
-        self.0
-            .options
-            .observer
-            .tell(ClientEvent::AcceptFailed(error));
+        self.shared.failed(error);
+    }
+}
+
+impl BroadcastState {
+    /// Enters a client; it is sent what comes from now on.
+    fn subscriber(&self, socket: Socket, peer: Peer) -> (Subscriber, Presence) {
+        let options = &self.options;
+        options.observer.tell(ClientEvent::Connected(peer));
+        let subscriber = Subscriber::new(
+            (socket, peer),
+            Block::new(options.welcome.clone(), 0),
+            (self.tail.cursor(options.start), None),
+            Drain::Silence(options.drain),
+            Arc::clone(&self.counters),
+        );
+        self.counters.accepted();
+        (subscriber, self.clients.enter())
+    }
+
+    /// Serves a client to its end.
+    async fn serve(
+        self: Arc<Self>,
+        (subscriber, presence): (Subscriber, Presence),
+        place: Option<OwnedSemaphorePermit>,
+    ) {
+        let report = subscriber.run().await;
+        self.options.observer.tell(ClientEvent::Ended(report));
+        drop(presence);
+        drop(place);
+    }
+
+    fn failed(&self, error: io::Error) {
+        self.counters.accept_failed();
+        self.options.observer.tell(ClientEvent::AcceptFailed(error));
     }
 }

@@ -22,11 +22,11 @@ pub(crate) fn doors(
     options: &HubOptions,
 ) -> io::Result<Vec<(Arc<Acceptor>, PortKind)>> {
     let door = |port: Port| {
-        if port.is_over_tls && options.tls.is_none() {
+        let acceptor = Acceptor::new(port.listener)?.over_tls(port.is_over_tls);
+        if acceptor.is_over_tls() && acceptor.config().is_none() && options.tls.is_none() {
             let words = "a port over TLS needs a certificate, and there is none";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
         }
-        let acceptor = Acceptor::new(port.listener)?.over_tls(port.is_over_tls);
         Ok((Arc::new(acceptor), port.kind))
     };
     ports.into_iter().map(door).collect()
@@ -36,14 +36,20 @@ pub(crate) fn doors(
 pub(crate) struct Door {
     pub(crate) shared: Arc<Shared>,
     pub(crate) kind: PortKind,
-    pub(crate) is_over_tls: bool,
+    pub(crate) acceptor: Arc<Acceptor>,
 }
 
 impl Door {
     fn socket(&self, transport: Transport) -> Result<Socket, rustls::Error> {
-        match &self.shared.options.now().tls {
-            Some(tls) if self.is_over_tls => Socket::over_tls(transport, Arc::clone(&tls.config)),
-            _ => Ok(transport.into()),
+        if !self.acceptor.is_over_tls() {
+            return Ok(transport.into());
+        }
+        let options = self.shared.options.now();
+        let newest = options.tls.as_ref().map(|tls| &tls.config);
+        match newest.or(self.acceptor.config()) {
+            Some(config) => Socket::over_tls(transport, Arc::clone(config)),
+            // Nothing is ever sent in plain where TLS is to be spoken.
+            None => Err(rustls::Error::General("there is no certificate".to_owned())),
         }
     }
 }

@@ -111,7 +111,7 @@ impl Hub {
             let door = Door {
                 shared: Arc::clone(&shared),
                 kind,
-                is_over_tls: acceptor.is_over_tls(),
+                acceptor: Arc::clone(&acceptor),
             };
             accepting.spawn(of_hub(accept(acceptor, places, door)));
         }

@@ -93,7 +93,7 @@ impl Starting {
                 let door = Door {
                     shared: Arc::clone(&shared),
                     kind: kind.clone(),
-                    is_over_tls: acceptor.is_over_tls(),
+                    acceptor: Arc::clone(acceptor),
                 };
                 let places = Some(shared.pending.clone());
                 accepting.spawn(of_hub(accept(Arc::clone(acceptor), places, door)));
