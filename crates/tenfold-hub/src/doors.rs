@@ -46,7 +46,7 @@ impl Door {
         }
         let options = self.shared.options.now();
         let newest = options.tls.as_ref().map(|tls| &tls.config);
-        match newest.or(self.acceptor.config()) {
+        match newest.or_else(|| self.acceptor.config()) {
             Some(config) => Socket::over_tls(transport, Arc::clone(config)),
             // Nothing is ever sent in plain where TLS is to be spoken.
             None => Err(rustls::Error::General("there is no certificate".to_owned())),
