@@ -3,7 +3,9 @@
 //!
 //! To wake the committer's thread and to be woken by it takes a good part of the time that a fast disk
 //! needs. So a thread that is the only one to submit, on a fast disk, commits by itself. As soon as two
-//! submit at once, or the disk is slow, the committer's thread commits and the others go on.
+//! submit at once, or the disk is slow, the committer's thread commits and the others go on. So it does while a
+//! checkpoint is being made, or a channel is shut: the checkpointer can have a channel locked then, for as long as
+//! the disk takes to make its files anew.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -65,9 +67,14 @@ impl Hand {
             Ok(hand) => hand,
             Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return false,
         };
-        let Some(committer) = hand.as_mut().filter(|committer| committer.is_light()) else {
+        let is_light = |committer: &&mut Committer| committer.is_light();
+        let Some(committer) = hand.as_mut().filter(is_light) else {
             return false;
         };
+        // No checkpoint begins while this thread has the hand, and of a channel nothing is made anew without one.
+        if self.common.duties().is_pending || self.common.has_shut() {
+            return false;
+        }
         committer.step();
         let is_stuck = committer.has_taken();
         // The hand is let go before the queue is looked at. A thread that found the hand taken had queued
@@ -107,9 +114,9 @@ impl Pending {
         Self { hand, is_first }
     }
 
-    /// Commits the frames on this thread, which then waits for the disk, if three things hold: no other
-    /// thread commits, nothing else was queued, and the last batch was one submission that took less than
-    /// a millisecond. Otherwise the committer's thread commits them.
+    /// Commits the frames on this thread, which then waits for the disk, if four things hold: no other
+    /// thread commits, nothing else was queued, the last batch was one submission that took less than
+    /// a millisecond, and no checkpoint is being made. Otherwise the committer's thread commits them.
     pub fn commit(mut self) {
         if self.is_first && self.hand.help() {
             self.is_first = false;

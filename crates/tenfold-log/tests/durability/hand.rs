@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tenfold_log::storage::Memory;
+use tenfold_log::storage::{Fault, Kind, Memory};
 use tenfold_log::{Commit, Health, Receipt, Refused, Submission};
 
 use crate::support::{Fate, frames, queue, random, read, reopen, send_to, small, until};
@@ -33,6 +33,42 @@ fn a_thread_that_is_the_only_one_to_submit_commits_by_itself() {
     drop(log);
     let opened = reopen(memory.image_kept(), small()).unwrap();
     assert_eq!(opened.log.channel("a", 0).next(), 1000);
+}
+
+/// The checkpointer makes files of a channel anew after a failed sync, with the channel locked: however long the
+/// disk takes for that, a task of the hub must not wait for it. A seed of the simulation stood still there.
+#[test]
+fn a_thread_that_submits_does_not_commit_while_files_can_be_made_anew() {
+    let memory = Memory::new();
+    let opened = reopen(memory.clone(), small()).unwrap();
+    let (log, _, steps, mut checkpointer) = opened.stepped();
+    let (mut at_once, mut beside, mut while_shut) = (0, 0, 0);
+    let mut publish = |channel, number| {
+        let is_beside = checkpointer.has_work();
+        let is_shut = log.shut("c").is_some();
+        let (sent, pending) = queue(&log, channel, None, &[message(0, number)]);
+        pending.commit();
+        let is_done = sent.fate() != Fate::Waiting;
+        assert!(!is_done || !(is_beside || is_shut), "{number}");
+        at_once += u32::from(is_done);
+        beside += u32::from(is_beside);
+        while_shut += u32::from(is_shut);
+        while steps.step() {}
+        if sent.fate() == Fate::Waiting || number % 7 == 0 {
+            while checkpointer.step() {}
+            while steps.step() {}
+        }
+        assert_ne!(sent.fate(), Fate::Waiting);
+    };
+    for number in 0..300 {
+        publish("a", number);
+    }
+    memory.fail(Fault::next(Kind::Write).on("channels/c/").forever());
+    publish("c", 300);
+    for number in 301..320 {
+        publish("a", number);
+    }
+    assert!(at_once > 0 && beside > 0 && while_shut > 0);
 }
 
 #[test]
