@@ -478,11 +478,16 @@ fn share_of(identity: &Identity) -> Option<(&str, usize)> {
     ))
 }
 
+/// The epoch of a channel that begins after so many deletions.
+pub(crate) fn epoch_after(deletions: u64, of_start: Epoch) -> Epoch {
+    Epoch(of_start.0.wrapping_add(deletions.wrapping_mul(STEP)))
+}
+
 impl Channels {
     /// The epoch of a channel that begins now: that of the start, until a channel is deleted. Then it is another
     /// one after each deletion, so that no channel has that of one that had its name before.
     fn epoch(&self, of_start: Epoch) -> Epoch {
-        Epoch(of_start.0.wrapping_add(self.deletions.wrapping_mul(STEP)))
+        epoch_after(self.deletions, of_start)
     }
 
     /// Refuses an identity that has begun as many channels as it may.

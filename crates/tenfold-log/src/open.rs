@@ -249,13 +249,15 @@ pub struct Steps(Log);
 impl Steps {
     /// Commits one batch of what is queued. False: there was nothing, or it has to wait for the checkpointer.
     pub fn step(&self) -> bool {
+        self.0.common.lock_queue().is_called = false;
         self.0.hand.step()
     }
 
     /// Whether [`step`](Self::step) would do something, or try to.
     pub fn has_work(&self) -> bool {
-        let common = &self.0.common;
-        let is_called = !common.lock_queue().is_empty() || !common.duties().ends.is_empty();
+        let queue = self.0.common.lock_queue();
+        let is_called = queue.is_called || !queue.is_empty();
+        drop(queue);
         is_called || self.0.hand.has_taken()
     }
 

@@ -42,6 +42,8 @@ struct Troubles {
     stall: Duration,
     /// There is space for so many bytes more.
     space: Option<u64>,
+    /// Somebody else holds the lock that a checkpoint needs.
+    is_locked: bool,
 }
 
 /// Something that can be the matter with a disk for a while.
@@ -52,6 +54,19 @@ pub(crate) enum Trouble {
     NoSpace,
     Slow,
     RefusedWrites,
+    /// A backup is being made, and may be suspended in the middle.
+    HeldLock,
+}
+
+impl Trouble {
+    /// No such trouble lasts longer than this.
+    pub(crate) fn longest(self) -> Duration {
+        match self {
+            // Longer than frames wait for it.
+            Self::HeldLock => Duration::from_secs(45),
+            _ => Duration::from_secs(4),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -112,6 +127,7 @@ impl Disk {
             Trouble::Slow,
             Trouble::Slow,
             Trouble::RefusedWrites,
+            Trouble::HeldLock,
         ];
         let trouble = random.one_of(&kinds);
         let mut state = self.state();
@@ -125,6 +141,7 @@ impl Disk {
                 now.stall = Duration::from_millis(random.one_of(&[500, 3000, 20_000]));
             }
             Trouble::RefusedWrites => state.memory.refuse_writes(),
+            Trouble::HeldLock => now.is_locked = true,
         }
         state.limit_space();
         trouble
@@ -140,6 +157,7 @@ impl Disk {
             Trouble::NoSpace => now.space = None,
             Trouble::Slow => now.slow = 0,
             Trouble::RefusedWrites => {}
+            Trouble::HeldLock => now.is_locked = false,
         }
         state.limit_space();
     }
@@ -265,6 +283,9 @@ impl Storage for Disk {
         sharing: Sharing,
     ) -> io::Result<Box<dyn std::fmt::Debug + Send + Sync>> {
         self.before(Kind::Lock, path);
+        if path == "CHECKPOINT" && self.state().now.is_locked {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         self.memory.lock(path, sharing)
     }
 }

@@ -108,12 +108,13 @@ pub(super) async fn look_for_acknowledged(shared: &Shared, random: &mut Random, 
     };
     shared.note(format_args!("asked {request}: {first}"));
     shared.count(|counts| counts.asked += 1);
-    let next = if request == "CHANNELS" {
-        next_of_channel(&answer, name)
-    } else if first.starts_with("OK ") || first.starts_with("ERROR FUTURE ") {
-        value(first, "next")
-    } else {
+    let is_refused = first.starts_with("ERROR ") && !first.starts_with("ERROR FUTURE ");
+    let next = if is_refused {
         return;
+    } else if request == "CHANNELS" {
+        next_of_channel(&answer, name)
+    } else {
+        value(first, "next")
     };
     if next.unwrap_or(0) < floor {
         let words =

@@ -15,10 +15,10 @@ use crate::simulation::link::{Weather, link};
 use crate::simulation::random::Random;
 
 /// How often a client that waits looks whether it is the end.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 /// Makes connections to whatever hub there is.
-fn connect(
+pub(super) fn connect(
     shared: &Arc<Shared>,
     weather: Weather,
     mut random: Random,
@@ -209,14 +209,7 @@ pub(super) async fn subscribe(
                 steps.push(Step::Began { epoch, from });
             }
             Ok(Some(SubscriberEvent::Gap(gap))) => {
-                shared.note(format_args!("{who}: {gap}"));
-                shared.count(|counts| counts.gaps += 1);
-                let record = shared.record();
-                let is_lost = record.keeps_everything && !record.has_unknown_start;
-                drop(record);
-                if is_lost {
-                    shared.problem(format!("{who}: {gap}"));
-                }
+                shared.gap(&shared.channels[channel], format!("{who}: {gap}"));
                 // It comes after the answer of the connection that goes on.
                 let began = steps.pop();
                 steps.push(Step::Gap);

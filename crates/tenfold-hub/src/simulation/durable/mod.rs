@@ -5,13 +5,16 @@
 //! the middle of that, and all others go on meanwhile. The hub is a [`Process`](super::Process): it can be
 //! stopped, and killed in the middle of a call. Then the next one starts with what a disk could hold.
 //!
-//! A run has some channels, producers that publish over some sessions, subscribers, programs at plain ports, and
-//! clients that ask whether what is acknowledged is visible. What must hold is in [`check`], and as
+//! A run has some channels, producers that publish over some sessions, subscribers, a follower of all channels,
+//! programs at plain ports, clients that ask whether what is acknowledged is visible, and one that publishes to a
+//! channel, deletes it, and begins it again. What must hold is in [`check`], and as
 //! [problems](record::Shared::problem) at the places where it is seen at once.
 
 mod asking;
 mod check;
 mod clients;
+mod deleting;
+mod following;
 mod record;
 mod server;
 mod world;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tenfold::protocol::{ChannelName, Epoch};
 
+use super::deleting::Life;
 use super::server::{Door, Doors};
 use crate::simulation::Link;
 use crate::simulation::time::since_start;
@@ -35,6 +36,8 @@ pub(crate) struct Record {
     pub(super) keeps_everything: bool,
     /// A start had no space even to note that there was one, so the next one does not know its epochs.
     pub(super) has_unknown_start: bool,
+    /// What the channel has that is deleted now and then.
+    pub(super) gone: Life,
     /// What must not be.
     pub(crate) problems: Vec<String>,
     pub(crate) trace: Vec<String>,
@@ -71,6 +74,10 @@ pub(crate) struct Counts {
     pub(crate) sessions: u64,
     pub(crate) reconnects: u64,
     pub(crate) gaps: u64,
+    /// Messages that followers have got, and channels that they were told to be deleted.
+    pub(crate) followed: u64,
+    pub(crate) deleted: u64,
+    pub(crate) deletions: u64,
     pub(crate) kills: u64,
     pub(crate) clean_ends: u64,
     pub(crate) refused_starts: u64,
@@ -94,6 +101,10 @@ impl Shared {
 
     pub(super) fn name(&self, channel: usize) -> &str {
         self.channels[channel].as_str()
+    }
+
+    pub(super) fn find(&self, name: &ChannelName) -> Option<usize> {
+        self.channels.iter().position(|channel| channel == name)
     }
 
     /// Where clients connect from now on.
@@ -133,6 +144,18 @@ impl Shared {
         self.record().trace.push(line);
     }
 
+    /// Somebody is told that messages of a channel cannot be had any more.
+    pub(super) fn gap(&self, channel: &ChannelName, words: String) {
+        self.note(format_args!("{words}"));
+        self.count(|counts| counts.gaps += 1);
+        let record = self.record();
+        let is_lost = record.keeps_everything && !record.has_unknown_start;
+        drop(record);
+        if is_lost && self.find(channel).is_some() {
+            self.problem(words);
+        }
+    }
+
     /// Something happened that must not.
     pub(super) fn problem(&self, words: String) {
         self.note(format_args!("PROBLEM: {words}"));
@@ -166,6 +189,9 @@ impl Counts {
         self.sessions += other.sessions;
         self.reconnects += other.reconnects;
         self.gaps += other.gaps;
+        self.followed += other.followed;
+        self.deleted += other.deleted;
+        self.deletions += other.deletions;
         self.kills += other.kills;
         self.clean_ends += other.clean_ends;
         self.refused_starts += other.refused_starts;
@@ -183,6 +209,9 @@ impl Counts {
         self.messages > 20_000
             && self.reconnects > 1000
             && self.gaps > 5
+            && self.followed > 5000
+            && self.deleted > 100
+            && self.deletions > 200
             && self.kills > 500
             && self.clean_ends > 200
             && self.refused_starts > 20

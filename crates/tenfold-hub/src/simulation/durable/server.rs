@@ -205,12 +205,10 @@ impl Driver {
             if self.process.is_dead() {
                 return;
             }
-            if has_work() {
+            if has_work() && take_turn(&mut turns, &self.process, &self.floor, may_wait).await {
                 pause = LEAST_PAUSE;
-                if take_turn(&mut turns, &self.process, &self.floor, may_wait).await {
-                    tokio::task::yield_now().await;
-                    continue;
-                }
+                tokio::task::yield_now().await;
+                continue;
             }
             if self.over.load(Relaxed) {
                 return;

@@ -1,5 +1,6 @@
 //! One run: a disk, hubs on it one after the other, clients, and what happens to all of them.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,12 @@ use tokio::time::{sleep, timeout};
 
 use super::asking::{Connection, ask, value};
 use super::clients::{Producer, listen, speak, subscribe};
-use super::record::{Record, Shared};
+use super::deleting::{self, delete};
+use super::following::follow;
+use super::record::{Record, Shared, Sight, Step};
 use super::server::{Door, Server, Setup};
-use crate::hub_options::HubOptions;
+use crate::hub_options::{AllowDelete, HubOptions};
+use crate::registry::epoch_after;
 use crate::simulation::disk::Disk;
 use crate::simulation::link::Weather;
 use crate::simulation::random::{self, Random};
@@ -34,8 +38,8 @@ enum Kind {
 const BOUND: Duration = Duration::from_secs(1800);
 /// A hub is well again within this time after the last trouble.
 const HEALING: Duration = Duration::from_secs(90);
-/// No trouble lasts longer than this.
-const TROUBLE: Duration = Duration::from_secs(4);
+/// No process is stopped for longer than this.
+const STOP: Duration = Duration::from_secs(4);
 /// A power cut that comes with a trouble comes so soon after it has begun.
 const SOON: Duration = Duration::from_millis(400);
 
@@ -153,6 +157,14 @@ impl World {
         let listener = random.fork();
         producers.spawn(listen(Arc::clone(&self.shared), listener, keeps_everything));
         producers.spawn(speak(Arc::clone(&self.shared), random.fork(), 100));
+        if random.one_in(2) {
+            let random = random.fork();
+            producers.spawn(delete(Arc::clone(&self.shared), weather, random));
+        }
+        if random.one_in(2) {
+            let random = random.fork();
+            subscribers.spawn(follow(Arc::clone(&self.shared), weather, random));
+        }
         for channel in 0..channels {
             for index in 0..random.below(3) {
                 let places = [Position::First, Position::Next, Position::Newest(5)];
@@ -194,7 +206,7 @@ impl World {
                 }
             }
             14 => {
-                let time = self.random.time(TROUBLE);
+                let time = self.random.time(STOP);
                 let process = self.server().process.clone();
                 self.shared.note(format_args!("stopped for {time:?}"));
                 process.stop();
@@ -216,7 +228,7 @@ impl World {
     fn trouble(&mut self) {
         let disk = self.server().disk.clone();
         let begun = disk.have_trouble(&mut self.random);
-        let time = self.random.time(TROUBLE);
+        let time = self.random.time(begun.longest());
         self.shared.note(format_args!("{begun:?} for {time:?}"));
         let shared = Arc::clone(&self.shared);
         self.troubles.spawn(async move {
@@ -316,8 +328,9 @@ impl World {
             let channels = server.log.channels();
             let channel = channels.iter().find(|channel| channel.name() == name);
             // A channel without messages begins in this start.
-            let of_log = channel.map_or(server.epoch, |channel| Epoch(channel.epoch()));
-            for epoch in [of_log, server.epoch] {
+            let of_log = channel.map(|channel| Epoch(channel.epoch()));
+            let of_new = (0..=deleting::MOST).map(|count| epoch_after(count, server.epoch));
+            for epoch in of_log.into_iter().chain(of_new) {
                 self.shared.has_epoch(self.hubs, index, epoch);
             }
             let next = channel.map_or(0, |channel| channel.next());
@@ -401,40 +414,56 @@ impl World {
     /// Reads everything that there is now, as a subscriber.
     async fn audit(&mut self) {
         for channel in 0..self.shared.channels.len() {
-            if let Err(error) = self.read(channel).await {
-                let name = self.shared.name(channel);
-                self.shared
-                    .problem(format!("{name} cannot be read at the end: {error}"));
-            }
+            let name = self.shared.name(channel).to_owned();
+            let Some((epoch, from, messages)) = self.read(&name).await else {
+                continue;
+            };
+            let mut steps = vec![Step::Began { epoch, from }];
+            let messages = (from..).zip(messages);
+            steps.extend(messages.map(|(seq, bytes)| Step::Message { seq, bytes }));
+            self.shared.record().sights.push(Sight {
+                who: super::check::AUDITOR.to_owned(),
+                channel,
+                steps,
+            });
+        }
+        if let Some((_, from, messages)) = self.read(deleting::NAME).await {
+            self.shared.check_gone(from, &messages);
         }
     }
 
-    async fn read(&mut self, channel: usize) -> std::io::Result<()> {
-        use super::record::{Sight, Step};
-        let mut connection = Connection::new(&self.shared, Door::Protocol, &mut self.random)?;
-        let request = format!("SUBSCRIBE {} from=first", self.shared.name(channel));
-        connection.send(&request).await?;
-        let answer = connection.next().await?.unwrap_or_default();
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        self.shared.note(format_args!("audit: {answer}"));
-        let key = |key| value(&answer, key).ok_or(std::io::ErrorKind::InvalidData);
-        let (from, next): (u64, u64) = (key("from")?, key("next")?);
-        let mut steps = vec![Step::Began {
-            epoch: value(&answer, "epoch").ok_or(std::io::ErrorKind::InvalidData)?,
-            from,
-        }];
-        for seq in from..next {
-            let ended = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-            let bytes = connection.next().await?.ok_or_else(ended)?;
-            steps.push(Step::Message { seq, bytes });
-        }
-        self.shared.record().sights.push(Sight {
-            who: super::check::AUDITOR.to_owned(),
-            channel,
-            steps,
+    /// All messages that a channel has.
+    async fn read(&mut self, name: &str) -> Option<(Epoch, u64, Vec<Vec<u8>>)> {
+        let read = read(&self.shared, &mut self.random, name).await;
+        let noted = read.inspect_err(|error| {
+            let words = format!("{name} cannot be read at the end: {error}");
+            self.shared.problem(words);
         });
-        Ok(())
+        noted.ok()
     }
+}
+
+/// The epoch of a channel, the seq of its first message, and all messages that it has.
+async fn read(
+    shared: &Shared,
+    random: &mut Random,
+    name: &str,
+) -> io::Result<(Epoch, u64, Vec<Vec<u8>>)> {
+    let mut connection = Connection::new(shared, Door::Protocol, random)?;
+    let request = format!("SUBSCRIBE {name} from=first");
+    connection.send(&request).await?;
+    let answer = connection.next().await?.unwrap_or_default();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    shared.note(format_args!("audit: {answer}"));
+    let key = |key| value(&answer, key).ok_or(io::ErrorKind::InvalidData);
+    let (from, next): (u64, u64) = (key("from")?, key("next")?);
+    let epoch = value(&answer, "epoch").ok_or(io::ErrorKind::InvalidData)?;
+    let mut messages = Vec::new();
+    for _ in from..next {
+        let ended = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        messages.push(connection.next().await?.ok_or_else(ended)?);
+    }
+    Ok((epoch, from, messages))
 }
 
 /// How the hubs of a run are set up.
@@ -456,6 +485,7 @@ fn setup(random: &mut Random, channel: ChannelName) -> Setup {
     }
     let mut hub = HubOptions {
         clock: time::clock,
+        allow_delete: AllowDelete::Everybody,
         ..HubOptions::default()
     };
     hub.channel_memory = random.one_of(&[3000, 20_000, 64 << 20]);
