@@ -257,3 +257,38 @@ def test_commands_get_the_line_if_there_is_a_payload(tenfold):
     receiver = tenfold("recv", "-", "--payload", "msgpack", "--exec", "cat", stdin=frame(bytes.fromhex("81a466696e6501")))
     assert receiver.wait() == 0, receiver.err
     assert receiver.out == b'{"fine":1}\n'
+
+
+@pytest.mark.parametrize("kind", ["json", "cbor", "msgpack"])
+def test_what_json_was_printed_of_values_is_read_back(tenfold, hub, kind):
+    """Also of a double, of a number that JSON lacks, of bytes, and of a message that is not such a value."""
+    place = hub()
+    server = f"127.0.0.1:{place.port}"
+    lines = [LINE, b'{"z":0.1,"a":7205759403792793.0}', b'{"$float":"nan"}', b'"caf\xc3\xa9"', b'{"$int":"18446744073709551615"}']
+    lines += [] if kind == "json" else [b'{"$base64":"AP8="}']
+    published = tenfold("pub", "values", "-s", server, "--payload", kind, stdin=b"\n".join(lines))
+    assert published.wait() == 0, published.err
+    place.publish("values", [b"\xc1 is neither text nor a value"])
+    printing = ("--from", "first", "--until-end", "--payload", kind, "--on-bad", "show", "--out", "json")
+    printed = tenfold("sub", "values", "-s", server, *printing)
+    assert printed.wait() == 0, printed.err
+    again = tenfold("pub", "again", "-s", server, "--in", "json", "--payload", kind, stdin=printed.out)
+    assert again.wait() == 0, again.err
+    count = len(lines) + 1
+    assert place.messages("again", count) == place.messages("values", count)
+    sender = tenfold("send", "--json", "--payload", kind, stdin=printed.out, listen=True)
+    received = tenfold("recv", sender.address, "--out", "frames")
+    assert (sender.wait(), received.wait()) == (0, 0), sender.err
+    assert unframe(received.out) == place.messages("values", count)
+
+
+def test_a_value_in_json_without_a_format_says_which_option_writes_it(tenfold):
+    server, address = listener()
+    sender = tenfold("send", address, "--in", "json", stdin=b'{"text":"good"}\n{"index":1,"value":[1]}\n')
+    with server, accept(server) as peer:
+        assert unframe(read_to_end(peer)) == [b"good"]
+    assert sender.wait() == 4
+    assert "line 2 of the input has a value" in sender.err and "--payload json, cbor or msgpack" in sender.err
+    for format in ["hex", "whole"]:
+        sender = tenfold("send", address, "--payload", "json", "--in", format)
+        assert sender.wait() == 2 and "with --in json has one" in sender.err

@@ -52,8 +52,9 @@ pub(crate) struct Send {
     #[command(flatten)]
     input: InOptions,
 
-    /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this
-    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "json", "every"])]
+    /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this. With --in json it is
+    /// the `value` of each object
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with = "every")]
     payload: Option<Written>,
 
     /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
@@ -145,13 +146,10 @@ impl Send {
             },
             ..self.framing.limits()
         };
+        let input = Input::messages(format, words)?;
         match self.payload {
-            Some(written) => Ok(payloads(
-                Input::messages(self.input.format(), words)?,
-                written,
-                limits,
-            )),
-            None => Ok(format.open(Input::messages(self.input.format(), words)?, read, limits)),
+            Some(written) => Ok(payloads(self.input.given(), input, written, limits)?),
+            None => Ok(format.open(input, read, limits)),
         }
     }
 

@@ -70,9 +70,20 @@ pub(crate) struct Limits {
     pub(crate) skip_bad: bool,
 }
 
-/// The messages for the values that stand in the lines of an input.
-pub(crate) fn payloads(input: Input, written: Written, limits: Limits) -> Box<dyn Source + Send> {
-    Box::new(Text::payload(input, written, limits))
+/// The messages for the values that are in an input: its lines, or the member `value` of its objects.
+pub(crate) fn payloads(
+    format: Option<In>,
+    input: Input,
+    written: Written,
+    limits: Limits,
+) -> Result<Box<dyn Source + Send>, Failure> {
+    match format {
+        None | Some(In::Lines) => Ok(Box::new(Text::payload(input, written, limits))),
+        Some(In::Json) => Ok(Box::new(Text::json(input, Some(written), limits))),
+        Some(_) => Err(Failure::Usage(
+            "with --payload each line is a value, or with --in json has one".to_owned(),
+        )),
+    }
 }
 
 impl In {
@@ -90,7 +101,7 @@ impl In {
             Self::Nul => Box::new(Decoded::delimited(input, b"\0", limits)),
             Self::Whole => Box::new(Whole::new(input, limits)),
             Self::Hex => Box::new(Text::hex(input, limits)),
-            Self::Json => Box::new(Text::json(input, limits)),
+            Self::Json => Box::new(Text::json(input, None, limits)),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Messages that are written as text, one line each: hexadecimal digits, or JSON.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tenfold::Event;
 
 use super::{Decoded, Limits, Source};
@@ -25,7 +27,8 @@ pub(super) struct Text {
 #[derive(Clone, Copy, Debug)]
 enum Notation {
     Hex,
-    Json,
+    /// Objects; the values in them are written in this format.
+    Json(Option<Written>),
     Payload(Written),
 }
 
@@ -40,8 +43,8 @@ impl Text {
         Self::new(Notation::Hex, input, limits)
     }
 
-    pub(super) fn json(input: Input, limits: Limits) -> Self {
-        Self::new(Notation::Json, input, limits)
+    pub(super) fn json(input: Input, written: Option<Written>, limits: Limits) -> Self {
+        Self::new(Notation::Json(written), input, limits)
     }
 
     /// Each line is a value.
@@ -54,8 +57,10 @@ impl Text {
         let longest = match notation {
             Notation::Hex => limits.max_message.saturating_mul(2),
             // The shortest values take one byte, and `{"$base64":""},` and the like.
-            Notation::Payload(_) => limits.max_message.saturating_mul(16).saturating_add(4096),
-            Notation::Json => limits.max_message.saturating_mul(6).saturating_add(4096),
+            Notation::Payload(_) | Notation::Json(Some(_)) => {
+                limits.max_message.saturating_mul(16).saturating_add(4096)
+            }
+            Notation::Json(None) => limits.max_message.saturating_mul(6).saturating_add(4096),
         };
         let of_lines = Limits {
             max_message: longest,
@@ -80,10 +85,8 @@ impl Source for Text {
         self.line += 1;
         let meaning = match self.notation {
             Notation::Hex => hex(line).map(Meaning::Message),
-            Notation::Json => json(line),
-            Notation::Payload(written) => tenfold_payload::from_json(written.format(), line)
-                .map(Meaning::Message)
-                .map_err(|problem| problem.to_string()),
+            Notation::Json(written) => json(line, written),
+            Notation::Payload(written) => value(written, line),
         };
         match meaning {
             Ok(Meaning::Mark(number)) => Ok(Some(Event::Mark(number))),
@@ -137,9 +140,21 @@ fn hex(line: &[u8]) -> Result<Vec<u8>, String> {
     Ok(message)
 }
 
-fn json(line: &[u8]) -> Result<Meaning, String> {
-    const FORMS: &str = r#"is not {"text": ...}, {"base64": ...} or {"mark": ...}"#;
-    let value = serde_json::from_slice(line).map_err(|error| {
+/// The message for a value.
+fn value(written: Written, json: &[u8]) -> Result<Meaning, String> {
+    tenfold_payload::from_json(written.format(), json)
+        .map(Meaning::Message)
+        .map_err(|problem| problem.to_string())
+}
+
+/// Reads what `--out json` prints.
+fn json(line: &[u8], written: Option<Written>) -> Result<Meaning, String> {
+    const FORMS: &str = r#"is not {"text": ...}, {"base64": ...}, {"mark": ...} or, with --payload, {"value": ...}"#;
+    let forms = || FORMS.to_owned();
+    let object: BTreeMap<String, &RawValue> = serde_json::from_slice(line).map_err(|error| {
+        if error.is_data() {
+            return forms();
+        }
         // It is one line, and its number was said.
         let error = error.to_string();
         format!(
@@ -147,25 +162,29 @@ fn json(line: &[u8]) -> Result<Meaning, String> {
             error.replace(" at line 1 column", " at character")
         )
     })?;
-    let Value::Object(object) = value else {
-        return Err(FORMS.to_owned());
-    };
-    // Which message it was, as `recv` and `sub` say, is not a part of it.
-    let is_origin = |key: &str| matches!(key, "index" | "seq" | "time" | "channel");
+    // Which message it was, as `recv` and `sub` say, is not a part of it, nor is what they found wrong with it.
+    let is_origin = |key: &str| matches!(key, "index" | "seq" | "time" | "channel" | "error");
     let mut entries = object.into_iter().filter(|(key, _)| !is_origin(key));
-    match (entries.next(), entries.next()) {
-        (Some((key, Value::String(text))), None) if key == "text" => {
-            Ok(Meaning::Message(text.into_bytes()))
-        }
-        (Some((key, Value::String(text))), None) if key == "base64" => STANDARD
-            .decode(&text)
+    let (Some((key, raw)), None) = (entries.next(), entries.next()) else {
+        return Err(forms());
+    };
+    let text = || serde_json::from_str::<String>(raw.get()).map_err(|_| forms());
+    match (key.as_str(), written) {
+        ("text", _) => Ok(Meaning::Message(text()?.into_bytes())),
+        ("base64", _) => STANDARD
+            .decode(text()?)
             .map(Meaning::Message)
             .map_err(|error| format!("has bad base64: {error}")),
-        (Some((key, Value::Number(number))), None) if key == "mark" => {
-            let number = number.as_u64();
-            number.map(Meaning::Mark).ok_or_else(|| FORMS.to_owned())
+        ("mark", _) => {
+            let number = serde_json::from_str(raw.get());
+            number.map(Meaning::Mark).map_err(|_| forms())
         }
-        _ => Err(FORMS.to_owned()),
+        ("value", Some(written)) => value(written, raw.get().as_bytes()),
+        ("value", None) => Err(
+            "has a value: `send` and `pub` write it with --payload json, cbor or msgpack"
+                .to_owned(),
+        ),
+        _ => Err(forms()),
     }
 }
 
@@ -184,7 +203,7 @@ mod tests {
 
     #[test]
     fn json_has_one_form_only() {
-        let bytes = |line: &[u8]| match json(line) {
+        let bytes = |line: &[u8]| match json(line, None) {
             Ok(Meaning::Message(message)) => Some(message),
             _ => None,
         };
@@ -196,7 +215,10 @@ mod tests {
         let with_origin =
             br#"{"seq":3,"time":"2026-11-26T18:44:02.053Z","channel":"ticks","text":"a"}"#;
         assert_eq!(bytes(with_origin).unwrap(), b"a");
-        assert!(matches!(json(br#"{"mark": 1}"#), Ok(Meaning::Mark(1))));
+        assert!(matches!(
+            json(br#"{"mark": 1}"#, None),
+            Ok(Meaning::Mark(1))
+        ));
         for wrong in [
             &b"{"[..],
             b"",
@@ -208,8 +230,9 @@ mod tests {
             br#"{"text": "a", "base64": ""}"#,
             br#"{"mark": -1}"#,
             br#"{"words": "a"}"#,
+            br#"{"value": "a"}"#,
         ] {
-            assert!(json(wrong).is_err(), "{}", wrong.escape_ascii());
+            assert!(json(wrong, None).is_err(), "{}", wrong.escape_ascii());
         }
     }
 }

@@ -78,8 +78,9 @@ pub(crate) struct Pub {
     #[arg(long, value_name = "FILE", requires = "follow")]
     state: Option<PathBuf>,
 
-    /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this
-    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["format", "json", "every"])]
+    /// Each line of stdin, or each MESSAGE, is a value in JSON; send it as this. With --in json it is
+    /// the `value` of each object
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with = "every")]
     payload: Option<Written>,
 
     /// Send the messages in turn, one at once and one every T; `{time}` in them is the local time
@@ -212,21 +213,21 @@ impl Pub {
         match (self.every, from_stdin) {
             (Some(every), _) => Ok(Box::new(Ticker::of(&self.messages, every)?)),
             (None, false) => Ok(Box::new(given(&self.messages, self.payload)?)),
-            (None, true) => Ok(self.messages_in(Input::messages(self.input.format(), words)?)),
+            (None, true) => self.messages_in(Input::messages(self.input.format(), words)?),
         }
     }
 
-    fn messages_in(&self, input: Input) -> Box<dyn Source + Send> {
+    fn messages_in(&self, input: Input) -> Result<Box<dyn Source + Send>, Failure> {
         let limits = Limits {
             max_message: self.max_message,
             pieces: false,
             skip_bad: false,
         };
         if let Some(written) = self.payload {
-            return payloads(input, written, limits);
+            return payloads(self.input.given(), input, written, limits);
         }
         let format = self.input.format();
-        format.open(input, Framing::default().client(), limits)
+        Ok(format.open(input, Framing::default().client(), limits))
     }
 
     fn options(&self, following: Option<&Following>, words: &Words) -> Publish {
@@ -331,7 +332,7 @@ impl Pub {
     ) -> Result<Box<dyn Source + Send>, Failure> {
         *known = self.bounded(publisher.committed()).await?;
         match (supply.followed.take(), &mut supply.following) {
-            (Some(file), Some(following)) => Ok(self.messages_in(following.begin(file, *known)?)),
+            (Some(file), Some(following)) => self.messages_in(following.begin(file, *known)?),
             _ => Err(Failure::Other("there is nothing to follow".to_owned())),
         }
     }
