@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tenfold::FramingError;
 
+use crate::completions::Completions;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::flow::credential::token_of_environment;
 use crate::framings::Framings;
@@ -21,7 +22,7 @@ use crate::hub::serve::{self, FileError, Serve};
 use crate::hub::sub::Sub;
 use crate::hub::token::Token;
 use crate::hub::top::Top;
-use crate::manual::{Completions, Man};
+use crate::manual::Man;
 use crate::streams::bridge::Bridge;
 use crate::streams::broadcast::Broadcast;
 use crate::streams::check::Check;

@@ -10,6 +10,7 @@ compile_error!(
 );
 
 mod cli;
+mod completions;
 mod descriptors;
 mod escape;
 mod failure;

@@ -1,5 +1,4 @@
-//! `tenfold man` and `tenfold completions`: made from the same description as the arguments, so
-//! that they cannot differ from them.
+//! `tenfold man`: made from the same description as the arguments, so that it cannot differ from them.
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -7,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
-use clap_complete::Shell;
 use clap_mangen::Man as Page;
 
 use crate::cli;
@@ -25,16 +23,6 @@ pub(crate) struct Man {
     /// Write the pages of all commands into this directory instead
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-}
-
-/// Print completions for a shell
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  tenfold completions bash > ~/.local/share/bash-completion/completions/tenfold
-  tenfold completions fish > ~/.config/fish/completions/tenfold.fish")]
-pub(crate) struct Completions {
-    shell: Shell,
 }
 
 impl Man {
@@ -103,12 +91,4 @@ fn cannot_write(dir: &Path, error: &io::Error) -> Failure {
         "cannot write the manual pages to {}: {error}",
         dir.display()
     ))
-}
-
-impl Completions {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut cli::command(), "tenfold", &mut script);
-        Stdout::open()?.write(&script)
-    }
 }

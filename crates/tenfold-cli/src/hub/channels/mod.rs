@@ -4,10 +4,10 @@ mod table;
 
 use clap::Args;
 use serde_json::Value;
-use tenfold::protocol::Request;
+use tenfold::protocol::{ChannelName, Request};
 
 use crate::failure::Failure;
-use crate::flow::listing::{Listing, ask};
+use crate::flow::listing::{Listing, ask, ask_for_objects};
 use crate::flow::output::Stdout;
 use crate::numbers::counted;
 use crate::signals;
@@ -20,6 +20,7 @@ use table::Channels as Table;
 Examples:
   tenfold channels
   tenfold channels --watch=500ms
+  tenfold channels --names
   tenfold channels --json | jq .channel")]
 pub(crate) struct Channels {
     #[command(flatten)]
@@ -28,16 +29,41 @@ pub(crate) struct Channels {
     /// Say how the hub is, in one line, instead of what it holds
     #[arg(long, conflicts_with = "watch")]
     health: bool,
+
+    /// The names only, one in each line
+    #[arg(long, conflicts_with_all = ["watch", "health", "json"])]
+    names: bool,
 }
 
 impl Channels {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
-        if !self.health {
+        if !self.health && !self.names {
             return self.listing.run::<Table>(&Request::Channels, words);
         }
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
-        stdout.write(self.health()?.as_bytes())
+        let text = if self.names {
+            self.names()?
+        } else {
+            self.health()?
+        };
+        stdout.write(text.as_bytes())
+    }
+
+    /// Shells take what is printed as words of theirs, so a name that cannot be one is left out, whatever the hub says.
+    fn names(&self) -> Result<String, Failure> {
+        let Listing {
+            server,
+            timeout,
+            credential,
+            ..
+        } = &self.listing;
+        let token = credential.token();
+        let request = Request::Channels;
+        let objects = ask_for_objects(&request, token.as_ref(), "channel", server, *timeout)?;
+        let name = |object: &Value| object["channel"].as_str()?.parse::<ChannelName>().ok();
+        let names = objects.iter().filter_map(name);
+        Ok(names.map(|name| format!("{name}\n")).collect())
     }
 
     fn health(&self) -> Result<String, Failure> {
