@@ -59,7 +59,7 @@ __tenfold_channels() {
 }
 "#;
 
-const FISH: &str = r#"
+const FISH: &str = r"
 function __tenfold_channels
     set -l words (commandline -opc)
     set -l server
@@ -70,7 +70,7 @@ function __tenfold_channels
     end
     tenfold channels --names --timeout 1s $server 2> /dev/null
 end
-"#;
+";
 
 impl Completions {
     pub(crate) fn run(&self) -> Result<(), Failure> {

@@ -63,7 +63,9 @@ impl Channels {
         let objects = ask_for_objects(&request, token.as_ref(), "channel", server, *timeout)?;
         let name = |object: &Value| object["channel"].as_str()?.parse::<ChannelName>().ok();
         let names = objects.iter().filter_map(name);
-        Ok(names.map(|name| format!("{name}\n")).collect())
+        Ok(names
+            .flat_map(|name| [name.to_string(), "\n".to_owned()])
+            .collect())
     }
 
     fn health(&self) -> Result<String, Failure> {
