@@ -87,7 +87,7 @@ fn wait(told: &Receiver<Option<Refused>>) -> Result<()> {
 }
 
 /// The system's random numbers are the keys of the hash.
-fn random() -> u64 {
+pub fn random() -> u64 {
     RandomState::new().hash_one(0)
 }
 

@@ -20,6 +20,7 @@ pub mod process;
 pub mod publish;
 pub mod server_args;
 pub mod servers;
+pub mod slow_flush;
 pub mod stamps;
 pub mod stores;
 pub mod table;
