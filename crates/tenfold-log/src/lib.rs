@@ -49,6 +49,7 @@ mod rebuild;
 mod retention;
 mod side_by_side;
 mod spare;
+mod trimming;
 
 // Channels whose files fail, and what the journal keeps for them.
 mod carry;

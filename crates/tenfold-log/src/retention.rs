@@ -8,24 +8,24 @@
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::channel::{BESIDE, Channel};
 use crate::common::Common;
-use crate::directory::{remove, sync_dir};
 use crate::fault;
 use crate::index::{self, Index};
 use crate::names;
-use crate::options::{Notice, Retention, milliseconds_of};
+use crate::options::{Retention, milliseconds_of};
 use crate::plan::BACK;
-use crate::whole::{WAITING, is_failed_sync_of_names, is_full, is_momentary, uninterrupted};
+use crate::trimming::Trims;
+use crate::whole::{WAITING, uninterrupted};
 
 /// What one look at the channels has found, by their names.
 #[derive(Debug, Default)]
 struct Findings {
-    /// Channels that need nothing before a seq.
-    trims: BTreeMap<Arc<str>, (Arc<Channel>, u64)>,
+    trims: Trims,
     /// Newest segments that are to be deleted and can still be written to.
     ends: BTreeMap<Arc<str>, u64>,
     /// Channels of which something is held that would be deleted.
@@ -73,15 +73,15 @@ impl Common {
             Some(by) => self.clock_is_behind(by),
             None => self.clock_is_right(),
         }
-        self.call_for_ends(std::mem::take(&mut findings.ends));
-        let mut result = self.trim(&mut findings);
+        self.call_for_ends(take(&mut findings.ends));
+        let mut result = self.trim(take(&mut findings.trims), &mut findings.failed);
         let mut failed = 0;
         while result.is_ok() && findings.failed.len() > failed {
             // What they do not give, the others have to.
             failed = findings.failed.len();
             self.look_at_all(&mut findings, now);
-            self.call_for_ends(std::mem::take(&mut findings.ends));
-            result = self.trim(&mut findings);
+            self.call_for_ends(take(&mut findings.ends));
+            result = self.trim(take(&mut findings.trims), &mut findings.failed);
         }
         self.note_kept(channels, findings.failed);
         result
@@ -143,57 +143,6 @@ impl Common {
         }
         let is_stuck = disk > max_disk;
         self.is_stuck.store(is_stuck, Relaxed);
-    }
-
-    /// Deletes all segments of channels before some seqs. Before that, snapshots make durable that they are
-    /// trimmed. If there is no space for one of them, those before it are deleted all the same.
-    fn trim(&self, findings: &mut Findings) -> io::Result<()> {
-        let storage = &*self.storage;
-        let mut saved = Vec::new();
-        let mut result = Ok(());
-        for (channel, to) in std::mem::take(&mut findings.trims).into_values() {
-            #[cfg(feature = "planted")]
-            if crate::planted::is(crate::planted::Mistake::DropProducerCounts) {
-                channel.state().producers.clear();
-            }
-            let mut snapshot = channel.snapshot();
-            snapshot.first = to;
-            match snapshot.save_on_a_full_disk(storage) {
-                Ok(()) => saved.push((channel, to)),
-                Err(error) if is_full(&error) || is_momentary(&error) => {
-                    result = Err(error);
-                    break;
-                }
-                Err(error) => {
-                    if is_failed_sync_of_names(&error) {
-                        // The names of segments that no checkpoint has synced yet can be lost with it.
-                        self.shut(&channel.name, None, Vec::new(), &error);
-                    }
-                    findings.failed.insert(Arc::clone(&channel.name), error);
-                }
-            }
-        }
-        if !saved.is_empty() {
-            sync_dir(storage, names::CHANNELS)?;
-        }
-        for (channel, to) in saved {
-            let gone = channel.give_up(to);
-            // Whatever becomes of the files: nobody gets the messages any more.
-            (self.options.notice)(&Notice::Trimmed {
-                channel: Arc::clone(&channel.name),
-                first: to,
-                segments: gone.len(),
-            });
-            for &segment in &gone {
-                let name = channel.name();
-                let removed = remove(storage, &names::frames(name, segment))
-                    .and_then(|()| remove(storage, &names::index(name, segment)));
-                // The next start removes what is left.
-                findings.unless_failed(&channel.name, removed);
-            }
-            self.counters.removed.fetch_add(gone.len() as u64, Relaxed);
-        }
-        result
     }
 }
 
@@ -301,16 +250,6 @@ impl Channel {
         let state = self.state();
         let segments = state.segments.range(..to);
         segments.map(|(_, readable)| readable.disk()).sum()
-    }
-
-    /// Makes a seq the first one, and returns the segments before it.
-    fn give_up(&self, to: u64) -> Vec<u64> {
-        let mut state = self.state();
-        state.first = state.first.max(to);
-        let kept = state.segments.split_off(&to);
-        std::mem::replace(&mut state.segments, kept)
-            .into_keys()
-            .collect()
     }
 
     /// The first seq that [`Channel::hold`] keeps, with its whole segment.
