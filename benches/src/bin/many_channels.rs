@@ -77,39 +77,39 @@ fn main() -> Result<()> {
     };
     let mut rounds = Vec::new();
     for round in 0..options.rounds {
-        let steps = bench.round()?;
-        for (name, seconds, _) in &steps {
-            eprintln!("round {round}, {name}: {seconds:.3} s");
-        }
-        rounds.push(steps);
+        rounds.push(bench.round(round)?);
     }
     bench.print(&rounds);
     Ok(())
 }
 
 impl Bench {
-    fn round(&self) -> Result<Vec<Step>> {
+    fn round(&self, round: usize) -> Result<Vec<Step>> {
         let place = tempfile::tempdir_in(self.disk.path())?;
         let [data, copy, killed] = ["log", "copy", "killed"].map(|name| place.path().join(name));
         let mut steps = Vec::new();
+        let mut done = |(name, seconds, slowest): Step| {
+            eprintln!("round {round}, {name}: {seconds:.3} s");
+            steps.push((name, seconds, slowest));
+        };
 
         let running = self.open(&data)?;
         let begin = Instant::now();
         running.touch(self.channels)?;
-        steps.push(("fill", begin.elapsed().as_secs_f64(), None));
-        steps.push(running.beside("checkpoint", || running.checkpoint())?);
+        done(("fill", begin.elapsed().as_secs_f64(), None));
+        done(running.beside("checkpoint", || running.checkpoint())?);
 
         running.touch(self.channels)?;
         let begin = Instant::now();
         running.stop()?;
-        steps.push(("stop", begin.elapsed().as_secs_f64(), None));
+        done(("stop", begin.elapsed().as_secs_f64(), None));
         let begin = Instant::now();
         let running = self.open(&data)?;
-        steps.push(("start", begin.elapsed().as_secs_f64(), None));
+        done(("start", begin.elapsed().as_secs_f64(), None));
 
         running.touch(self.channels)?;
         let (from, to) = (self.storage(&data)?, self.storage(&copy)?);
-        steps.push(running.beside("backup", || {
+        done(running.beside("backup", || {
             backup(
                 &from,
                 &to,
@@ -122,13 +122,13 @@ impl Bench {
         copy_files(&data, &killed)?;
         let begin = Instant::now();
         let recovered = self.open(&killed)?;
-        steps.push(("after a kill", begin.elapsed().as_secs_f64(), None));
+        done(("after a kill", begin.elapsed().as_secs_f64(), None));
         if recovered.log.channels().len() <= self.channels {
             return Err("not all channels were recovered".into());
         }
         recovered.stop()?;
 
-        steps.push(running.beside("retention", || running.forget(self.channels))?);
+        done(running.beside("retention", || running.forget(self.channels))?);
         running.stop()?;
         Ok(steps)
     }

@@ -1,6 +1,5 @@
 //! Syncs segments, frees the journal's files, and applies retention.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
@@ -15,6 +14,7 @@ use crate::names;
 use crate::shut::Remedy;
 use crate::spare;
 use crate::storage::Sharing;
+use crate::trimming::Names;
 use crate::whole::{may_pass, uninterrupted};
 
 /// Makes checkpoints and applies retention. There is one for each log.
@@ -23,6 +23,8 @@ pub struct Checkpointer {
     pub(crate) common: Arc<Common>,
     /// When retention looked at all channels the last time, in milliseconds.
     looked: u64,
+    /// Channels that retention has not come to, because a checkpoint was waited for.
+    left: Names,
 }
 
 /// Retention looks at all channels once in so many milliseconds.
@@ -35,7 +37,11 @@ const HELD: Duration = Duration::from_secs(30);
 
 impl Checkpointer {
     pub(crate) fn new(common: Arc<Common>) -> Self {
-        Self { common, looked: 0 }
+        Self {
+            common,
+            looked: 0,
+            left: Names::new(),
+        }
     }
 
     /// Does one thing that is due. False: nothing is due, or a backup is being made. It may leave the committer
@@ -66,19 +72,20 @@ impl Checkpointer {
         }
         let mut duties = self.common.duties();
         let mut checkpoint = duties.checkpoint.take();
-        let names = std::mem::take(&mut duties.retention);
+        let mut names = std::mem::take(&mut duties.retention);
         drop(duties);
+        names.append(&mut self.left);
         match self.work(checkpoint.as_mut(), &names, now) {
             Ok(()) => {
                 self.common.condition().hindrance = None;
                 let mut duties = self.common.duties();
                 duties.obstacle = None;
-                let has_more = !is_idle || !duties.ends.is_empty();
+                let has_ends = !duties.ends.is_empty();
                 drop(duties);
                 if is_due {
                     self.look_for_space();
                 }
-                has_more
+                !is_idle || has_ends || !self.is_idle()
             }
             Err(error) if may_pass(&error) => {
                 // It is done when there is space again, and may make some.
@@ -105,7 +112,7 @@ impl Checkpointer {
     }
 
     fn is_idle(&self) -> bool {
-        !self.common.duties().has_any_for_checkpointer()
+        self.left.is_empty() && !self.common.duties().has_any_for_checkpointer()
     }
 
     /// Whether it is time to look at all channels. A clock that was set back does not put that off.
@@ -137,7 +144,7 @@ impl Checkpointer {
     fn work(
         &mut self,
         checkpoint: Option<&mut Checkpoint>,
-        rolled: &BTreeSet<Arc<str>>,
+        rolled: &Names,
         now: u64,
     ) -> io::Result<()> {
         // First what can make space.
@@ -176,14 +183,15 @@ impl Checkpointer {
 
     /// Applies retention: to all channels if it is time, and otherwise to those that have ended a segment.
     /// Returns whether it was time.
-    fn retain(&mut self, rolled: &BTreeSet<Arc<str>>, now: u64) -> io::Result<bool> {
+    fn retain(&mut self, rolled: &Names, now: u64) -> io::Result<bool> {
         let is_due = self.is_due(now);
         if is_due {
             self.looked = now;
-            self.common.retain(&self.common.all(), now)?;
+            self.left = self.common.retain(&self.common.all(), now)?;
         } else if !rolled.is_empty() {
             let rolled = rolled.iter().filter_map(|name| self.common.find(name));
-            self.common.retain(&rolled.collect::<Vec<_>>(), now)?;
+            let mut left = self.common.retain(&rolled.collect::<Vec<_>>(), now)?;
+            self.left.append(&mut left);
         }
         Ok(is_due)
     }

@@ -19,7 +19,7 @@ use crate::index::{self, Index};
 use crate::names;
 use crate::options::{Retention, milliseconds_of};
 use crate::plan::BACK;
-use crate::trimming::Trims;
+use crate::trimming::{Names, Trims};
 use crate::whole::{WAITING, uninterrupted};
 
 /// What one look at the channels has found, by their names.
@@ -59,8 +59,9 @@ struct Candidate {
 
 impl Common {
     /// Deletes what need not be kept: of some channels what is beyond their own limits, and of all what is
-    /// beyond the limit of all. What fails of one channel does not keep it from the others.
-    pub(crate) fn retain(&self, channels: &[Arc<Channel>], now: u64) -> io::Result<()> {
+    /// beyond the limit of all. What fails of one channel does not keep it from the others. Returns the channels that
+    /// are left, because a checkpoint is waited for.
+    pub(crate) fn retain(&self, channels: &[Arc<Channel>], now: u64) -> io::Result<Names> {
         let mut findings = Findings::default();
         for channel in channels {
             let retention = (self.options.retention)(channel.name());
@@ -76,7 +77,7 @@ impl Common {
         self.call_for_ends(take(&mut findings.ends));
         let mut result = self.trim(take(&mut findings.trims), &mut findings.failed);
         let mut failed = 0;
-        while result.is_ok() && findings.failed.len() > failed {
+        while result.as_ref().is_ok_and(Names::is_empty) && findings.failed.len() > failed {
             // What they do not give, the others have to.
             failed = findings.failed.len();
             self.look_at_all(&mut findings, now);
