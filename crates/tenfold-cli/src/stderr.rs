@@ -15,6 +15,8 @@ use std::time::Duration;
 const MOST: usize = 1 << 20;
 /// How long the end of a command waits for what is still to be written.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a command that is ready waits for what it has said before.
+const SETTLED_WITHIN: Duration = Duration::from_millis(100);
 
 static DETACHED: OnceLock<Queue> = OnceLock::new();
 
@@ -68,6 +70,14 @@ pub(crate) fn write(text: &str) {
 pub(crate) fn flush() {
     if let Some(queue) = DETACHED.get() {
         queue.wait_until_empty(PATIENCE);
+    }
+}
+
+/// Waits until what was said so far is written, but not for a stderr that is slow: whoever waits for a command to be
+/// ready, and then reads what it has said, finds it there.
+pub(crate) fn settle() {
+    if let Some(queue) = DETACHED.get() {
+        queue.wait_until_empty(SETTLED_WITHIN);
     }
 }
 

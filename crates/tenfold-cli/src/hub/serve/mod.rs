@@ -323,10 +323,11 @@ impl Serve {
         }
         self.tell_how_to_use(places, words);
         let addresses: Vec<_> = places.iter().map(|place| place.address.clone()).collect();
-        match &self.listening.port_file {
-            Some(path) => port_file::write(path, &addresses),
-            None => Ok(()),
-        }
+        let Some(path) = &self.listening.port_file else {
+            return Ok(());
+        };
+        stderr::settle();
+        port_file::write(path, &addresses)
     }
 
     fn judge(&self, signal: Signal, stats: &HubStats) -> Result<(), Failure> {
