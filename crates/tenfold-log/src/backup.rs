@@ -13,11 +13,13 @@ use crate::open::{TornEnd, open_with};
 use crate::options::Options;
 use crate::recovery::older_first;
 use crate::report::Report;
+use crate::side_by_side::each;
 use crate::storage::{File, Sharing, Storage};
 use crate::whole::{WAITING, read_at, uninterrupted, write_all_at};
 
 /// How many bytes are copied at once.
 const AT_ONCE: usize = 1024 * 1024;
+
 /// A file, and how many of its bytes are copied.
 struct Source {
     path: String,
@@ -78,61 +80,42 @@ fn copy(
     let segment_bytes: u64 = segments.iter().map(|source| source.length).sum();
     let mut journals = Vec::new();
     for number in older_first(from)? {
-        let path = names::JOURNALS[number];
-        match uninterrupted(|| from.open(path, false)) {
-            Ok(file) => journals.push(source(path, file)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        journals.extend(source_if_there(from, names::JOURNALS[number])?);
     }
     let all = segment_bytes + journals.iter().map(|source| source.length).sum::<u64>();
     let mut told = |bytes: u64| {
         done += bytes;
         progress(done, all);
     };
-    let mut directories = vec![names::CHANNELS.to_owned(), names::JOURNAL.to_owned()];
-    for directory in &directories {
+    for directory in [names::CHANNELS, names::JOURNAL] {
         uninterrupted(|| to.create_dir(directory))?;
     }
+    let mut directories = Vec::new();
+    let mut snapshots = Vec::new();
     for name in channels(from)? {
         let directory = names::channel(&name);
         uninterrupted(|| to.create_dir(&directory))?;
         directories.push(directory);
-        let path = names::snapshot(&name);
-        match uninterrupted(|| from.open(&path, false)) {
-            Ok(file) => {
-                let source = source(&path, file)?;
-                copy_file(&source, to, &mut told)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        snapshots.extend(source_if_there(from, &names::snapshot(&name))?);
     }
-    for source in &journals {
-        copy_file(source, to, &mut told)?;
-    }
-    match uninterrupted(|| from.open(names::STARTS, false)) {
-        Ok(file) => copy_file(&source(names::STARTS, file)?, to, &mut told)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
+    copy_files(&snapshots, to, &mut told)?;
+    copy_files(&journals, to, &mut told)?;
+    let starts = source_if_there(from, names::STARTS)?;
+    copy_files(starts.as_slice(), to, &mut told)?;
     // What the segments had when the journal was copied does not change, and can be read for as long as they are
     // open, whatever the hub does. Those that cannot be open at once are copied before it goes on.
     let (open, others) = segments.split_at(segments.len().min(from.files_at_once() / 2));
     let kept = open.iter().map(|source| source.file.keep_open());
     let _kept = kept.collect::<io::Result<Vec<_>>>()?;
-    for source in others {
-        copy_file(source, to, &mut told)?;
-    }
+    copy_files(others, to, &mut told)?;
     drop(lock);
-    for source in open {
-        copy_file(source, to, &mut told)?;
+    copy_files(open, to, &mut told)?;
+    let sync = |directory: &String| sync_dir(to, directory);
+    each(directories.iter(), to.flushes_at_once(), sync)?;
+    for directory in [names::JOURNAL, names::CHANNELS, ""] {
+        sync_dir(to, directory)?;
     }
-    directories
-        .iter()
-        .rev()
-        .try_for_each(|directory| sync_dir(to, directory))?;
-    sync_dir(to, "")
+    Ok(())
 }
 
 fn channels(from: &dyn Storage) -> io::Result<Vec<String>> {
@@ -183,15 +166,41 @@ fn source(path: &str, file: Arc<dyn File>) -> io::Result<Source> {
     })
 }
 
-fn copy_file(source: &Source, to: &dyn Storage, told: &mut dyn FnMut(u64)) -> io::Result<()> {
+fn source_if_there(from: &dyn Storage, path: &str) -> io::Result<Option<Source>> {
+    match uninterrupted(|| from.open(path, false)) {
+        Ok(file) => source(path, file).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Copies files, and makes several of the copies durable at the same time.
+fn copy_files(sources: &[Source], to: &dyn Storage, told: &mut dyn FnMut(u64)) -> io::Result<()> {
+    let at_once = to.flushes_at_once().max(1);
+    for group in sources.chunks(at_once) {
+        let copies = group.iter().map(|source| copy_file(source, to, told));
+        let copies = copies.collect::<io::Result<Vec<_>>>()?;
+        each(copies.iter(), at_once, |copy| copy.sync())?;
+    }
+    Ok(())
+}
+
+fn copy_file(
+    source: &Source,
+    to: &dyn Storage,
+    told: &mut dyn FnMut(u64),
+) -> io::Result<Arc<dyn File>> {
     let target = uninterrupted(|| to.open(&source.path, true))?;
     uninterrupted(|| target.set_length(0))?;
     let mut offset = 0;
-    let mut buffer = vec![0; AT_ONCE];
+    let most = usize::try_from(source.length)
+        .unwrap_or(AT_ONCE)
+        .min(AT_ONCE);
+    let mut buffer = vec![0; most];
     while offset < source.length {
         let left = usize::try_from(source.length - offset)
-            .unwrap_or(AT_ONCE)
-            .min(AT_ONCE);
+            .unwrap_or(most)
+            .min(most);
         let read = read_at(&*source.file, &mut buffer[..left], offset, WAITING)?;
         if read == 0 {
             break;
@@ -200,5 +209,5 @@ fn copy_file(source: &Source, to: &dyn Storage, told: &mut dyn FnMut(u64)) -> io
         offset += read as u64;
         told(read as u64);
     }
-    target.sync()
+    Ok(target)
 }
