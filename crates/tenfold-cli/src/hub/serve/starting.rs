@@ -31,7 +31,7 @@ pub(super) enum Started {
     Ended(Signal, HubStats),
 }
 
-/// Waits until the log is open. `announce` says where the hub listens.
+/// Waits until the log is open. `announce` says where the hub listens, once clients are answered there.
 pub(super) async fn start(
     mut starting: Starting,
     mut opening: Opening,
@@ -47,7 +47,7 @@ pub(super) async fn start(
         announce()?;
         return Ok(Started::Hub(hub, Some(running)));
     }
-    announce()?;
+    let mut announce = Some(announce);
     let mut line = ProgressLine::new(words);
     let mut shown = interval(SHOWN_EVERY);
     let mut told = begun + UNANSWERED;
@@ -65,6 +65,7 @@ pub(super) async fn start(
             _ = shown.tick() => line.show(|| format!("starting: {}", opening.progress())),
             () = sleep(told.saturating_duration_since(Instant::now())) => {
                 starting.answer().map_err(cannot)?;
+                announce.take().map_or(Ok(()), |announce| announce())?;
                 let seconds = begun.elapsed().as_secs();
                 info!(seconds, "starting: {}", opening.progress());
                 told += TOLD_EVERY;
@@ -73,8 +74,12 @@ pub(super) async fn start(
     };
     drop(line);
     let hub = starting.hub(running.log.clone()).await.map_err(cannot)?;
-    let seconds = begun.elapsed().as_secs();
-    info!(seconds, "the start is over");
+    if let Some(announce) = announce {
+        announce()?;
+    } else {
+        let seconds = begun.elapsed().as_secs();
+        info!(seconds, "the start is over");
+    }
     Ok(Started::Hub(hub, Some(running)))
 }
 
