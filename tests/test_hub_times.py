@@ -169,9 +169,39 @@ def test_a_template_and_a_command_get_the_same(tenfold, hub):
     first, second = printed.out.decode().splitlines()
     assert at(first.split()[0]) and first.split()[1:] == ["sensors", "0", "17.25"], first
     assert second.split()[1:] == ["sensors", "1", "17.5"]
-    for wrong in ["--format=%T", "--speed=1"]:
-        many = tenfold("sub", "sensors", "others", wrong, *options)
-        assert many.wait() == 2 and "one channel" in many.err, many.err
+    many = tenfold("sub", "sensors", "others", "--speed=1", *options)
+    assert many.wait() == 2 and "--speed is for one channel" in many.err, many.err
+
+
+def test_each_of_many_channels_has_its_own_times(tenfold, hub):
+    """More channels than connections for times, so some of these are made again."""
+    place = hub()
+    server = ("--server", f"127.0.0.1:{place.port}")
+    names = [f"sensors.{number:03}" for number in range(100)]
+    for name in names:
+        place.publish(name, [b"1", b"2"])
+    wait_until(lambda: time.time() > committed(place, names[-1], 2)[-1] / 1000 + 0.002, what="a later millisecond")
+    for name in names:
+        place.publish(name, [b"3"])
+    sub = tenfold("sub", "sensors.*", "--from", "first", "--until-end", "--json", *server)
+    assert sub.wait() == 0, sub.err
+    assert sub.err == ""
+    lines = [json.loads(line) for line in sub.out.splitlines()]
+    assert len(lines) == 300
+    for name in names:
+        stamps = [round(at(line["time"]) * 1000) for line in lines if line["channel"] == name]
+        assert stamps == committed(place, name, 3)
+    printed = tenfold("sub", names[0], names[1], "--from", "first", "--until-end", "--format", "%T %c %s %m", *server)
+    assert printed.wait() == 0, printed.err
+    expected = [f"{line['time']} {line['channel']} {line['seq']} {line['text']}" for line in lines if line["channel"] in names[:2]]
+    assert sorted(printed.out.decode().splitlines()) == sorted(expected)
+
+
+def committed(place, name: str, count: int) -> list[int]:
+    client, answer = place.ask(f"TIMES {name} from=0")
+    with client:
+        assert ok(answer)
+        return times(client, count)
 
 
 def test_a_subscriber_learns_times_again_after_a_restart_of_the_hub(tenfold, hub, tmp_path):

@@ -8,6 +8,7 @@ mod pump;
 mod reader;
 mod receiving;
 mod subscriber;
+mod timekeeper;
 #[cfg(feature = "_tls")]
 mod tls;
 mod writer;
@@ -17,6 +18,7 @@ pub use follower::Follower;
 pub use publisher::Publisher;
 pub use reader::Reader;
 pub use subscriber::Subscriber;
+pub use timekeeper::Timekeeper;
 #[cfg(feature = "_tls")]
 pub use tls::TlsStream;
 pub use writer::Writer;

@@ -8,6 +8,7 @@ mod reader;
 mod receiving;
 mod stopper;
 mod subscriber;
+mod timekeeper;
 mod writer;
 
 pub use follower::Follower;
@@ -15,4 +16,5 @@ pub use publisher::Publisher;
 pub use reader::Reader;
 pub use stopper::Stopper;
 pub use subscriber::Subscriber;
+pub use timekeeper::Timekeeper;
 pub use writer::Writer;

@@ -15,6 +15,7 @@
 //! | subscriber, where it is | `next_seq()`, `epoch()`, `end()` | the same |
 //! | follower, of many channels | `Follower`, made of [`Follow`]: as a subscriber, and each message has its channel | the same |
 //! | follower, where it is | `places()` | the same |
+//! | timekeeper, made of [`Times`]: when messages were committed | `Timekeeper`, `of(seq)` | the same, `.await` |
 //! | publisher | `send(&[u8])`, `flush()`, `close()`, `committed()` | the same, `.await` |
 //! | publisher, how far it is | `sent()`, `acknowledged()` | the same |
 //!
@@ -53,13 +54,14 @@ mod following;
 mod options;
 mod publication;
 mod subscription;
+mod times;
 mod unacknowledged;
 
 pub use error::{Error, HistoryMismatch};
 pub use event::{
     ChannelMessage, Disconnected, FollowerEvent, Gap, GapReason, Message, Notice, SubscriberEvent,
 };
-pub use options::{Follow, OnGap, Publish, Retry, Start, Subscribe};
+pub use options::{Follow, OnGap, Publish, Retry, Start, Subscribe, Times};
 
 pub(crate) use core::{Advance, Core};
 pub(crate) use following::Following;
@@ -67,4 +69,5 @@ pub(crate) use following::Following;
 pub(crate) use options::Common;
 pub(crate) use publication::{Outgoing, Publication};
 pub(crate) use subscription::Subscription;
+pub(crate) use times::{Timeline, is_break};
 pub(crate) use unacknowledged::Unwritten;

@@ -119,6 +119,21 @@ pub struct Publish {
     pub(crate) common: Common,
 }
 
+/// Whose times to ask for.
+///
+/// ```
+/// use tenfold::client::Times;
+///
+/// let options = Times::new("ticks".parse()?);
+/// # Ok::<(), tenfold::protocol::BadName>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Times {
+    pub(crate) channel: ChannelName,
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) common: Common,
+}
+
 /// What all clients have.
 #[derive(Clone, Debug)]
 pub(crate) struct Common {
@@ -267,6 +282,54 @@ impl Publish {
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer(Arc::new(observer)));
+        self
+    }
+}
+
+impl Times {
+    /// Those of the channel's messages.
+    pub fn new(channel: ChannelName) -> Self {
+        Self {
+            channel,
+            epoch: None,
+            common: Common::default(),
+        }
+    }
+
+    /// The history that the messages are of, as a subscriber's `epoch()` tells it.
+    #[must_use]
+    pub fn epoch(mut self, epoch: Epoch) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
+    /// How long connecting may take; 5 s if it is not said.
+    #[must_use]
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.common.connect_timeout = time;
+        self
+    }
+
+    /// How long the hub may take to tell a time; 5 s if it is not said.
+    #[must_use]
+    pub fn answer_timeout(mut self, time: Duration) -> Self {
+        self.common.answer_timeout = time;
+        self
+    }
+
+    /// Says who the client is, to a hub that asks.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<Option<Token>>) -> Self {
+        self.common.token = token.into();
+        self
+    }
+
+    /// Whom to trust, and what to show, where the address is one over TLS; the CAs of the system and
+    /// nothing if it is not said.
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn tls(mut self, client: impl Into<Option<Client>>) -> Self {
+        self.common.tls = client.into();
         self
     }
 }

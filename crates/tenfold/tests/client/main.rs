@@ -7,5 +7,6 @@ mod paused;
 mod publisher;
 mod stopping;
 mod subscriber;
+mod timekeeper;
 #[cfg(feature = "tokio")]
 mod virtual_time;

@@ -21,6 +21,8 @@ pub(super) enum Happening<'a> {
     /// What comes next, and the history of one channel.
     Connected(String, Option<Epoch>),
     Disconnected(Disconnected),
+    /// What comes of one of many channels does not go on with what came before.
+    Interrupted(ChannelName, String),
     Warning(String),
     Note(String),
 }
@@ -106,9 +108,13 @@ fn of_many(event: FollowerEvent<'_>) -> Happening<'_> {
             Happening::Connected(format!("{channels} to follow"), None)
         }
         FollowerEvent::Disconnected(notice) => Happening::Disconnected(notice),
-        FollowerEvent::Gap(channel, gap) => Happening::Warning(format!("channel {channel}: {gap}")),
+        FollowerEvent::Gap(channel, gap) => {
+            let words = format!("channel {channel}: {gap}");
+            Happening::Interrupted(channel, words)
+        }
         FollowerEvent::Deleted(channel) => {
-            Happening::Note(format!("channel {channel} was deleted"))
+            let words = format!("channel {channel} was deleted");
+            Happening::Interrupted(channel, words)
         }
         FollowerEvent::Unreadable(channel) => Happening::Warning(format!(
             "channel {channel} cannot be read from the hub's disk at the moment; the hub tries again"

@@ -26,7 +26,6 @@ use crate::flow::options::HubPeer;
 use crate::flow::place::place;
 use crate::flow::printing::{PrintOptions, Printer};
 use crate::flow::pump::Sink;
-use crate::flow::template::Template;
 use crate::flow::time_text::TimeText;
 use crate::numbers::counted;
 use crate::signals::{Signal, Stop};
@@ -49,8 +48,7 @@ CHANNEL may be a pattern, such as 'quotes.*', and several can be given. Then eac
 the name of the channel and a tab, and --format has %c for it. Channels that appear later are
 printed from their first message. Order is kept within each channel.
 
---out json has the seq of each message, its channel and, of one channel, when the hub has committed
-it. CMD of --exec finds the same in TENFOLD_SEQ, TENFOLD_CHANNEL and TENFOLD_TIME.
+--out json has the seq of each message, its channel, and when the hub has committed it. CMD of --exec finds the same in TENFOLD_SEQ, TENFOLD_CHANNEL and TENFOLD_TIME.
 
 --exec runs CMD with the shell; exit code 0 says that the message is done with. After any other,
 and after a signal, it ends with exit code 1 and says at which message that was; with --state, the
@@ -136,13 +134,6 @@ impl From<WhenMissing> for OnGap {
     }
 }
 
-/// What a mistake in the use of an option says that is for one channel.
-fn of_one_channel(option: &str) -> Failure {
-    Failure::Usage(format!(
-        "{option} is for one channel: a hub tells the times of each channel apart"
-    ))
-}
-
 /// The channel, if it is one.
 fn one(channels: &[Pattern]) -> Option<ChannelName> {
     match channels {
@@ -192,17 +183,13 @@ impl Sub {
     ) -> Result<Printing, Failure> {
         let format = self.printing.format(Framing::default().server(), &printer);
         let wants_time = self.printing.wants_time(&format) || self.speed.is_some();
-        let times = match incoming {
-            Incoming::One(_, channel) if wants_time => {
-                let times = Times::new(&self.hub, channel.clone(), words);
-                Some(times)
-            }
-            Incoming::Many(_) if self.speed.is_some() => return Err(of_one_channel("--speed")),
-            Incoming::Many(_) if self.printing.template().is_some_and(Template::has_time) => {
-                return Err(of_one_channel("%T"));
-            }
-            _ => None,
-        };
+        if self.speed.is_some() && matches!(incoming, Incoming::Many(_)) {
+            return Err(Failure::Usage(
+                "--speed is for one channel: of many, each comes by itself, and not in the order of time"
+                    .to_owned(),
+            ));
+        }
+        let times = wants_time.then(|| Times::new(&self.hub, words));
         Ok(Printing {
             // A command that fails must find no message kept that it has not done with, and none again
             // that it has.

@@ -69,6 +69,12 @@ impl Printing {
                 self.sink.flush()?;
                 self.outages.disconnected(&notice);
             }
+            Happening::Interrupted(channel, words) => {
+                if let Some(times) = &mut self.times {
+                    times.forget(&channel);
+                }
+                self.words.warning(words);
+            }
             Happening::Warning(words) => self.words.warning(words),
             Happening::Note(words) => self.words.note(words),
         }
@@ -85,7 +91,7 @@ impl Printing {
     ) -> Result<bool, Failure> {
         let mut time = None;
         if let Some(times) = &mut self.times {
-            time = times.of(seq).await;
+            time = times.of(channel, seq).await;
         }
         if let (Some(time), Some(pace)) = (time, &mut self.pace) {
             let now = Instant::now();

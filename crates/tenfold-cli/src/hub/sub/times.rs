@@ -1,135 +1,118 @@
-//! When messages were committed, asked of the hub beside the messages themselves.
+//! When the messages of channels were committed, asked of the hub beside the messages themselves.
 
-use std::io;
-use std::time::Duration;
+use std::collections::HashMap;
 
-use tenfold::asynchronous::{Connect, Reader, Transport};
-use tenfold::protocol::{ChannelName, Code, Committed, Epoch, Refusal, Request, Token};
-use tenfold::{Address, Decoder, Encoder, Framing};
-use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
+use tenfold::Address;
+use tenfold::asynchronous::Timekeeper;
+use tenfold::client::{self, Error};
+use tenfold::protocol::{ChannelName, Code, Epoch};
 
 use crate::flow::options::HubPeer;
 use crate::words::Words;
 
-/// The times of the messages of one channel, in the order in which they come: over a connection that goes on as
-/// they do.
+/// A timekeeper for each channel whose messages come.
 pub(super) struct Times {
-    hub: Address,
-    token: Option<Token>,
-    channel: ChannelName,
+    hub: HubPeer,
     words: Words,
-    /// The history that the messages are of.
+    /// The history that the messages of one channel are of.
     epoch: Option<Epoch>,
-    lines: Option<Reader<Box<dyn Transport>>>,
-    /// What was told last.
-    known: Option<Committed>,
-    /// They cannot be had, and that was said. It is not tried again before there is another connection.
-    is_lost: bool,
+    channels: HashMap<ChannelName, Channel>,
+    /// How often one was asked for.
+    looks: u64,
 }
 
-/// How long the hub may take to tell a time. It tells one as soon as it gives the message.
-const PATIENCE: Duration = Duration::from_secs(5);
+struct Channel {
+    timekeeper: Timekeeper,
+    /// The times cannot be had, and that was said. It is not tried again before there is another connection.
+    is_lost: bool,
+    /// When it was asked for last, counted in looks.
+    used: u64,
+}
 
-/// Bytes of the longest line that is accepted.
-const LONGEST: u64 = 4096;
+/// How many channels have a connection for their times at once. With more, the one that was asked least recently gives
+/// way; it is made again at its next message.
+const MAX_CONNECTIONS: usize = 64;
 
 impl Times {
-    pub(super) fn new(hub: &HubPeer, channel: ChannelName, words: &Words) -> Self {
+    pub(super) fn new(hub: &HubPeer, words: &Words) -> Self {
         Self {
-            hub: hub.server.clone(),
-            token: hub.credential.token(),
-            channel,
+            hub: hub.clone(),
             words: words.clone(),
             epoch: None,
-            lines: None,
-            known: None,
-            is_lost: false,
+            channels: HashMap::new(),
+            looks: 0,
         }
     }
 
-    /// Messages come over another connection from here on, and are of this history.
+    /// Messages come over another connection from here on, and those of one channel are of this history.
     pub(super) fn connected(&mut self, epoch: Option<Epoch>) {
-        (self.epoch, self.lines, self.known, self.is_lost) = (epoch, None, None, false);
+        self.epoch = epoch;
+        self.channels.clear();
+    }
+
+    /// The channel may have another history.
+    pub(super) fn forget(&mut self, channel: &ChannelName) {
+        self.channels.remove(channel);
     }
 
     /// When the message with this seq was committed, in unix milliseconds; nothing if that cannot be known.
-    pub(super) async fn of(&mut self, seq: u64) -> Option<u64> {
-        if let Some(known) = self.covers(seq) {
-            return Some(known.time);
+    pub(super) async fn of(&mut self, channel: &ChannelName, seq: u64) -> Option<u64> {
+        self.looks += 1;
+        if !self.channels.contains_key(channel) {
+            self.make_room();
+            let made = self.channel(channel);
+            self.channels.insert(channel.clone(), made);
         }
-        if self.is_lost {
+        let one = self.channels.get_mut(channel)?;
+        one.used = self.looks;
+        if one.is_lost {
             return None;
         }
-        // A connection may have broken since the last message.
-        for is_last in [self.lines.is_none(), true] {
-            let found = timeout(PATIENCE, self.find(seq)).await;
-            let problem = match found {
-                Ok(Ok(time)) => return Some(time),
-                Ok(Err(problem)) => problem,
-                Err(_) => format!("{} said nothing for {PATIENCE:?}", self.hub),
-            };
-            self.lines = None;
-            if is_last {
-                self.is_lost = true;
+        match one.timekeeper.of(seq).await {
+            Ok(committed) => Some(committed.time),
+            Err(error) => {
+                one.is_lost = true;
                 self.words.warning(format_args!(
-                    "from message {seq} of {} on it is not known when messages were committed: {problem}",
-                    self.channel
+                    "from message {seq} of {channel} on it is not known when messages were committed: {}",
+                    problem(&error, &self.hub.server)
                 ));
-                break;
+                None
             }
         }
-        None
     }
 
-    fn covers(&self, seq: u64) -> Option<Committed> {
-        self.known
-            .filter(|known| (known.from..known.end()).contains(&seq))
-    }
-
-    /// Reads on to a message.
-    async fn find(&mut self, seq: u64) -> Result<u64, String> {
-        let is_behind = self.known.is_some_and(|known| known.from > seq);
-        if is_behind || self.lines.is_none() {
-            self.known = None;
-            self.lines = Some(self.ask(seq).await?);
-        }
-        let Some(lines) = &mut self.lines else {
-            return Err("there is no connection".to_owned());
+    fn channel(&self, channel: &ChannelName) -> Channel {
+        let options = client::Times::new(channel.clone()).token(self.hub.credential.token());
+        let options = match self.epoch {
+            Some(epoch) => options.epoch(epoch),
+            None => options,
         };
-        loop {
-            let line = lines.message().await.map_err(|error| error.to_string())?;
-            let line = line.ok_or("the connection has ended")?;
-            let told = str::from_utf8(line).ok().and_then(|line| line.parse().ok());
-            let told: Committed = told.ok_or("the hub has told no time")?;
-            self.known = Some(told);
-            if (told.from..told.end()).contains(&seq) {
-                return Ok(told.time);
-            }
+        Channel {
+            timekeeper: Timekeeper::new(self.hub.server.clone(), options),
+            is_lost: false,
+            used: 0,
         }
     }
 
-    async fn ask(&mut self, seq: u64) -> Result<Reader<Box<dyn Transport>>, String> {
-        let failed = |error: io::Error| error.to_string();
-        let mut stream = self.hub.connect().await.map_err(failed)?;
-        let request = Request::times(self.channel.clone(), seq, None, self.epoch)
-            .with_token(self.token.as_ref());
-        let mut frame = Vec::new();
-        let mut encoder = Encoder::connecting(&Framing::default());
-        let framed = encoder.encode(request.as_bytes(), &mut frame);
-        framed.map_err(|error| error.to_string())?;
-        stream.write_all(&frame).await.map_err(failed)?;
-        let decoder = Decoder::connecting(&Framing::default()).with_limit(LONGEST);
-        let mut lines = Reader::with_decoder(stream, decoder);
-        let answer = lines.message().await.map_err(|error| error.to_string())?;
-        let answer = answer.ok_or("the connection has ended without an answer")?;
-        let answer = String::from_utf8_lossy(answer);
-        match Refusal::parse(&answer) {
-            Some(refusal) if refusal.code == Some(Code::Proto) => {
-                Err("the hub is an older one, which does not tell".to_owned())
-            }
-            Some(_) => Err(format!("the hub says: {answer}")),
-            None => Ok(lines),
+    fn make_room(&mut self) {
+        // What was lost has no connection, and is not to be told of twice.
+        let open = || self.channels.iter().filter(|(_, one)| !one.is_lost);
+        if open().count() >= MAX_CONNECTIONS
+            && let Some((oldest, _)) = open().min_by_key(|(_, one)| one.used)
+        {
+            let oldest = oldest.clone();
+            self.channels.remove(&oldest);
         }
+    }
+}
+
+fn problem(error: &Error, hub: &Address) -> String {
+    match error {
+        Error::Refused(refusal) if refusal.code == Some(Code::Proto) => {
+            "the hub is an older one, which does not tell".to_owned()
+        }
+        Error::Refused(refusal) => format!("the hub says: {refusal}"),
+        Error::NoAnswer { waited } => format!("{hub} said nothing for {waited:?}"),
+        error => error.to_string(),
     }
 }

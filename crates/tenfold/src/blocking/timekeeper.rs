@@ -1,0 +1,124 @@
+//! When the messages of a hub's channel were committed, for programs that wait.
+
+use std::io::Write;
+
+use super::reader::Reader;
+use crate::address::Address;
+use crate::client::{Error, Timeline, Times, is_break};
+use crate::dial::{Dial, Purpose};
+use crate::protocol::{Committed, Epoch};
+use crate::stream::Stream;
+
+/// Tells when messages of a channel were committed, which the stream of messages does not say.
+///
+/// It asks the hub over a connection of its own, which it makes when it is first asked and again when that breaks. It is
+/// made to be asked about the messages in the order in which they come: then one connection does for all of them.
+///
+/// ```no_run
+/// use tenfold::blocking::{Subscriber, Timekeeper};
+/// use tenfold::client::{Subscribe, Times};
+/// use tenfold::protocol::Position;
+///
+/// let hub: tenfold::Address = "127.0.0.1:10010".parse()?;
+/// let options = Subscribe::new("ticks".parse()?).from(Position::First);
+/// let mut subscriber = Subscriber::new(&hub, options)?;
+/// let mut timekeeper = Timekeeper::new(&hub, Times::new("ticks".parse()?));
+/// while let Some(message) = subscriber.message()? {
+///     println!("{} {}", timekeeper.of(message.seq)?.time, message.bytes.escape_ascii());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Timekeeper {
+    hub: Address,
+    timeline: Timeline,
+    lines: Option<Reader<Stream>>,
+}
+
+impl Timekeeper {
+    /// One that connects when it is first asked.
+    pub fn new(hub: &Address, options: Times) -> Self {
+        Self {
+            hub: hub.clone(),
+            timeline: Timeline::new(options),
+            lines: None,
+        }
+    }
+
+    /// Goes on in this history, or in whichever the hub has: after a subscriber has connected again.
+    pub fn go_on_in(&mut self, epoch: Option<Epoch>) {
+        self.timeline.go_on_in(epoch);
+        self.lines = None;
+    }
+
+    /// When a message was committed, and the messages that were committed in the same millisecond.
+    ///
+    /// The message is one that is kept, and that the hub has committed: for one that is to come it waits no longer than
+    /// for an answer, and fails with [`Error::NoAnswer`]. After an error it can be asked again.
+    pub fn of(&mut self, seq: u64) -> Result<Committed, Error> {
+        if let Some(known) = self.timeline.of(seq) {
+            return Ok(known);
+        }
+        // A connection may have broken since it told something last.
+        let was_connected = self.lines.is_some();
+        match self.find(seq) {
+            Err(error) if was_connected && is_break(&error) => self.find(seq),
+            found => found,
+        }
+    }
+
+    fn find(&mut self, seq: u64) -> Result<Committed, Error> {
+        let found = self.read_to(seq);
+        if found.is_err() {
+            self.lines = None;
+        }
+        match found {
+            Err(Error::Io(error)) if crate::error::is_time_out(&error) => Err(Error::NoAnswer {
+                waited: self.timeline.options().common.answer_timeout,
+            }),
+            found => found,
+        }
+    }
+
+    fn read_to(&mut self, seq: u64) -> Result<Committed, Error> {
+        if self.timeline.is_past(seq) {
+            self.lines = None;
+        }
+        if self.lines.is_none() {
+            self.lines = Some(self.ask(seq)?);
+        }
+        let Self {
+            timeline, lines, ..
+        } = self;
+        let lines = lines.as_mut().ok_or(Error::Closed)?;
+        loop {
+            timeline.told(lines.message())?;
+            if let Some(known) = timeline.of(seq) {
+                return Ok(known);
+            }
+        }
+    }
+
+    fn ask(&mut self, seq: u64) -> Result<Reader<Stream>, Error> {
+        let (request, decoder) = self.timeline.begin(seq)?;
+        let mut stream = self.connect()?;
+        stream.write_all(&request).map_err(Error::io)?;
+        stream.flush().map_err(Error::io)?;
+        let mut lines = Reader::with_decoder(stream, decoder);
+        self.timeline.answered(lines.message())?;
+        Ok(lines)
+    }
+
+    fn connect(&self) -> Result<Stream, Error> {
+        let common = &self.timeline.options().common;
+        let made = || {
+            let (tls, time) = (common.tls.as_ref(), Some(common.connect_timeout));
+            let stream = Dial::begin(&self.hub, tls, Purpose::Hub, time)?.wait()?;
+            stream.set_nonblocking(false)?;
+            stream.set_read_timeout(Some(common.answer_timeout))?;
+            stream.set_write_timeout(Some(common.answer_timeout))?;
+            Ok(stream)
+        };
+        made().map_err(|error| Error::connect(Some(self.hub.clone()), error))
+    }
+}
