@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::connect::{Connect, Transport, begin};
 use super::reader::Reader;
-use crate::client::{Error, Timeline, Times, is_break};
+use crate::client::{Error, Timeline, Times, answered, is_break};
 use crate::protocol::{Committed, Epoch};
 
 /// Tells when messages of a channel were committed, which the stream of messages does not say.
@@ -100,7 +100,7 @@ impl Timekeeper {
         stream.write_all(&request).await.map_err(Error::io)?;
         stream.flush().await.map_err(Error::io)?;
         let mut lines = Reader::with_decoder(stream, decoder);
-        self.timeline.answered(lines.message().await)?;
+        answered(lines.message().await)?;
         Ok(lines)
     }
 }

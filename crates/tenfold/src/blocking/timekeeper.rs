@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::reader::Reader;
 use crate::address::Address;
-use crate::client::{Error, Timeline, Times, is_break};
+use crate::client::{Error, Timeline, Times, answered, is_break};
 use crate::dial::{Dial, Purpose};
 use crate::protocol::{Committed, Epoch};
 use crate::stream::Stream;
@@ -105,7 +105,7 @@ impl Timekeeper {
         stream.write_all(&request).map_err(Error::io)?;
         stream.flush().map_err(Error::io)?;
         let mut lines = Reader::with_decoder(stream, decoder);
-        self.timeline.answered(lines.message())?;
+        answered(lines.message())?;
         Ok(lines)
     }
 

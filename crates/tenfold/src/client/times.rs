@@ -64,15 +64,6 @@ impl Timeline {
         Ok((frame, decoder))
     }
 
-    /// Takes the answer to the request.
-    pub(crate) fn answered(&mut self, line: Line<'_>) -> Result<(), Error> {
-        match Answer::parse(there(line)?) {
-            Ok(Answer::Ok(_)) => Ok(()),
-            Ok(Answer::Error(refusal)) => Err(Error::Refused(refusal)),
-            Err(bad) => Err(Error::protocol(bad.to_string())),
-        }
-    }
-
     /// Takes a line after the answer.
     pub(crate) fn told(&mut self, line: Line<'_>) -> Result<(), Error> {
         let line = str::from_utf8(there(line)?);
@@ -82,8 +73,17 @@ impl Timeline {
     }
 }
 
+/// Takes the answer to the request.
+pub(crate) fn answered(line: Line<'_>) -> Result<(), Error> {
+    match Answer::parse(there(line)?) {
+        Ok(Answer::Ok(_)) => Ok(()),
+        Ok(Answer::Error(refusal)) => Err(Error::Refused(refusal)),
+        Err(bad) => Err(Error::protocol(bad.to_string())),
+    }
+}
+
 /// What a reader has of a connection.
-type Line<'a> = Result<Option<&'a [u8]>, ReadError>;
+pub(crate) type Line<'a> = Result<Option<&'a [u8]>, ReadError>;
 
 /// The line, if it has come.
 fn there(line: Line<'_>) -> Result<&[u8], Error> {
