@@ -1,11 +1,13 @@
 //! `--framing auto`: which framing a stream has, and why.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-use tenfold_codec::{Framing, PRESETS, Side};
+use tenfold_codec::{Framing, PRESETS, Shape, Side};
 
 use crate::numbers::counted;
 use crate::search::{self, Candidate};
+use crate::sides;
 use crate::signatures::{self, Signature};
 use crate::surprise::Rarity;
 use crate::trial::{Sample, Trial, TrialEnd};
@@ -29,6 +31,9 @@ const OTHERS: &[&str] = &[
 
 /// The least that makes a framing worth to be named: one chance in a thousand.
 pub const WORTH_NAMING: f64 = 10.0;
+
+/// Where nothing explains more than this, the stream may begin inside a message.
+const DOUBTFUL: f64 = 3.0 * WORTH_NAMING;
 
 /// One framing, and what it makes of the stream.
 #[derive(Clone, Debug)]
@@ -63,9 +68,25 @@ impl Ranked {
         }
     }
 
+    /// How many bytes the stream has of a message that began before it did.
+    pub(crate) fn begins_inside(&self) -> Option<u64> {
+        match self.side.steps() {
+            [first, _] if self.presets.is_empty() => match first.shape() {
+                Shape::Fixed(size) => Some(*size),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether bytes of a size that was found by chance, maybe, are the messages or the first one.
+    pub(crate) fn has_records(&self) -> bool {
+        self.presets.is_empty() && matches!(self.side.steps()[0].shape(), Shape::Fixed(_))
+    }
+
     /// Whether more bytes would hardly say anything else: several messages were seen, and not by chance.
     pub fn is_sure(&self) -> bool {
-        self.trial.messages > 3 && self.trial.score() > 3.0 * WORTH_NAMING
+        self.trial.messages > 3 && self.trial.score() > DOUBTFUL
     }
 
     /// Why it stands where it does.
@@ -90,6 +111,13 @@ impl Ranked {
                 _ => "not each",
             };
             let _ = write!(why, "; {which} {words}");
+        }
+        if let Some(size) = self.begins_inside() {
+            let _ = write!(
+                why,
+                "; the stream begins inside a message, of which it has the last {}",
+                counted(size, "byte")
+            );
         }
         if trial.score() < WORTH_NAMING {
             why += "; that could be chance";
@@ -160,15 +188,38 @@ pub fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
         if lines == Some(trial.messages) {
             continue;
         }
-        let known = ranked.iter().position(|known| known.side == side);
-        if known.is_some_and(|at| ranked[at].trial.score() >= trial.score()) {
-            continue;
-        }
-        // The messages are not those of a protocol that has this framing, too.
-        known.map(|at| ranked.swap_remove(at));
-        put(&mut ranked, None, None, &side, trial, None);
+        add_best(&mut ranked, &side, trial);
     }
-    ranked.sort_by(|a, b| b.trial.score().total_cmp(&a.trial.score()));
+    for Candidate { side, cost } in search::records(sample) {
+        let mut trial = Trial::run(&side, sample, None);
+        trial.bits -= cost;
+        add_best(&mut ranked, &side, trial);
+    }
+    let best = ranked.iter().map(|known| known.trial.score());
+    if best.fold(0.0, f64::max) < DOUBTFUL {
+        let inside = search::from_inside(sample)
+            .into_iter()
+            .map(|Candidate { side, cost }| {
+                let mut trial = Trial::run(&side, sample, None);
+                trial.bits -= cost;
+                (side, trial)
+            });
+        let best = inside.max_by(|(_, a), (_, b)| a.score().total_cmp(&b.score()));
+        if let Some((side, trial)) = best {
+            put(&mut ranked, None, None, &side, trial, None);
+        }
+    }
+    ranked.sort_by(|a, b| {
+        let longer = || match a.trial.score() {
+            // Of two delimiters that end all messages, the longer one is the whole of it.
+            0.1.. => sides::delimiter(&b.side).cmp(&sides::delimiter(&a.side)),
+            _ => Ordering::Equal,
+        };
+        b.trial
+            .score()
+            .total_cmp(&a.trial.score())
+            .then_with(longer)
+    });
     ranked
 }
 
@@ -191,6 +242,16 @@ fn add(
         return put(ranked, preset, whose, side, trial, says);
     };
     known.presets.extend(preset);
+}
+
+/// Adds a framing that was searched for, unless a preset of it has messages of its protocol.
+fn add_best(ranked: &mut Vec<Ranked>, side: &Side, trial: Trial) {
+    let known = ranked.iter().position(|known| known.side == *side);
+    if known.is_some_and(|at| ranked[at].trial.score() >= trial.score()) {
+        return;
+    }
+    known.map(|at| ranked.swap_remove(at));
+    put(ranked, None, None, side, trial, None);
 }
 
 fn put(

@@ -70,6 +70,12 @@ pub(crate) fn shortest(side: &Side) -> Option<u64> {
     }
 }
 
+/// Whether more bytes follow each number than it says.
+pub(crate) fn has_more(side: &Side) -> bool {
+    let has_more = |step: &Step| matches!(step.shape(), Shape::Number { add: 1.., .. });
+    side.steps().iter().any(has_more)
+}
+
 /// The bytes around every frame, where a number says how long it is.
 pub(crate) fn constants(side: &Side) -> Option<Vec<u8>> {
     let [step] = side.steps() else {
@@ -95,6 +101,14 @@ pub(crate) fn is_small(side: &Side) -> bool {
 /// Whether messages end at a delimiter.
 pub(crate) fn is_delimited(side: &Side) -> bool {
     matches!(first(side).shape(), Shape::Delim(_))
+}
+
+/// How many bytes end each message, where a delimiter does.
+pub(crate) fn delimiter(side: &Side) -> usize {
+    match first(side).shape() {
+        Shape::Delim(end) => end.len(),
+        _ => 0,
+    }
 }
 
 /// Whether messages have a block of headers.

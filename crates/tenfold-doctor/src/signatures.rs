@@ -71,7 +71,7 @@ pub(crate) fn of(preset: &str, client: bool) -> Option<Signature> {
 fn text(preset: &str, client: bool) -> Option<Signature> {
     match preset {
         "line" | r"delim:\0" | r"delim:\r\n" => {
-            signature((3.0, 3.0), "is text", |m, _, _| is_text(m))
+            signature((3.0, 3.0), "is text", |m, _, _| is_text(m) && !is_a_part(m))
         }
         "lsp" | "dap" | "native-messaging" => {
             signature((4.0, 4.0), "is a JSON object", |m, _, _| {
@@ -306,6 +306,14 @@ fn is_full_of_strings(mut bytes: &[u8]) -> bool {
         bytes = after;
     }
     bytes.is_empty()
+}
+
+/// Whether a line is a part of something that has several, as JSON that is laid out for people.
+fn is_a_part(line: &[u8]) -> bool {
+    matches!(
+        line,
+        [b' ' | b'\t', ..] | [b'{' | b'}' | b'[' | b']'] | [b'}' | b']', b',']
+    )
 }
 
 fn is_text(message: &[u8]) -> bool {

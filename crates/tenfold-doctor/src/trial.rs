@@ -96,6 +96,7 @@ impl Trial {
         }
         let mut before: Vec<u8> = Vec::new();
         let shortest = sides::shortest(side);
+        let has_more = sides::has_more(side);
         let mut announces = shortest.is_none();
         let constants = sides::constants(side).map_or(0.0, |bytes| sample.rarity.bits(&bytes));
         let (mut lengths, mut columns) = (LengthCost::default(), Columns::default());
@@ -150,23 +151,22 @@ impl Trial {
             {
                 columns.add(message, sample.rarity);
             }
-            trial.weigh(
-                sample,
-                behind,
-                length,
-                payload_bits + constants,
-                &mut lengths,
-            );
+            // Nothing, and bytes that no number counts: any zeros would do.
+            let is_nothing = has_more && shortest == Some(length as u64);
+            let lengths = (!is_nothing).then_some(&mut lengths);
+            trial.weigh(sample, behind, length, payload_bits + constants, lengths);
         }
         #[expect(clippy::cast_precision_loss, reason = "counts of a short sample")]
         let constants = constants * trial.messages as f64;
         // What stands after a byte that may stand anywhere is not a column, unless it is text as it should be.
-        let is_text = trial.typical > 2 && trial.untypical == 0;
+        let is_text = trial.typical > 2 && trial.untypical == 0 && !trial.cuts_anything();
         let lasts = !matches!(trial.end, TrialEnd::Broken(_)) || !sides::is_small(side);
         if lasts && (is_text || !trial.anywhere) {
             trial.bits += columns.saved(constants);
         }
-        if !announces && trial.messages > 1 {
+        if trial.cuts_anything() {
+            trial.bits = trial.bits.min(0.0);
+        } else if !announces && trial.messages > 1 {
             // Numbers that are all zero are as well a part of the messages.
             trial.bits = 0.0;
         } else if trial.end == TrialEnd::Exact {
@@ -245,12 +245,16 @@ impl Trial {
         behind: u64,
         length: usize,
         payload_bits: f64,
-        lengths: &mut LengthCost,
+        lengths: Option<&mut LengthCost>,
     ) {
         let frame = slice(sample.bytes, self.explained, behind);
         // A zero is a length of nothing to most binary numbers, and a part of any larger one; so is any
         // other byte that fills a file.
-        if frame.len() > length && !self.anywhere && !is_one_byte(frame) {
+        if let Some(lengths) = lengths
+            && frame.len() > length
+            && !self.anywhere
+            && !is_one_byte(frame)
+        {
             let framing_bits = sample.rarity.bits(frame) - payload_bits;
             let left = self.total - self.explained;
             let surprise = framing_bits - lengths.of(length as u64, left);

@@ -231,3 +231,55 @@ fn the_first_answer_is_the_framing() {
         wrong.join("\n")
     );
 }
+
+fn first(bytes: &[u8]) -> (String, f64) {
+    let ranked = rank(bytes, true);
+    (ranked[0].side.to_string(), ranked[0].trial.score())
+}
+
+#[test]
+fn a_stream_that_begins_inside_a_message_is_read_from_the_next_one_on() {
+    for (line, cut) in [
+        ("decimal:10", 25),
+        ("u32be", 7),
+        ("decimal:06", 40),
+        ("hex:8", 3),
+    ] {
+        let bytes = stream(line, Content::Json, 30, 4);
+        let (side, bits) = first(&bytes[cut..]);
+        assert!(
+            side.starts_with("fixed:")
+                && side.ends_with(&format!("/{line}"))
+                && bits > WORTH_NAMING,
+            "{line}: {side} {bits}"
+        );
+    }
+}
+
+#[test]
+fn records_and_messages_between_marks_are_found() {
+    let mut random = Random(9);
+    let records: Vec<u8> = (0..40_u32)
+        .flat_map(|n| [&n.to_le_bytes()[..], &[7, 0], &random.next().to_le_bytes()].concat())
+        .collect();
+    assert_eq!(first(&records).0, "fixed:14");
+    let marked = stream(r"delim:\x03,open=\x02", Content::Chat, 20, 3);
+    assert_eq!(first(&marked).0, r"delim:\x03,open=\x02");
+    let ended = stream(r"delim:\r\n", Content::Chat, 20, 3);
+    assert_eq!(first(&ended).0, r"delim:\r\n");
+}
+
+#[test]
+fn json_that_is_laid_out_for_people_has_no_framing() {
+    let mut random = Random(2);
+    let mut laid_out = String::new();
+    for _ in 0..40 {
+        let (id, name) = (random.below(90_000), random.one_of(WORDS));
+        let _ = write!(
+            laid_out,
+            "{{\n  \"id\": {id},\n  \"name\": \"{name}\"\n}}\n"
+        );
+    }
+    let (side, bits) = first(laid_out.as_bytes());
+    assert!(bits < WORTH_NAMING, "{side} {bits}");
+}

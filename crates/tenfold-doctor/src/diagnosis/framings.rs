@@ -89,9 +89,9 @@ fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
 /// The finding, what it is worth, and whether any bytes are its frames.
 fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)> {
     let ranked = rank::rank(sample.bytes, sample.whole);
-    let first = ranked
-        .into_iter()
-        .find(|ranked| ranked.side != *scene.side && gets_through(scene, &ranked.trial))?;
+    let first = ranked.into_iter().find(|ranked| {
+        ranked.side != *scene.side && !ranked.has_records() && gets_through(scene, &ranked.trial)
+    })?;
     // A block of headers has lines, and is not a stream of lines.
     let is_guess = is_delimited(&first.side) || first.presets.is_empty();
     if looks::is_block(scene) && is_guess && looks::has_block(sample.bytes) {

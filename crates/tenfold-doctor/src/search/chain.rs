@@ -64,7 +64,8 @@ impl Shape {
             let (before, rest) = frame.split_at(self.at);
             let (digits, after) = rest.split_at(header);
             let left = (bytes.len() - from) as u64;
-            if frame.windows(2).any(|pair| pair[0] != pair[1]) {
+            let is_nothing = self.add > 0 && digits.iter().all(|byte| *byte == 0);
+            if !is_nothing && frame.windows(2).any(|pair| pair[0] != pair[1]) {
                 let saved =
                     sample.rarity.bits(digits) - lengths.of((frame.len() - header) as u64, left);
                 chain.bits += saved.max(-2.0);
@@ -78,7 +79,8 @@ impl Shape {
         }
         if chain.is_narrow
             || !self.is_plain() && chain.frames < 2
-            || self.add != 0 && !self.counts_header() && chain.is_constant()
+            || !ended_well && self.add > 0 && self.number.is_filled_by(chain.closes.last())
+            || !self.is_beginning() && chain.is_constant()
         {
             return None;
         }

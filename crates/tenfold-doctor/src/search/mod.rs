@@ -3,13 +3,15 @@
 
 mod chain;
 mod number;
+mod records;
 mod shape;
 
-use tenfold_codec::Side;
+use tenfold_codec::{Side, Step};
 
 use crate::trial::Sample;
 use chain::Chain;
 use number::numbers;
+pub(crate) use records::records;
 use shape::Shape;
 
 /// The last place in a message where a number is looked for.
@@ -17,6 +19,9 @@ const LAST_AT: usize = 16;
 
 /// The most by which a number differs from what follows it.
 const MOST_OFF: i64 = 20;
+
+/// The last offset at which the first frame is looked for, where a stream begins inside a message.
+const LAST_START: usize = 4096;
 
 /// How many of the best are tried on everything.
 const BEST: usize = 24;
@@ -42,6 +47,43 @@ pub(crate) fn candidates(sample: Sample<'_>) -> Vec<Candidate> {
             }
         }
     }
+    describe(found, sample)
+}
+
+/// The same of a stream that begins inside a message: the end of that one is a message, too.
+pub(crate) fn from_inside(sample: Sample<'_>) -> Vec<Candidate> {
+    let mut best: Vec<(f64, usize, Candidate)> = Vec::new();
+    for start in 1..sample.bytes.len().min(LAST_START) {
+        let rest = Sample {
+            bytes: &sample.bytes[start..],
+            ..sample
+        };
+        let mut found = Vec::new();
+        for number in numbers(rest.bytes)
+            .into_iter()
+            .filter(|number| number.is_long(rest.bytes))
+        {
+            for shape in Shape::plain(number) {
+                let chain = shape.follow(rest).filter(|chain| chain.frames > 2);
+                found.extend(chain.map(|chain| (shape, chain)));
+            }
+        }
+        let bits = found
+            .iter()
+            .map(|(_, chain)| chain.bits)
+            .fold(0.0, f64::max);
+        let candidates = describe(found, rest).into_iter().take(1);
+        best.extend(candidates.map(|candidate| (bits, start, candidate)));
+    }
+    best.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+    best.into_iter()
+        .take(BEST)
+        .filter_map(|(_, start, candidate)| candidate.after(start))
+        .collect()
+}
+
+/// What the grammar calls the best of these.
+fn describe(mut found: Vec<(Shape, Chain)>, sample: Sample<'_>) -> Vec<Candidate> {
     found.sort_by(|(_, a), (_, b)| b.bits.total_cmp(&a.bits));
     let mut candidates = Vec::new();
     let lasting = found.into_iter().filter(|(shape, _)| shape.lasts(sample));
@@ -58,4 +100,17 @@ pub(crate) fn candidates(sample: Sample<'_>) -> Vec<Candidate> {
         }
     }
     candidates
+}
+
+impl Candidate {
+    /// This framing after as many bytes of a message that has begun before.
+    #[expect(clippy::cast_precision_loss, reason = "the logarithm of an offset")]
+    fn after(self, start: usize) -> Option<Self> {
+        let first = Step::fixed(start as u64).ok()?;
+        let side = Side::new([first].into_iter().chain(self.side.steps().iter().cloned())).ok()?;
+        Some(Self {
+            side,
+            cost: self.cost + (start as f64 + 1.0).log2(),
+        })
+    }
 }

@@ -2,6 +2,8 @@
 
 use tenfold_codec::{ByteOrder, FramingError, Number};
 
+use crate::trial::is_padded;
+
 /// The longest field of digits.
 pub(super) const WIDEST: usize = 64;
 
@@ -206,7 +208,7 @@ impl Kind {
             }
             Self::Decimal {
                 pad: Padding::Left, ..
-            } => after.first() == Some(&b' '),
+            } => after.first() == Some(&b' ') || before.last() == Some(&b'0'),
             Self::Decimal {
                 pad: Padding::Right,
                 ..
@@ -219,10 +221,38 @@ impl Kind {
         }
     }
 
+    /// Whether the number begins with such bytes where it is short. A stream that begins inside a number has
+    /// frames, too, each of which ends with the first bytes of the next one's number.
+    pub(super) fn is_filled_by(self, byte: Option<&u8>) -> bool {
+        match self {
+            Self::Bytes(2.., ByteOrder::Big) => byte == Some(&0),
+            Self::Decimal {
+                pad: Padding::Right,
+                ..
+            } => byte == Some(&b' '),
+            Self::Decimal {
+                pad: Padding::Zeros,
+                ..
+            }
+            | Self::Hex(_) => byte == Some(&b'0'),
+            _ => false,
+        }
+    }
+
     /// Whether a chain of frames that has got so far says something, also if the last one is cut. Every chain of
     /// small numbers gets to the end.
     pub(super) fn can_be_cut(self) -> bool {
         !matches!(self, Self::Bytes(1 | 2, _) | Self::Varint)
+    }
+
+    /// Whether it is written in so many bytes that one is hardly found where there is none.
+    pub(super) fn is_long(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Bytes(4 | 8, _) => true,
+            Self::Decimal { width, .. } => width > 3 && is_padded(&bytes[..width]),
+            Self::Hex(width) => width > 3 && bytes.starts_with(b"00"),
+            _ => false,
+        }
     }
 
     /// Whether these digits have at most one space after them.

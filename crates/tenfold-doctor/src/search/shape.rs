@@ -6,7 +6,7 @@ use super::chain::{Chain, UNPADDED};
 use super::number::{Kind, Padding};
 
 /// Bits that it takes to say that a framing is one of those that somebody has made for themselves.
-const MADE: f64 = 5.0;
+pub(super) const MADE: f64 = 5.0;
 
 /// A number, after how many bytes of the message it comes, and how far it is from the truth.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,19 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// The shapes of a number that a frame begins with, and that is the truth or counts itself, too.
+    pub(super) fn plain(number: Kind) -> Vec<Self> {
+        let shape = |add| Self { number, at: 0, add };
+        let counts_header = shape(0)
+            .fixed_size()
+            .and_then(|size| i64::try_from(size).ok());
+        [Some(0), counts_header.map(|size| -size)]
+            .into_iter()
+            .flatten()
+            .map(shape)
+            .collect()
+    }
+
     /// How long the number and the whole frame are.
     pub(super) fn frame(self, bytes: &[u8]) -> Option<(usize, usize)> {
         let (header, number) = self.number.read(bytes.get(self.at..)?)?;
@@ -40,6 +53,11 @@ impl Shape {
     /// Whether the number is what a frame begins with, and the truth: one frame is enough to believe it.
     pub(super) fn is_plain(self) -> bool {
         self.at == 0 && (self.add == 0 || self.counts_header())
+    }
+
+    /// Whether a number that is the same in all frames may be one, and not a part of the messages.
+    pub(super) fn is_beginning(self) -> bool {
+        (self.add == 0 || self.counts_header()) && (self.at == 0 || !self.is_text())
     }
 
     /// Whether the number counts itself, too, and maybe what comes before it.
