@@ -139,6 +139,16 @@ impl Address {
         connected(Dial::begin(self, Some(client), Purpose::Stream, time_out)?)
     }
 
+    /// [`connect_blocking`](Self::connect_blocking) to a hub; over TLS its protocol is offered.
+    #[cfg(feature = "_tls")]
+    pub fn connect_to_hub(
+        &self,
+        client: Option<&crate::tls::Client>,
+        time_out: Option<Duration>,
+    ) -> io::Result<Stream> {
+        connected(Dial::begin(self, client, Purpose::Hub, time_out)?)
+    }
+
     /// Listens at an address over TLS.
     #[cfg(feature = "_tls")]
     pub fn listen_as(&self, server: &crate::tls::Server) -> io::Result<Listener> {

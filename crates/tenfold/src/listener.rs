@@ -14,8 +14,6 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use crate::address::{Address, abstract_path, unix_address};
 use crate::stream::Stream;
 #[cfg(feature = "_tls")]
-use crate::stream::tune;
-#[cfg(feature = "_tls")]
 use crate::tls::{Server, TlsStream};
 
 /// How many connections may wait to be accepted. When a server is restarted its clients come all
@@ -102,11 +100,7 @@ impl Listener {
             Self::Tcp(listener) => listener.accept()?.0.into(),
             Self::Unix(listener, _) => listener.accept()?.0.into(),
             #[cfg(feature = "_tls")]
-            Self::Tls(listener, server) => {
-                let (socket, _) = listener.accept()?;
-                tune(&SockRef::from(&socket));
-                TlsStream::accepting(socket, server.config())?.into()
-            }
+            Self::Tls(listener, server) => TlsStream::accept(listener.accept()?.0, server)?.into(),
         })
     }
 

@@ -111,6 +111,11 @@ impl Stream {
         either!(self, _stream => false, tls => _stream.owes())
     }
 
+    /// Ends the connection; over TLS without saying so, which the peer takes for a cut.
+    pub fn cut(&self) -> io::Result<()> {
+        either!(self, stream => stream.shutdown(Shutdown::Both), tls => stream.cut())
+    }
+
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         either!(self, stream => (&*stream).read(buffer), tls => stream.receive(buffer))
     }

@@ -45,7 +45,7 @@ pub trait Connect: Send {
     /// The same for a client that was told [how to make TLS](crate::client::Subscribe::tls). Who makes connections in
     /// another way than by an address does as it likes.
     #[cfg(feature = "_tls")]
-    fn connect_as(&mut self, client: &Client) -> Connecting {
+    fn connect_with(&mut self, client: &Client) -> Connecting {
         let _ = client;
         self.connect()
     }
@@ -76,7 +76,7 @@ impl Connect for Address {
     }
 
     #[cfg(feature = "_tls")]
-    fn connect_as(&mut self, client: &Client) -> Connecting {
+    fn connect_with(&mut self, client: &Client) -> Connecting {
         connecting(self.clone(), Some(client.clone()))
     }
 }
@@ -85,7 +85,7 @@ impl Connect for Address {
 pub(super) fn begin(connect: &mut dyn Connect, options: &Common) -> Connecting {
     #[cfg(feature = "_tls")]
     if let Some(client) = &options.tls {
-        return connect.connect_as(client);
+        return connect.connect_with(client);
     }
     let _ = options;
     connect.connect()

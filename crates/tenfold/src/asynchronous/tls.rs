@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustls::pki_types::CertificateDer;
 use socket2::SockRef;
@@ -41,6 +41,9 @@ use crate::tls::{self, Client, HANDSHAKE_TIME, Server, Session};
 pub struct TlsStream {
     socket: TcpStream,
     session: Arc<Mutex<Session>>,
+    /// Who waits for the handshake, which may be one task that reads and one that writes: the socket wakes only the
+    /// one that has asked last.
+    waiting: Mutex<Vec<Waker>>,
 }
 
 impl TlsStream {
@@ -67,13 +70,15 @@ impl TlsStream {
         Self::begin(socket, Session::accepting(server.config())?).await
     }
 
-    /// Goes on in the runtime with a connection over TLS of which there is no other owner.
+    /// Goes on in the runtime with a connection over TLS of which there is no other owner. The handshake, if it is still
+    /// to come, is part of the first read or write, however long it takes.
     pub fn from_blocking(stream: tls::TlsStream) -> io::Result<Self> {
         let (socket, session) = stream.into_parts();
         socket.set_nonblocking(true)?;
         Ok(Self {
             socket: TcpStream::from_std(socket)?,
             session,
+            waiting: Mutex::default(),
         })
     }
 
@@ -81,16 +86,11 @@ impl TlsStream {
         let stream = Self {
             socket,
             session: Arc::new(Mutex::new(session)),
+            waiting: Mutex::default(),
         };
         let agreed = within(HANDSHAKE_TIME, poll_fn(|cx| stream.poll_agree(cx))).await;
         agreed.unwrap_or_else(|| Err(tls::late_handshake()))?;
         Ok(stream)
-    }
-
-    /// Makes the handshake, if it was not made. A program that reads and writes in different tasks calls it before.
-    pub async fn shake_hands(&self) -> io::Result<()> {
-        let agreed = within(HANDSHAKE_TIME, poll_fn(|cx| self.poll_agree(cx))).await;
-        agreed.unwrap_or_else(|| Err(tls::late_handshake()))
     }
 
     /// The address of the peer.
@@ -144,10 +144,24 @@ impl TlsStream {
 
     /// Makes the handshake before the first read or write.
     fn poll_agreed(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.session().is_handshaking() {
-            return self.poll_agree(cx);
+        if !self.session().is_handshaking() {
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Ok(()))
+        {
+            let mut waiting = self.waiting();
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
+        }
+        let agreed = ready!(self.poll_agree(cx));
+        for waker in self.waiting().drain(..) {
+            waker.wake();
+        }
+        Poll::Ready(agreed)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {

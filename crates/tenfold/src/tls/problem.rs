@@ -37,6 +37,11 @@ impl Problem {
         }
     }
 
+    /// The file; `None` if what is wrong is in none, but on the system.
+    pub fn file(&self) -> Option<&Path> {
+        self.at.file.as_deref()
+    }
+
     /// What is wrong is in no file.
     pub(super) fn without_file(what: impl Into<String>) -> Self {
         Self::new(Place::default(), what)

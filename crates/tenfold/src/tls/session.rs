@@ -113,6 +113,19 @@ impl Session {
         }
     }
 
+    /// Waits for what a read would give. Whether that is something, and not the end.
+    pub(crate) fn peek(&mut self, transport: &mut (impl Read + Write)) -> io::Result<bool> {
+        self.shake_hands(transport)?;
+        loop {
+            match self.connection.reader().fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(cut()),
+                there => return Ok(!there?.is_empty()),
+            }
+            self.receive(transport)?;
+        }
+    }
+
     /// Encrypts and writes one record after the other, each when the one before has gone. So a peer that takes
     /// nothing costs one record.
     pub(crate) fn write(

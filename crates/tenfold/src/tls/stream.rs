@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, ServerConfig};
+use socket2::SockRef;
 
+use super::server::Server;
 use super::session::Session;
+use crate::closing;
 use crate::readiness;
+use crate::stream::tune;
 
 /// How long both sides may take to agree.
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
@@ -58,9 +62,10 @@ impl TlsStream {
         Ok(Self::new(socket, Session::connecting(config, host)?))
     }
 
-    /// The server's side, on a connection that was accepted.
-    pub(crate) fn accepting(socket: TcpStream, config: &Arc<ServerConfig>) -> io::Result<Self> {
-        Ok(Self::new(socket, Session::accepting(config)?))
+    /// The server's side, on a connection that was accepted. The handshake is part of the first read or write.
+    pub fn accept(socket: TcpStream, server: &Server) -> io::Result<Self> {
+        tune(&SockRef::from(&socket));
+        Ok(Self::new(socket, Session::accepting(server.config())?))
     }
 
     /// The socket, and the session of all its owners.
@@ -103,11 +108,40 @@ impl TlsStream {
         }
         // One owner does it. Another would wait for bytes that the first has read.
         let _turn = lock(&self.shared.agreeing);
-        while !self.try_to_agree()? {
+        loop {
+            match self.try_to_agree() {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => {
+                    self.let_alert_arrive();
+                    return Err(error);
+                }
+            }
             let mut asked = [PollFd::new(&self.socket, self.wanted())];
             readiness::wait(&mut asked, Some(self.shared.handshake_by))?;
         }
-        Ok(())
+    }
+
+    /// The peer is told by an alert what was wrong. A socket that is closed with input in it would destroy that, so
+    /// what comes is thrown away until the peer ends, but not for long.
+    fn let_alert_arrive(&self) {
+        if self.socket.shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        let until = Instant::now() + closing::WAIT;
+        let (mut buffer, mut discarded) = ([0; 4096], 0);
+        while discarded < closing::DISCARD && Instant::now() < until {
+            match Unwaiting(&self.socket).read(&mut buffer) {
+                Ok(n) if n > 0 => discarded += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut asked = [PollFd::new(&self.socket, PollFlags::IN)];
+                    if readiness::wait(&mut asked, Some(until)).is_err() {
+                        return;
+                    }
+                }
+                Ok(_) | Err(_) => return,
+            }
+        }
     }
 
     /// The certificate that the peer has shown, and those of its issuers; `None` before the handshake, and if it
@@ -118,6 +152,27 @@ impl TlsStream {
 
     pub(crate) fn handshake_by(&self) -> Instant {
         self.shared.handshake_by
+    }
+
+    /// Waits, as a read does, until the peer has sent something; `false` if it has ended instead. A read gives it
+    /// all the same.
+    pub fn peek(&self) -> io::Result<bool> {
+        let time = self.manner().read_timeout;
+        self.peek_in(time)
+    }
+
+    /// The same, but no longer than this; then it is `WouldBlock`.
+    pub fn peek_within(&self, time: Duration) -> io::Result<bool> {
+        self.peek_in(Some(time))
+    }
+
+    fn peek_in(&self, time: Option<Duration>) -> io::Result<bool> {
+        self.until_done(PollFlags::IN, time, |session, socket| session.peek(socket))
+    }
+
+    /// Ends the connection without saying so, for who has to pass on a cut: the peer takes it for one.
+    pub fn cut(&self) -> io::Result<()> {
+        self.socket.shutdown(Shutdown::Both)
     }
 
     /// The address of the peer.
