@@ -86,7 +86,7 @@ def test_who_listens_says_who_can_connect(tenfold, tmp_path):
         ("0.0.0.0:0", f"(from another machine: tenfold send {socket.gethostname()}:PORT)"),
     ]:
         ports = tmp_path / place.replace(":", "-")
-        recv = tenfold("recv", "--listen", place, "--port-file", ports, port_file=ports)
+        recv = tenfold("recv", "--listen", place, "--insecure-listen", "--port-file", ports, port_file=ports)
         line = f"listening {recv.address} {said.replace('PORT', str(recv.port))}\n"
         wait_until(lambda: line in recv.err, what=f"{line!r} in {recv.err!r}")
         connect(recv.port).sendall(frame(b"one"))

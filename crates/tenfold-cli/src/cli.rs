@@ -10,8 +10,10 @@ use tenfold::FramingError;
 use crate::completions::Completions;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::flow::credential::token_of_environment;
+use crate::flow::tls_client;
 use crate::framings::Framings;
 use crate::hub::bench::Bench;
+use crate::hub::cert::Cert;
 use crate::hub::channels::Channels;
 use crate::hub::chat::Chat;
 use crate::hub::clients::Clients;
@@ -83,6 +85,7 @@ pub(crate) enum Command {
     Top(Top),
     Delete(Delete),
     Token(Token),
+    Cert(Cert),
     Log(Log),
     Bench(Bench),
     Bridge(Bridge),
@@ -111,6 +114,7 @@ impl Command {
             Self::Top(top) => top.run(words, color),
             Self::Delete(delete) => delete.run(words),
             Self::Token(token) => token.run(words),
+            Self::Cert(cert) => cert.run(words),
             Self::Log(log) => log.run(words),
             Self::Bench(bench) => bench.run(words),
             Self::Bridge(bridge) => bridge.run(words),
@@ -135,7 +139,9 @@ impl Cli {
 
     fn try_read() -> Result<Self, FileError> {
         let matches = command().try_get_matches().map_err(FileError::Arguments)?;
-        token_of_environment().map_err(|words| FileError::File(Failure::Usage(words)))?;
+        let wrong = |words| FileError::File(Failure::Usage(words));
+        token_of_environment().map_err(wrong)?;
+        tls_client::check(&matches).map_err(wrong)?;
         let (matches, settings) = serve::with_file(command(), matches)?;
         let mut cli = Self::from_arg_matches(&matches).map_err(FileError::Arguments)?;
         if let Command::Serve(serve) = &mut cli.command {
@@ -212,6 +218,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "The hub",
         &[
             "serve", "pub", "sub", "chat", "channels", "clients", "top", "delete", "log", "token",
+            "cert",
         ],
     ),
     ("Looking into a stream", &["inspect", "check", "framings"]),

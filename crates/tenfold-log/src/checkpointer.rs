@@ -75,7 +75,7 @@ impl Checkpointer {
         let mut names = std::mem::take(&mut duties.retention);
         drop(duties);
         names.append(&mut self.left);
-        match self.work(&mut checkpoint, &names, now) {
+        match self.work(checkpoint.as_mut(), &names, now) {
             Ok(()) => {
                 self.common.condition().hindrance = None;
                 let mut duties = self.common.duties();
@@ -90,7 +90,7 @@ impl Checkpointer {
             Err(error) if may_pass(&error) => {
                 // It is done when there is space again, and may make some.
                 let mut duties = self.common.duties();
-                if checkpoint.is_some() {
+                if duties.is_pending {
                     duties.checkpoint = checkpoint;
                 }
                 duties.retention.extend(names);
@@ -141,10 +141,9 @@ impl Checkpointer {
         }
     }
 
-    /// Takes the checkpoint out when it is made: from then on the committer may give another one.
     fn work(
         &mut self,
-        checkpoint: &mut Option<Checkpoint>,
+        checkpoint: Option<&mut Checkpoint>,
         rolled: &Names,
         now: u64,
     ) -> io::Result<()> {
@@ -157,7 +156,7 @@ impl Checkpointer {
         if checkpoint.is_some() || matches!(retained, Ok(true)) {
             self.common.open_shut();
         }
-        if let Some(made) = checkpoint {
+        if let Some(checkpoint) = checkpoint {
             let common = Arc::clone(&self.common);
             // A checkpoint can take long, and limits hold meanwhile.
             let mut between = || {
@@ -167,16 +166,14 @@ impl Checkpointer {
                     _ => {}
                 }
             };
-            common.set_aside_shut(made);
-            let failed = made.run(&*common.storage, &common.journal_files(), &mut between)?;
+            common.set_aside_shut(checkpoint);
+            let failed = checkpoint.run(&*common.storage, &common.journal_files(), &mut between)?;
             for (dirty, error) in failed {
                 let name = Arc::clone(&dirty.channel.name);
                 common.shut(&name, Remedy::Sync(dirty), Vec::new(), &error);
             }
             self.common.counters.checkpoints.fetch_add(1, Relaxed);
-            let upto = made.upto;
-            *checkpoint = None;
-            self.common.checkpointed(upto);
+            self.common.checkpointed(checkpoint.upto);
         }
         if matches!(retained, Ok(true)) {
             spare::restore(&*self.common.storage, self.common.options.journal)?;

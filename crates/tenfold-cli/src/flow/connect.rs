@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, recv};
+use tenfold::tls::{Client, Server};
 use tenfold::{Address, Listener, Stream};
 use tenfold_hub::pause_after;
 
@@ -25,12 +26,21 @@ pub(crate) fn connect(
     options: &PeerOptions,
     words: &Words,
 ) -> Result<Stream, Failure> {
-    connect_patiently(address, options.retry, options.timeout, words)
+    options.tls.check(&[address])?;
+    let client = options.tls.client(address)?;
+    connect_patiently(
+        address,
+        client.as_ref(),
+        options.retry,
+        options.timeout,
+        words,
+    )
 }
 
 /// Connects, within `timeout` each time.
 pub(crate) fn connect_patiently(
     address: &Address,
+    client: Option<&Client>,
     retry: Option<Retry>,
     timeout: Option<Duration>,
     words: &Words,
@@ -47,7 +57,11 @@ pub(crate) fn connect_patiently(
             }
             None | Some(Retry::Forever) => timeout,
         };
-        let error = match address.connect_blocking(most) {
+        let connected = match client {
+            Some(client) => address.connect_as(client, most),
+            None => address.connect_blocking(most),
+        };
+        let error = match connected {
             Ok(stream) => {
                 words.detail(format_args!("connected to {address}"));
                 return Ok(stream);
@@ -60,10 +74,10 @@ pub(crate) fn connect_patiently(
             Some(Retry::For(time)) => time.saturating_sub(start.elapsed()),
         };
         if left.is_zero() {
-            let hint = if retry.is_none() {
-                " (is it running? --retry waits for it)"
-            } else {
-                ""
+            let hint = match retry {
+                _ if is_of_tls(&error) => TLS_HINT,
+                None => " (is it running? --retry waits for it)",
+                Some(_) => "",
             };
             return Err(Failure::Connect(format!(
                 "cannot connect to {address}: {error}{hint}"
@@ -80,14 +94,44 @@ pub(crate) fn connect_patiently(
     }
 }
 
+/// What to do when there is no connection to a hub.
+pub(crate) fn hint_to_connect(error: &io::Error) -> &'static str {
+    if is_of_tls(error) {
+        return TLS_HINT;
+    }
+    " (is `tenfold serve` running?)"
+}
+
+/// What to do when the two sides do not agree on TLS.
+pub(crate) const TLS_HINT: &str =
+    " (--tls-ca FILE is whom to trust; --tls-cert FILE and --tls-key FILE are what to show)";
+
+/// Whether somebody is there, and the two sides do not agree on TLS.
+pub(crate) fn is_of_tls(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
 /// Listens, and says where; `command` is what connects from another machine, as `send ADDR`.
 pub(crate) fn listen(
+    address: &Address,
+    options: &PeerOptions,
+    command: &str,
+    words: &Words,
+) -> Result<Listener, Failure> {
+    options.tls.check(&[address])?;
+    let server = options.tls.server(address, words)?;
+    listen_as(server.as_ref(), address, &options.listening, command, words)
+}
+
+/// The same, over TLS if there is something to show.
+pub(crate) fn listen_as(
+    server: Option<&Server>,
     address: &Address,
     options: &ListenOptions,
     command: &str,
     words: &Words,
 ) -> Result<Listener, Failure> {
-    let (listener, place) = bind(address, options)?;
+    let (listener, place) = bind_as(server, address, options)?;
     words.note(listening(&place, command));
     if let Some(path) = &options.port_file {
         port_file::write(path, &[place])?;
@@ -100,10 +144,20 @@ pub(crate) fn bind(
     address: &Address,
     options: &ListenOptions,
 ) -> Result<(Listener, Address), Failure> {
+    bind_as(None, address, options)
+}
+
+/// The same, over TLS if there is something to show.
+pub(crate) fn bind_as(
+    server: Option<&Server>,
+    address: &Address,
+    options: &ListenOptions,
+) -> Result<(Listener, Address), Failure> {
     let failed = |error| cannot_listen(address, &error);
-    let listener = match options.socket_mode {
-        Some(mode) => address.listen_with_mode(mode),
-        None => address.listen(),
+    let listener = match (server, options.socket_mode) {
+        (Some(server), _) => address.listen_as(server),
+        (None, Some(mode)) => address.listen_with_mode(mode),
+        (None, None) => address.listen(),
     };
     let listener = listener.map_err(failed)?;
     let place = listener.local_address().map_err(failed)?;
@@ -112,7 +166,9 @@ pub(crate) fn bind(
 
 pub(crate) fn cannot_listen(address: &Address, error: &io::Error) -> Failure {
     let hint = match (address, error.kind()) {
-        (Address::Tcp { .. }, io::ErrorKind::AddrInUse) => " (port 0 takes a free one)",
+        (Address::Tcp { .. } | Address::Tls { .. }, io::ErrorKind::AddrInUse) => {
+            " (port 0 takes a free one)"
+        }
         _ => "",
     };
     Failure::Other(format!("cannot listen on {address}: {error}{hint}"))
@@ -124,18 +180,25 @@ pub(crate) fn accept(
     timeout: Option<Duration>,
     words: &Words,
 ) -> Result<(Stream, String), Failure> {
-    let failed = |error: io::Error| Failure::Other(format!("cannot accept a connection: {error}"));
     if let Some(timeout) = timeout
-        && !is_ready_within(listener.as_fd(), timeout).map_err(failed)?
+        && !is_ready_within(listener.as_fd(), timeout).map_err(|error| cannot_accept(&error))?
     {
         return Err(Failure::TimedOut(format!(
             "nobody connected for {timeout:?} (--timeout)"
         )));
     }
-    let stream = listener.accept().map_err(failed)?;
-    let peer = peer_name(&stream);
-    words.detail(format_args!("{peer} connected"));
-    Ok((stream, peer))
+    loop {
+        let stream = listener.accept().map_err(|error| cannot_accept(&error))?;
+        let peer = peer_name(&stream);
+        if let Stream::Tls(secure) = &stream
+            && let Err(error) = secure.shake_hands()
+        {
+            words.note(format_args!("{peer}: {error}; waiting for the next"));
+            continue;
+        }
+        words.detail(format_args!("{peer} connected"));
+        return Ok((stream, peer));
+    }
 }
 
 /// Waits for a connection that brings something, with the patience of `--timeout`. Who ends without having
@@ -147,6 +210,23 @@ pub(crate) fn accept_sender(
 ) -> Result<(Stream, String), Failure> {
     loop {
         let (stream, peer) = accept(listener, timeout, words)?;
+        if let Stream::Tls(secure) = &stream {
+            let there = match timeout {
+                Some(time) => secure.peek_within(time),
+                None => secure.peek(),
+            };
+            match there {
+                Ok(true) => return Ok((stream, peer)),
+                // The first read waits once more, and says what is missing.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok((stream, peer));
+                }
+                Ok(false) | Err(_) => {
+                    went_away(&peer, words);
+                    continue;
+                }
+            }
+        }
         if let Some(timeout) = timeout
             && let Ok(false) = is_ready_within(stream.as_fd(), timeout)
         {
@@ -159,10 +239,18 @@ pub(crate) fn accept_sender(
         ) {
             return Ok((stream, peer));
         }
-        words.note(format_args!(
-            "{peer} went away before it had sent anything; waiting for the next"
-        ));
+        went_away(&peer, words);
     }
+}
+
+fn went_away(peer: &str, words: &Words) {
+    words.note(format_args!(
+        "{peer} went away before it had sent anything; waiting for the next"
+    ));
+}
+
+fn cannot_accept(error: &io::Error) -> Failure {
+    Failure::Other(format!("cannot accept a connection: {error}"))
 }
 
 /// Waits for a connection. If the system refuses it, or the peer has gone already, that is said, and
@@ -182,12 +270,14 @@ pub(crate) fn accept_or_pause(listener: &Listener, words: &Words) -> Option<Stre
 
 /// What to call the peer of a connection.
 pub(crate) fn peer_name(stream: &Stream) -> String {
-    match stream {
-        Stream::Tcp(stream) => match stream.peer_addr() {
-            Ok(address) => address.to_string(),
-            Err(_) => "a sender that has gone".to_owned(),
-        },
-        Stream::Unix(_) => "a process on the unix socket".to_owned(),
-        _ => "the peer".to_owned(),
-    }
+    let address = match stream {
+        Stream::Tcp(stream) => stream.peer_addr(),
+        Stream::Tls(stream) => stream.peer_addr(),
+        Stream::Unix(_) => return "a process on the unix socket".to_owned(),
+        _ => return "the peer".to_owned(),
+    };
+    address.map_or_else(
+        |_| "a sender that has gone".to_owned(),
+        |address| address.to_string(),
+    )
 }

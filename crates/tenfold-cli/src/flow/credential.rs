@@ -8,6 +8,9 @@ use std::path::Path;
 
 use clap::Args;
 use tenfold::protocol::{BadToken, Token};
+use tenfold::tls::Client;
+
+use crate::flow::tls_client::{TlsClient, TlsFiles};
 
 /// The token itself, where a file is not at hand.
 const TOKEN: &str = "TENFOLD_TOKEN";
@@ -24,9 +27,37 @@ pub(crate) struct CredentialOptions {
     /// variable `TENFOLD_TOKEN` can have the token itself
     #[arg(long, value_name = "FILE", env = "TENFOLD_TOKEN_FILE", hide_env_values = true, value_parser = token_of_file)]
     token_file: Option<Token>,
+
+    #[command(flatten)]
+    tls: TlsClient,
+}
+
+/// What a client shows to a hub, and how it knows the hub.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Credential {
+    pub(crate) token: Option<Token>,
+    pub(crate) tls: Option<Client>,
 }
 
 impl CredentialOptions {
+    /// Everything at once.
+    pub(crate) fn all(&self) -> Credential {
+        Credential {
+            token: self.token(),
+            tls: self.tls(),
+        }
+    }
+
+    /// How TLS is made, if something was said of that.
+    pub(crate) fn tls(&self) -> Option<Client> {
+        self.tls.client()
+    }
+
+    /// The options of TLS as they were given.
+    pub(crate) fn tls_files(&self) -> &TlsFiles {
+        self.tls.files()
+    }
+
     /// The token of the file, or else of the environment.
     pub(crate) fn token(&self) -> Option<Token> {
         let of_environment = || token_of_environment().ok().flatten();

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use tenfold::Address;
-use tenfold::protocol::{Answer, ChannelName, Deleted, Request, Token};
+use tenfold::protocol::{Answer, ChannelName, Deleted, Request};
 
 use super::listing::ask;
 use crate::failure::Failure;
+use crate::flow::credential::Credential;
 
 /// What was deleted. A hub that has begun to delete the channel goes on with it, also if this gives up.
 pub(crate) fn delete(
     channel: &ChannelName,
-    token: Option<&Token>,
+    credential: &Credential,
     server: &Address,
     timeout: Duration,
 ) -> Result<Deleted, Failure> {
@@ -22,7 +23,7 @@ pub(crate) fn delete(
     };
     let lines = ask(
         &request,
-        token,
+        credential,
         |line| read(line).is_some(),
         server,
         timeout,

@@ -7,6 +7,7 @@ use tenfold::client::{Disconnected, Error};
 use tenfold::protocol::{BadAnswer, Code, Refusal};
 
 use crate::failure::Failure;
+use crate::flow::connect::{TLS_HINT, is_of_tls};
 use crate::flow::look_alike::{is_not_a_hub, silence_hint};
 use crate::numbers;
 use crate::words::Words;
@@ -66,8 +67,9 @@ impl Outages {
 pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
     match error.root() {
         Error::Connect { .. } => {
-            let hint = match error {
-                Error::GaveUp { .. } => "",
+            let hint = match (error, error.root()) {
+                (_, Error::Connect { error, .. }) if is_of_tls(error) => TLS_HINT,
+                (Error::GaveUp { .. }, _) => "",
                 _ => " (is `tenfold serve` running? --retry waits for it)",
             };
             Failure::Connect(format!("{error}{hint}"))

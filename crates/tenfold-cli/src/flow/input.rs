@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, fcntl_setfl};
-use tenfold::Stream;
+use tenfold::tls::TlsStream;
+use tenfold::{Stream, closing};
 
 use crate::failure::Failure;
 use crate::flow::follow::{Followed, Origin};
@@ -24,6 +25,7 @@ pub(crate) struct Input {
     timeout: Option<Duration>,
     /// One file has ended, and another one begins.
     is_break: bool,
+    is_only_read: bool,
     /// A FIFO, which a writer may not have opened yet.
     awaits_writer: bool,
 }
@@ -106,6 +108,7 @@ impl Input {
     fn new(from: From, name: String) -> Self {
         Self {
             awaits_writer: false,
+            is_only_read: false,
             from,
             name,
             timeout: None,
@@ -115,6 +118,12 @@ impl Input {
 
     pub(crate) fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Nobody writes to the connection: when the peer has said its end, ours is said as well.
+    pub(crate) fn only_read(mut self) -> Self {
+        self.is_only_read = true;
         self
     }
 
@@ -201,7 +210,14 @@ impl Input {
 
     fn read_once(&mut self, space: &mut [u8]) -> io::Result<usize> {
         match &mut self.from {
-            From::Stream(stream) => stream.read(space),
+            From::Stream(stream) => {
+                let n = stream.read(space)?;
+                if n == 0 && !space.is_empty() && self.is_only_read {
+                    // A peer over TLS may wait for it. One that has gone needs it no more.
+                    let _ = closing::end_writing(stream);
+                }
+                Ok(n)
+            }
             From::File(file) => {
                 if std::mem::take(&mut self.awaits_writer) {
                     poll(&mut [PollFd::new(&*file, PollFlags::IN)], None)?;
@@ -215,13 +231,25 @@ impl Input {
 
     /// Whether there is something to read, or an end, within this time.
     pub(crate) fn is_ready_within(&self, patience: Duration) -> Result<bool, Failure> {
+        let failed = |error| Failure::Other(format!("cannot wait for {}: {error}", self.name));
         let fd = match &self.from {
+            From::Stream(Stream::Tls(stream)) => return Ok(is_there_within(stream, patience)),
             From::Stream(stream) => stream.as_fd(),
             From::File(file) => file.as_fd(),
             From::Followed(_) => return Ok(true),
         };
-        is_ready_within(fd, patience)
-            .map_err(|error| Failure::Other(format!("cannot wait for {}: {error}", self.name)))
+        is_ready_within(fd, patience).map_err(failed)
+    }
+}
+
+/// The same over TLS, where a socket that is ready may have no whole record.
+fn is_there_within(stream: &TlsStream, patience: Duration) -> bool {
+    match stream.peek_within(patience) {
+        Err(error) => {
+            // The read says what else is wrong.
+            error.kind() != io::ErrorKind::WouldBlock
+        }
+        Ok(_) => true,
     }
 }
 

@@ -6,15 +6,19 @@ use tenfold::Address;
 
 /// `command` is what is run on another machine, with ADDR in the place of the address.
 pub(crate) fn listening(place: &Address, command: &str) -> String {
-    let Address::Tcp { host, port } = place else {
-        return format!("listening {place}");
+    let (scheme, host, port) = match place {
+        Address::Tcp { host, port } => ("", host, port),
+        Address::Tls { host, port } => ("tls://", host, port),
+        _ => return format!("listening {place}"),
     };
     let address = match host.parse::<IpAddr>() {
         Ok(ip) if ip.to_canonical().is_loopback() => {
             let all = if ip.is_ipv4() { "0.0.0.0" } else { "[::]" };
-            return format!("listening {place} (this machine only; {all}:{port} for others)");
+            return format!(
+                "listening {place} (this machine only; {scheme}{all}:{port} for others)"
+            );
         }
-        Ok(ip) if ip.is_unspecified() => format!("{}:{port}", own_name()),
+        Ok(ip) if ip.is_unspecified() => format!("{scheme}{}:{port}", own_name()),
         _ => place.to_string(),
     };
     let command = command.replace("ADDR", &address);
@@ -58,6 +62,10 @@ mod tests {
                 "listening 0.0.0.0:5000 (from another machine: tenfold send {}:5000)",
                 own_name()
             )
+        );
+        assert_eq!(
+            said("tls://127.0.0.1:5000"),
+            "listening tls://127.0.0.1:5000 (this machine only; tls://0.0.0.0:5000 for others)"
         );
         assert_eq!(said("unix:/run/x"), "listening unix:/run/x");
     }

@@ -9,6 +9,7 @@ use tenfold::{Address, Framing, Side, client};
 use crate::failure::Failure;
 use crate::flow::credential::CredentialOptions;
 use crate::flow::source::{In, Limits};
+use crate::flow::tls_peer::TlsPeerOptions;
 use crate::units;
 
 /// How the bytes are cut into messages.
@@ -166,6 +167,9 @@ pub(crate) struct PeerOptions {
     /// Give up when nothing comes or goes for T
     #[arg(long, value_name = "T", value_parser = units::duration)]
     pub(crate) timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsPeerOptions,
 }
 
 /// Which hub to talk to, and how patiently.

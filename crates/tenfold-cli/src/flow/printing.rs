@@ -68,6 +68,11 @@ impl PrintOptions {
         })
     }
 
+    /// Whether a command runs for what comes.
+    pub(crate) fn runs_command(&self) -> bool {
+        self.exec.is_some() || self.exec_batch.is_some()
+    }
+
     fn check(&self) -> Result<(), Failure> {
         let wrong = |words: &str| Err(Failure::Usage(words.to_owned()));
         let is_bad_possible =

@@ -200,7 +200,11 @@ impl Receiver {
         if let Err(error) = self.peer.stream.write_all(bytes) {
             // What the other side has said about it may be on its way.
             self.peer.await_end(closing::WAIT);
-            return Err(self.failure(&error));
+            return Err(match &self.peer.ended {
+                // Over TLS that is an alert, which says more than that the connection has gone.
+                Some(Err(said)) if said.kind() == io::ErrorKind::InvalidData => self.failure(said),
+                _ => self.failure(&error),
+            });
         }
         self.written += bytes.len() as u64;
         Ok(())
@@ -312,6 +316,8 @@ fn listen_to(mut input: Stream, heard: &Mutex<Vec<u8>>) -> io::Result<()> {
     loop {
         let n = match input.read(&mut buffer) {
             Ok(0) => return Ok(()),
+            // An end that TLS has not said is one for who only sends: nothing of ours is lost by it.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read?,
         };

@@ -11,11 +11,11 @@ use tenfold::Stream;
 const TABLES: [&str; 2] = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"];
 
 /// How many bytes of a TCP connection were written and are not acknowledged by the peer's system; the end
-/// counts as one. None if that is not known: the connection is gone, or is not one over TCP.
+/// counts as one; over TLS they are encrypted ones. None if that is not known: the connection is gone, or is not one over TCP.
 pub(crate) fn unacknowledged(stream: &Stream) -> Option<u64> {
-    let Stream::Tcp(stream) = stream else {
+    if let Stream::Unix(_) = stream {
         return None;
-    };
+    }
     let inode = rustix::fs::fstat(stream.as_fd()).ok()?.st_ino.to_string();
     TABLES.iter().find_map(|table| in_table(table, &inode))
 }

@@ -144,6 +144,7 @@ impl Chat {
         };
         Ok(Subscribe::new(self.channel.clone())
             .token(self.hub.credential.token())
+            .tls(self.hub.credential.tls())
             .from(from)
             .limit(self.max_message)
             .on_gap(OnGap::Continue)
@@ -154,6 +155,7 @@ impl Chat {
     fn publication(&self) -> Publish {
         Publish::new(self.channel.clone())
             .token(self.hub.credential.token())
+            .tls(self.hub.credential.tls())
             .until_connected(self.hub.until_connected())
             .once_connected(self.hub.once_connected())
     }

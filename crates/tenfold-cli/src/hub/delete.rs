@@ -64,10 +64,10 @@ impl Delete {
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
         confirm(&self.question(), self.yes)?;
-        let token = self.credential.token();
+        let credential = self.credential.all();
         let mut failed = None;
         for channel in &self.channels {
-            match delete(channel, token.as_ref(), &self.server, self.timeout) {
+            match delete(channel, &credential, &self.server, self.timeout) {
                 Ok(deleted) => self.tell(channel, &deleted, &stdout, words)?,
                 // The others can be deleted all the same.
                 Err(Failure::Other(text)) => {

@@ -1,6 +1,7 @@
 //! Commands for the hub: to run one, to speak with one, and to look after its log.
 
 pub(crate) mod bench;
+pub(crate) mod cert;
 pub(crate) mod channels;
 pub(crate) mod chat;
 pub(crate) mod clients;

@@ -9,6 +9,7 @@ use tenfold::Address;
 
 use crate::failure::Failure;
 use crate::flow::connect;
+use crate::flow::exposure::Exposure;
 use crate::flow::format::Format;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
@@ -161,7 +162,13 @@ impl Send {
                 Receiver::at(address, stream, timeout)
             }
             (None, Some(listen)) => {
-                let listener = connect::listen(listen, &self.peer.listening, "recv ADDR", words)?;
+                let exposure = Exposure {
+                    address: listen,
+                    asks_clients: self.peer.tls.asks_clients(),
+                    can: "have what is sent",
+                };
+                exposure.tell(words)?;
+                let listener = connect::listen(listen, &self.peer, "recv ADDR", words)?;
                 Receiver::accept(listener, timeout, words)
             }
             (None, None) => Err(Failure::Usage("say where to send to".to_owned())),

@@ -11,6 +11,7 @@ use tenfold::{Address, Encoder, Event, Stream, closing};
 use crate::failure::Failure;
 use crate::flow::connect;
 use crate::flow::console::{Console, Screen, Typed};
+use crate::flow::exposure::Exposure;
 use crate::flow::input::Input;
 use crate::flow::options::{FramingOptions, PeerOptions, SideName};
 use crate::flow::source::{Decoded, Source};
@@ -116,7 +117,13 @@ impl Talk {
         let Some(listen) = &self.peer.listen else {
             return Err(Failure::Usage("say where to connect to".to_owned()));
         };
-        let listener = connect::listen(listen, &self.peer.listening, "talk ADDR", words)?;
+        let exposure = Exposure {
+            address: listen,
+            asks_clients: self.peer.tls.asks_clients(),
+            can: "talk to you",
+        };
+        exposure.tell(words)?;
+        let listener = connect::listen(listen, &self.peer, "talk ADDR", words)?;
         connect::accept(&listener, self.peer.timeout, words)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tenfold_log::storage::{Fault, Keep, Kind, Memory, Sharing, Storage};
 use tenfold_log::{Health, Opened, Refused};
 
-use crate::support::{Fate, Sent, advance, random, read, reopen, send, send_to, settle, small};
+use crate::support::{Fate, Sent, advance, random, read, reopen, send, settle, small};
 
 const EACCES: i32 = 13;
 const EIO: i32 = 5;
@@ -249,57 +249,6 @@ fn a_checkpoint_that_is_tried_again_repeats_no_sync_that_has_failed() {
     let opened = reopen(memory.image(|_| Keep::None), small()).unwrap();
     let channel = opened.log.channel("a", random());
     assert_eq!(read(&channel).messages.len(), count);
-}
-
-/// What is done once while retention looks at a channel.
-type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
-
-/// The checkpointer took back what it had begun with, also if that was nothing. A log of the simulation had waited
-/// forever for a checkpoint that nobody made.
-#[test]
-fn a_checkpoint_that_is_given_while_retention_fails_is_made() {
-    let memory = Memory::new();
-    let meanwhile = Meanwhile::default();
-    let mut options = small();
-    let (called, limits) = (Arc::clone(&meanwhile), options.retention);
-    options.retention = Arc::new(move |name| {
-        let work = called.lock().unwrap().take();
-        if let Some(work) = work {
-            work();
-        }
-        limits(name)
-    });
-    let opened = reopen(memory.clone(), options).unwrap();
-    let (log, _, steps, mut checkpointer) = opened.stepped();
-    let steps = Arc::new(steps);
-    let first = send_to(&log, "a", Some("p"), &message());
-    while steps.step() || checkpointer.step() {}
-    assert!(is_written(&first));
-
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let (by_log, by_steps, by_sent) = (log.clone(), Arc::clone(&steps), Arc::clone(&sent));
-    advance(1000);
-    *meanwhile.lock().unwrap() = Some(Box::new(move || {
-        while !by_steps.has_work() {
-            let sent = send_to(&by_log, "a", Some("p"), &message());
-            by_sent.lock().unwrap().push(sent);
-            while by_steps.step() {}
-        }
-    }));
-    memory.fail(Fault::next(Kind::Open).on("SPARE").errno(EMFILE));
-    assert!(!checkpointer.step());
-    assert!(sent.lock().unwrap().len() > 1);
-    for _ in 0..3 {
-        advance(1000);
-        while steps.step() || checkpointer.step() {}
-    }
-    let last = send_to(&log, "a", Some("q"), &message());
-    while steps.step() || checkpointer.step() {}
-    assert!(is_written(&last), "{:?}", last.fate());
-    for sent in sent.lock().unwrap().iter() {
-        // What waited for it meanwhile may be refused.
-        assert!(is_written(sent) || sent.fate() == Fate::Refused(Refused::Busy));
-    }
 }
 
 #[test]

@@ -4,10 +4,12 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use tenfold::blocking::Reader;
-use tenfold::protocol::{Refusal, Request, Token};
+use tenfold::protocol::{Refusal, Request};
 use tenfold::{Address, Decoder, Encoder, Framing, ReadError};
 
 use crate::failure::Failure;
+use crate::flow::connect::hint_to_connect;
+use crate::flow::credential::Credential;
 use crate::flow::hub_client::{hint, is_of_the_gate};
 use crate::flow::look_alike::{is_not_a_hub, silence_hint};
 
@@ -19,16 +21,17 @@ const MOST: usize = 128 << 20;
 /// The lines of the answer; `is_answer` tells them from what somebody else than a hub sends.
 pub(crate) fn ask(
     request: &Request,
-    token: Option<&Token>,
+    credential: &Credential,
     is_answer: impl Fn(&str) -> bool,
     server: &Address,
     timeout: Duration,
 ) -> Result<Vec<String>, Failure> {
-    let mut stream = server.connect_blocking(Some(timeout)).map_err(|error| {
-        Failure::Connect(format!(
-            "cannot connect to {server}: {error} (is `tenfold serve` running?)"
-        ))
-    })?;
+    let mut stream = server
+        .connect_to_hub(credential.tls.as_ref(), Some(timeout))
+        .map_err(|error| {
+            let hint = hint_to_connect(&error);
+            Failure::Connect(format!("cannot connect to {server}: {error}{hint}"))
+        })?;
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             let hint = silence_hint(server);
@@ -40,7 +43,10 @@ pub(crate) fn ask(
     };
     let mut frame = Vec::new();
     Encoder::new(Framing::default().client())
-        .encode(request.with_token(token).as_bytes(), &mut frame)
+        .encode(
+            request.with_token(credential.token.as_ref()).as_bytes(),
+            &mut frame,
+        )
         .map_err(|error| Failure::Framing(error.to_string()))?;
     stream.set_read_timeout(Some(timeout)).map_err(failed)?;
     stream.set_write_timeout(Some(timeout)).map_err(failed)?;

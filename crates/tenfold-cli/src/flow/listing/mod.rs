@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::Value;
 use tenfold::Address;
-use tenfold::protocol::{Request, Token};
+use tenfold::protocol::Request;
 
 use crate::escape;
 use crate::failure::Failure;
-use crate::flow::credential::CredentialOptions;
+use crate::flow::credential::{Credential, CredentialOptions};
 use crate::flow::output::Stdout;
 use crate::signals;
 use crate::units;
@@ -69,9 +69,9 @@ impl Listing {
     pub(crate) fn run<T: Table>(&self, request: &Request, words: &Words) -> Result<(), Failure> {
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
-        let token = self.credential.token();
+        let credential = self.credential.all();
         let mut before = None;
-        let text = self.look::<T>(request, token.as_ref(), &mut before)?;
+        let text = self.look::<T>(request, &credential, &mut before)?;
         let Some(every) = self.watch else {
             return stdout.write(text.as_bytes());
         };
@@ -96,7 +96,7 @@ impl Listing {
             }
             due = (due + every).max(Instant::now());
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            looked = self.look(request, token.as_ref(), &mut before);
+            looked = self.look(request, &credential, &mut before);
         }
     }
 
@@ -104,11 +104,11 @@ impl Listing {
     fn look<T: Table>(
         &self,
         request: &Request,
-        token: Option<&Token>,
+        credential: &Credential,
         before: &mut Option<T>,
     ) -> Result<String, Failure> {
         let is_answer = has_member(T::MEMBER);
-        let lines = ask(request, token, is_answer, &self.server, self.timeout)?;
+        let lines = ask(request, credential, is_answer, &self.server, self.timeout)?;
         if self.json {
             return Ok(lines
                 .iter()
@@ -135,12 +135,12 @@ fn in_place(text: String, terminal: bool) -> String {
 /// What a hub tells of many things, as objects that have this member.
 pub(crate) fn ask_for_objects(
     request: &Request,
-    token: Option<&Token>,
+    credential: &Credential,
     member: &str,
     server: &Address,
     timeout: Duration,
 ) -> Result<Vec<Value>, Failure> {
-    let lines = ask(request, token, has_member(member), server, timeout)?;
+    let lines = ask(request, credential, has_member(member), server, timeout)?;
     objects(&lines, server)
 }
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tenfold::Address;
-use tenfold::protocol::{Answer, ChannelName, Request, Token};
+use tenfold::protocol::{Answer, ChannelName, Request};
 
 use crate::failure::Failure;
 use crate::flow::confirm::confirm;
+use crate::flow::credential::Credential;
 use crate::flow::deletion::delete;
 use crate::flow::listing::ask;
 
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct OwnChannel<'a> {
     name: &'a ChannelName,
     server: &'a Address,
-    token: Option<Token>,
+    credential: Credential,
 }
 
 impl<'a> OwnChannel<'a> {
@@ -28,12 +29,12 @@ impl<'a> OwnChannel<'a> {
     pub(super) fn find(
         name: &'a ChannelName,
         server: &'a Address,
-        token: Option<Token>,
+        credential: Credential,
         yes: bool,
     ) -> Result<Option<Self>, Failure> {
         // A hub that is starting does not say yet where it keeps them, but it refuses this.
-        let is_there = is_there(name, server, token.as_ref())?;
-        if !is_on_disk(server, token.as_ref())? {
+        let is_there = is_there(name, server, &credential)?;
+        if !is_on_disk(server, &credential)? {
             return Ok(None);
         }
         if is_there {
@@ -49,7 +50,7 @@ impl<'a> OwnChannel<'a> {
         Ok(Some(Self {
             name,
             server,
-            token,
+            credential,
         }))
     }
 
@@ -58,9 +59,9 @@ impl<'a> OwnChannel<'a> {
         let Self {
             name,
             server,
-            token,
+            credential,
         } = self;
-        delete(name, token.as_ref(), server, PATIENCE).map(drop).map_err(|failure| {
+        delete(name, credential, server, PATIENCE).map(drop).map_err(|failure| {
             failure.map(|words| {
                 format!("channel {name} of {server} is left there, full of the messages of this measurement: {words}")
             })
@@ -69,7 +70,7 @@ impl<'a> OwnChannel<'a> {
 }
 
 /// Whether the hub has such a channel.
-fn is_there(name: &ChannelName, server: &Address, token: Option<&Token>) -> Result<bool, Failure> {
+fn is_there(name: &ChannelName, server: &Address, token: &Credential) -> Result<bool, Failure> {
     let object = |line: &str| serde_json::from_str::<Value>(line).ok();
     let lines = ask(
         &Request::Channels,
@@ -83,7 +84,7 @@ fn is_there(name: &ChannelName, server: &Address, token: Option<&Token>) -> Resu
 }
 
 /// Whether the hub has a log, or does not say so to everybody.
-fn is_on_disk(server: &Address, token: Option<&Token>) -> Result<bool, Failure> {
+fn is_on_disk(server: &Address, token: &Credential) -> Result<bool, Failure> {
     let keys = |line: &str| match Answer::parse(line.as_bytes()) {
         Ok(Answer::Ok(keys)) => Some(keys),
         _ => None,

@@ -122,7 +122,7 @@ impl HubBench {
             return self.measure_until(&stop, &server, &stdout);
         };
         // As long as a person is asked, a signal just ends the process.
-        let channel = OwnChannel::find(&self.channel, server, self.credential.token(), self.yes)?;
+        let channel = OwnChannel::find(&self.channel, server, self.credential.all(), self.yes)?;
         let stop = Stop::watch()?;
         let measured = self.measure_until(&stop, server, &stdout);
         let deleted = channel.map_or(Ok(()), |channel| channel.delete());

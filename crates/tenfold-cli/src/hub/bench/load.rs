@@ -79,6 +79,7 @@ impl Plan {
     fn open(&self) -> Result<Publisher, Error> {
         let options = Publish::new(self.channel.clone())
             .token(self.credential.token())
+            .tls(self.credential.tls())
             .once_connected(super::watch::OUTAGE);
         Publisher::new(&self.server, options)
     }

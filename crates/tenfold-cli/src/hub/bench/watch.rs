@@ -38,6 +38,7 @@ impl Plan {
     pub(super) fn subscribe(&self, ready: Sender<()>) -> Result<Seen, Error> {
         let options = Subscribe::new(self.channel.clone())
             .token(self.credential.token())
+            .tls(self.credential.tls())
             .on_gap(OnGap::Continue)
             .once_connected(OUTAGE);
         let mut subscriber = Subscriber::new(&self.server, options)?;

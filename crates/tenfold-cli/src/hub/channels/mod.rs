@@ -58,9 +58,9 @@ impl Channels {
             credential,
             ..
         } = &self.listing;
-        let token = credential.token();
+        let credential = credential.all();
         let request = Request::Channels;
-        let objects = ask_for_objects(&request, token.as_ref(), "channel", server, *timeout)?;
+        let objects = ask_for_objects(&request, &credential, "channel", server, *timeout)?;
         let name = |object: &Value| object["channel"].as_str()?.parse::<ChannelName>().ok();
         let names = objects.iter().filter_map(name);
         Ok(names
@@ -76,15 +76,9 @@ impl Channels {
             credential,
             ..
         } = &self.listing;
-        let token = credential.token();
+        let credential = credential.all();
         let is_answer = |line: &str| line.starts_with("OK ");
-        let lines = ask(
-            &Request::Health,
-            token.as_ref(),
-            is_answer,
-            server,
-            *timeout,
-        )?;
+        let lines = ask(&Request::Health, &credential, is_answer, server, *timeout)?;
         let [line] = &lines[..] else {
             return Err(Failure::Other(format!(
                 "{server} is not a hub: it answered HEALTH with {}",

@@ -239,6 +239,7 @@ impl Pub {
         });
         let mut options = Publish::new(self.channel.clone())
             .token(self.hub.credential.token())
+            .tls(self.hub.credential.tls())
             .until_connected(self.hub.until_connected())
             .once_connected(self.hub.once_connected())
             .start(if self.history {

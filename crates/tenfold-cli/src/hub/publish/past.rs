@@ -44,6 +44,7 @@ impl Past {
         // What the hub has stored is not refused here for its size.
         let options = Subscribe::new(channel.clone())
             .token(hub.credential.token())
+            .tls(hub.credential.tls())
             .from(Position::First)
             .limit(u64::MAX)
             .until_end();

@@ -1,12 +1,10 @@
 //! Addresses that other machines can reach, and what protects them.
 
-use std::net::{IpAddr, ToSocketAddrs};
-
 use tenfold::Address;
 use tracing::warn;
 
 use crate::failure::Failure;
-use crate::flow::connect::cannot_listen;
+use crate::flow::exposure::is_reachable;
 
 /// The first addresses that other machines can reach and that lack something.
 #[derive(Debug, Default)]
@@ -66,24 +64,6 @@ impl Exposed {
             );
         }
     }
-}
-
-/// Whether other machines can reach an address.
-fn is_reachable(address: &Address) -> Result<bool, Failure> {
-    let (Address::Tcp { host, port } | Address::Tls { host, port }) = address else {
-        return Ok(false);
-    };
-    match host.split('%').next().unwrap_or(host).parse::<IpAddr>() {
-        Ok(ip) => Ok(!is_loopback(ip)),
-        Err(_) => Ok((host.as_str(), *port)
-            .to_socket_addrs()
-            .map_err(|error| cannot_listen(address, &error))?
-            .any(|place| !is_loopback(place.ip()))),
-    }
-}
-
-fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
 }
 
 #[cfg(test)]

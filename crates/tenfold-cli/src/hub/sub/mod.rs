@@ -231,6 +231,7 @@ impl Sub {
     fn subscribe(&self, channel: ChannelName, standing: Option<&Standing>) -> Subscribe {
         let mut options = Subscribe::new(channel)
             .token(self.hub.credential.token())
+            .tls(self.hub.credential.tls())
             .from(self.from)
             .limit(self.max_message)
             .until_connected(self.hub.until_connected())
@@ -248,6 +249,7 @@ impl Sub {
     fn follow(&self, standing: Option<&Standing>) -> Follow {
         let mut options = Follow::new(self.channels.clone())
             .token(self.hub.credential.token())
+            .tls(self.hub.credential.tls())
             .from(self.from)
             .limit(self.max_message)
             .until_connected(self.hub.until_connected())

@@ -82,7 +82,9 @@ impl Times {
     }
 
     fn channel(&self, channel: &ChannelName) -> Channel {
-        let options = client::Times::new(channel.clone()).token(self.hub.credential.token());
+        let options = client::Times::new(channel.clone())
+            .token(self.hub.credential.token())
+            .tls(self.hub.credential.tls());
         let options = match self.epoch {
             Some(epoch) => options.epoch(epoch),
             None => options,

@@ -20,12 +20,12 @@ pub(super) fn tell(hub: &HubPeer, wanted: &[Pattern], words: &Words) {
     if !words.is_terminal() {
         return;
     }
-    let (server, token) = (hub.server.clone(), hub.credential.token());
+    let (server, credential) = (hub.server.clone(), hub.credential.all());
     let (wanted, words) = (wanted.to_vec(), words.clone());
     thread::spawn(move || {
         let Ok(objects) = ask_for_objects(
             &Request::Channels,
-            token.as_ref(),
+            &credential,
             "channel",
             &server,
             PATIENCE,

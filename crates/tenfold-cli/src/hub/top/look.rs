@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tenfold::Address;
-use tenfold::protocol::{Request, Token};
+use tenfold::protocol::Request;
 
 use crate::escape;
 use crate::failure::Failure;
+use crate::flow::credential::Credential;
 use crate::flow::listing::ask_for_objects;
 use crate::numbers::per_second;
 
@@ -54,11 +55,11 @@ impl Look {
     /// Asks the hub.
     pub(super) fn take(
         server: &Address,
-        token: Option<&Token>,
+        credential: &Credential,
         timeout: Duration,
     ) -> Result<Self, Failure> {
-        let channels = ask_for_objects(&Request::Channels, token, "channel", server, timeout)?;
-        let clients = ask_for_objects(&Request::Clients, token, "peer", server, timeout)?;
+        let channels = ask_for_objects(&Request::Channels, credential, "channel", server, timeout)?;
+        let clients = ask_for_objects(&Request::Clients, credential, "peer", server, timeout)?;
         Ok(Self::new(&channels, &clients))
     }
 

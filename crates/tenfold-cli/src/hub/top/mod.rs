@@ -77,7 +77,7 @@ const TICK: Duration = Duration::from_millis(100);
 impl Top {
     pub(crate) fn run(&self, words: &Words, color: Color) -> Result<(), Failure> {
         let stdout = Stdout::open()?;
-        let first = Look::take(&self.server, self.credential.token().as_ref(), self.timeout)?;
+        let first = Look::take(&self.server, &self.credential.all(), self.timeout)?;
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
         if self.json {
             return self.print_objects(first, &stdout);
@@ -101,7 +101,7 @@ impl Top {
     fn print_once(&self, first: &Look, stdout: &Stdout) -> Result<(), Failure> {
         signals::end_between_writes()?;
         thread::sleep(self.every);
-        let mut look = Look::take(&self.server, self.credential.token().as_ref(), self.timeout)?;
+        let mut look = Look::take(&self.server, &self.credential.all(), self.timeout)?;
         look.compare(first);
         let room = Room {
             columns: width(stdout),
@@ -117,8 +117,7 @@ impl Top {
         let mut before = first;
         loop {
             thread::sleep(self.every);
-            let mut look =
-                Look::take(&self.server, self.credential.token().as_ref(), self.timeout)?;
+            let mut look = Look::take(&self.server, &self.credential.all(), self.timeout)?;
             look.compare(&before);
             stdout.write(format!("{}\n", look.object()).as_bytes())?;
             if self.once {
@@ -162,7 +161,7 @@ impl Top {
     /// Looks, on a thread of its own: a hub that does not answer must not hold up the keys.
     fn looks(&self) -> mpsc::Receiver<Result<Look, Failure>> {
         let (server, every, timeout) = (self.server.clone(), self.every, self.timeout);
-        let token = self.credential.token();
+        let credential = self.credential.all();
         let (found, looks) = mpsc::sync_channel(1);
         thread::spawn(move || {
             let mut due = Instant::now();
@@ -170,7 +169,7 @@ impl Top {
                 due = (due + every).max(Instant::now());
                 thread::sleep(due.saturating_duration_since(Instant::now()));
                 if found
-                    .send(Look::take(&server, token.as_ref(), timeout))
+                    .send(Look::take(&server, &credential, timeout))
                     .is_err()
                 {
                     return;

@@ -52,6 +52,14 @@ impl End {
         !matches!(self, Self::Stdio)
     }
 
+    /// The address, if it is one.
+    pub(super) fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Connect(address) | Self::Listen(address) => Some(address),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_listen(&self) -> bool {
         matches!(self, Self::Listen(_))
     }

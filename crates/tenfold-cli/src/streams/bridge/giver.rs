@@ -129,6 +129,7 @@ impl Giver {
     ) -> Self {
         let options = Subscribe::new(channel.clone())
             .token(hub.credential.token())
+            .tls(hub.credential.tls())
             .from(from)
             .limit(max_message)
             .until_connected(hub.until_connected())

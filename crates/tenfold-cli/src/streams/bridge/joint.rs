@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tenfold::asynchronous::TlsStream;
 use tenfold::protocol::{ChannelName, Position};
+use tenfold::tls::{self, Server};
 use tenfold::{Address, Listener, Side, SocketFile, Stream};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -20,6 +22,7 @@ use crate::flow::budget::Budget;
 use crate::flow::connect;
 use crate::flow::http::Guard;
 use crate::flow::options::HubPeer;
+use crate::flow::tls_peer;
 use crate::words::Words;
 
 /// An end as it is to be opened, again and again where it can be.
@@ -83,7 +86,9 @@ impl Seat {
     async fn connect(&self, address: &Address) -> Result<Joint, Failure> {
         let (to, words) = (address.clone(), self.words.clone());
         let (retry, timeout) = (self.hub.retry, self.timeout);
-        let connecting = move || connect::connect_patiently(&to, retry, timeout, &words);
+        let client = tls_peer::client(self.hub.credential.tls_files(), address)?;
+        let connecting =
+            move || connect::connect_patiently(&to, client.as_ref(), retry, timeout, &words);
         let connected = tokio::task::spawn_blocking(connecting).await;
         let stream = connected.map_err(|error| Failure::Other(error.to_string()))??;
         self.socket(stream, address.to_string())
@@ -225,6 +230,10 @@ fn halves(stream: Stream) -> io::Result<(giver::Bytes, taker::Bytes)> {
             let (from, into) = UnixStream::from_std(stream)?.into_split();
             (Box::new(from), Box::new(into))
         }
+        Stream::Tls(stream) => {
+            let (from, into) = tokio::io::split(TlsStream::from_blocking(stream)?);
+            (Box::new(from), Box::new(into))
+        }
         _ => return Err(unknown_transport()),
     })
 }
@@ -245,6 +254,7 @@ pub(super) enum Door {
         #[expect(dead_code, reason = "held for its drop, which removes the file")]
         Option<SocketFile>,
     ),
+    Tls(TcpListener, Server),
 }
 
 impl Door {
@@ -253,6 +263,7 @@ impl Door {
         Ok(match listener {
             Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
             Listener::Unix(listener, file) => Self::Unix(UnixListener::from_std(listener)?, file),
+            Listener::Tls(listener, server) => Self::Tls(TcpListener::from_std(listener)?, server),
             _ => return Err(unknown_transport()),
         })
     }
@@ -261,6 +272,10 @@ impl Door {
         let stream: Stream = match self {
             Self::Tcp(listener) => listener.accept().await?.0.into_std()?.into(),
             Self::Unix(listener, _) => listener.accept().await?.0.into_std()?.into(),
+            Self::Tls(listener, server) => {
+                let socket = listener.accept().await?.0.into_std()?;
+                tls::TlsStream::accept(socket, server)?.into()
+            }
         };
         let name = connect::peer_name(&stream);
         Ok((stream, name))

@@ -31,15 +31,17 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use tenfold::Framing;
 use tenfold::protocol::Position;
+use tenfold::{Address, Framing};
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
 use crate::flow::budget::Budget;
+use crate::flow::exposure::{Exposure, NetworkOptions};
 use crate::flow::on_bad::OnBad;
 use crate::flow::options::{HubPeer, ListenOptions, ReportOptions};
 use crate::flow::place::place;
+use crate::flow::tls_peer::{self, TlsClientsOptions};
 use crate::numbers::counted;
 use crate::signals::Stop;
 use crate::stderr;
@@ -113,6 +115,12 @@ pub(crate) struct Bridge {
 
     #[command(flatten)]
     hub: HubPeer,
+
+    #[command(flatten)]
+    tls_clients: TlsClientsOptions,
+
+    #[command(flatten)]
+    network: NetworkOptions,
 
     /// Where to begin in a channel: first, next, last, a seq, -N, how long ago (1h), or a time
     #[arg(
@@ -204,6 +212,16 @@ impl Bridge {
         if self.once && !listens {
             return wrong("--once is for listen: without it there is only one session anyway");
         }
+        let addresses: Vec<&Address> = [&self.a, &self.b]
+            .into_iter()
+            .filter_map(End::address)
+            .chain([&self.hub.server])
+            .collect();
+        tls_peer::check(
+            self.hub.credential.tls_files(),
+            &self.tls_clients,
+            &addresses,
+        )?;
         if self.listening.port_file.is_some() && !listens {
             return wrong("--port-file is for listen:");
         }
@@ -235,7 +253,7 @@ impl Bridge {
             seat(&self.a, true, &self.b, &framing_a),
             seat(&self.b, false, &self.a, &framing_b),
         ];
-        let listening = Listening::begin(&ends, &self.listening, words)?;
+        let listening = self.listen(&ends, words)?;
         Ok(Service {
             ends,
             listening,
@@ -268,6 +286,24 @@ impl Bridge {
             None => a.clone(),
         };
         (a, b)
+    }
+
+    fn listen(&self, ends: &[Seat; 2], words: &Words) -> Result<Listening, Failure> {
+        let files = self.hub.credential.tls_files();
+        let mut servers = [None, None];
+        for (server, end) in servers.iter_mut().zip([&self.a, &self.b]) {
+            let End::Listen(address) = end else {
+                continue;
+            };
+            let exposure = Exposure {
+                address,
+                asks_clients: self.tls_clients.asks(),
+                can: "use what is at the other end",
+            };
+            exposure.check(self.network, words)?;
+            *server = self.tls_clients.server(address, files, words)?;
+        }
+        Listening::begin(ends, &servers, &self.listening, words)
     }
 
     /// Whether a giant message need not be there as a whole before it goes on.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tenfold::tls::Server;
 use tenfold_hub::{ACCEPT_PAUSE, raise_fd_limit};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -11,7 +12,7 @@ use super::end::End;
 use super::joint::{Door, Joint, Seat};
 use super::session::{self, Outcome, Terms};
 use crate::failure::Failure;
-use crate::flow::connect::{bind, cannot_listen};
+use crate::flow::connect::{bind_as, cannot_listen};
 use crate::flow::listening::listening;
 use crate::flow::options::ListenOptions;
 use crate::flow::port_file;
@@ -46,16 +47,17 @@ impl Listening {
     /// Listens, and says where.
     pub(super) fn begin(
         ends: &[Seat; 2],
+        servers: &[Option<Server>; 2],
         options: &ListenOptions,
         words: &Words,
     ) -> Result<Self, Failure> {
         let mut places = Vec::new();
         let mut doors = [None, None];
-        for (seat, door) in ends.iter().zip(&mut doors) {
+        for ((seat, server), door) in ends.iter().zip(servers).zip(&mut doors) {
             let End::Listen(address) = &seat.end else {
                 continue;
             };
-            let (listener, place) = bind(address, options)?;
+            let (listener, place) = bind_as(server.as_ref(), address, options)?;
             places.push(place);
             let made = Door::new(listener).map_err(|error| cannot_listen(address, &error))?;
             *door = Some(made);

@@ -76,6 +76,7 @@ impl Taker {
         let outages = Mutex::new(Outages::new(&hub.server, words));
         let options = Publish::new(channel.clone())
             .token(hub.credential.token())
+            .tls(hub.credential.tls())
             .until_connected(hub.until_connected())
             .once_connected(hub.once_connected())
             .observer(move |notice| {

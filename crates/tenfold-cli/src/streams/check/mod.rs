@@ -169,8 +169,13 @@ impl Check {
         signals::end_between_writes()?;
         match &self.whom {
             Whom::Client(client) => {
-                let listener =
-                    connect::listen(&client.listen, &client.listening, "talk ADDR", words)?;
+                let listener = connect::listen_as(
+                    None,
+                    &client.listen,
+                    &client.listening,
+                    "talk ADDR",
+                    words,
+                )?;
                 let failed = |error| connect::cannot_listen(&client.listen, &error);
                 let address = listener.local_address().map_err(failed)?;
                 let peer = client.options.peer(Role::Client(listener), address, words);

@@ -96,7 +96,7 @@ impl Peer {
             Role::Server => {
                 let retry = self.program.is_some().then_some(Retry::For(START));
                 let quiet = Words::new(Level::Quiet, Color::Never);
-                connect::connect_patiently(&self.address, retry, None, &quiet)
+                connect::connect_patiently(&self.address, None, retry, None, &quiet)
             }
         }
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tenfold::tls::Client;
 use tenfold::{Address, Framing, Listener, Stream};
 use tenfold_doctor::{Excerpt, Found, Lengths};
 use tenfold_hub::raise_fd_limit;
@@ -24,6 +25,7 @@ use super::track::Track;
 use crate::failure::Failure;
 use crate::flow::connect;
 use crate::flow::input::is_ready_within;
+use crate::flow::options::PeerOptions;
 use crate::numbers::{counted, size};
 use crate::signals::Stop;
 use crate::words::Words;
@@ -72,7 +74,12 @@ pub(super) fn run(
         None => None,
     };
     let stop = Stop::watch()?;
-    let listener = connect::listen(address, &options.peer.listening, "talk ADDR", words)?;
+    let listener = {
+        let (listening, tls) = (&options.peer.listening, &options.peer.tls);
+        let server = tls.server(address, words)?;
+        connect::listen_as(server.as_ref(), address, listening, "talk ADDR", words)?
+    };
+    let client = options.peer.tls.client(upstream)?;
     // With less it works as well.
     let _ = raise_fd_limit();
     let shown = Shown::start(sheet.stdout().clone(), sheet.rows.json)?;
@@ -91,7 +98,13 @@ pub(super) fn run(
         unrecorded: Mutex::default(),
         words: words.clone(),
     });
-    let served = serve(&listener, options, upstream, &proxy, &stop);
+    let served = serve(
+        &listener,
+        &options.peer,
+        (upstream, client.as_ref()),
+        &proxy,
+        &stop,
+    );
     // A peer that has got its bytes may close before they are shown, and they still must be.
     proxy.under_way.wait(|count| count.looks == 0);
     proxy.summarize();
@@ -106,8 +119,8 @@ pub(super) fn run(
 
 fn serve(
     listener: &Listener,
-    options: &Inspect,
-    upstream: &Address,
+    options: &PeerOptions,
+    (upstream, tls): (&Address, Option<&Client>),
     proxy: &Arc<Proxy>,
     stop: &Stop,
 ) -> Result<(), Failure> {
@@ -124,7 +137,8 @@ fn serve(
         let Some(client) = connect::accept_or_pause(listener, &proxy.words) else {
             continue;
         };
-        let (peer, upstream) = (options.peer.clone(), upstream.clone());
+        let (upstream, tls) = (upstream.clone(), tls.cloned());
+        let (retry, timeout) = (options.retry, options.timeout);
         let carrier = Arc::clone(proxy);
         let carry = move || {
             let proxy = carrier;
@@ -133,7 +147,8 @@ fn serve(
             proxy
                 .words
                 .detail(format_args!("{connection}: {name} connected"));
-            match connect::connect(&upstream, &peer, &proxy.words) {
+            match connect::connect_patiently(&upstream, tls.as_ref(), retry, timeout, &proxy.words)
+            {
                 Ok(server) => proxy.join(connection, &client, &server),
                 Err(failure) => proxy.words.warning(format_args!("{connection}: {failure}")),
             }
@@ -176,6 +191,11 @@ impl Proxy {
         loop {
             let read = match from.read(&mut space) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // What TLS says was cut is cut on the other side, too.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    let _ = to.cut();
+                    0
+                }
                 // A reset ends the direction; the other side is told by an end, too.
                 Err(_) | Ok(0) => 0,
                 Ok(n) => n,

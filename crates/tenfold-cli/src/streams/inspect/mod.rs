@@ -31,6 +31,7 @@ use tenfold::{Address, Framing, FramingError, Side};
 
 use crate::failure::Failure;
 use crate::flow::connect;
+use crate::flow::exposure::{Exposure, NetworkOptions};
 use crate::flow::input::Input;
 use crate::flow::options::{PeerOptions, SideName, side_of_file};
 use crate::flow::origin::{address_in, open_file};
@@ -79,6 +80,9 @@ pub(crate) struct Inspect {
 
     #[command(flatten)]
     peer: PeerOptions,
+
+    #[command(flatten)]
+    network: NetworkOptions,
 
     /// The framing, as one line: a preset or a rule (see `tenfold framings`); or `auto`, which tries
     /// them all and says which one explains the stream best
@@ -140,6 +144,13 @@ impl Inspect {
         let sheet = |columns| Sheet::open(self.json, self.summary, columns, self.payload, color);
         if let Some([listen, upstream]) = self.between.as_deref() {
             let framing = self.framing_of_both()?;
+            self.peer.tls.check(&[listen, upstream])?;
+            let exposure = Exposure {
+                address: listen,
+                asks_clients: self.peer.tls.asks_clients(),
+                can: "use what is behind it as if from this machine",
+            };
+            exposure.check(self.network, words)?;
             stderr::detach();
             return between::run(
                 self,
@@ -168,7 +179,7 @@ impl Inspect {
     fn open(&self, from: &OsStr, words: &Words) -> Result<(Input, Reading, bool), Failure> {
         let timeout = self.peer.timeout;
         let (input, side) = if let Some(address) = &self.peer.listen {
-            let listener = connect::listen(address, &self.peer.listening, "send ADDR", words)?;
+            let listener = connect::listen(address, &self.peer, "send ADDR", words)?;
             let (stream, name) = connect::accept(&listener, timeout, words)?;
             (Input::stream(stream, name), Some(SideName::Client))
         } else if let Some(address) = address_in(from)? {

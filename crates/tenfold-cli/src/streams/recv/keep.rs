@@ -90,7 +90,9 @@ impl Senders {
     }
 
     fn receive(&self, stream: Stream, report: &Sender<Report>) -> Result<(), Failure> {
-        let input = Input::stream(stream, "the sender".to_owned()).with_timeout(self.timeout);
+        let input = Input::stream(stream, "the sender".to_owned())
+            .only_read()
+            .with_timeout(self.timeout);
         let mut source = Decoded::frames(input, &self.side, self.limits)
             .guarded()
             .within(self.budget.share());

@@ -10,6 +10,7 @@ use tenfold::{Address, Listener, Side};
 use crate::failure::Failure;
 use crate::flow::budget::Budget;
 use crate::flow::connect;
+use crate::flow::exposure::{Exposure, NetworkOptions};
 use crate::flow::format::Format;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
@@ -62,6 +63,9 @@ pub(crate) struct Recv {
 
     #[command(flatten)]
     peer: PeerOptions,
+
+    #[command(flatten)]
+    network: NetworkOptions,
 
     /// Go on after the first sender, and take any number of them at once. Each can hold one message
     /// of --max-message in memory, all together 256 MiB or two of the largest; --timeout ends that
@@ -151,12 +155,24 @@ impl Recv {
         let timeout = self.peer.timeout;
         if let Some(address) = &self.peer.listen {
             let side = self.framing.side_of_connection(SideName::Client)?;
-            let listener = connect::listen(address, &self.peer.listening, "send ADDR", words)?;
+            let exposure = Exposure {
+                address,
+                asks_clients: self.peer.tls.asks_clients(),
+                can: if self.printing.runs_command() {
+                    "send messages, and the command of --exec runs for them"
+                } else {
+                    "send messages"
+                },
+            };
+            exposure.check(self.network, words)?;
+            let listener = connect::listen(address, &self.peer, "send ADDR", words)?;
             if self.keep {
                 return Ok((Origin::Many(listener), side));
             }
             let (stream, name) = connect::accept_sender(&listener, timeout, words)?;
-            let input = Input::stream(stream, name).with_timeout(timeout);
+            let input = Input::stream(stream, name)
+                .only_read()
+                .with_timeout(timeout);
             return Ok((Origin::One(input, None), side));
         }
         let from = self.from.as_deref().unwrap_or_else(|| OsStr::new("-"));
@@ -164,7 +180,7 @@ impl Recv {
         let (input, side) = if let Some(address) = &address {
             let side = self.framing.side_of_connection(SideName::Server)?;
             let stream = connect::connect(address, &self.peer, words)?;
-            (Input::stream(stream, address.to_string()), side)
+            (Input::stream(stream, address.to_string()).only_read(), side)
         } else {
             let side = self.framing.side_of_file()?;
             (open_file(from)?, side)
