@@ -1,4 +1,4 @@
-//! A channel that could not be read when the hub started, and can be read later: it is there all the time.
+//! A channel that cannot be read, when the hub starts or later, and can be read again: it is there all the time.
 
 mod common;
 
@@ -21,6 +21,7 @@ struct Rig {
 
 /// What the epoch of every new channel is.
 const RANDOM: u64 = 7;
+const EAGAIN: i32 = 11;
 
 impl Rig {
     fn start(memory: &Memory) -> Self {
@@ -87,6 +88,8 @@ async fn unread() -> (Memory, Rig, String) {
     }
     let epoch = first.epoch("a").await;
     first.end().await;
+    // The lock goes with the last of its tasks.
+    let memory = memory.image_kept();
     memory.fail(Fault::next(Kind::Open).on("channels/a/").forever());
     let rig = Rig::start(&memory);
     (memory, rig, epoch)
@@ -159,5 +162,47 @@ async fn whoever_deletes_it_is_told_that_it_cannot_be_read() {
         }
     })
     .await;
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_gets_each_message_once_after_its_channel_could_not_be_read_for_long() {
+    let memory = Memory::new();
+    let first = Rig::start(&memory);
+    first.publish("a", &["one", "two"]).await;
+    first.end().await;
+    // The lock goes with the last of its tasks.
+    let memory = memory.image_kept();
+    let rig = Rig::start(&memory);
+    let of_channel = |kind| Fault::next(kind).on("channels/a/").forever();
+    memory.fail(of_channel(Kind::ReadCached).errno(EAGAIN));
+    memory.fail(of_channel(Kind::Read));
+    let mut follower = rig.send(&["FOLLOW a from=first", ""]).await;
+    assert_eq!(hear(&mut follower).await, "OK channels=1");
+    assert!(hear(&mut follower).await.ends_with("from=0 count=0 next=2"));
+    assert_eq!(hear(&mut follower).await, "@a unreadable");
+    // It is tried again, in vain. The channel had two turns from then on.
+    let reads = || {
+        let calls = memory.trace();
+        let reads = calls.iter().filter(|call| call.kind == Kind::Read);
+        reads
+            .filter(|call| call.path.starts_with("channels/a/"))
+            .count()
+    };
+    let before = reads();
+    within(async {
+        while reads() < before + 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    memory.forget_faults();
+    assert!(hear(&mut follower).await.ends_with("from=0 count=2"));
+    assert_eq!(hear(&mut follower).await, "one");
+    assert_eq!(hear(&mut follower).await, "two");
+    rig.publish("a", &["three"]).await;
+    assert!(hear(&mut follower).await.ends_with("from=2 count=1"));
+    assert_eq!(hear(&mut follower).await, "three");
+    drop(follower);
     rig.end().await;
 }

@@ -47,8 +47,12 @@ pub(super) enum Source {
 impl Follow {
     /// Gives turns to the channels that have something.
     pub(super) fn give_turns(&mut self) {
-        if let Some((number, seq, result)) = self.reads.brought() {
-            self.was_read(number, seq, result);
+        if let Some((number, seq, result)) = self.reads.brought()
+            && !self.was_read(number, seq, result)
+        {
+            // It waits in a queue already. In two turns it would be sent twice what is sent once.
+            self.turn.retain(|other| *other != number);
+            self.waiting.retain(|other| *other != number);
         }
         let mut ready = Vec::new();
         self.ready.take(&mut ready);
