@@ -340,7 +340,8 @@ def test_the_lessons_servers_send_whole_messages(tenfold, size):
             tenfold, "server", f":{free_port()}", "--json", "--framing", f"decimal:{size}", "--count", count, "--", *command
         )
         assert code == 0, (check.out, check.err)
-        assert not findings
+        # The one sends to its client without end, the other one is done with it at once.
+        assert list(findings) == (["one-at-a-time"] if program[0] == "server_2.py" else [])
 
 
 def test_another_headersize_is_recognised(tenfold):
@@ -383,3 +384,74 @@ def test_a_client_that_ends_without_connecting_is_said(tenfold):
     check = tenfold("check", "client", "--listen", "127.0.0.1:0", "--", *command)
     assert check.wait() == 1
     assert "where is the server?" in check.err
+
+
+# Two clients of a server at once.
+
+ECHO = """
+import socket, sys, threading
+
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+shared = bytearray()
+
+def serve(client, data):
+    while chunk := client.recv(65536):
+        data += chunk
+        while len(data) >= 10 and len(data) >= (end := 10 + int(data[:10])):
+            client.sendall(data[:end])
+            del data[:end]
+    client.close()
+
+while True:
+    client, _ = server.accept()
+    {serve}
+"""
+THREAD = "threading.Thread(target=serve, args=(client, {buffer}), daemon=True).start()"
+
+
+@pytest.mark.parametrize(
+    "serve, code, kinds",
+    [
+        (THREAD.format(buffer="bytearray()"), 0, []),
+        ("serve(client, bytearray())", 0, ["one-at-a-time"]),
+        (THREAD.format(buffer="shared"), 1, ["mixed-clients"]),
+    ],
+    ids=["at once", "one after the other", "one buffer for all"],
+)
+def test_a_server_that_sends_back_is_tried_with_two_clients_at_once(tenfold, tmp_path, serve, code, kinds):
+    program = script(tmp_path, ECHO.replace("{serve}", serve))
+    options = ("--receives", "--echo", "--json", "--timeout", "1s")
+    ended, findings, cases, check = checked(tenfold, "server", f":{free_port()}", *options, "--", *program, "{port}")
+    assert (ended, list(findings)) == (code, kinds), (check.out, check.err)
+    assert cases["two-at-once"]["passed"] == (code == 0)
+    if kinds == ["mixed-clients"]:
+        assert "for each client" in findings["mixed-clients"]["why"]
+
+
+def test_a_broadcast_serves_two_clients_at_once(tenfold):
+    broadcast = tenfold("broadcast", "--every", "20ms", "--message", "hello", listen=True)
+    code, findings, cases, check = checked(tenfold, "server", broadcast.address, "--json")
+    assert (code, list(findings)) == (0, []), (check.out, check.err)
+    assert "a second client got messages while the first was there" in cases["two-at-once"]["says"]
+
+
+def test_a_server_that_mixes_two_clients_that_it_sends_to_is_told(tenfold, tmp_path):
+    # With two clients, the halves of a frame go to one each.
+    program = script(
+        tmp_path,
+        """
+import socket, sys, time
+
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+first, _ = server.accept()
+for _ in range(10):
+    first.sendall(b"5         hello")
+second, _ = server.accept()
+second.sendall(b"5         hello")
+first.sendall(b"hello")
+second.sendall(b"5         hello")
+time.sleep(60)
+""",
+    )
+    code, findings, _, check = checked(tenfold, "server", f":{free_port()}", "--json", "--", *program, "{port}")
+    assert (code, list(findings)) == (4, ["mixed-clients"]), (check.out, check.err)

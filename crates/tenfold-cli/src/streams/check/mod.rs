@@ -15,6 +15,7 @@ mod report;
 mod seen;
 mod sender;
 mod teacher;
+mod two;
 mod watch;
 
 use std::ffi::OsString;
@@ -101,6 +102,9 @@ struct Client {
 Reads the server's stream until it ends, until there are enough messages (--count), or until
 nothing comes (--timeout), and says what is wrong with it, and in which line of a program that
 mistake is usually made.
+
+While the first client is connected, a second one comes: does the server serve both at once, and
+does each get whole messages?
 
 With --receives your server is sent what `tenfold check client` sends, each case over a connection
 of its own. With COMMAND it is started first, and what it prints is compared; without, it has to

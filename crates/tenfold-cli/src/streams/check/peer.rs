@@ -55,6 +55,10 @@ impl Peer {
         }
     }
 
+    pub(super) fn is_server(&self) -> bool {
+        matches!(self.role, Role::Server)
+    }
+
     pub(super) fn is_started_here(&self) -> bool {
         !self.command.is_empty()
     }

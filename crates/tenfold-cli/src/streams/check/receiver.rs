@@ -17,6 +17,7 @@ use super::peer::{self, Peer, Role};
 use super::program::bad_end;
 use super::report::Report;
 use super::seen::{Around, As, Seen};
+use super::two;
 use super::watch::State;
 use crate::failure::Failure;
 use crate::numbers::counted;
@@ -68,7 +69,17 @@ impl Receiver<'_> {
                 break;
             }
         }
-        report.end(&seen.findings(), &counted(progress.cases as u64, "case"))
+        let tried = counted(progress.cases as u64, "case");
+        let mut findings = seen.findings();
+        let is_good = seen.outcomes.iter().all(Outcome::is_good);
+        if self.echoes && self.peer.is_server() && is_good {
+            drop(progress);
+            let message = |text: &str| self.payload.message(text);
+            let patience = self.patience;
+            let found = two::of_receiver(&mut self.peer, self.framing, message, patience, report)?;
+            findings.extend(found);
+        }
+        report.end(&findings, &tried)
     }
 
     /// The cases that this framing can have.

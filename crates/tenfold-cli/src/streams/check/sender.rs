@@ -9,6 +9,7 @@ use tenfold_doctor::{BEGINNING, Finding as Diagnosis, Found, Scene, Walker, diag
 use super::peer::Peer;
 use super::report::Report;
 use super::teacher::{Finding, sending};
+use super::two;
 use crate::failure::Failure;
 use crate::flow::input::Input;
 use crate::numbers::{counted, grouped};
@@ -27,7 +28,7 @@ pub(super) struct Sender<'a> {
 }
 
 /// How the stream was left.
-enum Left {
+pub(super) enum Left {
     /// There were enough messages.
     Enough,
     /// The program has ended its side.
@@ -42,12 +43,19 @@ impl Sender<'_> {
         let (_, side) = self.peer.sides(self.framing);
         let mut walker = Walker::new(side, self.max_message);
         let mut input = Input::stream(stream, format!("the {}", self.peer.name()));
-        let read = self.read(&mut input, &mut walker);
+        let read = read(&mut input, &mut walker, self.enough, self.patience);
         let (findings, tried) = match read {
             Ok(left) => {
                 let (finding, says) = self.judge(&walker, &left);
                 row(&walker, &says, finding.is_some(), report)?;
-                (finding.into_iter().collect(), says)
+                let is_there = !matches!(left, Left::Ended);
+                let second = if finding.is_none() && is_there && self.peer.is_server() {
+                    let first = (&mut input, &mut walker);
+                    two::of_sender(&mut self.peer, self.framing, first, self.patience, report)?
+                } else {
+                    None
+                };
+                (finding.into_iter().chain(second).collect(), says)
             }
             Err(Unread::Broken(error)) => {
                 look_further(&mut input, &mut walker);
@@ -59,25 +67,6 @@ impl Sender<'_> {
             Err(Unread::Failed(failure)) => return Err(failure),
         };
         report.end(&findings, &tried)
-    }
-
-    /// Reads until there is enough, or no more.
-    fn read(&self, input: &mut Input, walker: &mut Walker) -> Result<Left, Unread> {
-        let mut space = vec![0; 64 * 1024];
-        let mut each = |_: &_, _: Found<'_>| {};
-        while walker.index() < self.enough {
-            if !input.is_ready_within(self.patience)? {
-                return Ok(Left::Quiet);
-            }
-            // A program that was ended, or has unread bytes, resets its connection: that is an end, too.
-            let n = input.read(&mut space).unwrap_or(0);
-            if n == 0 {
-                walker.end(&mut each)?;
-                return Ok(Left::Ended);
-            }
-            walker.take(&space[..n], &mut each)?;
-        }
-        Ok(Left::Enough)
     }
 
     /// What a stream without a broken frame lacks.
@@ -115,7 +104,31 @@ impl Sender<'_> {
     }
 }
 
-/// The one row of the report.
+/// Reads until there is enough, or no more.
+pub(super) fn read(
+    input: &mut Input,
+    walker: &mut Walker,
+    enough: u64,
+    patience: Duration,
+) -> Result<Left, Unread> {
+    let mut space = vec![0; 64 * 1024];
+    let mut each = |_: &_, _: Found<'_>| {};
+    while walker.index() < enough {
+        if !input.is_ready_within(patience)? {
+            return Ok(Left::Quiet);
+        }
+        // A program that was ended, or has unread bytes, resets its connection: that is an end, too.
+        let n = input.read(&mut space).unwrap_or(0);
+        if n == 0 {
+            walker.end(&mut each)?;
+            return Ok(Left::Ended);
+        }
+        walker.take(&space[..n], &mut each)?;
+    }
+    Ok(Left::Enough)
+}
+
+/// The row of the stream.
 fn row(walker: &Walker, says: &str, is_wrong: bool, report: &Report) -> Result<(), Failure> {
     let object = json!({"stream": {"messages": walker.index(), "bytes": walker.excerpt().end()},
                         "passed": !is_wrong, "says": says});
@@ -139,7 +152,7 @@ fn messages(walker: &Walker) -> String {
 }
 
 /// Why reading ended.
-enum Unread {
+pub(super) enum Unread {
     Broken(DecodeError),
     Failed(Failure),
 }

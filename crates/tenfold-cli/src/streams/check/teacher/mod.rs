@@ -6,9 +6,11 @@
 
 mod receivers;
 mod senders;
+mod servers;
 
 pub(super) use receivers::*;
 pub(super) use senders::*;
+pub(super) use servers::*;
 
 /// A mistake that people make.
 #[derive(Debug, PartialEq, Eq)]
