@@ -103,7 +103,7 @@ pub(super) fn of_receiver(
                             "a client's message came back whole, with another client's between its parts"
                                 .to_owned(),
                         ),
-                        heard => Both::Mixed(heard.says("the first client", &one_back)),
+                        heard @ Heard::Bytes(_) => Both::Mixed(heard.says("the first client", &one_back)),
                     }
                 }
                 Heard::Bytes(bytes) if !bytes.is_empty() => {
