@@ -90,7 +90,7 @@ def test_each_connection_has_a_session_of_its_own_also_when_there_are_many_at_on
     assert joined.wait() == 0
 
 
-def test_a_frame_that_is_none_ends_its_session_says_where_and_leaves_the_others_alone(bridge):
+def test_bytes_that_are_not_a_frame_end_their_session_and_leave_the_others_alone(bridge):
     server, address = listener()
     joined = bridge("listen:", address, "--framing", "decimal:10", "--to", "u32be", "--report", "json")
     good = connect(joined.port)

@@ -204,7 +204,7 @@ def test_each_mistake_has_its_name(tenfold, tmp_path, kind):
     assert mistakes == [kind], check.out
 
 
-def test_what_a_program_prints_around_its_messages_is_no_mistake(tenfold, tmp_path):
+def test_what_a_program_prints_around_its_messages_is_not_a_mistake(tenfold, tmp_path):
     act = 'print("Received:", data[10:n].decode(), "!")'
     program = "import socket" + GOOD.format(act=act) + "serve(socket.create_connection((sys.argv[1], int(sys.argv[2]))))"
     code, findings, cases, check = check_client(tenfold, script(tmp_path, program))

@@ -65,7 +65,7 @@ def test_marks_are_never_dropped_by_a_conversion(tenfold):
     assert "mark" in process.err and process.out == b""
 
 
-def test_what_is_meant_as_an_address_is_no_file(tenfold):
+def test_what_is_meant_as_an_address_is_not_a_file(tenfold):
     process = tenfold("recv", "tcp://127.0.0.1")
     assert process.wait() == 2
     assert "port" in process.err

@@ -78,7 +78,7 @@ def test_a_last_line_without_an_end_belongs_to_its_own_file(following):
 
 
 @pytest.mark.parametrize("form", ["frames", "nul"])
-def test_a_message_that_its_file_does_not_end_is_no_part_of_the_next_file(tenfold, tmp_path, form):
+def test_a_message_that_its_file_does_not_end_is_not_a_part_of_the_next_file(tenfold, tmp_path, form):
     path = tmp_path / "messages"
     write = frame if form == "frames" else lambda message: message + b"\0"
     path.write_bytes(write(b"whole") + write(b"cut off")[:-3])

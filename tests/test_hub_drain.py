@@ -173,7 +173,7 @@ def test_a_slow_reader_is_not_cut_before_its_time(hub):
     assert ended(hub) == 0
 
 
-def test_the_end_of_a_subscription_is_no_reset_even_if_it_has_sent_something(hub):
+def test_the_end_of_a_subscription_is_not_a_reset_even_if_it_has_sent_something(hub):
     # A close with unread input would make the system send a reset, which destroys what is on its way.
     hub = hub()
     messages = [b"x" * 50_000] * 100

@@ -239,7 +239,7 @@ def test_a_second_hub_on_the_same_directory_is_refused(hub, data, tenfold):
 
 
 @pytest.mark.parametrize("make", ["file", "other files", "newer"])
-def test_a_directory_that_is_no_log_is_refused_and_left_as_it_is(data, tenfold, make):
+def test_a_directory_that_is_not_a_log_is_refused_and_left_as_it_is(data, tenfold, make):
     if make == "file":
         data.write_text("hello")
     else:

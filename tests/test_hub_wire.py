@@ -302,7 +302,7 @@ def test_strangers_are_told_what_they_look_like(hub, stream, word):
 
 
 @pytest.mark.parametrize("cut", [1, 9, 10, 11, 22])
-def test_a_request_that_ends_early_is_no_frame(hub, cut):
+def test_a_request_that_ends_early_is_not_a_frame(hub, cut):
     client = hub().connect()
     client.send(frame(b"PUBLISH ticks")[:cut])
     client.half_close()

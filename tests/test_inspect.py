@@ -270,7 +270,7 @@ def test_the_last_good_message_is_shown_without_what_closes_its_frame(tenfold):
 
 
 @pytest.mark.parametrize("data, words", [(b"", "0 messages"), (frame(b""), "1 message")])
-def test_little_is_no_mistake(tenfold, data, words):
+def test_little_is_not_a_mistake(tenfold, data, words):
     inspected = tenfold("inspect", "-", stdin=data)
     assert inspected.wait() == 0, inspected.err
     assert words in inspected.out.decode()

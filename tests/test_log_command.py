@@ -211,7 +211,7 @@ def test_a_copy_is_never_made_over_something(stored, tenfold, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["verify", "stats", "repair"])
-def test_what_is_no_log_is_said_to_be_none(tenfold, tmp_path, command):
+def test_a_directory_that_is_not_a_log_is_said_not_to_be_one(tenfold, tmp_path, command):
     (tmp_path / "diary").write_bytes(frames([b"mine"]))
     there = tenfold("log", command, tmp_path)
     assert there.wait() == 1 and "it is not a log" in there.err

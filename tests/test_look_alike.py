@@ -97,7 +97,7 @@ COMMANDS = [["sub", "ticks"], ["pub", "ticks", "x"], ["channels"], ["channels", 
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_client_of_the_hub_at_a_broadcast_says_that_it_is_none(tenfold, command):
+def test_a_client_of_the_hub_at_a_broadcast_says_that_this_is_not_a_hub(tenfold, command):
     broadcast = tenfold("broadcast", "--every", "20ms", "--message", '{"volt": 3}', listen=True)
     client = tenfold(*command, "-s", broadcast.address)
     failed(client, f"{broadcast.address} is not a hub", f"tenfold recv {broadcast.address}")
@@ -105,7 +105,7 @@ def test_a_client_of_the_hub_at_a_broadcast_says_that_it_is_none(tenfold, comman
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_client_of_the_hub_at_a_plain_port_says_that_it_is_none(tenfold, hub, command):
+def test_a_client_of_the_hub_at_a_plain_port_says_that_this_is_not_a_hub(tenfold, hub, command):
     place = hub("--plain", "127.0.0.1:0=ticks", "--replay", "1")
     place.publish("ticks", [b"one"])
     address = "127.0.0.1:%d" % place.plain[0]

@@ -63,7 +63,7 @@ def test_a_channel_carries_payloads(tenfold, hub):
     assert subscriber.out == LINE + b"\n"
 
 
-def test_a_line_that_is_no_json_is_named_and_what_is_before_it_is_sent(tenfold):
+def test_a_line_that_is_not_json_is_named_and_what_is_before_it_is_sent(tenfold):
     server, address = listener()
     sender = tenfold("send", address, "--payload", "msgpack", stdin=b'{"fine":1}\n{"not":}\n')
     data = read_to_end(accept(server))
@@ -72,7 +72,7 @@ def test_a_line_that_is_no_json_is_named_and_what_is_before_it_is_sent(tenfold):
     assert unframe(data) == [bytes.fromhex("81a466696e6501")]
 
 
-def test_a_message_that_is_none_is_named_and_what_is_before_it_is_printed(tenfold):
+def test_a_message_that_is_not_a_value_is_named_and_what_is_before_it_is_printed(tenfold):
     receiver = tenfold("recv", "-", "--payload", "cbor", stdin=frame(b"\x01") + frame(b"\xff\xff"))
     assert receiver.wait() == 4
     assert receiver.out == b"1\n"

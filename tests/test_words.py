@@ -13,6 +13,8 @@ from support import ROOT
 BANNED = {
     # "Message 1 is no JSON": say "is not JSON". "There is no", "is no longer" and "is no more than" are English.
     r"(?<![Tt]here )\b(?:is|are|was|were) no (?!longer\b|more\b|less\b|fewer\b|better\b|other\b|such\b|one\b|I/O\b)": "is not a",
+    # The same in the name of a test.
+    r"(?:def|fn) \w*(?<!there)_(?:is|are|was|were)_no_(?!longer_|more_|wider_)": "is_not_a",
     r"\bfor ever\b": "forever",
     r"\bneedless\b": "say what is not needed",
     r"\bsaid as what\b": "say who says what, to whom",

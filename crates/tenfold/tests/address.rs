@@ -63,7 +63,7 @@ fn an_address_over_tls_is_that_of_tcp_and_more() {
 }
 
 #[test]
-fn everything_else_is_no_address_and_the_error_says_why() {
+fn everything_else_is_not_an_address_and_the_error_says_why() {
     for (text, why) in [
         ("", "no port"),
         ("-", "no port"),
@@ -221,7 +221,7 @@ fn a_socket_where_somebody_listens_is_left_alone() {
 }
 
 #[test]
-fn a_file_that_is_no_socket_is_left_alone() {
+fn a_file_that_is_not_a_socket_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     fs::write(&path, "precious").unwrap();

@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_and_refused_ones_are_no_presets() {
+    fn names_are_unique_and_refused_ones_are_not_presets() {
         for (n, preset) in PRESETS.iter().enumerate() {
             assert!(
                 PRESETS[n + 1..]

@@ -297,7 +297,7 @@ fn nothing_is_made_up_about_noise() {
 }
 
 #[test]
-fn a_message_over_the_limit_is_no_mistake_of_the_sender() {
+fn a_message_over_the_limit_is_not_a_mistake_of_the_sender() {
     let stream = [native(b"ok"), native(&[b'x'; 1001]), native(b"ok")].concat();
     let findings = with_limit("decimal:10", 1000, &stream);
     assert_eq!(findings[0].kind, "too-large", "{findings:#?}");
@@ -356,7 +356,7 @@ fn a_large_message_is_not_taken_for_short_ones_of_another_framing() {
 }
 
 #[test]
-fn a_long_text_that_begins_with_a_number_is_no_long_message() {
+fn a_long_text_that_begins_with_a_number_is_not_a_long_message() {
     for number in ["20261125 ", "1764099999 ", "99999999 "] {
         let stream = [
             number.as_bytes(),
@@ -400,7 +400,7 @@ fn a_netstring_is_not_said_to_look_like_one() {
 }
 
 #[test]
-fn a_header_block_is_no_line() {
+fn a_header_block_is_not_a_line() {
     let block = |end: &str| {
         ["1", "22", "333"]
             .map(|text| format!("Content-Length: {}{end}{end}{text}", text.len()))
@@ -445,7 +445,7 @@ fn what_was_sent_without_a_frame_is_named_by_its_beginning() {
 }
 
 #[test]
-fn a_pack_of_git_is_no_frame_and_no_other_framing() {
+fn a_pack_of_git_is_neither_a_frame_nor_another_framing() {
     let pkt = |text: &[u8]| [format!("{:04x}", text.len() + 4).as_bytes(), text].concat();
     let mut stream = [
         pkt(b"git-receive-pack /a.git\0host=example.test\0"),

@@ -206,7 +206,7 @@ fn a_second_hub_is_refused_as_long_as_the_first_one_runs() {
 }
 
 #[test]
-fn a_directory_that_is_none_of_ours_is_left_alone() {
+fn a_directory_that_is_not_ours_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("photo.jpg"), "x").unwrap();
     assert!(matches!(

@@ -456,7 +456,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_printable_ascii_is_no_answer() {
+    fn what_is_not_printable_ascii_is_not_an_answer() {
         for line in [
             "OK a=\x1b[2J",
             "ERROR DENIED \x1b]0;owned\x07",

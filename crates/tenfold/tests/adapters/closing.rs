@@ -41,7 +41,7 @@ fn a_peer_that_goes_on_sending_is_left_in_the_end() {
 }
 
 #[test]
-fn a_peer_that_is_gone_is_no_failure() {
+fn a_peer_that_is_gone_is_not_a_failure() {
     for wire in [Wire::Tcp, Wire::Unix] {
         let (near, far) = pair(wire);
         drop(far);

@@ -226,7 +226,7 @@ fn a_temporary_refusal_is_tried_again<S: Subscriber>() {
     script.join();
 }
 
-fn what_is_no_hub_is_an_error<S: Subscriber>() {
+fn what_is_not_a_hub_is_an_error<S: Subscriber>() {
     for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", "5         hello"] {
         let script = Script::run(move |hub| {
             let mut connection = hub.accept("SUBSCRIBE ticks from=first");
@@ -336,7 +336,7 @@ suite! {
     goes_on_behind_a_gap
     a_final_refusal_is_not_tried_again
     a_temporary_refusal_is_tried_again
-    what_is_no_hub_is_an_error
+    what_is_not_a_hub_is_an_error
     a_first_connection_that_fails_is_an_error
     a_hub_that_does_not_answer_in_time_is_an_error
     connect_returns_when_the_hub_has_answered

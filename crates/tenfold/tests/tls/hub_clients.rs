@@ -131,7 +131,7 @@ async fn a_subscriber_in_a_runtime_says_cut_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_cut_is_no_success_of_a_subscriber_that_reads_to_the_end() {
+fn a_cut_is_not_a_success_of_a_subscriber_that_reads_to_the_end() {
     let (server, client) = trusting();
     let (address, thread) = hub(&server, |accept| {
         let mut stream = accept();

@@ -91,7 +91,7 @@ impl Following {
             ])
             .inspect_err(|error| {
                 words.warning(format_args!(
-                    "no place to keep how far {} is published ({error}): the next run begins anew, unless \
+                    "no place to keep how far {} is published ({error}): the next run begins again from the start of the file, unless \
                      --state FILE says where",
                     path.display()
                 ));

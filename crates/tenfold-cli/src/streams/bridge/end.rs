@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_end_says_what_would_be_one() {
+    fn what_is_not_an_end_says_what_would_be_one() {
         let problem = |text: &str| text.parse::<End>().unwrap_err();
         assert!(problem("ticks").contains("hub:ticks, and a file ./ticks"));
         assert!(problem("/dev/ttyS0,fast").contains("/dev/ttyS0,115200"));

@@ -60,7 +60,7 @@ enum Whom {
 Your client is sent known messages: whole, byte by byte, in two writes that are cut inside the
 header and after it, three in one write, one and a half, an empty one, UTF-8, a large one, and half
 of one. What it prints is compared: each message on a line of its own, other lines may come
-between them. It is started anew for each case, with {host}, {port} and {address} in COMMAND filled in
+between them. It is started again for each case, with {host}, {port} and {address} in COMMAND filled in
 (and TENFOLD_HOST, TENFOLD_PORT and TENFOLD_ADDRESS in its environment).
 
 Without COMMAND you start it yourself, once. Then what it prints cannot be seen, so it has to send

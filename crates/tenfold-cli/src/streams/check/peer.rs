@@ -76,7 +76,7 @@ impl Peer {
         }
     }
 
-    /// A new connection. A client that is started here is started anew; a server stays.
+    /// A new connection. A client that is started here is started again for each; a server stays.
     pub(super) fn connection(&mut self) -> Result<Stream, Failure> {
         let is_client = matches!(self.role, Role::Client(_));
         let has_ended = self

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_in_one_line_are_no_messages() {
+    fn messages_in_one_line_do_not_count() {
         let seen = seen("three", As::Lines, b"message one11        message two\n");
         assert!(seen.together);
         assert_eq!(seen.missing(), [0, 1, 2]);

@@ -384,7 +384,7 @@ fn an_end_before_the_last_acknowledgement_is_a_cut() {
 }
 
 #[test]
-fn what_is_no_frame_or_no_word_of_a_hub_is_an_error() {
+fn what_is_not_a_frame_or_not_a_word_of_a_hub_is_an_error() {
     for bytes in [&b"HTTP/1.1 400"[..], b"5         hello", b"99999999  "] {
         let (mut core, _) = with_written(options(), 0, 1);
         core.received(bytes);
