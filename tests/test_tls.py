@@ -291,6 +291,15 @@ def test_a_bridge_is_over_tls_on_either_side(tenfold, tls, run, authority):
     echo.end()
 
 
+def test_a_broadcast_is_over_tls(tenfold, tls, authority):
+    server = tls("broadcast", *LISTEN, "--wait-clients", "2", stdin=b"one\ntwo\n")
+    receivers = [tenfold("recv", server.address, "--tls-ca", authority.certificate) for _ in range(2)]
+    for receiver in receivers:
+        assert receiver.wait() == 0, receiver.err
+        assert receiver.out == b"one\ntwo\n"
+    assert server.wait() == 0, server.err
+
+
 def test_inspect_between_passes_on_over_tls_and_shows(tenfold, tls, authority):
     behind = tls("recv", *LISTEN)
     between = tls("inspect", "--between", "tls://127.0.0.1:0", behind.address, "--tls-ca", authority.certificate)

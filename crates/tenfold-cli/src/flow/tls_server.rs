@@ -98,6 +98,11 @@ impl TlsServerOptions {
             .map_err(|problem| Failure::Usage(problem.to_string()))
     }
 
+    /// Whether all who connect must have shown a certificate.
+    pub(crate) fn asks(&self) -> bool {
+        self.tls_client_ca.is_some() && self.tls_client == Whether::Required
+    }
+
     /// The first of the options that was given.
     fn given(&self) -> Option<&'static str> {
         let all = [

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
+use tenfold::tls::Server;
 use tenfold::{Address, Encoder, Listener};
 use tenfold_hub::{Broadcast as Engine, Observer, Options, Stats, WhenSlow, raise_fd_limit};
 use tokio::runtime::Runtime;
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::flow::connect;
+use crate::flow::exposure::Exposure;
 use crate::flow::follow::Followed;
 use crate::flow::goal::Goal;
 use crate::flow::input::Input;
@@ -25,6 +27,7 @@ use crate::flow::listening::listening;
 use crate::flow::options::{FramingOptions, InOptions, ListenOptions, ReportOptions, SideName};
 use crate::flow::port_file;
 use crate::flow::source::{In, Ticker};
+use crate::flow::tls_server::TlsServerOptions;
 use crate::signals::{Signal, Stop};
 use crate::stderr;
 use crate::units;
@@ -103,6 +106,9 @@ pub(crate) struct Broadcast {
 
     #[command(flatten)]
     report: ReportOptions,
+
+    #[command(flatten)]
+    tls: TlsServerOptions,
 }
 
 fn when_slow(text: &str) -> Result<WhenSlow, String> {
@@ -265,8 +271,19 @@ impl Broadcast {
     fn listen(&self, words: &Words) -> Result<Vec<Listener>, Failure> {
         let mut listeners = Vec::new();
         let mut places = Vec::new();
+        let server = self.tls.load(&self.listen)?;
+        for finding in server.iter().flat_map(Server::findings) {
+            words.warning(finding);
+        }
         for address in &self.listen {
-            let (listener, place) = connect::bind(address, &self.listening)?;
+            let exposure = Exposure {
+                address,
+                asks_clients: self.tls.asks(),
+                can: "have what is sent",
+            };
+            exposure.tell(words)?;
+            let server = server.as_ref().filter(|_| address.is_tls());
+            let (listener, place) = connect::bind_as(server, address, &self.listening)?;
             places.push(place);
             listeners.push(listener);
         }
