@@ -7,12 +7,13 @@
 //!
 //! A run has some channels, producers that publish over some sessions, subscribers, a follower of all channels,
 //! programs at plain ports, clients that ask whether what is acknowledged is visible, and one that publishes to a
-//! channel, deletes it, and begins it again. What must hold is in [`check`], and as
+//! channel, deletes it, and begins it again. At its end a hub starts on an older copy. What must hold is in [`check`], and as
 //! [problems](record::Shared::problem) at the places where it is seen at once.
 
 mod asking;
 mod check;
 mod clients;
+mod copying;
 mod deleting;
 mod following;
 mod record;

@@ -86,6 +86,7 @@ pub(crate) struct Counts {
     pub(crate) degraded: u64,
     pub(crate) slow: u64,
     pub(crate) asked: u64,
+    pub(crate) asked_copies: u64,
     pub(crate) checkpoints: u64,
     pub(crate) removed: u64,
 }
@@ -200,6 +201,7 @@ impl Counts {
         self.degraded += other.degraded;
         self.slow += other.slow;
         self.asked += other.asked;
+        self.asked_copies += other.asked_copies;
         self.checkpoints += other.checkpoints;
         self.removed += other.removed;
     }
@@ -220,6 +222,7 @@ impl Counts {
             && self.degraded > 20
             && self.slow > 20
             && self.asked > 1000
+            && self.asked_copies > 200
             && self.checkpoints > 500
             && self.removed > 20
     }

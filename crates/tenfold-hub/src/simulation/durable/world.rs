@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::asking::{Connection, ask, value};
 use super::clients::{Producer, listen, speak, subscribe};
+use super::copying::{ColdCopy, places};
 use super::deleting::{self, delete};
 use super::following::follow;
 use super::record::{Record, Shared, Sight, Step};
@@ -61,6 +62,8 @@ struct World {
     shared: Arc<Shared>,
     setup: Setup,
     server: Option<Server>,
+    /// The oldest one that was made.
+    copy: Option<ColdCopy>,
     /// Troubles that have not passed.
     troubles: JoinSet<()>,
 }
@@ -100,6 +103,7 @@ impl World {
             shared: Arc::new(Shared::new(channels)),
             setup,
             server: None,
+            copy: None,
             troubles: JoinSet::new(),
         }
     }
@@ -127,13 +131,18 @@ impl World {
         let ends = self.ends();
         self.shared.record().ends = Some(ends);
         subscribers.join_all().await;
-        let (_, is_clean) = self
+        let later = places(&self.shared, &self.server().log);
+        let (disk, is_clean) = self
             .leave()
             .end(Duration::from_secs(60), &mut self.random)
             .await;
         if !is_clean {
             self.shared
                 .problem("a hub with a sound disk has not ended well".to_owned());
+        }
+        if let Some(copy) = self.copy.take() {
+            let what = (&*self.shared, &self.setup);
+            copy.restore(what, &disk, &later, &mut self.random).await;
         }
     }
 
@@ -389,6 +398,7 @@ impl World {
 
     async fn end(&mut self) {
         let server = self.leave();
+        let log = server.log.clone();
         self.shared.note(format_args!("the hub is told to end"));
         let patience = Duration::from_millis(self.random.one_of(&[500, 30_000]));
         let (disk, is_clean) = server.end(patience, &mut self.random).await;
@@ -396,6 +406,12 @@ impl World {
             .note(format_args!("it has ended; well: {is_clean}"));
         self.shared
             .count(|counts| counts.clean_ends += u64::from(is_clean));
+        if is_clean && self.copy.is_none() {
+            self.copy = Some(ColdCopy {
+                memory: disk.memory.copy(),
+                places: places(&self.shared, &log),
+            });
+        }
         self.start(disk).await;
     }
 
