@@ -12,6 +12,7 @@ use crate::durable::READ_SIZE;
 use crate::file_block::{FileBlock, KEPT_FOR};
 use crate::history::History;
 use crate::ready::Ready;
+use crate::task::spawn;
 
 /// The blocks that come next of some channels, and the read that waits for the disk, if there is one.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl FileReads {
                 self.reading = Some(number);
                 let (history, ready) = (Arc::clone(history), Arc::clone(&self.ready));
                 let brought = Arc::clone(&self.brought);
-                tokio::spawn(async move {
+                spawn(async move {
                     let read = history.read(reader).await;
                     *brought.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
                     ready.call(number);

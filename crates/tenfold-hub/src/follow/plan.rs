@@ -14,6 +14,7 @@ use crate::file_reads::Fetched;
 use crate::followed::{Found, LONE_RUN, RUN, Step};
 use crate::frames::first;
 use crate::stats::End;
+use crate::task::spawn;
 
 /// The most that is planned for one write, in bytes. The last run may go beyond it.
 const MAX_BYTES: usize = 512 * 1024;
@@ -240,7 +241,7 @@ impl Follow {
             Err(_) => {
                 let ready = Arc::clone(&self.ready);
                 followed.has_turn = false;
-                tokio::spawn(async move {
+                spawn(async move {
                     tokio::time::sleep(AGAIN).await;
                     ready.call(number);
                 });
