@@ -1,18 +1,20 @@
 //! The gate: who may do what, at each kind of port.
 
-use std::io::{Read, Write};
+mod common;
+
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use common::LONG;
+use common::tls::{Authority, Certified, Clients, TlsStream};
+use rustls::ClientConfig;
 use socket2::{Domain, Socket, Type};
 use tenfold::protocol::Token;
 use tenfold_gate::{NewIdentity, Policy, PolicyFile};
 use tenfold_hub::{Direction, Hub, HubOptions, Plain, Port, Starting};
-
-/// Long enough that only a hang meets it.
-const LONG: Duration = Duration::from_secs(60);
 
 /// The columns of the tables.
 const WHO: [&str; 6] = ["anonymous", "a", "b", "admin", "expired", "revoked"];
@@ -62,6 +64,19 @@ const TABLE: [(&str, [&str; 6]); 19] = [
     ),
 ];
 
+/// Where and how somebody says who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// With a token.
+    Tcp,
+    /// With a token, over TLS.
+    Tls,
+    /// With a certificate.
+    Certificate,
+}
+
+const DOORS: [Door; 3] = [Door::Tcp, Door::Tls, Door::Certificate];
+
 /// The time of the hub, in seconds since 1970.
 static CLOCK: AtomicU64 = AtomicU64::new(1_790_000_000);
 
@@ -69,10 +84,22 @@ fn clock() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(CLOCK.load(SeqCst))
 }
 
-/// A policy with one identity for each column, and the token of each.
+/// A policy with one identity for each column, and the token and the certificate of each.
 struct Everybody {
     file: PolicyFile,
     tokens: Vec<Option<Token>>,
+    authority: Authority,
+    certificates: Vec<Option<Certified>>,
+}
+
+/// Which column is somebody's.
+fn index(who: &str) -> usize {
+    WHO.iter().position(|name| *name == who).unwrap()
+}
+
+/// The serial number of somebody's certificate.
+fn serial(who: &str) -> u64 {
+    100 + index(who) as u64
 }
 
 impl Everybody {
@@ -108,21 +135,40 @@ impl Everybody {
             }
             Some(token)
         });
+        let authority = Authority::new("everybody");
+        let certificate = |who: &str| {
+            let name = format!("{who}.example");
+            (who != "anonymous").then(|| authority.client(&name, serial(who)))
+        };
+        let certificates = WHO.map(certificate).into();
         Self {
             file,
             tokens: tokens.into(),
+            authority,
+            certificates,
         }
     }
 
     fn policy(&self) -> Arc<Policy> {
         let anonymous = "[anonymous]\nsubscribe = [\"public.*\"]\n";
-        let text = format!("{anonymous}{}", self.file);
+        let mut text = format!("{anonymous}{}", self.file);
+        for who in WHO {
+            let name = format!("name = \"{who}\"\n");
+            let certificate = format!("{name}certificate = \"dns:{who}.example\"\n");
+            text = text.replace(&name, &certificate);
+        }
         Arc::new(Policy::parse(&text).unwrap())
     }
 
     fn token(&self, who: &str) -> Option<&Token> {
-        let column = WHO.iter().position(|name| *name == who).unwrap();
-        self.tokens[column].as_ref()
+        self.tokens[index(who)].as_ref()
+    }
+
+    /// What somebody connects with over TLS, with its certificate or without.
+    fn config(&self, who: &str, door: Door) -> Arc<ClientConfig> {
+        let own = self.certificates[index(who)].as_ref();
+        let own = own.filter(|_| door == Door::Certificate);
+        self.authority.client_config(own)
     }
 
     /// A connection to a hub's port for the protocol, with a request of somebody.
@@ -140,9 +186,16 @@ impl Everybody {
     }
 }
 
+/// A connection of any kind.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
 struct World {
     hub: Hub,
     protocol: SocketAddr,
+    /// The port for the protocol over TLS, where clients may show certificates.
+    tls: SocketAddr,
     everybody: Everybody,
     options: HubOptions,
     runtime: tokio::runtime::Runtime,
@@ -154,10 +207,19 @@ impl World {
         let mut options = HubOptions::default();
         options.clock = clock;
         options.policy = Some(everybody.policy());
+        let server = everybody
+            .authority
+            .server(Clients::May, &[serial("revoked")]);
+        options.tls = Some(server);
         let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
         let listener = bind();
         let protocol = listener.local_addr().unwrap();
-        let mut ports = vec![Port::protocol(listener)];
+        let over_tls = bind();
+        let tls = over_tls.local_addr().unwrap();
+        let mut ports = vec![
+            Port::protocol(listener),
+            Port::protocol(over_tls).over_tls(),
+        ];
         let mut plain_ports = Vec::new();
         for plain in plain {
             let listener = bind();
@@ -175,6 +237,7 @@ impl World {
         let world = Self {
             hub,
             protocol,
+            tls,
             everybody,
             options,
             runtime,
@@ -185,6 +248,32 @@ impl World {
     /// A connection with a request of somebody.
     fn ask(&self, who: &str, request: &str) -> TcpStream {
         self.everybody.ask(self.protocol, who, request)
+    }
+
+    /// The same at any door.
+    fn ask_at(&self, door: Door, who: &str, request: &str) -> io::Result<Box<dyn Stream>> {
+        if door == Door::Tcp {
+            return Ok(Box::new(self.ask(who, request)));
+        }
+        let config = self.everybody.config(who, door);
+        let mut stream = TlsStream::over(connect(self.tls), &config)?;
+        let token = self.everybody.token(who);
+        let token = token.filter(|_| door == Door::Tls);
+        let token = token.map_or_else(String::new, |token| format!(" token={}", token.secret()));
+        stream.write_all(&frame(&format!("{request}{token}")))?;
+        if request.starts_with("FOLLOW") {
+            stream.write_all(&frame(""))?;
+        }
+        Ok(Box::new(stream))
+    }
+
+    /// What somebody's request at a door comes to; `TLS` if TLS lets nobody in.
+    fn answer_at(&self, door: Door, who: &str, request: &str) -> String {
+        let answer = self.ask_at(door, who, request);
+        match answer.map(|mut stream| read_frame(&mut stream)) {
+            Ok(Some(answer)) => code(&answer),
+            Ok(None) | Err(_) => "TLS".to_owned(),
+        }
     }
 
     /// The first words of the answer to somebody's request: `OK`, or the code.
@@ -222,7 +311,7 @@ fn frame(payload: &str) -> Vec<u8> {
 }
 
 /// The next frame; none at the end.
-fn read_frame(stream: &mut TcpStream) -> Option<String> {
+fn read_frame(stream: &mut impl Read) -> Option<String> {
     let mut header = [0; 10];
     stream.read_exact(&mut header).ok()?;
     let length = std::str::from_utf8(&header).unwrap().trim().parse();
@@ -231,7 +320,7 @@ fn read_frame(stream: &mut TcpStream) -> Option<String> {
     Some(String::from_utf8(payload).unwrap())
 }
 
-fn frames(stream: &mut TcpStream) -> Vec<String> {
+fn frames(stream: &mut impl Read) -> Vec<String> {
     std::iter::from_fn(|| read_frame(stream)).collect()
 }
 
@@ -245,9 +334,9 @@ fn code(answer: &str) -> String {
     }
 }
 
-/// What somebody is told at the port for the protocol.
+/// What somebody is told at the ports for the protocol.
 #[test]
-fn each_request_of_each_identity_has_its_answer() {
+fn each_request_of_each_identity_has_its_answer_at_each_door() {
     let (world, _) = World::start(Vec::new());
     // So that every list has something for everybody who is shown a list.
     let _kept: Vec<_> = [("a", "PUBLISH a.x"), ("b", "PUBLISH b.x")]
@@ -262,8 +351,16 @@ fn each_request_of_each_identity_has_its_answer() {
     let mut anonymous = world.ask("anonymous", "SUBSCRIBE public.x");
     read_frame(&mut anonymous).unwrap();
     for (request, expected) in TABLE {
-        let told = WHO.map(|who| world.answer(who, request));
-        assert_eq!(told.each_ref().map(String::as_str), expected, "{request}");
+        for door in DOORS {
+            let told = WHO.map(|who| world.answer_at(door, who, request));
+            let mut expected = expected;
+            if door == Door::Certificate {
+                // Nothing is asked with it.
+                expected[index("revoked")] = "TLS";
+            }
+            let told = told.each_ref().map(String::as_str);
+            assert_eq!(told, expected, "{request} at {door:?}");
+        }
     }
 }
 
@@ -628,4 +725,58 @@ fn a_share_of_the_connections_is_taken_and_given_back() {
         let mut admin = world.ask("admin", "CLIENTS");
         frames(&mut admin);
     }
+}
+
+#[test]
+fn a_certificate_that_is_revoked_ends_its_connections_and_no_others() {
+    let (mut world, _) = World::start(Vec::new());
+    let ask = |world: &World, who: &str, request: &str| {
+        let mut stream = world.ask_at(Door::Certificate, who, request).unwrap();
+        assert!(read_frame(&mut stream).unwrap().starts_with("OK"), "{who}");
+        stream
+    };
+    let mut gone = [
+        ask(&world, "a", "SUBSCRIBE a.x"),
+        ask(&world, "a", "FOLLOW *"),
+        ask(&world, "a", "PUBLISH a.x"),
+    ];
+    let mut publisher = ask(&world, "b", "PUBLISH b.x");
+    let mut subscriber = ask(&world, "b", "SUBSCRIBE b.x");
+    let revoked = [serial("revoked"), serial("a")];
+    let server = world.everybody.authority.server(Clients::May, &revoked);
+    world.options.tls = Some(server);
+    world
+        .runtime
+        .block_on(world.hub.change_options(&world.options));
+    for stream in &mut gone {
+        let last = frames(stream).pop();
+        assert!(last.is_none_or(|last| last.starts_with("ERROR AUTH ") || last.contains("@")));
+    }
+    assert_eq!(world.answer_at(Door::Certificate, "a", "HEALTH"), "TLS");
+    assert_eq!(
+        world.answer_at(Door::Tls, "a", "SUBSCRIBE a.x"),
+        "OK",
+        "its token is good"
+    );
+    publisher.write_all(&frame("on")).unwrap();
+    assert_eq!(read_frame(&mut publisher).as_deref(), Some("ACK 1"));
+    assert_eq!(read_frame(&mut subscriber).as_deref(), Some("on"));
+}
+
+#[test]
+fn the_certificate_comes_before_the_token() {
+    let (world, _) = World::start(Vec::new());
+    let ask = |who: &str, token_of: &str, request: &str| {
+        let config = world.everybody.config(who, Door::Certificate);
+        let mut stream = TlsStream::over(connect(world.tls), &config).unwrap();
+        let token = world.everybody.token(token_of).unwrap().secret();
+        stream
+            .write_all(&frame(&format!("{request} token={token}")))
+            .unwrap();
+        code(&read_frame(&mut stream).unwrap())
+    };
+    assert_eq!(ask("a", "b", "SUBSCRIBE a.x"), "OK");
+    assert_eq!(ask("a", "b", "SUBSCRIBE b.x"), "DENIED");
+    assert_eq!(ask("a", "revoked", "SUBSCRIBE a.x"), "OK");
+    assert_eq!(ask("expired", "a", "SUBSCRIBE a.x"), "AUTH");
 }
