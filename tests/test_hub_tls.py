@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from authority import Authority
 from hub import Client, ok, refused
-from support import BOUND, frame, unframe, wait_until
+from support import BOUND, FULL, frame, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +195,33 @@ def test_the_start_says_what_an_insecure_network_means(tenfold, tmp_path):
     hub = tenfold("serve", "--listen", "0.0.0.0:0", "--insecure-listen", "--port-file", tmp_path / "ports")
     wait_until(lambda: "listening" in hub.err, what="the start")
     assert "nothing is encrypted" in hub.err and "without --auth everybody there can read and write" in hub.err
+
+
+def test_subscribers_that_take_nothing_cost_a_record_each(tls_hub, authority, tmp_path):
+    """What was encrypted for a client that does not read is one record, and not the batch that was to be written."""
+    count, size = (1000, 1 << 30) if FULL else (200, 64 << 20)
+    hub = tls_hub("--data", tmp_path / "data", "--memory", "16MiB", "--retain", "max-bytes=2GiB")
+    message = b"x" * 1000
+    hub.publish("large", [message] * (size // 1010))
+    context = authority.client()
+    with TlsClient(hub.plain[0], context) as first:
+        first.request("SUBSCRIBE large from=first")
+        ok(first.answer())
+        assert first.frame() == message
+    before = hub.resident()
+    clients = []
+    for _ in range(count):
+        client = TlsClient(hub.plain[0], context)
+        client.request("SUBSCRIBE large from=first")
+        clients.append(client)
+    wait_until(lambda: hub.health()["connections"] == str(count + 1), what="all of them")
+    for client in clients:
+        ok(client.answer())
+    # All of them are stalled, and what was read for them from the files is let go after a while. A batch for each would
+    # be 512 KiB.
+    most = before + count * 60 * 1024
+    wait_until(lambda: hub.resident() < most, what=f"a hub of less than {most} bytes, which has {hub.resident()}")
+    print(f"{count} stalled subscribers: {before} before, {hub.resident()} bytes now")
+    assert clients[-1].frame() == message
+    for client in clients:
+        client.close()
