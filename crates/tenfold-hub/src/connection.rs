@@ -109,6 +109,12 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether publishers may be made to wait for it.
+    pub(crate) fn may_hold(&self) -> bool {
+        let admission = self.stay.listed.admission();
+        admission.is_none_or(|admission| admission.visitor().identity().may_hold())
+    }
+
     async fn wait_for_place(&self) -> Option<OwnedSemaphorePermit> {
         let _turn = self.shared.waiting.try_acquire().ok()?;
         let mut place = pin!(Arc::clone(self.shared.places.semaphore()).acquire_owned());

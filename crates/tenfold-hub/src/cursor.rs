@@ -149,7 +149,8 @@ impl Cursor {
             if place.seq < ledger.first_seq() || place.seq > ledger.next_seq() {
                 return None;
             }
-            let entry = ledger.entry(place.seq);
+            let mut entry = ledger.entry(place.seq);
+            entry.place.holds = place.holds;
             ledger.enter_at(entry.place);
             *place = entry.place;
             Some(entry)
@@ -164,7 +165,8 @@ impl Cursor {
             if seq < ledger.first_seq() || seq > ledger.next_seq() {
                 return None;
             }
-            let (spot, skip) = ledger.spot(seq);
+            let (mut spot, skip) = ledger.spot(seq);
+            spot.holds = place.holds;
             ledger.enter_at(spot);
             *place = spot;
             Some(skip)
@@ -174,7 +176,14 @@ impl Cursor {
     /// Goes on at the first message that is kept; its seq. Only for a cursor that was passed.
     pub(crate) fn restart(&mut self) -> u64 {
         let Self { tail, place, .. } = self;
-        *place = tail.with(|ledger| ledger.enter(true));
+        let holds = place.holds;
+        *place = tail.with(|ledger| {
+            let mut place = ledger.enter(true);
+            if !holds {
+                ledger.hold_no_more(&mut place);
+            }
+            place
+        });
         place.seq
     }
 
@@ -185,13 +194,28 @@ impl Cursor {
 
     /// Goes on at a seq that is to be found elsewhere. Only for a cursor that is there already.
     pub(crate) fn go_to(&mut self, seq: u64) {
-        self.place = Ledger::outside(seq);
+        let holds = self.place.holds;
+        self.place = Spot {
+            holds,
+            ..Ledger::outside(seq)
+        };
     }
 
     /// Waits until the tail is closed.
     pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
         let tail = self.tail.clone();
         async move { tail.until_ending(Ledger::is_closed).await }
+    }
+
+    /// Has appending never wait for this cursor.
+    pub(crate) fn hold_no_more(&mut self) {
+        let Self { tail, place, .. } = self;
+        tail.with(|ledger| ledger.hold_no_more(place));
+    }
+
+    /// Whether appending may have to wait for it.
+    pub(crate) fn holds(&self) -> bool {
+        self.place.holds
     }
 
     /// The tail that it is a place in.

@@ -122,7 +122,7 @@ impl Delivery {
             rest: first,
             held: history
                 .as_ref()
-                .and_then(|history| history.enter(cursor.seq())),
+                .and_then(|history| history.enter(cursor.seq(), cursor.holds())),
             history,
             reader: None,
             file_block: None,

@@ -45,6 +45,8 @@ const LINES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Follow {
     socket: Arc<Socket>,
+    /// Whether publishers may have to wait for the client.
+    holds: bool,
     news: Arc<News>,
     ready: Arc<Ready>,
     /// The channels, by their numbers, and numbers that are free.
@@ -107,6 +109,7 @@ impl Follow {
     ) -> Self {
         Self {
             socket,
+            holds: true,
             news,
             reads: FileReads::new(Arc::clone(&ready)),
             ready,
@@ -137,6 +140,13 @@ impl Follow {
     /// Says a line before anything else.
     pub(crate) fn say(&mut self, line: String) {
         self.lines.push_back(Line::Text(line));
+    }
+
+    /// Has publishers never wait for this client.
+    #[must_use]
+    pub(crate) fn holding(mut self, holds: bool) -> Self {
+        self.holds = holds;
+        self
     }
 
     /// Follows a channel from a place on, which is said first.
@@ -171,7 +181,10 @@ impl Follow {
         standing
     }
 
-    fn enter(&mut self, channel: Arc<Channel>, begun: Begun) -> u32 {
+    fn enter(&mut self, channel: Arc<Channel>, mut begun: Begun) -> u32 {
+        if !self.holds {
+            begun.cursor.hold_no_more();
+        }
         // A number that lines are still to be said of must not mean another channel.
         let is_free = self.lines.is_empty();
         let free = is_free.then(|| self.free.pop()).flatten();

@@ -81,7 +81,7 @@ impl Followed {
         } = begun;
         let history = channel.history();
         Self {
-            held: history.and_then(|history| history.enter(cursor.seq() + skip)),
+            held: history.and_then(|history| history.enter(cursor.seq() + skip, cursor.holds())),
             channel,
             cursor,
             skip,

@@ -64,7 +64,8 @@ impl Connection {
             (Arc::clone(&news), ready),
             limit,
             Arc::clone(&shared.counters),
-        );
+        )
+        .holding(self.may_hold());
         follow.say(Following::new(channels.len() as u64).to_string());
         let count = channels.len();
         for channel in channels {

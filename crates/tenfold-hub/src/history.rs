@@ -69,9 +69,9 @@ impl History {
         Room::wait(&self.on_its_way, &self.durable.on_its_way, bytes).await
     }
 
-    /// Keeps what a subscriber needs from a seq on, if publishers wait for slow ones.
-    pub(crate) fn enter(&self, seq: u64) -> Option<NextSeq> {
-        let holding = self.holding.as_ref()?;
+    /// Keeps what a subscriber needs from a seq on, if publishers wait for slow ones and for this one (`holds`).
+    pub(crate) fn enter(&self, seq: u64, holds: bool) -> Option<NextSeq> {
+        let holding = self.holding.as_ref().filter(|_| holds)?;
         Some(holding.enter(&*self.channel, seq))
     }
 

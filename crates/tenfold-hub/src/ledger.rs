@@ -9,7 +9,7 @@
 //!
 //! A cursor stands at the first block it has not begun to send. Each block counts the cursors that
 //! stand at it, so the slowest one is found by looking at the front, whatever the number of
-//! cursors, and moving one is two additions. Invariant: the counts of all blocks plus `at_end` are
+//! cursors, and moving one is two additions. Cursors for which appending never waits are counted apart. Invariant: the counts of all blocks plus `at_end` are
 //! the number of live cursors that were not passed.
 
 use std::collections::VecDeque;
@@ -25,6 +25,34 @@ use crate::when_slow::WhenSlow;
 pub(crate) struct Spot {
     pub(crate) index: u64,
     pub(crate) seq: u64,
+    /// Whether appending may have to wait for the cursor.
+    pub(crate) holds: bool,
+}
+
+/// How many cursors stand somewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Standing {
+    holding: usize,
+    others: usize,
+}
+
+impl Standing {
+    fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    fn of(&mut self, place: Spot) -> &mut usize {
+        if place.holds {
+            &mut self.holding
+        } else {
+            &mut self.others
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.holding += more.holding;
+        self.others += more.others;
+    }
 }
 
 /// Which blocks are kept when there is room for them.
@@ -80,7 +108,7 @@ struct Kept {
     first_byte: u64,
     /// When it was appended. Never earlier than the block before it.
     time: SystemTime,
-    standing: usize,
+    standing: Standing,
 }
 
 impl Kept {
@@ -103,7 +131,7 @@ pub(crate) struct Ledger {
     /// Blocks up to this seq may be dropped. A block after it is on its way to the channel's files, and
     /// until it is there it cannot be read elsewhere.
     written: u64,
-    at_end: usize,
+    at_end: Standing,
     cost: usize,
     capacity: usize,
     when_slow: WhenSlow,
@@ -127,7 +155,7 @@ impl Ledger {
             next_byte: 0,
             base: 0,
             written: u64::MAX,
-            at_end: 0,
+            at_end: Standing::default(),
             cost: 0,
             capacity,
             when_slow,
@@ -154,7 +182,11 @@ impl Ledger {
 
     /// A spot before everything that is kept here, for a cursor that reads elsewhere.
     pub(crate) fn outside(seq: u64) -> Spot {
-        Spot { index: 0, seq }
+        Spot {
+            index: 0,
+            seq,
+            holds: true,
+        }
     }
 
     /// Adds a block and returns the seq of its first message, or gives it back if a cursor stands
@@ -171,7 +203,7 @@ impl Ledger {
         }
         let hold = patient && matches!(self.when_slow, WhenSlow::Wait(_));
         while !self.fits(&block) && self.may_drop_front() {
-            if hold && self.blocks[0].standing > 0 {
+            if hold && self.blocks[0].standing.holding > 0 {
                 self.wants_room = true;
                 return Err(block);
             }
@@ -183,7 +215,7 @@ impl Ledger {
         self.next_byte += block.bytes().len() as u64;
         self.cost += block.cost();
         self.effects.cost += block.cost().cast_signed();
-        self.effects.appended |= self.at_end > 0 || std::mem::take(&mut self.is_awaited);
+        self.effects.appended |= !self.at_end.is_none() || std::mem::take(&mut self.is_awaited);
         // The clock may have been set back.
         self.newest = self.newest.max(time);
         self.blocks.push_back(Kept {
@@ -221,13 +253,13 @@ impl Ledger {
     /// it. With `skip` they go on at the next block, otherwise they are told to end.
     fn pass_front(&mut self) {
         let passed = self.pop_front();
-        if passed == 0 {
+        if passed.is_none() {
             return;
         }
         match self.when_slow {
             WhenSlow::Skip => match self.blocks.front_mut() {
-                Some(next) => next.standing += passed,
-                None => self.at_end += passed,
+                Some(next) => next.standing.add(passed),
+                None => self.at_end.add(passed),
             },
             WhenSlow::Wait(_) | WhenSlow::Close => self.effects.ending = true,
         }
@@ -252,20 +284,24 @@ impl Ledger {
     /// Retention, the half that is free: what is not worth keeping, once no cursor stands at it
     /// any more.
     fn free_read(&mut self) {
-        if self.wants_room && self.blocks.front().is_none_or(|kept| kept.standing == 0) {
+        let front = self.blocks.front();
+        if self.wants_room && front.is_none_or(|kept| kept.standing.holding == 0) {
             self.wants_room = false;
             self.effects.room = true;
         }
         while self.keep == Keep::Unsent
-            && self.blocks.front().is_some_and(|kept| kept.standing == 0)
+            && self
+                .blocks
+                .front()
+                .is_some_and(|kept| kept.standing.is_none())
         {
             self.pop_front();
         }
     }
 
-    fn pop_front(&mut self) -> usize {
+    fn pop_front(&mut self) -> Standing {
         let Some(kept) = self.blocks.pop_front() else {
-            return 0;
+            return Standing::default();
         };
         self.first += 1;
         self.cost -= kept.block.cost();
@@ -329,6 +365,7 @@ impl Ledger {
         let mut place = Spot {
             index: self.first + index as u64,
             seq: from,
+            holds: true,
         };
         let mut head = None;
         if let Some(kept) = self.blocks.get(index)
@@ -353,6 +390,7 @@ impl Ledger {
                 let spot = Spot {
                     index: place.index - 1,
                     seq: seq - skip,
+                    holds: true,
                 };
                 (spot, skip)
             }
@@ -362,9 +400,17 @@ impl Ledger {
 
     /// Enters a cursor at a place that was found under the same lock.
     pub(crate) fn enter_at(&mut self, place: Spot) {
-        if let Some(count) = self.standing_at(place.index) {
-            *count += 1;
+        if let Some(standing) = self.standing_at(place.index) {
+            *standing.of(place) += 1;
         }
+    }
+
+    /// From now on appending does not wait for a cursor.
+    pub(crate) fn hold_no_more(&mut self, place: &mut Spot) {
+        let before = *place;
+        place.holds = false;
+        self.enter_at(*place);
+        self.leave(before);
     }
 
     /// A new cursor's place: at the end, or at the first kept block.
@@ -373,11 +419,13 @@ impl Ledger {
             Spot {
                 index: self.first,
                 seq: self.first_seq(),
+                holds: true,
             }
         } else {
             Spot {
                 index: self.first + self.blocks.len() as u64,
                 seq: self.next_seq,
+                holds: true,
             }
         };
         self.enter_at(place);
@@ -385,8 +433,8 @@ impl Ledger {
     }
 
     pub(crate) fn leave(&mut self, place: Spot) {
-        if let Some(count) = self.standing_at(place.index) {
-            *count -= 1;
+        if let Some(standing) = self.standing_at(place.index) {
+            *standing.of(place) -= 1;
         }
         self.free_read();
     }
@@ -399,19 +447,19 @@ impl Ledger {
 
     /// [`advance`](Self::advance) by so many blocks, which have so many messages.
     pub(crate) fn advance_by(&mut self, place: &mut Spot, blocks: usize, messages: u64) {
-        if let Some(count) = self.standing_at(place.index) {
-            *count -= 1;
+        if let Some(standing) = self.standing_at(place.index) {
+            *standing.of(*place) -= 1;
         }
         place.index += blocks as u64;
         place.seq += messages;
-        if let Some(count) = self.standing_at(place.index) {
-            *count += 1;
+        if let Some(standing) = self.standing_at(place.index) {
+            *standing.of(*place) += 1;
         }
         self.free_read();
     }
 
     /// Where a cursor with this place is counted; nowhere if it was passed and may not skip.
-    fn standing_at(&mut self, index: u64) -> Option<&mut usize> {
+    fn standing_at(&mut self, index: u64) -> Option<&mut Standing> {
         let index = match self.when_slow {
             WhenSlow::Skip => index.max(self.first),
             WhenSlow::Wait(_) | WhenSlow::Close => index,

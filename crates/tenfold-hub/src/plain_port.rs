@@ -132,7 +132,10 @@ impl Connection {
             .registry
             .enter(&plain.channel, Role::Subscriber)?;
         let from = plain.replay.map_or(Position::Next, Position::Newest);
-        let subscription = visit.channel().find(from, None).await?;
+        let mut subscription = visit.channel().find(from, None).await?;
+        if !self.may_hold() {
+            subscription.cursor.hold_no_more();
+        }
         let mut outlet = Outlet::new(self, visit, subscription, &plain.welcome);
         if plain.direction == Direction::Out {
             let mistakes = Arc::clone(&self.shared.mistakes);

@@ -329,7 +329,10 @@ impl Connection {
         }
         self.take_place().await?;
         let visit = self.shared.registry.enter(channel, Role::Subscriber)?;
-        let subscription = visit.channel().find(from, epoch).await?;
+        let mut subscription = visit.channel().find(from, epoch).await?;
+        if !self.may_hold() {
+            subscription.cursor.hold_no_more();
+        }
         let answer = framed([subscription.answer]);
         Ok(Outlet::new(self, visit, subscription, &answer))
     }

@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use socket2::{Domain, Socket, Type};
 use tenfold::protocol::Token;
 use tenfold_gate::{NewIdentity, Policy, PolicyFile};
-use tenfold_hub::{Direction, Hub, HubOptions, Plain, Port, Starting};
+use tenfold_hub::{Direction, Hub, HubOptions, Plain, Port, Starting, WhenSlow};
 
 /// The columns of the tables.
 const WHO: [&str; 6] = ["anonymous", "a", "b", "admin", "expired", "revoked"];
@@ -203,8 +203,11 @@ struct World {
 
 impl World {
     fn start(plain: Vec<Plain>) -> (Self, Vec<SocketAddr>) {
+        Self::with(HubOptions::default(), plain)
+    }
+
+    fn with(mut options: HubOptions, plain: Vec<Plain>) -> (Self, Vec<SocketAddr>) {
         let everybody = Everybody::new();
-        let mut options = HubOptions::default();
         options.clock = clock;
         options.policy = Some(everybody.policy());
         let server = everybody
@@ -750,7 +753,7 @@ fn a_certificate_that_is_revoked_ends_its_connections_and_no_others() {
         .block_on(world.hub.change_options(&world.options));
     for stream in &mut gone {
         let last = frames(stream).pop();
-        assert!(last.is_none_or(|last| last.starts_with("ERROR AUTH ") || last.contains("@")));
+        assert!(last.is_none_or(|last| last.starts_with("ERROR AUTH ") || last.contains('@')));
     }
     assert_eq!(world.answer_at(Door::Certificate, "a", "HEALTH"), "TLS");
     assert_eq!(
@@ -779,4 +782,53 @@ fn the_certificate_comes_before_the_token() {
     assert_eq!(ask("a", "b", "SUBSCRIBE b.x"), "DENIED");
     assert_eq!(ask("a", "revoked", "SUBSCRIBE a.x"), "OK");
     assert_eq!(ask("expired", "a", "SUBSCRIBE a.x"), "AUTH");
+}
+
+/// Publishes 8 MiB to a channel that keeps 1 MiB, in messages of 1 KiB, where publishers wait for an hour. How many of
+/// them somebody gets who subscribes to it and reads them when everything is published, or `meanwhile`.
+fn messages_of_a_subscriber(hold: bool, request: &str, meanwhile: bool) -> usize {
+    let mut options = HubOptions::default();
+    let hour = Duration::from_secs(3600);
+    options.when_slow = vec![("*".parse().unwrap(), WhenSlow::Wait(hour))];
+    options.channel_memory = 1 << 20;
+    options.send_buffer = HubOptions::LEAST_SEND_BUFFER;
+    let (mut world, _) = World::with(options, Vec::new());
+    let text = format!("{}", world.everybody.file);
+    let text = text.replace("name = \"a\"", &format!("name = \"a\"\nhold = {hold}"));
+    world.change(Policy::parse(&text).unwrap());
+    let mut publisher = world.ask("a", "PUBLISH a.x");
+    read_frame(&mut publisher).unwrap();
+    let mut subscriber = world.ask("a", request);
+    assert!(read_frame(&mut subscriber).unwrap().starts_with("OK"));
+    let publishing = std::thread::spawn(move || {
+        let message = frame(&"x".repeat(1 << 10));
+        for _ in 0..8 << 10 {
+            publisher.write_all(&message).unwrap();
+        }
+        publisher.shutdown(Shutdown::Write).unwrap();
+        frames(&mut publisher)
+    });
+    let mut seen = 0;
+    if meanwhile {
+        let messages = std::iter::from_fn(|| read_frame(&mut subscriber));
+        let messages = messages.filter(|message| message.starts_with('x'));
+        seen = messages.take(8 << 10).count();
+    }
+    let told = publishing.join().unwrap();
+    assert_eq!(told.last().map(String::as_str), Some("ACK 8192"));
+    seen
+}
+
+#[test]
+fn publishers_wait_for_a_subscriber_that_may_hold() {
+    for request in ["SUBSCRIBE a.x", "FOLLOW a.x"] {
+        assert_eq!(messages_of_a_subscriber(true, request, true), 8 << 10);
+    }
+}
+
+#[test]
+fn publishers_never_wait_for_a_subscriber_that_may_not_hold() {
+    for request in ["SUBSCRIBE a.x", "FOLLOW a.x"] {
+        messages_of_a_subscriber(false, request, false);
+    }
 }

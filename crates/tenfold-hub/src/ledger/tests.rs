@@ -339,3 +339,31 @@ fn what_the_files_do_not_have_yet_is_kept_over_the_capacity_and_against_every_tr
     ledger.trim(1);
     assert_eq!(ledger.first_seq(), 14);
 }
+
+#[test]
+fn a_cursor_that_holds_no_more_is_passed_and_one_beside_it_is_waited_for() {
+    let wait = WhenSlow::Wait(Duration::from_secs(1));
+    let mut ledger = Ledger::new(3 * Model::cost(1), wait, Keep::All);
+    let append = |ledger: &mut Ledger| {
+        let seq = ledger.next_seq();
+        ledger.append(block(seq..seq + 1), at(seq), true).is_ok()
+    };
+    let mut slow = ledger.enter(false);
+    let mut holder = ledger.enter(false);
+    ledger.hold_no_more(&mut slow);
+    assert!((0..3).all(|_| append(&mut ledger)));
+    assert!(!append(&mut ledger), "the holder is in the way");
+    ledger.take_effects();
+    ledger.advance_by(&mut holder, 2, 2);
+    assert!(ledger.take_effects().room, "only the holder was in the way");
+    assert!(append(&mut ledger) && append(&mut ledger));
+    assert!(ledger.has_passed(slow) && !ledger.has_passed(holder));
+    assert!(!append(&mut ledger));
+    // The last one that holds does so no more, and whoever waits is told.
+    ledger.take_effects();
+    ledger.hold_no_more(&mut holder);
+    assert!(ledger.take_effects().room);
+    assert!(append(&mut ledger));
+    ledger.leave(slow);
+    ledger.leave(holder);
+}
