@@ -142,6 +142,12 @@ impl Cursor {
         }
     }
 
+    /// Waits until retention has passed this cursor, so that the tail does not keep the block before it either.
+    pub(crate) fn passed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (tail, place) = (self.tail.clone(), self.place);
+        async move { tail.until_ending(|ledger| ledger.has_passed(place)).await }
+    }
+
     /// Goes on in the tail, if that has its next message; returns what comes before the place there.
     pub(crate) fn rejoin(&mut self) -> Option<Entry> {
         let Self { tail, place, .. } = self;

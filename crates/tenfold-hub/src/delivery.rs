@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use tenfold_log::{Frames, ReadError, Reader};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::block::Block;
 use crate::cursor::{Cursor, Look};
@@ -18,6 +19,7 @@ use crate::history::History;
 use crate::holding::NextSeq;
 use crate::idle::Idle;
 use crate::ledger::Entry;
+use crate::memory::Rests;
 use crate::peer::Peer;
 use crate::socket::Socket;
 use crate::stats::{ClientReport, Counters, End};
@@ -42,6 +44,15 @@ pub(crate) struct Delivery {
     file_block: Option<FileBlock>,
     /// The one before, when all of it is sent: its memory is for the next read.
     spent: Option<FileBlock>,
+    /// The block of the tail that the rest is of, and the seq of its first message.
+    tail_block: Option<(Block, u64)>,
+    /// How many bytes the frame has that the rest is of, once nothing else is kept.
+    begun: Option<usize>,
+    /// How many bytes of the next message are sent, if the rest of it is to be read again.
+    sent_of_next: Option<usize>,
+    /// Memory for rests that no tail keeps, and what is taken of it for this one.
+    rests: Option<Arc<Rests>>,
+    kept: Option<OwnedSemaphorePermit>,
     counters: Arc<Counters>,
     report: ClientReport,
 }
@@ -71,6 +82,12 @@ pub(crate) trait Deliver: fmt::Debug + Send + 'static {
 
     /// Keeps only the frame that was begun of what was read. The rest is read again when it is wanted.
     fn park(&mut self);
+
+    /// Waits until no tail keeps what was begun, and no memory is taken for it.
+    fn let_go(&self) -> impl Future<Output = ()> + Send + use<Self>;
+
+    /// Takes memory for what was begun. Where there is none, what can be read again is not kept. False: it cannot be.
+    fn keep_rest(&mut self) -> bool;
 
     /// Waits until an end is in sight.
     fn ending(&self) -> impl Future<Output = ()> + Send + use<Self>;
@@ -127,6 +144,11 @@ impl Delivery {
             reader: None,
             file_block: None,
             spent: None,
+            tail_block: None,
+            begun: None,
+            sent_of_next: None,
+            rests: None,
+            kept: None,
             cursor,
             counters,
             report: ClientReport {
@@ -138,6 +160,13 @@ impl Delivery {
                 torn: false,
             },
         }
+    }
+
+    /// Has it take memory for what it holds beside the tail. `head` is what its first block has of the tail.
+    pub(crate) fn keep_within(&mut self, rests: Arc<Rests>, head: Block) {
+        self.rests = Some(rests);
+        let first = self.cursor.seq().saturating_sub(head.messages());
+        self.tail_block = Some((head, first));
     }
 
     /// How far it is.
@@ -155,14 +184,16 @@ impl Delivery {
         let Some(history) = &self.history else {
             return Attempt::Done(End::Slow);
         };
-        let spent = self.spent.take();
-        if let Some(Entry { head, .. }) = self.cursor.rejoin() {
+        let (spent, seq) = (self.spent.take(), self.cursor.seq());
+        // What was begun of the next message goes on in the files.
+        let is_whole = self.sent_of_next.is_none();
+        if is_whole && let Some(Entry { head, .. }) = self.cursor.rejoin() {
             self.reader = None;
             self.rest =
                 head.map_or_else(Block::default, |(block, messages)| after(&block, messages));
+            self.tail_block = Some((self.rest.clone(), seq));
             return Attempt::Wrote;
         }
-        let seq = self.cursor.seq();
         let reader = self.reader.take().filter(|reader| reader.seq() == seq);
         let mut reader = reader.unwrap_or_else(|| history.channel.reader(seq));
         if let Some(memory) = spent.and_then(FileBlock::into_memory) {
@@ -170,6 +201,27 @@ impl Delivery {
         }
         let result = reader.read_cached(READ_SIZE);
         self.read(reader, result)
+    }
+
+    /// Takes memory for so many bytes beside the tail.
+    fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        self.rests.as_ref()?.take(bytes)
+    }
+
+    /// Has the rest of the message that was begun be read again when it is wanted, if it can be.
+    fn forget_rest(&mut self) -> bool {
+        let (Some(length), true) = (self.begun.take(), self.history.is_some()) else {
+            return false;
+        };
+        self.sent_of_next = Some(length - self.rest.bytes().len());
+        // Those before it are sent.
+        let before = self.rest.messages() - 1;
+        self.report.messages += before;
+        self.counters.sent(before, 0);
+        self.rest = Block::default();
+        self.cursor.go_to(self.cursor.seq() - 1);
+        self.note_place();
+        true
     }
 
     fn note_place(&self) {
@@ -205,8 +257,16 @@ impl Delivery {
         if begun > 0 {
             self.file_block = None;
         } else if self.rest.bytes().is_empty() {
-            self.rest = Block::default();
             self.spent = self.file_block.take();
+        }
+        if self.rest.bytes().is_empty() {
+            self.rest = Block::default();
+            (self.tail_block, self.begun, self.kept) = (None, None, None);
+        } else if begun > 0 {
+            let before = blocks[..begun - 1].iter().map(Block::messages);
+            let first = self.cursor.seq() + before.sum::<u64>();
+            self.tail_block = Some((blocks[begun - 1].clone(), first));
+            (self.begun, self.kept) = (None, None);
         }
         self.cursor.advance(&blocks[..begun]);
         self.note_place();
@@ -286,9 +346,20 @@ impl Deliver for Delivery {
                     block = frames::first(&block, most);
                 }
                 let history = self.history.as_ref();
-                let place = history.and_then(|history| history.durable.keep());
+                let place = if block.bytes().len() <= READ_SIZE {
+                    history.and_then(|history| history.durable.keep())
+                } else {
+                    self.kept = self.take(block.bytes().len());
+                    None
+                };
                 self.file_block = Some(FileBlock::new(block.clone(), first, place));
-                self.rest = block;
+                self.rest = match self.sent_of_next.take() {
+                    None => block,
+                    Some(sent) => {
+                        let sent = sent.min(block.bytes().len());
+                        Block::new(block.bytes().slice(sent..), messages)
+                    }
+                };
                 self.cursor.pass(self.rest.messages());
                 self.note_place();
                 self.reader = Some(reader);
@@ -304,7 +375,10 @@ impl Deliver for Delivery {
     }
 
     fn kept_for(&self) -> Option<Duration> {
-        self.file_block.as_ref().map(FileBlock::kept_for)
+        let file_block = self.file_block.as_ref();
+        file_block
+            .filter(|_| self.kept.is_none())
+            .map(FileBlock::kept_for)
     }
 
     fn park(&mut self) {
@@ -313,14 +387,62 @@ impl Deliver for Delivery {
                 rest,
                 messages,
                 next,
+                length,
             } = file_block.park(self.rest.bytes().len());
             let left = if rest.is_empty() { 0 } else { messages };
+            self.begun = (!rest.is_empty()).then_some(length);
             self.report.messages += messages - left;
             self.counters.sent(messages - left, 0);
             self.rest = Block::new(rest, left);
             self.cursor.go_to(next);
             self.note_place();
         }
+    }
+
+    fn let_go(&self) -> impl Future<Output = ()> + Send + use<> {
+        let is_kept = self.rest.bytes().is_empty() || self.kept.is_some();
+        let passed = (self.rests.is_some() && !is_kept).then(|| self.cursor.passed());
+        async move {
+            match passed {
+                Some(passed) => passed.await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn keep_rest(&mut self) -> bool {
+        if self.kept.is_some() || self.rests.is_none() {
+            return true;
+        }
+        if self.history.is_some() && self.look().0 == Look::Passed {
+            let unsent = self.rest.bytes().len();
+            // What comes before the block may not be sent yet.
+            let of_block = self.tail_block.take();
+            let of_block = of_block.filter(|(block, _)| unsent <= block.bytes().len());
+            if let Some((block, first)) = of_block {
+                self.file_block = Some(FileBlock::new(block, first, None));
+            }
+            self.park();
+        }
+        let mut rest = self.rest.bytes().clone();
+        if rest.is_empty() {
+            return true;
+        }
+        // A part of a block or of a large message keeps all of it in memory.
+        let bytes = match self.begun {
+            Some(length) if length > READ_SIZE => length,
+            Some(_) => {
+                rest = Bytes::copy_from_slice(&rest);
+                rest.len()
+            }
+            None => rest.len().max(READ_SIZE),
+        };
+        self.kept = self.take(bytes);
+        if self.kept.is_some() {
+            self.rest = Block::new(rest, self.rest.messages());
+            return true;
+        }
+        self.forget_rest()
     }
 
     fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -353,12 +475,13 @@ impl Deliver for Delivery {
     }
 
     fn is_costly(&mut self) -> bool {
-        self.rest.bytes().len() > COSTLY && self.is_passed()
+        self.is_passed()
+            && (self.rest.bytes().len() > COSTLY || self.history.is_none() && !self.keep_rest())
     }
 
     fn report(&mut self, end: End) -> ClientReport {
         self.report.end = end;
-        self.report.torn = !self.rest.bytes().is_empty();
+        self.report.torn = !self.rest.bytes().is_empty() || self.sent_of_next.is_some();
         self.counters.ended(end);
         self.report
     }

@@ -29,7 +29,7 @@ const ON_ITS_WAY: usize = 64 << 20;
 const READS: usize = 32;
 /// How much is read at once: as much as an index has an entry for.
 pub(crate) const READ_SIZE: usize = 256 * 1024;
-/// Blocks from files that are kept at once, each of 256 KiB at the most, or one larger message.
+/// Blocks from files that are kept at once, each of 256 KiB at the most.
 const KEPT_BLOCKS: usize = 256;
 
 impl Durable {

@@ -27,6 +27,8 @@ pub(crate) struct Parked {
     pub(crate) messages: u64,
     /// The seq after it.
     pub(crate) next: u64,
+    /// How many bytes that frame has.
+    pub(crate) length: usize,
 }
 
 /// How long a block from a file is kept for a client that takes nothing: as long as one that is only busy may be,
@@ -62,8 +64,12 @@ impl FileBlock {
         let sent = bytes.len().saturating_sub(unsent);
         // A block is whole frames that were checked when they came in.
         let mut frames = native::frames(bytes);
-        let mut messages = 0;
-        while frames.end() < sent && matches!(frames.next(), Some(Ok(_))) {
+        let (mut messages, mut start) = (0, 0);
+        while frames.end() < sent {
+            start = frames.end();
+            if !matches!(frames.next(), Some(Ok(_))) {
+                break;
+            }
             messages += 1;
         }
         let end = frames.end();
@@ -76,6 +82,7 @@ impl FileBlock {
             rest,
             messages,
             next: self.first + messages,
+            length: end - start,
         }
     }
 }
@@ -104,6 +111,8 @@ mod tests {
             assert_eq!(parked.messages, messages as u64, "{sent}");
             assert_eq!(parked.next, 100 + messages as u64);
             assert_eq!(parked.rest, stream.as_bytes()[sent..ends[messages]]);
+            let start = messages.checked_sub(1).map_or(0, |before| ends[before]);
+            assert_eq!(parked.length, ends[messages] - start);
         }
     }
 }

@@ -475,6 +475,7 @@ impl Deliver for Follow {
             rest,
             messages,
             next,
+            ..
         } = file_block.park(piece.bytes().len());
         let in_rest = if rest.is_empty() { 0 } else { messages };
         self.report.messages += messages - in_rest;
@@ -508,6 +509,15 @@ impl Deliver for Follow {
                 () = passed => {}
             }
         }
+    }
+
+    /// What it holds is of one run.
+    fn let_go(&self) -> impl Future<Output = ()> + Send + use<> {
+        std::future::pending()
+    }
+
+    fn keep_rest(&mut self) -> bool {
+        true
     }
 
     fn is_passed(&mut self) -> bool {

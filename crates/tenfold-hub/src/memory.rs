@@ -43,6 +43,14 @@ pub(crate) struct OnItsWay {
     most: usize,
 }
 
+/// Memory for what slow subscribers hold of messages that were begun, and that no tail keeps any more. A unit is each
+/// subscriber's own.
+#[derive(Debug)]
+pub(crate) struct Rests {
+    units: Arc<Semaphore>,
+    most: usize,
+}
+
 /// Memory for one block on its way to the disk: of its channel's, and of that of all channels.
 #[derive(Debug)]
 #[expect(dead_code, reason = "held for its drop")]
@@ -155,6 +163,27 @@ impl OnItsWay {
     }
 }
 
+impl Rests {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let most = bytes / UNIT;
+        Self {
+            units: permits(most),
+            most,
+        }
+    }
+
+    /// How many bytes of it are taken.
+    pub(crate) fn taken(&self) -> usize {
+        UNIT * self.most.saturating_sub(self.units.available_permits())
+    }
+
+    /// Takes memory for so many bytes, if it is free.
+    pub(crate) fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.saturating_sub(UNIT).div_ceil(UNIT)).ok()?;
+        Arc::clone(&self.units).try_acquire_many_owned(units).ok()
+    }
+}
+
 impl Room {
     /// Memory for a block of so many bytes of a publisher that has so many blocks on their way, if that is so
     /// little that each publisher may have it beside what all share. So a publisher that sends little does not
@@ -176,6 +205,18 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_rest_is_free_and_the_others_share_what_there_is() {
+        let rests = Rests::new(10 * UNIT);
+        let small: Vec<_> = (0..100).map(|_| rests.take(UNIT).unwrap()).collect();
+        let large = rests.take(11 * UNIT).unwrap();
+        assert_eq!(rests.taken(), 10 * UNIT);
+        assert!(rests.take(UNIT + 1).is_none() && rests.take(UNIT).is_some());
+        drop((small, large));
+        assert_eq!(rests.taken(), 0);
+        assert!(rests.take(usize::MAX).is_none());
+    }
 
     fn receiving(bytes: usize) -> Arc<Receiving> {
         Arc::new(Receiving {

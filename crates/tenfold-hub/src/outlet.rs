@@ -34,7 +34,7 @@ impl Outlet {
             cursor,
         } = subscription;
         let first = if before.is_empty() {
-            head
+            head.clone()
         } else {
             Block::new([before, head.bytes()].concat(), head.messages())
         };
@@ -47,6 +47,7 @@ impl Outlet {
             Drain::Total(shared.options.now().drain.mul_f32(0.8)),
             Arc::clone(&shared.counters),
         )
+        .within(Arc::clone(shared.registry.rests()), head)
         .giving_way(Arc::clone(&shared.giving_way))
         .admitted(connection.stay.listed.admission());
         connection.stay.listed.sends(Sending {

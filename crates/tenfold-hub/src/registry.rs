@@ -16,7 +16,7 @@ use crate::durable::Durable;
 use crate::history::History;
 use crate::hub_options::HubOptions;
 use crate::live::Live;
-use crate::memory::Receiving;
+use crate::memory::{Receiving, Rests, SHARE};
 use crate::news::{Followers, Gone, News};
 use crate::producers::{AllProducers, Producers, TooMany};
 use crate::refusals::{not_stored, shutdown, unread};
@@ -43,6 +43,7 @@ pub(crate) struct Registry {
     producers: Arc<AllProducers>,
     /// What publishers hold of what they receive.
     receiving: Arc<Receiving>,
+    rests: Arc<Rests>,
     /// What keeps channels on disk.
     durable: Option<Arc<Durable>>,
     options: Arc<Live>,
@@ -83,6 +84,7 @@ impl Registry {
             total: Arc::default(),
             producers: Arc::new(AllProducers::new(options.now().max_producers_in_all)),
             receiving: Arc::new(Receiving::new(&options.now())),
+            rests: Arc::new(Rests::new(options.now().memory / SHARE)),
             durable: None,
             options,
         }
@@ -405,13 +407,19 @@ impl Registry {
         &self.receiving
     }
 
-    /// What all channels keep, what publishers hold, and what is on its way to the disk, in bytes.
+    /// What slow subscribers hold that no channel keeps.
+    pub(crate) fn rests(&self) -> &Arc<Rests> {
+        &self.rests
+    }
+
+    /// What all channels keep, what publishers and slow subscribers hold, and what is on its way to the disk, in bytes.
     pub(crate) fn total(&self) -> usize {
         let on_its_way = self
             .durable
             .as_ref()
             .map(|durable| durable.on_its_way.taken());
-        self.total.load(Relaxed) + self.receiving.taken() + on_its_way.unwrap_or(0)
+        let held = self.receiving.taken() + self.rests.taken();
+        self.total.load(Relaxed) + held + on_its_way.unwrap_or(0)
     }
 
     /// Keeps the memory for messages within its bound: the largest channel gives. A part more

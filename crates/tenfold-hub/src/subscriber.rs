@@ -19,6 +19,7 @@ use crate::delivery::{Attempt, Deliver, Delivery};
 use crate::giving_way::{GivingWay, Leaver};
 use crate::history::History;
 use crate::idle::Idle;
+use crate::memory::Rests;
 use crate::mistakes::{Kind, Mistakes};
 use crate::peer::Peer;
 use crate::socket::Socket;
@@ -154,6 +155,13 @@ impl Subscriber {
             counters,
         );
         Self::of(socket, delivery, drain)
+    }
+
+    /// A subscriber that takes memory for what it holds beside the tail. `head` is what its first block has of that.
+    #[must_use]
+    pub(crate) fn within(self, rests: Arc<Rests>, head: Block) -> Self {
+        self.outgoing.lock().keep_within(rests, head);
+        self
     }
 }
 
@@ -334,22 +342,32 @@ impl<D: Deliver> Subscriber<D> {
             {
                 self.outgoing.lock().park();
             }
-            let ending = self.outgoing.lock().ending();
-            tokio::select! {
-                biased;
-                ready = self.socket.ready(interest) => self.listen(ready?)?,
-                () = revoked(self.outgoing.admission.as_deref()) => {
-                    self.deadline = Some(Instant::now() + LAST_FRAMES);
-                }
-                () = ending => {
-                    if self.outgoing.lock().is_costly() {
-                        return Ok(Some(End::Slow));
+            loop {
+                let ending = self.outgoing.lock().ending();
+                let let_go = self.outgoing.lock().let_go();
+                tokio::select! {
+                    biased;
+                    ready = self.socket.ready(interest) => self.listen(ready?)?,
+                    () = revoked(self.outgoing.admission.as_deref()) => {
+                        self.deadline = Some(Instant::now() + LAST_FRAMES);
                     }
-                    let (Drain::Silence(time) | Drain::Total(time)) = self.drain;
-                    self.deadline = Some(Instant::now() + time);
+                    () = ending => {
+                        if self.outgoing.lock().is_costly() {
+                            return Ok(Some(End::Slow));
+                        }
+                        let (Drain::Silence(time) | Drain::Total(time)) = self.drain;
+                        self.deadline = Some(Instant::now() + time);
+                    }
+                    () = let_go => {
+                        if !self.outgoing.lock().keep_rest() {
+                            return Ok(Some(End::Slow));
+                        }
+                        // What is to be read again is not wanted before the socket takes it.
+                        continue;
+                    }
                 }
+                return Ok(None);
             }
-            return Ok(None);
         };
         tokio::select! {
             biased;
