@@ -401,6 +401,18 @@ def test_the_help_shows_each_command_once_in_the_group_of_what_it_is_for(binary)
     assert known and set(names) == known
 
 
+def test_the_list_of_commands_fits_a_narrow_terminal_and_cuts_no_word(terminal):
+    shown = terminal("--help", columns=60, rows=120, term="dumb")
+    assert shown.wait() == 0
+    shown.shows("interrupted")
+    lines = shown.screen
+    # A line that is too long goes on in the first column of the next one.
+    at = lines.index("The hub:")
+    commands = lines[at + 1 : lines.index("Looking into a stream:") - 1]
+    assert all(line.startswith("  ") for line in commands), commands
+    assert any(line.startswith(" " * 15) for line in lines), "nothing had to be broken"
+
+
 def test_the_help_of_a_command_has_its_examples_before_its_options(binary):
     shown = subprocess.run([binary, "recv", "--help"], check=True, capture_output=True, timeout=60).stdout.decode()
     assert shown.index("Examples:") < shown.index("\nOptions:") < shown.index("\nGlobal options:") < shown.index("--color")

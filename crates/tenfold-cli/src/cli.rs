@@ -10,6 +10,7 @@ use tenfold::FramingError;
 use crate::completions::Completions;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::flow::credential::token_of_environment;
+use crate::flow::layout;
 use crate::flow::tls_client;
 use crate::framings::Framings;
 use crate::hub::bench::Bench;
@@ -39,6 +40,12 @@ use crate::words::{Color, Level, Words};
 /// The heading of the options that every command has. They come after a command's own.
 const GLOBAL: &str = "Global options";
 
+/// Characters of the longest line of a help.
+const MAX_WIDTH: usize = 100;
+
+/// Where in a line the description of a command begins.
+const ABOUT: usize = 15;
+
 /// Stream whole messages through pipes and sockets
 ///
 /// TCP delivers bytes; programs want messages. On the wire a message is ten characters of decimal
@@ -48,7 +55,7 @@ const GLOBAL: &str = "Global options";
 #[command(
     name = "tenfold",
     version,
-    max_term_width = 100,
+    max_term_width = MAX_WIDTH,
     propagate_version = true
 )]
 pub(crate) struct Cli {
@@ -227,12 +234,14 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 /// The help of the whole, with the commands in their groups.
 fn grouped(root: &clap::Command) -> String {
+    let width = layout::columns().min(MAX_WIDTH);
     let line = |command: &clap::Command| {
         let about = command
             .get_about()
             .map(ToString::to_string)
             .unwrap_or_default();
-        format!("  {:11}  {about}\n", command.get_name())
+        let about = layout::wrapped(&about, ABOUT, width);
+        format!("  {:11}  {about}", command.get_name())
     };
     let group = |heading: &str, lines: String| format!("{heading}:\n{lines}");
     let mut groups: Vec<String> = Vec::new();
@@ -246,7 +255,9 @@ fn grouped(root: &clap::Command) -> String {
         .filter(|command| !grouped(command.get_name()));
     groups.push(group("Other", others.map(line).collect()));
     let mut commands = groups.join("\n");
-    commands += "  help         Print the help of a command: `tenfold help recv`\n";
+    let help = "Print the help of a command: `tenfold help recv`";
+    commands += "  help         ";
+    commands += &layout::wrapped(help, ABOUT, width);
     format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{commands}\nOptions:\n{{options}}{{after-help}}"
     )

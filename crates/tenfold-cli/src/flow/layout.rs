@@ -10,9 +10,15 @@ const WIDTH: usize = 100;
 
 /// The width of the terminal.
 pub(crate) fn width(stdout: &Stdout) -> usize {
-    if !stdout.is_terminal() {
-        return WIDTH;
+    if stdout.is_terminal() {
+        columns()
+    } else {
+        WIDTH
     }
+}
+
+/// The same where stdout is not opened yet.
+pub(crate) fn columns() -> usize {
     let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
     match usize::from(columns) {
         0 => WIDTH,
