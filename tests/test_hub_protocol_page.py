@@ -173,6 +173,4 @@ def test_every_error_that_a_hub_can_give_is_provoked_by_a_test():
     provoked = set()
     for path in (ROOT / "tests").glob("test_hub_*.py"):
         provoked |= set(re.findall(r'refused\([^\n]*?"([A-Z_]+)"', path.read_text()))
-    assert provoked <= codes_of_the_page()
-    # Nothing asks for authorisation yet.
-    assert codes_of_the_page() - provoked == {"AUTH"}
+    assert provoked == codes_of_the_page()
