@@ -16,8 +16,9 @@ use crate::stream::Stream;
 /// How long to wait for the peer's end: a peer that is alive needs a round trip.
 pub const WAIT: Duration = Duration::from_secs(1);
 
-/// How much to read and throw away: a peer that goes on sending has not noticed, or will not.
-pub const DISCARD: usize = 1024 * 1024;
+/// How much to read and throw away. A program that sends all that it has before it reads is told, too, why its
+/// peer has ended; beyond that, a peer that goes on sending will not notice.
+pub const DISCARD: usize = 16 * 1024 * 1024;
 
 /// Ends a connection when everything was written: shuts down writing, then reads and discards until
 /// the peer's end, but no longer than [`WAIT`] and no more than [`DISCARD`] bytes. Whether the
