@@ -59,7 +59,7 @@ pub use diagnosis::{Finding, Scene, Works, diagnose};
 pub use excerpt::{BEGINNING, Excerpt};
 pub use lengths::Lengths;
 pub use numbers::{counted, grouped};
-pub use rank::{Ranked, WORTH_NAMING, rank};
+pub use rank::{Ranked, WORTH_NAMING, leads_past, rank};
 pub use trial::{Trial, TrialEnd};
 pub use walker::{Found, Frame, SHOWN, WHOLE, Walker};
 

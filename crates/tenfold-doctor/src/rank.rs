@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use tenfold_codec::{Framing, PRESETS, Shape, Side};
 
 use crate::numbers::counted;
-use crate::search::{self, Candidate};
+use crate::search;
 use crate::sides;
 use crate::signatures::{self, Signature};
 use crate::surprise::Rarity;
@@ -179,31 +179,24 @@ pub fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
     }
     let lines = ranked
         .iter()
-        .find(|known| known.side.is_lines() && known.trial.is_text());
-    let lines = lines.map(|lines| lines.trial.messages);
-    for Candidate { side, cost } in search::candidates(sample) {
-        let mut trial = Trial::run(&side, sample, None);
-        trial.bits -= cost;
-        // A number in each line is a part of the line.
-        if lines == Some(trial.messages) {
-            continue;
-        }
+        .find(|known| known.side.is_lines() && known.trial.is_text())
+        .map(|lines| lines.trial.messages);
+    let searched = search::candidates(sample)
+        .into_iter()
+        .map(|found| found.tried(sample));
+    // A number in each line is a part of the line.
+    for (side, trial) in searched.filter(|(_, trial)| lines != Some(trial.messages)) {
         add_best(&mut ranked, &side, trial);
     }
-    for Candidate { side, cost } in search::records(sample) {
-        let mut trial = Trial::run(&side, sample, None);
-        trial.bits -= cost;
+    for candidate in search::records(sample) {
+        let (side, trial) = candidate.tried(sample);
         add_best(&mut ranked, &side, trial);
     }
     let best = ranked.iter().map(|known| known.trial.score());
     if best.fold(0.0, f64::max) < DOUBTFUL {
         let inside = search::from_inside(sample)
             .into_iter()
-            .map(|Candidate { side, cost }| {
-                let mut trial = Trial::run(&side, sample, None);
-                trial.bits -= cost;
-                (side, trial)
-            });
+            .map(|found| found.tried(sample));
         let best = inside.max_by(|(_, a), (_, b)| a.score().total_cmp(&b.score()));
         if let Some((side, trial)) = best {
             put(&mut ranked, None, None, &side, trial, None);
@@ -221,6 +214,18 @@ pub fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
             .then_with(longer)
     });
     ranked
+}
+
+/// Whether more bytes of a stream would say more: a length in these leads past them.
+///
+/// ```
+/// assert!(tenfold_doctor::leads_past(b"\0\x01\0\0the beginning of 64 KiB", 1 << 20));
+/// assert!(!tenfold_doctor::leads_past(b"text, which has no length anywhere", 1 << 20));
+/// ```
+///
+/// `most` is how far it may lead past the end of these.
+pub fn leads_past(bytes: &[u8], most: usize) -> bool {
+    search::leads_past(bytes, most)
 }
 
 /// Adds a framing, or a further name for one that is there.
@@ -246,11 +251,12 @@ fn add(
 
 /// Adds a framing that was searched for, unless a preset of it has messages of its protocol.
 fn add_best(ranked: &mut Vec<Ranked>, side: &Side, trial: Trial) {
-    let known = ranked.iter().position(|known| known.side == *side);
-    if known.is_some_and(|at| ranked[at].trial.score() >= trial.score()) {
-        return;
+    if let Some(known) = ranked.iter().position(|known| known.side == *side) {
+        if ranked[known].trial.score() >= trial.score() {
+            return;
+        }
+        ranked.remove(known);
     }
-    known.map(|at| ranked.swap_remove(at));
     put(ranked, None, None, side, trial, None);
 }
 
@@ -288,13 +294,19 @@ mod tests {
     #[test]
     fn noise_has_no_framing() {
         let mut state = 7_u32;
-        let noise: Vec<u8> = (0..4000)
+        let noise: Vec<u8> = (0..300_000)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 state.to_be_bytes()[0]
             })
             .collect();
-        let first = &rank(&noise, true)[0];
-        assert!(first.trial.score() < WORTH_NAMING, "{first:?}");
+        for (noise, whole) in [
+            (&noise[..4000], true),
+            (&noise[..4000], false),
+            (&noise[..], false),
+        ] {
+            let first = &rank(noise, whole)[0];
+            assert!(first.trial.score() < WORTH_NAMING, "{first:?}");
+        }
     }
 }

@@ -156,8 +156,9 @@ fn greeting(preset: &str, client: bool) -> Option<Signature> {
         "erldist" if client => signature((16.0, 0.0), "begins with a node's name", |m, n, _| {
             n > 0 || matches!(m.first(), Some(b'n' | b'N')) && m.contains(&b'@')
         }),
-        "erldist" => signature((10.0, 0.0), "begins with a status", |m, n, _| {
-            n > 0 || matches!(m, [b's', b'a'..=b'z', ..])
+        "erldist" => signature((16.0, 0.0), "begins with a status", |m, n, _| {
+            let statuses: [&[u8]; 5] = [b"sok", b"snok", b"snot_allowed", b"salive", b"snamed:"];
+            n > 0 || statuses.iter().any(|status| m.starts_with(status))
         }),
         _ => None,
     }

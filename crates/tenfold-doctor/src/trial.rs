@@ -36,6 +36,8 @@ pub struct Trial {
     pub untypical: u64,
     /// Frames begin and end anywhere, so that no single one is a surprise.
     anywhere: bool,
+    /// Each number is so small that it never leads far.
+    is_small: bool,
     empty: u64,
 }
 
@@ -83,6 +85,7 @@ impl Trial {
             typical: 0,
             untypical: 0,
             anywhere: ends_anywhere(side),
+            is_small: sides::is_small(side),
             empty: 0,
         };
         let mut decoder = Decoder::new(side).with_limit(limit(side));
@@ -156,23 +159,28 @@ impl Trial {
             let lengths = (!is_nothing).then_some(&mut lengths);
             trial.weigh(sample, behind, length, payload_bits + constants, lengths);
         }
-        #[expect(clippy::cast_precision_loss, reason = "counts of a short sample")]
-        let constants = constants * trial.messages as f64;
-        // What stands after a byte that may stand anywhere is not a column, unless it is text as it should be.
-        let is_text = trial.typical > 2 && trial.untypical == 0 && !trial.cuts_anything();
-        let lasts = !matches!(trial.end, TrialEnd::Broken(_)) || !sides::is_small(side);
-        if lasts && (is_text || !trial.anywhere) {
-            trial.bits += columns.saved(constants);
-        }
-        if trial.cuts_anything() {
-            trial.bits = trial.bits.min(0.0);
-        } else if !announces && trial.messages > 1 {
-            // Numbers that are all zero are as well a part of the messages.
-            trial.bits = 0.0;
-        } else if trial.end == TrialEnd::Exact {
-            trial.bits += last_frame_bits(&trial);
-        }
+        trial.conclude(&columns, constants, announces);
         trial
+    }
+
+    /// What all messages together show. Around each are `constants` bits that are alike; whether any number
+    /// `announces` something.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a short sample")]
+    fn conclude(&mut self, columns: &Columns, constants: f64, announces: bool) {
+        // What stands after a byte that may stand anywhere is not a column, unless it is text as it should be.
+        let is_text = self.typical > 2 && self.untypical == 0 && !self.cuts_anything();
+        let lasts = !matches!(self.end, TrialEnd::Broken(_)) || !self.is_small;
+        if lasts && (is_text || !self.anywhere) {
+            self.bits += columns.saved(constants * self.messages as f64);
+        }
+        if self.cuts_anything() {
+            self.bits = self.bits.min(0.0);
+        } else if !announces && self.messages > 1 {
+            // Numbers that are all zero are as well a part of the messages.
+            self.bits = 0.0;
+        } else if self.end == TrialEnd::Exact {
+            self.bits += last_frame_bits(self);
+        }
     }
 
     /// The worth of one framing against another: what it explains, weighed by how unlikely it is.
@@ -258,7 +266,12 @@ impl Trial {
             let framing_bits = sample.rarity.bits(frame) - payload_bits;
             let left = self.total - self.explained;
             let surprise = framing_bits - lengths.of(length as u64, left);
-            self.bits += surprise.max(-2.0);
+            // Of numbers that lead anywhere each costs what it costs. Of others a long one is not against them.
+            self.bits += if self.is_small {
+                surprise
+            } else {
+                surprise.max(-2.0)
+            };
         }
         self.messages += 1;
         self.empty += u64::from(length == 0);

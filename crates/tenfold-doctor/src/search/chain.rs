@@ -1,6 +1,6 @@
 //! The first frames of a stream by one shape.
 
-use super::number::WIDEST;
+use super::number::{Kind, WIDEST};
 use super::shape::Shape;
 use crate::surprise::{Columns, LengthCost};
 use crate::trial::Sample;
@@ -61,27 +61,13 @@ impl Shape {
                 }
                 return None;
             };
-            let (before, rest) = frame.split_at(self.at);
-            let (digits, after) = rest.split_at(header);
             let left = (bytes.len() - from) as u64;
-            let is_nothing = self.add > 0 && digits.iter().all(|byte| *byte == 0);
-            if !is_nothing && frame.windows(2).any(|pair| pair[0] != pair[1]) {
-                let saved =
-                    sample.rarity.bits(digits) - lengths.of((frame.len() - header) as u64, left);
-                chain.bits += saved.max(-2.0);
-                columns.add_parts(before, after, sample.rarity);
-            }
-            chain.is_narrow &= self.number.could_be_wider(before, after);
-            chain.is_unpadded &= self.number.is_unpadded(digits);
-            chain.note(before, digits, after);
-            chain.frames += 1;
+            let parts = Parts::of(frame, self.at, header);
+            chain.bits += self.saved(&parts, left, sample, &mut lengths, &mut columns);
+            chain.note(self.number, &parts);
             from += frame.len();
         }
-        if chain.is_narrow
-            || !self.is_plain() && chain.frames < 2
-            || !ended_well && self.add > 0 && self.number.is_filled_by(chain.closes.last())
-            || !self.is_beginning() && chain.is_constant()
-        {
+        if !self.may_be(&chain, ended_well) {
             return None;
         }
         if chain.is_unpadded {
@@ -92,6 +78,50 @@ impl Shape {
             chain.bits += mean_bits(bytes.len(), chain.frames);
         }
         (chain.frames > 0 && chain.bits > 0.0).then_some(chain)
+    }
+
+    /// Bits that the number of a frame saves; its message joins the columns.
+    fn saved(
+        self,
+        parts: &Parts<'_>,
+        left: u64,
+        sample: Sample<'_>,
+        lengths: &mut LengthCost,
+        columns: &mut Columns,
+    ) -> f64 {
+        let Parts {
+            before,
+            digits,
+            after,
+        } = parts;
+        let is_nothing = self.add > 0 && digits.iter().all(|byte| *byte == 0);
+        if is_nothing || parts.are_one_byte() {
+            return 0.0;
+        }
+        columns.add_parts(before, after, sample.rarity);
+        let length = (before.len() + after.len()) as u64;
+        (sample.rarity.bits(digits) - lengths.of(length, left)).max(-2.0)
+    }
+
+    /// Whether no other shape says the same of these frames in a better way.
+    fn may_be(self, chain: &Chain, ended_well: bool) -> bool {
+        let is_enough = self.is_plain() || chain.frames > 1;
+        let begins_inside_a_number =
+            !ended_well && self.add > 0 && self.number.is_filled_by(chain.closes.last());
+        let is_a_part = !self.is_beginning() && chain.is_constant();
+        is_enough && !chain.is_narrow && !begins_inside_a_number && !is_a_part
+    }
+
+    /// Whether a frame, after whole ones or none, ends after these bytes, but not by more than `most`.
+    pub(super) fn leads_past(self, bytes: &[u8], most: usize) -> bool {
+        let mut rest = bytes;
+        while let Some((_, end)) = self.frame(rest) {
+            match rest.get(end..) {
+                Some(after) => rest = after,
+                None => return end - rest.len() <= most,
+            }
+        }
+        false
     }
 
     /// Whether frame follows upon frame up to the end, or to a last one that was cut.
@@ -107,6 +137,33 @@ impl Shape {
             }
         }
         true
+    }
+}
+
+/// A frame: what comes before its number, the number, and what comes after it.
+#[derive(Clone, Copy, Debug)]
+struct Parts<'a> {
+    before: &'a [u8],
+    digits: &'a [u8],
+    after: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(frame: &'a [u8], at: usize, header: usize) -> Self {
+        let (before, rest) = frame.split_at(at);
+        let (digits, after) = rest.split_at(header);
+        Self {
+            before,
+            digits,
+            after,
+        }
+    }
+
+    /// Whether the frame is one byte again and again.
+    fn are_one_byte(&self) -> bool {
+        let mut bytes = [self.before, self.digits, self.after].into_iter().flatten();
+        let first = bytes.next();
+        bytes.all(|byte| Some(byte) == first)
     }
 }
 
@@ -130,9 +187,17 @@ impl Chain {
         self.frames > 1 && self.number.is_some()
     }
 
-    fn note(&mut self, before: &[u8], digits: &[u8], after: &[u8]) {
+    fn note(&mut self, number: Kind, parts: &Parts<'_>) {
+        let Parts {
+            before,
+            digits,
+            after,
+        } = *parts;
+        self.is_narrow &= number.could_be_wider(before, after);
+        self.is_unpadded &= number.is_unpadded(digits);
+        self.frames += 1;
         let last = &after[after.len().saturating_sub(4)..];
-        if self.frames == 0 {
+        if self.frames == 1 {
             self.opens = before.to_vec();
             self.closes = last.to_vec();
             self.number = Some(digits.to_vec());

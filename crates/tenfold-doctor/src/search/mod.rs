@@ -8,7 +8,7 @@ mod shape;
 
 use tenfold_codec::{Side, Step};
 
-use crate::trial::Sample;
+use crate::trial::{Sample, Trial};
 use chain::Chain;
 use number::numbers;
 pub(crate) use records::records;
@@ -82,6 +82,19 @@ pub(crate) fn from_inside(sample: Sample<'_>) -> Vec<Candidate> {
         .collect()
 }
 
+/// Whether a number in the first frames leads past these bytes, but not by more than `most`.
+pub(crate) fn leads_past(bytes: &[u8], most: usize) -> bool {
+    (0..=LAST_AT.min(bytes.len())).any(|at| {
+        let rest = &bytes[at..];
+        let numbers = numbers(rest)
+            .into_iter()
+            .filter(|number| number.is_long(rest) || number.is_ended());
+        numbers
+            .map(|number| Shape { number, at, add: 0 })
+            .any(|shape| shape.leads_past(bytes, most))
+    })
+}
+
 /// What the grammar calls the best of these.
 fn describe(mut found: Vec<(Shape, Chain)>, sample: Sample<'_>) -> Vec<Candidate> {
     found.sort_by(|(_, a), (_, b)| b.bits.total_cmp(&a.bits));
@@ -103,6 +116,13 @@ fn describe(mut found: Vec<(Shape, Chain)>, sample: Sample<'_>) -> Vec<Candidate
 }
 
 impl Candidate {
+    /// What it makes of the sample, less what it takes to describe it.
+    pub(crate) fn tried(self, sample: Sample<'_>) -> (Side, Trial) {
+        let mut trial = Trial::run(&self.side, sample, None);
+        trial.bits -= self.cost;
+        (self.side, trial)
+    }
+
     /// This framing after as many bytes of a message that has begun before.
     #[expect(clippy::cast_precision_loss, reason = "the logarithm of an offset")]
     fn after(self, start: usize) -> Option<Self> {

@@ -255,6 +255,11 @@ impl Kind {
         }
     }
 
+    /// Whether digits are ended by a byte that is not one.
+    pub(super) fn is_ended(self) -> bool {
+        matches!(self, Self::Ended { .. })
+    }
+
     /// Whether these digits have at most one space after them.
     pub(super) fn is_unpadded(self, digits: &[u8]) -> bool {
         let is_field = matches!(

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use tenfold::Side;
-use tenfold_doctor::{BEGINNING, Excerpt, Found, Frame, Ranked, WORTH_NAMING, rank};
+use tenfold_doctor::{BEGINNING, Excerpt, Found, Frame, Ranked, WORTH_NAMING, leads_past, rank};
 
 use super::Reading;
 use super::dump::Dump;
@@ -119,7 +119,8 @@ impl Stream {
             self.sample(&mut sample, most, stop)?;
             let ranked = rank(&sample.bytes, sample.ended);
             let has_all = sample.ended || sample.bytes.len() < most || most >= LONGEST_LOOK;
-            if has_all || stop.came() || ranked.first().is_some_and(Ranked::is_sure) {
+            let is_sure = ranked.first().is_some_and(Ranked::is_sure);
+            if has_all || stop.came() || is_sure || !leads_past(&sample.bytes, LONGEST_LOOK) {
                 return Ok((sample, ranked));
             }
             most *= 4;
