@@ -413,8 +413,9 @@ def test_the_list_of_commands_fits_a_narrow_terminal_and_cuts_no_word(terminal):
     assert any(line.startswith(" " * 15) for line in lines), "nothing had to be broken"
 
 
-def test_the_help_of_a_command_has_its_examples_before_its_options(binary):
-    shown = subprocess.run([binary, "recv", "--help"], check=True, capture_output=True, timeout=60).stdout.decode()
+@pytest.mark.parametrize("command", ["recv", "bench hub", "cert dev", "check server", "token new"])
+def test_the_help_of_a_command_has_its_examples_before_its_options(binary, command):
+    shown = subprocess.run([binary, *command.split(), "--help"], check=True, capture_output=True, timeout=60).stdout.decode()
     assert shown.index("Examples:") < shown.index("\nOptions:") < shown.index("\nGlobal options:") < shown.index("--color")
 
 

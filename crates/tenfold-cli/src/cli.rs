@@ -209,9 +209,15 @@ pub(crate) fn command() -> clap::Command {
     let codes: String = codes.collect();
     Cli::command()
         .mut_subcommand("serve", serve::with_environment)
-        .mut_subcommands(|command| command.help_template(EXAMPLES_FIRST))
+        .mut_subcommands(with_examples_first)
         .after_help(format!("Exit codes:\n{codes}"))
         .help_template(grouped(&Cli::command()))
+}
+
+/// A command, and those below it, with their examples before their options.
+fn with_examples_first(command: clap::Command) -> clap::Command {
+    let command = command.mut_subcommands(with_examples_first);
+    command.help_template(EXAMPLES_FIRST)
 }
 
 /// The help of a command: what it does, examples, and then every option.
