@@ -419,6 +419,16 @@ def test_the_help_of_a_command_has_its_examples_before_its_options(binary, comma
     assert shown.index("Examples:") < shown.index("\nOptions:") < shown.index("\nGlobal options:") < shown.index("--color")
 
 
+def test_the_settings_of_a_hub_are_under_the_heading_of_what_they_are_about(binary):
+    shown = subprocess.run([binary, "serve", "--help"], check=True, capture_output=True, timeout=60).stdout.decode()
+    headings = re.split(r"^(\S.*):\n", shown, flags=re.MULTILINE)
+    options = {heading: set(re.findall(r"^ .*?(--[\w-]+)", text, re.MULTILINE)) for heading, text in zip(headings[1::2], headings[2::2])}
+    assert {"--listen", "--plain", "--replay", "--welcome", "--log", "--log-level", "--report"} <= options["Options"]
+    tls = options["TLS, at addresses tls://HOST:PORT"]
+    assert "--tls-cert" in tls and all(option.startswith("--tls-") for option in tls), tls
+    assert {"--memory", "--drain"} <= options['Limits (0 is never "unlimited")']
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [

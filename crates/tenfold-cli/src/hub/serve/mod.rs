@@ -56,10 +56,10 @@ environment, that over the file, and that over the default. What may be given se
 times is an array in the file, and has commas in the environment. --print-config shows
 what is in force, and where it comes from.
 
-At SIGHUP the hub reads file, environment and policy again. Limits of what channels keep (retain,
-max-disk), of connections, channels and producers, timeouts, drain and allow-delete are
-changed then, all or none of them, and each is told; others need a restart, and are
-told, too. A file that is wrong changes nothing.
+At SIGHUP the hub reads file, environment, policy and the files of TLS again. Limits of what
+channels keep (retain, max-disk), of connections, channels and producers, timeouts, drain,
+allow-delete and the settings of TLS are changed then, all or none of them, and each is
+told; others need a restart, and are told, too. A file that is wrong changes nothing.
 
 At SIGTERM or SIGINT the hub takes nothing more, and delivers what it has; a second one
 ends it.
@@ -68,6 +68,7 @@ Examples:
   tenfold serve
   tenfold serve --listen unix:/run/tenfold.sock --plain 127.0.0.1:10011=ticks
   tenfold serve --auth hub.toml
+  tenfold serve --auth hub.toml --listen tls://0.0.0.0:10010 --tls-cert hub.pem --tls-key hub.key
   tenfold serve --config /etc/tenfold.toml --check")]
 pub(crate) struct Serve {
     /// Read settings from this TOML file
@@ -118,9 +119,6 @@ pub(crate) struct Serve {
     #[command(flatten)]
     listening: ListenOptions,
 
-    #[command(flatten)]
-    tls: TlsServerOptions,
-
     /// On plain ports, begin with the last N messages
     #[arg(long, value_name = "N", value_parser = units::count::<u64>)]
     replay: Option<u64>,
@@ -128,12 +126,6 @@ pub(crate) struct Serve {
     /// On plain ports, begin with this message, which is not in the channel
     #[arg(long, value_name = "TEXT")]
     welcome: Option<String>,
-
-    #[command(flatten)]
-    data: DataOptions,
-
-    #[command(flatten)]
-    limits: LimitOptions,
 
     /// How to tell of connections on stderr
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
@@ -145,6 +137,16 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     report: ReportOptions,
+
+    // These have headings of their own in the help, and what comes after one of them would be under its heading.
+    #[command(flatten)]
+    tls: TlsServerOptions,
+
+    #[command(flatten)]
+    data: DataOptions,
+
+    #[command(flatten)]
+    limits: LimitOptions,
 
     /// The settings as they were given, and where.
     #[arg(skip)]
