@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -43,16 +44,34 @@ struct Dev {
     dir: PathBuf,
 
     /// Another name or IP address of the server, beside localhost, 127.0.0.1 and `::1`
-    #[arg(long = "name", value_name = "NAME")]
+    #[arg(long = "name", value_name = "NAME", value_parser = host)]
     names: Vec<String>,
 
-    /// The name of the client, for a policy: certificate = \"dns:NAME\"
-    #[arg(long, value_name = "NAME", default_value = "client.example")]
+    /// The name of the client, for a policy: `certificate = "dns:NAME"`
+    #[arg(long, value_name = "NAME", default_value = "client.example", value_parser = domain)]
     client: String,
 }
 
 /// For so many days they are good: long enough to try things out, and not to forget them.
 const DAYS: i64 = 90;
+
+/// A name or an IP address, by which a server can be connected to.
+fn host(text: &str) -> Result<String, String> {
+    match text.parse::<IpAddr>() {
+        Ok(ip) => Ok(ip.to_string()),
+        Err(_) => domain(text.strip_prefix("*.").unwrap_or(text)).map(|_| text.to_owned()),
+    }
+}
+
+/// A name as DNS has them.
+fn domain(text: &str) -> Result<String, String> {
+    let is_in_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_in_names);
+    if text.len() <= 253 && text.split('.').all(is_label) {
+        return Ok(text.to_owned());
+    }
+    Err("write a name as DNS has them: letters, digits and hyphens, with dots between".to_owned())
+}
 
 impl Cert {
     pub(crate) fn run(&self, words: &Words) -> Result<(), Failure> {
@@ -85,8 +104,8 @@ impl Dev {
             "connect: tenfold sub ticks -s tls://127.0.0.1:10010 --tls-ca {dir}/ca.pem"
         ));
         words.note(format_args!(
-            "clients that show a certificate: --tls-client-ca {dir}/ca.pem there, and --tls-cert {dir}/client.pem \
-             --tls-key {dir}/client.key here"
+            "to ask clients for a certificate, listen with --tls-client-ca {dir}/ca.pem, and connect with \
+             --tls-cert {dir}/client.pem --tls-key {dir}/client.key"
         ));
         Ok(())
     }
@@ -134,11 +153,13 @@ impl Made {
     /// Writes all files, for their owner alone. What is there already is somebody's, and stays.
     fn write(&self, dir: &Path) -> Result<(), Failure> {
         let failed = |path: &Path, error: io::Error| {
-            let hint = match error.kind() {
-                io::ErrorKind::AlreadyExists => " (choose another DIR, or remove it)",
-                _ => "",
-            };
-            Failure::Other(format!("cannot make {}: {error}{hint}", path.display()))
+            let path = path.display();
+            Failure::Other(match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    format!("{path} is there already: choose another DIR, or remove it")
+                }
+                _ => format!("cannot make {path}: {error}"),
+            })
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(|error| failed(dir, error))?;
@@ -183,4 +204,31 @@ fn limit(params: &mut CertificateParams) {
     };
     params.not_before = on(-1);
     params.not_after = on(DAYS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_program_would_find_in_a_certificate_is_refused() {
+        for good in ["hub", "hub.example", "*.hub.example", "192.168.1.5", "::1"] {
+            assert_eq!(host(good).unwrap(), good);
+        }
+        let long = "a".repeat(64);
+        for bad in [
+            "",
+            "a b",
+            "hub.",
+            ".hub",
+            "a..b",
+            "*",
+            "h\u{fc}b",
+            "hub:10010",
+            &long,
+        ] {
+            assert!(host(bad).is_err() && domain(bad).is_err(), "{bad:?}");
+        }
+        assert!(domain("*.hub.example").is_err());
+    }
 }
