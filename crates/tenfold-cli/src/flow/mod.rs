@@ -35,6 +35,7 @@ pub(crate) mod source;
 pub(crate) mod template;
 pub(crate) mod time_text;
 pub(crate) mod tls_client;
+pub(crate) mod tls_clients;
 pub(crate) mod tls_peer;
 pub(crate) mod tls_server;
 pub(crate) mod unacknowledged;
