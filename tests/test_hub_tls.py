@@ -182,7 +182,7 @@ def test_a_network_needs_tls_and_a_policy_or_a_word(tenfold, own, policy):
         (("--listen", "0.0.0.0:0", "--auth", policy), "nothing is encrypted"),
         (("--listen", "tls://0.0.0.0:0", *tls), "without --auth a hub does not ask"),
         (("--plain", "0.0.0.0:0=ticks", "--auth", policy), "nothing is encrypted"),
-        (("--listen", "tls://127.0.0.1:0"), "--tls-cert FILE is missing"),
+        (("--listen", "tls://127.0.0.1:0"), "needs a certificate and its key: --tls-cert FILE"),
         (tls, "--tls-cert is for addresses over TLS"),
     ]:
         checked = tenfold("serve", "--check", *arguments)

@@ -36,6 +36,7 @@ pub(crate) mod template;
 pub(crate) mod time_text;
 pub(crate) mod tls_client;
 pub(crate) mod tls_clients;
+pub(crate) mod tls_own;
 pub(crate) mod tls_peer;
 pub(crate) mod tls_server;
 pub(crate) mod unacknowledged;

@@ -5,30 +5,19 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use tenfold::Address;
-use tenfold::tls::{Client, ClientOptions, Version};
+use tenfold::tls::{Client, ClientOptions};
+
+use crate::flow::tls_own::TlsOwnOptions;
 
 /// Whom to trust, and what to show, over TLS.
 #[derive(Args, Clone, Debug, Default)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the options begin with the same word"
-)]
 pub(crate) struct TlsFiles {
     /// Over TLS (tls://HOST:PORT), trust the CAs in FILE instead of those of the system; PEM, as all these files
     #[arg(long, value_name = "FILE")]
-    pub(crate) tls_ca: Option<PathBuf>,
+    tls_ca: Option<PathBuf>,
 
-    /// Over TLS, show the certificate in FILE, which has those of its issuers after it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tls_cert: Option<PathBuf>,
-
-    /// The key of the certificate, which nobody else can read
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tls_key: Option<PathBuf>,
-
-    /// The oldest version of TLS to speak: 1.3, the default, or 1.2 for old peers
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) tls_min: Option<Version>,
+    #[command(flatten)]
+    pub(crate) own: TlsOwnOptions,
 }
 
 /// The same of a client of a hub, read and checked.
@@ -41,28 +30,8 @@ pub(crate) struct TlsClient {
 impl TlsFiles {
     /// The first of the options that was given.
     pub(crate) fn given(&self) -> Option<&'static str> {
-        let all = [
-            (self.tls_ca.is_some(), "--tls-ca"),
-            (self.tls_cert.is_some(), "--tls-cert"),
-            (self.tls_key.is_some(), "--tls-key"),
-            (self.tls_min.is_some(), "--tls-min"),
-        ];
-        let (_, name) = all.into_iter().find(|(is_given, _)| *is_given)?;
-        Some(name)
-    }
-
-    /// The certificate and its key; what is missing if there is one of them.
-    pub(crate) fn pair(&self) -> Result<Option<(PathBuf, PathBuf)>, String> {
-        match (&self.tls_cert, &self.tls_key) {
-            (None, None) => Ok(None),
-            (Some(certificate), Some(key)) => Ok(Some((certificate.clone(), key.clone()))),
-            (Some(_), None) => {
-                Err("--tls-cert needs --tls-key FILE, the key of the certificate".to_owned())
-            }
-            (None, Some(_)) => {
-                Err("--tls-key needs --tls-cert FILE, the certificate of the key".to_owned())
-            }
-        }
+        let ca = self.tls_ca.as_ref().map(|_| "--tls-ca");
+        ca.or_else(|| self.own.given())
     }
 
     /// What connections over TLS are made with; `None` if nothing was said of that.
@@ -70,11 +39,11 @@ impl TlsFiles {
         if self.given().is_none() {
             return Ok(None);
         }
-        let mut options = ClientOptions::new().min(self.tls_min.unwrap_or_default());
+        let mut options = ClientOptions::new().min(self.own.min());
         if let Some(ca) = &self.tls_ca {
             options = options.ca(ca);
         }
-        if let Some((certificate, key)) = self.pair()? {
+        if let Some((certificate, key)) = self.own.pair()? {
             options = options.certificate(certificate, key);
         }
         match options.load() {
@@ -90,6 +59,10 @@ pub(crate) fn means_nothing(option: &str, address: &Address) -> String {
     format!(
         "{option} is for addresses over TLS, and {address} is one without: write tls://{address}"
     )
+}
+
+pub(crate) fn nothing_is_over_tls(option: &str) -> String {
+    format!("{option} is for addresses over TLS, and there is none: write tls://HOST:PORT")
 }
 
 /// Refuses options of TLS for a hub that is not one over TLS. A bridge may have other peers over TLS.

@@ -5,7 +5,7 @@ use tenfold::Address;
 use tenfold::tls::{Client, Server};
 
 use crate::failure::Failure;
-use crate::flow::tls_client::{TlsFiles, means_nothing};
+use crate::flow::tls_client::{TlsFiles, means_nothing, nothing_is_over_tls};
 use crate::flow::tls_clients::TlsClientsOptions;
 use crate::words::Words;
 
@@ -31,13 +31,13 @@ impl TlsPeerOptions {
         client(&self.files, address)
     }
 
-    /// What who listens at this address shows, and asks for, if the address is one over TLS.
+    /// What a listener at this address shows, and asks for, if the address is one over TLS.
     pub(crate) fn server(
         &self,
         address: &Address,
         words: &Words,
     ) -> Result<Option<Server>, Failure> {
-        self.clients.server(address, &self.files, words)
+        server(&self.files, &self.clients, address, words)
     }
 
     /// Whether all who connect must have shown a certificate.
@@ -52,14 +52,11 @@ pub(crate) fn check(
     clients: &TlsClientsOptions,
     addresses: &[&Address],
 ) -> Result<(), Failure> {
-    let of_clients = clients.tls_client_ca.as_ref().map(|_| "--tls-client-ca");
-    match (files.given().or(of_clients), addresses) {
+    match (files.given().or(clients.given()?), addresses) {
         (Some(option), [address, ..]) if !addresses.iter().any(|one| one.is_tls()) => {
             Err(Failure::Usage(means_nothing(option, address)))
         }
-        (Some(option), []) => Err(Failure::Usage(format!(
-            "{option} is for addresses over TLS, and there is none: write tls://HOST:PORT"
-        ))),
+        (Some(option), []) => Err(Failure::Usage(nothing_is_over_tls(option))),
         _ => Ok(()),
     }
 }
@@ -71,4 +68,21 @@ pub(crate) fn client(files: &TlsFiles, address: &Address) -> Result<Option<Clien
     } else {
         Ok(None)
     }
+}
+
+/// What a listener at this address shows, and asks for, if the address is one over TLS.
+pub(crate) fn server(
+    files: &TlsFiles,
+    clients: &TlsClientsOptions,
+    address: &Address,
+    words: &Words,
+) -> Result<Option<Server>, Failure> {
+    if !address.is_tls() {
+        return Ok(None);
+    }
+    let server = clients.server(address, &files.own)?;
+    for finding in server.findings() {
+        words.warning(finding);
+    }
+    Ok(Some(server))
 }

@@ -302,7 +302,7 @@ impl Bridge {
                 can: "use what is at the other end",
             };
             exposure.check(self.network, words)?;
-            *server = self.tls_clients.server(address, files, words)?;
+            *server = tls_peer::server(files, &self.tls_clients, address, words)?;
         }
         Listening::begin(ends, &servers, &self.listening, words)
     }
