@@ -256,6 +256,12 @@ def handshake(server, certificate):
         (["send", "ssl://127.0.0.1:1", "x"], "write tls://127.0.0.1:1"),
         (["send", "tls://127.0.0.1:1", "--tls-min", "1.1", "x"], "1.2"),
         (["bridge", "listen::0", "exec:cat", "--tls-cert", "OWN", "--tls-key", "KEY"], "is for addresses over TLS"),
+        (["recv", "-", "--tls-ca", "CA"], "--tls-ca is for addresses over TLS, and there is none"),
+        (["inspect", "-", "--tls-min", "1.2"], "--tls-min is for addresses over TLS, and there is none"),
+        (["bench", "hub", "--tls-ca", "CA"], "--tls-ca is for addresses over TLS, and there is none"),
+        (["serve", "--check", "--tls-min", "1.2"], "--tls-min is for addresses over TLS, and there is none"),
+        (["serve", "--check", "--tls-client", "optional"], "needs --tls-client-ca FILE"),
+        (["recv", "--listen", "tls://127.0.0.1:0", "--tls-cert", "OWN", "--tls-key", "KEY", "--tls-crl", "CA"], "needs --tls-client-ca FILE"),
     ],
 )
 def test_what_does_not_fit_is_wrong_usage(tenfold, authority, own, arguments, words):

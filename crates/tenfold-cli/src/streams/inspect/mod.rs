@@ -187,6 +187,7 @@ impl Inspect {
             let input = Input::stream(stream, address.to_string());
             (input, Some(SideName::Server))
         } else {
+            self.peer.tls.check(&[])?;
             (open_file(from)?, None)
         };
         let reading = match (&self.framing, side) {

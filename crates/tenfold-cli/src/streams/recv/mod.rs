@@ -182,6 +182,7 @@ impl Recv {
             let stream = connect::connect(address, &self.peer, words)?;
             (Input::stream(stream, address.to_string()).only_read(), side)
         } else {
+            self.peer.tls.check(&[])?;
             let side = self.framing.side_of_file()?;
             (open_file(from)?, side)
         };
