@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from authority import Authority
-from support import BOUND, accept, frame, frames, listener, read_to_end, unframe, wait_until
+from support import BOUND, accept, connect, frame, frames, listener, read_to_end, unframe, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +270,15 @@ def test_what_does_not_fit_is_wrong_usage(tenfold, authority, own, arguments, wo
     command = tenfold(*[names.get(argument, argument) for argument in arguments])
     assert command.wait() == 2, command.err
     assert words in command.err
+
+
+def test_whoever_waits_for_a_peer_gives_up_in_time_also_after_a_handshake_that_failed(tls):
+    receiver = tls("recv", *LISTEN, "--timeout", "5s")
+    with connect(receiver.port) as stranger:
+        stranger.sendall(b"hello")
+        wait_until(lambda: "waiting for the next" in receiver.err, what="the end of the handshake")
+        assert receiver.wait() == 5, receiver.err
+    assert "nobody connected for 5s (--timeout)" in receiver.err
 
 
 def test_a_key_that_others_can_read_is_refused(tenfold, authority):

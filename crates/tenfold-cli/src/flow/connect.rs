@@ -180,14 +180,14 @@ pub(crate) fn accept(
     timeout: Option<Duration>,
     words: &Words,
 ) -> Result<(Stream, String), Failure> {
-    if let Some(timeout) = timeout
-        && !is_ready_within(listener.as_fd(), timeout).map_err(|error| cannot_accept(&error))?
-    {
-        return Err(Failure::TimedOut(format!(
-            "nobody connected for {timeout:?} (--timeout)"
-        )));
-    }
     loop {
+        if let Some(timeout) = timeout
+            && !is_ready_within(listener.as_fd(), timeout).map_err(|error| cannot_accept(&error))?
+        {
+            return Err(Failure::TimedOut(format!(
+                "nobody connected for {timeout:?} (--timeout)"
+            )));
+        }
         let stream = listener.accept().map_err(|error| cannot_accept(&error))?;
         let peer = peer_name(&stream);
         if let Stream::Tls(secure) = &stream
