@@ -345,6 +345,7 @@ def test_inspect_between_passes_a_cut_on_as_a_cut(tls, authority):
         (["recv", "--listen", "0.0.0.0:0", "--exec", "true"], "the command of --exec runs for them"),
         (["recv", "--listen", "tls://0.0.0.0:0", "OWN"], "Everybody there can send messages"),
         (["bridge", "listen:0.0.0.0:0", "exec:cat"], "use what is at the other end"),
+        (["inspect", "--listen", "0.0.0.0:0"], "send what is shown here"),
         (["inspect", "--between", "0.0.0.0:0", "127.0.0.1:1"], "use what is behind it"),
     ],
 )

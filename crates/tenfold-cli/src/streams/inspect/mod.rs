@@ -145,12 +145,11 @@ impl Inspect {
         if let Some([listen, upstream]) = self.between.as_deref() {
             let framing = self.framing_of_both()?;
             self.peer.tls.check(&[listen, upstream])?;
-            let exposure = Exposure {
-                address: listen,
-                asks_clients: self.peer.tls.asks_clients(),
-                can: "use what is behind it as if from this machine",
-            };
-            exposure.check(self.network, words)?;
+            self.check_exposure(
+                listen,
+                "use what is behind it as if from this machine",
+                words,
+            )?;
             stderr::detach();
             return between::run(
                 self,
@@ -175,10 +174,21 @@ impl Inspect {
         )
     }
 
+    /// Refuses an address at which strangers can do this, unless that is allowed.
+    fn check_exposure(&self, address: &Address, can: &str, words: &Words) -> Result<(), Failure> {
+        let exposure = Exposure {
+            address,
+            asks_clients: self.peer.tls.asks_clients(),
+            can,
+        };
+        exposure.check(self.network, words)
+    }
+
     /// Opens a file, stdin or a connection: an input of one direction.
     fn open(&self, from: &OsStr, words: &Words) -> Result<(Input, Reading, bool), Failure> {
         let timeout = self.peer.timeout;
         let (input, side) = if let Some(address) = &self.peer.listen {
+            self.check_exposure(address, "send what is shown here", words)?;
             let listener = connect::listen(address, &self.peer, "send ADDR", words)?;
             let (stream, name) = connect::accept(&listener, timeout, words)?;
             (Input::stream(stream, name), Some(SideName::Client))
