@@ -1,13 +1,13 @@
 //! When the messages of a hub's channel were committed, for programs with a runtime.
 
-use std::fmt;
+use std::{fmt, io};
 
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
 
 use super::connect::{Connect, Transport, begin};
 use super::reader::Reader;
-use crate::client::{Error, Timeline, Times, answered, is_break};
+use crate::client::{Error, Timeline, Times, answered};
+use crate::deadline::within;
 use crate::protocol::{Committed, Epoch};
 
 /// Tells when messages of a channel were committed, which the stream of messages does not say.
@@ -58,45 +58,68 @@ impl Timekeeper {
         // A connection may have broken since it told something last.
         let was_connected = self.lines.is_some();
         match self.find(seq).await {
-            Err(error) if was_connected && is_break(&error) => self.find(seq).await,
+            Err(error) if was_connected && self.timeline.is_worth_another(&error, seq) => {
+                self.find(seq).await
+            }
             found => found,
         }
     }
 
     async fn find(&mut self, seq: u64) -> Result<Committed, Error> {
-        let waited = self.timeline.options().common.answer_timeout;
-        let read = timeout(waited, self.read_to(seq)).await;
-        let found = read.unwrap_or(Err(Error::NoAnswer { waited }));
+        let found = self.find_over_one(seq).await;
         if found.is_err() {
             self.lines = None;
         }
         found
     }
 
-    async fn read_to(&mut self, seq: u64) -> Result<Committed, Error> {
+    /// Over the connection that there is, or over a new one.
+    async fn find_over_one(&mut self, seq: u64) -> Result<Committed, Error> {
         if self.timeline.is_past(seq) {
             self.lines = None;
         }
-        if self.lines.is_none() {
-            self.lines = Some(self.ask(seq).await?);
+        let made = match self.lines {
+            Some(_) => None,
+            None => Some(self.connect().await?),
+        };
+        let waited = self.timeline.options().common.answer_timeout;
+        let read = within(waited, self.read_to(seq, made)).await;
+        read.unwrap_or(Err(Error::NoAnswer { waited }))
+    }
+
+    async fn connect(&mut self) -> Result<Box<dyn Transport>, Error> {
+        let common = &self.timeline.options().common;
+        let connecting = begin(self.connect.as_mut(), common);
+        let made = within(common.connect_timeout, connecting).await;
+        let made = made.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()));
+        made.map_err(|error| Error::connect(self.connect.address(), error))
+    }
+
+    async fn read_to(
+        &mut self,
+        seq: u64,
+        made: Option<Box<dyn Transport>>,
+    ) -> Result<Committed, Error> {
+        if let Some(stream) = made {
+            self.lines = Some(self.ask(seq, stream).await?);
         }
         let Self {
             timeline, lines, ..
         } = self;
         let lines = lines.as_mut().ok_or(Error::Closed)?;
         loop {
-            timeline.told(lines.message().await)?;
-            if let Some(known) = timeline.of(seq) {
+            if let Some(known) = timeline.told(lines.message().await, seq)? {
                 return Ok(known);
             }
         }
     }
 
-    async fn ask(&mut self, seq: u64) -> Result<Reader<Box<dyn Transport>>, Error> {
+    async fn ask(
+        &mut self,
+        seq: u64,
+        mut stream: Box<dyn Transport>,
+    ) -> Result<Reader<Box<dyn Transport>>, Error> {
         let (request, decoder) = self.timeline.begin(seq)?;
-        let connecting = begin(self.connect.as_mut(), &self.timeline.options().common);
-        let failed = |error| Error::connect(self.connect.address(), error);
-        let mut stream = connecting.await.map_err(failed)?;
         stream.write_all(&request).await.map_err(Error::io)?;
         stream.flush().await.map_err(Error::io)?;
         let mut lines = Reader::with_decoder(stream, decoder);

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use super::reader::Reader;
 use crate::address::Address;
-use crate::client::{Error, Timeline, Times, answered, is_break};
+use crate::client::{Error, Timeline, Times, answered};
+use crate::deadline::Deadline;
 use crate::dial::{Dial, Purpose};
 use crate::protocol::{Committed, Epoch};
 use crate::stream::Stream;
@@ -62,7 +63,9 @@ impl Timekeeper {
         // A connection may have broken since it told something last.
         let was_connected = self.lines.is_some();
         match self.find(seq) {
-            Err(error) if was_connected && is_break(&error) => self.find(seq),
+            Err(error) if was_connected && self.timeline.is_worth_another(&error, seq) => {
+                self.find(seq)
+            }
             found => found,
         }
     }
@@ -91,10 +94,15 @@ impl Timekeeper {
             timeline, lines, ..
         } = self;
         let lines = lines.as_mut().ok_or(Error::Closed)?;
+        let waited = timeline.options().common.answer_timeout;
+        // Each read is bounded, and so are all of them: a peer can tell of earlier messages without end.
+        let mut deadline = Deadline::after(waited);
         loop {
-            timeline.told(lines.message())?;
-            if let Some(known) = timeline.of(seq) {
+            if let Some(known) = timeline.told(lines.message(), seq)? {
                 return Ok(known);
+            }
+            if deadline.as_mut().is_some_and(Deadline::is_over) {
+                return Err(Error::NoAnswer { waited });
             }
         }
     }

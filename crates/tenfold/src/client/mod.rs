@@ -69,5 +69,5 @@ pub(crate) use following::Following;
 pub(crate) use options::Common;
 pub(crate) use publication::{Outgoing, Publication};
 pub(crate) use subscription::Subscription;
-pub(crate) use times::{Timeline, answered, is_break};
+pub(crate) use times::{Timeline, answered};
 pub(crate) use unacknowledged::Unwritten;

@@ -64,12 +64,23 @@ impl Timeline {
         Ok((frame, decoder))
     }
 
-    /// Takes a line after the answer.
-    pub(crate) fn told(&mut self, line: Line<'_>) -> Result<(), Error> {
+    /// Takes a line after the answer. It tells of this message, or of earlier ones, and there are more lines.
+    pub(crate) fn told(&mut self, line: Line<'_>, seq: u64) -> Result<Option<Committed>, Error> {
         let line = str::from_utf8(there(line)?);
         let told = line.map_err(|_| BadAnswer::default()).and_then(str::parse);
         self.known = Some(told.map_err(|bad: BadAnswer| Error::protocol(bad.to_string()))?);
-        Ok(())
+        if self.is_past(seq) {
+            return Err(Error::protocol(format!(
+                "the hub told when later messages than {seq} were committed, and not when that was"
+            )));
+        }
+        Ok(self.of(seq))
+    }
+
+    /// Whether a connection that was there before has failed in such a way that another one may do better: it has
+    /// broken, or the hub does not have on it any more what was asked for.
+    pub(crate) fn is_worth_another(&self, error: &Error, seq: u64) -> bool {
+        is_break(error) || self.is_past(seq)
     }
 }
 
@@ -95,8 +106,8 @@ fn there(line: Line<'_>) -> Result<&[u8], Error> {
     }
 }
 
-/// Whether a connection has broken, so that another one may do better.
-pub(crate) fn is_break(error: &Error) -> bool {
+/// Whether a connection has broken.
+fn is_break(error: &Error) -> bool {
     match error {
         Error::Frame(error) => matches!(error.kind(), ErrorKind::Truncated { .. }),
         error => matches!(error, Error::Io(_) | Error::Closed | Error::Cut),

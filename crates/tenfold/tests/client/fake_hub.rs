@@ -97,7 +97,13 @@ impl Connection {
 
     /// One frame.
     pub(crate) fn say(&mut self, payload: &str) {
-        self.bytes(format!("{:<10}{payload}", payload.len()).as_bytes());
+        assert!(self.try_say(payload), "the client has gone");
+    }
+
+    /// The same to a client that may have gone: whether it has not.
+    pub(crate) fn try_say(&mut self, payload: &str) -> bool {
+        let frame = format!("{:<10}{payload}", payload.len());
+        self.stream.write_all(frame.as_bytes()).is_ok()
     }
 
     /// The answer to `SUBSCRIBE`.

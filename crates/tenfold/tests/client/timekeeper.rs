@@ -135,6 +135,43 @@ fn says_what_a_peer_is_that_is_not_a_hub<T: Timekeeper>() {
     script.join();
 }
 
+/// Retention has passed a connection: what it tells is later than what was asked for, and a new one is told so.
+fn asks_again_where_a_connection_does_not_have_a_message_any_more<T: Timekeeper>() {
+    let script = Script::run(|hub| {
+        let mut connection = accept(hub, "TIMES ticks from=5");
+        connection.say("5 1 1000");
+        connection.say("9 1 1001");
+        hub.accept("TIMES ticks from=6")
+            .say("ERROR TRIMMED first=9 gone");
+        let mut connection = accept(hub, "TIMES ticks from=7");
+        connection.say("9 1 1001");
+        connection.wait_for_end();
+    });
+    let mut times = T::made(&script.address, ticks());
+    assert_eq!(times.of(5).unwrap().time, 1000);
+    match times.of(6) {
+        Err(Error::Refused(refusal)) => assert_eq!(refusal.code, Some(Code::Trimmed)),
+        other => panic!("{other:?}"),
+    }
+    // A new connection is not asked a second time.
+    assert!(matches!(times.of(7), Err(Error::Protocol(_))));
+    drop(times);
+    script.join();
+}
+
+/// A peer that tells of earlier messages, again and again, is let go of in time.
+fn is_not_held_by_a_peer_that_comes_to_no_end<T: Timekeeper>() {
+    let script = Script::run(|hub| {
+        let mut connection = accept(hub, "TIMES ticks from=5");
+        while connection.try_say("4 1 1000") {}
+    });
+    let time = Duration::from_millis(50);
+    let mut times = T::made(&script.address, ticks().answer_timeout(time));
+    assert!(matches!(times.of(5), Err(Error::NoAnswer { waited }) if waited == time));
+    drop(times);
+    script.join();
+}
+
 macro_rules! suite {
     ($module:ident, $timekeeper:ty) => {
         mod $module {
@@ -148,6 +185,16 @@ macro_rules! suite {
             #[test]
             fn asks_again_where_a_connection_has_broken() {
                 super::asks_again_where_a_connection_has_broken::<$timekeeper>();
+            }
+
+            #[test]
+            fn asks_again_where_a_connection_does_not_have_a_message_any_more() {
+                super::asks_again_where_a_connection_does_not_have_a_message_any_more::<$timekeeper>();
+            }
+
+            #[test]
+            fn is_not_held_by_a_peer_that_comes_to_no_end() {
+                super::is_not_held_by_a_peer_that_comes_to_no_end::<$timekeeper>();
             }
 
             #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, poll_immediate};
-use tenfold::asynchronous::{Publisher, Subscriber, Transport};
-use tenfold::client::{Error, Publish, Retry, Subscribe, SubscriberEvent};
+use tenfold::asynchronous::{Publisher, Subscriber, Timekeeper, Transport};
+use tenfold::client::{Error, Publish, Retry, Subscribe, SubscriberEvent, Times};
 use tenfold::protocol::Position;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
@@ -89,6 +89,12 @@ async fn a_connection_that_is_never_made_is_given_up() {
         publisher.committed().await,
         Err(Error::Connect { .. })
     ));
+
+    let options = Times::new("ticks".parse().unwrap()).connect_timeout(Duration::from_secs(3));
+    let mut timekeeper = Timekeeper::new(never, options.answer_timeout(Duration::from_secs(1)));
+    let started = Instant::now();
+    assert!(matches!(timekeeper.of(0).await, Err(Error::Connect { .. })));
+    assert_eq!(started.elapsed().as_secs(), 3);
 }
 
 #[tokio::test(start_paused = true)]
