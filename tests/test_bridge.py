@@ -14,7 +14,7 @@ from collections import Counter
 import pytest
 
 
-from support import BOUND, accept, connect, frame, frames, listener, read_exactly, read_message, read_to_end, wait_until
+from support import accept, connect, frame, frames, listener, read_exactly, read_message, read_to_end, wait_until
 
 
 def u32(message: bytes) -> bytes:
@@ -414,16 +414,17 @@ class Device:
 
     def receive(self, data: bytes):
         """Waits for these bytes."""
-        got = b""
-        while len(got) < len(data):
-            ready, _, _ = select.select([self.master], [], [], BOUND)
-            assert ready, got
-            try:
-                got += os.read(self.master, len(data) - len(got))
-            except OSError:
-                # Nobody has the device open at the moment.
-                time.sleep(0.01)
+        got = bytearray()
+        wait_until(lambda: len(got) == len(data) or got.extend(self.read(len(data) - len(got))), what=f"all of {data!r}")
         assert got == data
+
+    def read(self, most: int) -> bytes:
+        """What there is at the moment; nothing if nobody has the device open."""
+        ready, _, _ = select.select([self.master], [], [], 0)
+        try:
+            return os.read(self.master, most) if ready else b""
+        except OSError:
+            return b""
 
 
 @pytest.fixture
@@ -509,15 +510,12 @@ def is_answered(port, device) -> bool:
     """Whether a new client has the device."""
     with connect(port) as client:
         client.sendall(b"next\n")
-        while True:
-            ready, _, _ = select.select([device.master, client], [], [], BOUND)
-            if client in ready:
-                return False
-            try:
-                return os.read(device.master, 5) == b"next\n"
-            except OSError:
-                # Nobody has the device open at the moment.
-                time.sleep(0.01)
+
+        def told():
+            is_refused = client in select.select([client], [], [], 0)[0]
+            return "refused" if is_refused else device.read(5)
+
+        return wait_until(told, what="an end of the session, or what was sent") == b"next\n"
 
 
 def test_what_a_device_answers_is_heard_after_the_end_of_what_it_is_asked(bridge, device):
