@@ -7,7 +7,7 @@ use serde_json::json;
 use tenfold::{Encoder, Framing, Side, Stream};
 use tenfold_doctor::Walker;
 
-use super::peer::Peer;
+use super::peer::{self, Peer};
 use super::report::Report;
 use super::sender::{Left, Unread, read};
 use super::teacher::{Finding, serving};
@@ -94,6 +94,8 @@ pub(super) fn of_receiver(
         (Ok(first), Ok(second)) => {
             let (mut first, mut second) = (Client::new(first)?, Client::new(second)?);
             first.send(begun);
+            // A server that mixes the two has nothing to mix before it has this.
+            peer::until_received(&first.0, patience);
             second.send(&other);
             match second.hear(&other_back, patience)? {
                 Heard::It => {
