@@ -10,7 +10,7 @@ use tenfold_doctor::Walker;
 use super::peer::{self, Peer};
 use super::report::Report;
 use super::sender::{Left, Unread, read};
-use super::teacher::{Finding, serving};
+use super::teacher::{Finding, IN_TURN, MIXED};
 use crate::failure::Failure;
 use crate::flow::input::Input;
 
@@ -181,13 +181,13 @@ impl Heard {
 
 /// The row of the report, and what is found.
 fn tell(both: Both, report: &Report) -> Result<Option<Finding>, Failure> {
-    let (says, kind) = match both {
+    let (says, lesson) = match both {
         Both::Good(says) => (says, None),
-        Both::InTurn(says) => (says, Some("one-at-a-time")),
-        Both::Mixed(says) => (says, Some("mixed-clients")),
+        Both::InTurn(says) => (says, Some(&IN_TURN)),
+        Both::Mixed(says) => (says, Some(&MIXED)),
     };
-    let finding = kind.map(|kind| {
-        let mut finding = Finding::new(serving(kind));
+    let finding = lesson.map(|lesson| {
+        let mut finding = Finding::new(lesson);
         finding.seen.push(says.clone());
         finding
     });

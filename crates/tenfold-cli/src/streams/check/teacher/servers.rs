@@ -2,16 +2,8 @@
 
 use super::Lesson;
 
-/// The lesson for a finding, by its kind.
-pub(in super::super) fn serving(kind: &str) -> &'static Lesson {
-    if kind == IN_TURN.kind {
-        &IN_TURN
-    } else {
-        &MIXED
-    }
-}
-
-static IN_TURN: Lesson = Lesson {
+/// The second client waits until the first has gone.
+pub(in super::super) static IN_TURN: Lesson = Lesson {
     kind: "one-at-a-time",
     title: "It serves one client after the other.",
     why: "accept() gives the next client only when it is called again, and here that is after the first client has \
@@ -22,7 +14,8 @@ static IN_TURN: Lesson = Lesson {
     is_mistake: false,
 };
 
-static MIXED: Lesson = Lesson {
+/// One client gets what is another one's.
+pub(in super::super) static MIXED: Lesson = Lesson {
     kind: "mixed-clients",
     title: "It mixes the bytes of two clients.",
     why: "Each connection is a stream of its own, and its messages are cut at any place. What has come of a message \
