@@ -10,8 +10,8 @@ use tenfold::Stream;
 /// (`SIOCOUTQ`) has no safe wrapper.
 const TABLES: [&str; 2] = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"];
 
-/// How many bytes of a TCP connection were written and are not acknowledged by the peer's system; the end
-/// counts as one; over TLS they are encrypted ones. None if that is not known: the connection is gone, or is not one over TCP.
+/// How many bytes of a TCP connection were written and are not acknowledged by the peer's system. The end counts as
+/// one, and over TLS the encrypted bytes count. None if that is not known: the connection is gone, or is not one over TCP.
 pub(crate) fn unacknowledged(stream: &Stream) -> Option<u64> {
     if let Stream::Unix(_) = stream {
         return None;

@@ -102,7 +102,7 @@ impl ServerOptions {
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = vec![TENFOLD.to_vec(), HTTP.to_vec()];
         config.ignore_client_order = true;
-        // Each connection proves anew who it is: a revoked certificate cannot come back with a ticket.
+        // Each connection proves again who it is: a revoked certificate cannot come back with a ticket.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Server {

@@ -48,7 +48,8 @@ CHANNEL may be a pattern, such as 'quotes.*', and several can be given. Then eac
 the name of the channel and a tab, and --format has %c for it. Channels that appear later are
 printed from their first message. Order is kept within each channel.
 
---out json has the seq of each message, its channel, and when the hub has committed it. CMD of --exec finds the same in TENFOLD_SEQ, TENFOLD_CHANNEL and TENFOLD_TIME.
+--out json has the seq of each message, its channel, and when the hub has committed it. CMD of
+--exec finds the same in TENFOLD_SEQ, TENFOLD_CHANNEL and TENFOLD_TIME.
 
 --exec runs CMD with the shell; exit code 0 says that the message is done with. After any other,
 and after a signal, it ends with exit code 1 and says at which message that was; with --state, the
