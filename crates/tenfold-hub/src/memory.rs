@@ -17,12 +17,19 @@ pub(crate) const SHARE: usize = 4;
 /// not in its file yet, and the one that is sent when the first is acknowledged.
 const OWN_BLOCKS: usize = 2;
 
+/// Memory in units, of which some are taken.
+#[derive(Debug)]
+struct Units {
+    free: Arc<Semaphore>,
+    /// How many there are.
+    all: usize,
+}
+
 /// What the publishers of a hub may hold together of what they receive.
 #[derive(Debug)]
 pub(crate) struct Receiving {
-    /// The memory for what is received and not committed, in units, and how many there are.
-    uncommitted: Arc<Semaphore>,
-    units: usize,
+    /// The memory for what is received and not committed.
+    uncommitted: Units,
     /// Places for large messages.
     large: Arc<Semaphore>,
 }
@@ -38,23 +45,39 @@ pub(crate) struct Allowance {
 /// Memory of a fixed size for blocks on their way to the disk. Publishers get it in the order in
 /// which they ask, so they take turns.
 #[derive(Debug)]
-pub(crate) struct OnItsWay {
-    units: Arc<Semaphore>,
-    most: usize,
-}
+pub(crate) struct OnItsWay(Units);
 
 /// Memory for what slow subscribers hold of messages that were begun, and that no tail keeps any more. A unit is each
 /// subscriber's own.
 #[derive(Debug)]
-pub(crate) struct Rests {
-    units: Arc<Semaphore>,
-    most: usize,
-}
+pub(crate) struct Rests(Units);
 
 /// Memory for one block on its way to the disk: of its channel's, and of that of all channels.
 #[derive(Debug)]
 #[expect(dead_code, reason = "held for its drop")]
 pub(crate) struct Room(Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>);
+
+impl Units {
+    /// As many as so many bytes have.
+    fn of(bytes: usize) -> Self {
+        let all = bytes / UNIT;
+        Self {
+            free: permits(all),
+            all,
+        }
+    }
+
+    /// How many bytes are taken.
+    fn taken(&self) -> usize {
+        UNIT * self.all.saturating_sub(self.free.available_permits())
+    }
+
+    /// Takes so many units, if all of them are free.
+    fn try_take(&self, units: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(units).ok()?;
+        Arc::clone(&self.free).try_acquire_many_owned(units).ok()
+    }
+}
 
 impl Receiving {
     pub(crate) fn new(options: &HubOptions) -> Self {
@@ -63,20 +86,18 @@ impl Receiving {
         let least = largest.saturating_add(2 * Intake::MAX_ROOM);
         let most = options.max_uncommitted.min(options.memory / SHARE);
         let most = most.max(least);
-        let uncommitted = permits(most / UNIT);
         // Each large message that has a place can be received whole: otherwise two of them could each hold
         // what the other waits for.
         let fitting = (most - 2 * Intake::MAX_ROOM) / largest.max(1);
         Self {
-            units: uncommitted.available_permits(),
-            uncommitted,
+            uncommitted: Units::of(most),
             large: permits(options.max_large.min(fitting)),
         }
     }
 
     /// How many bytes of it are taken.
     pub(crate) fn taken(&self) -> usize {
-        UNIT * (self.units - self.uncommitted.available_permits().min(self.units))
+        self.uncommitted.taken()
     }
 
     /// The places for large messages.
@@ -107,10 +128,8 @@ impl Allowance {
     /// Takes what is missing to hold so many bytes, if all of it is free. Whether it has taken something.
     pub(crate) fn try_grow(&mut self, bytes: usize) -> bool {
         let missing = bytes.saturating_sub(self.bytes()).div_ceil(UNIT);
-        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         if missing > 0
-            && let Ok(more) =
-                Arc::clone(&self.receiving.uncommitted).try_acquire_many_owned(missing)
+            && let Some(more) = self.receiving.uncommitted.try_take(missing)
         {
             self.add(more);
             return true;
@@ -122,7 +141,7 @@ impl Allowance {
     pub(crate) fn one_more(
         &self,
     ) -> impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send + use<> {
-        Arc::clone(&self.receiving.uncommitted).acquire_owned()
+        Arc::clone(&self.receiving.uncommitted.free).acquire_owned()
     }
 
     pub(crate) fn add(&mut self, more: OwnedSemaphorePermit) {
@@ -144,43 +163,37 @@ impl Allowance {
 
 impl OnItsWay {
     pub(crate) fn new(bytes: usize) -> Self {
-        let most = bytes / UNIT;
-        Self {
-            units: permits(most),
-            most,
-        }
+        Self(Units::of(bytes))
     }
 
     /// How many bytes of it are taken.
     pub(crate) fn taken(&self) -> usize {
-        UNIT * self.most.saturating_sub(self.units.available_permits())
+        self.0.taken()
     }
 
     async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = bytes.div_ceil(UNIT).min(self.most);
+        let units = bytes.div_ceil(UNIT).min(self.0.all);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        Arc::clone(&self.units).acquire_many_owned(units).await.ok()
+        Arc::clone(&self.0.free)
+            .acquire_many_owned(units)
+            .await
+            .ok()
     }
 }
 
 impl Rests {
     pub(crate) fn new(bytes: usize) -> Self {
-        let most = bytes / UNIT;
-        Self {
-            units: permits(most),
-            most,
-        }
+        Self(Units::of(bytes))
     }
 
     /// How many bytes of it are taken.
     pub(crate) fn taken(&self) -> usize {
-        UNIT * self.most.saturating_sub(self.units.available_permits())
+        self.0.taken()
     }
 
     /// Takes memory for so many bytes, if it is free.
     pub(crate) fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.saturating_sub(UNIT).div_ceil(UNIT)).ok()?;
-        Arc::clone(&self.units).try_acquire_many_owned(units).ok()
+        self.0.try_take(bytes.saturating_sub(UNIT).div_ceil(UNIT))
     }
 }
 
@@ -197,7 +210,7 @@ impl Room {
     pub(crate) async fn wait(of_channel: &OnItsWay, of_all: &OnItsWay, bytes: usize) -> Self {
         // A publisher that holds some of the channel's memory waits only for what is sure to be given back.
         let channels = of_channel.take(bytes).await;
-        let all = of_all.take(bytes.min(of_channel.most * UNIT)).await;
+        let all = of_all.take(bytes.min(of_channel.0.all * UNIT)).await;
         Self(channels, all)
     }
 }
@@ -220,8 +233,7 @@ mod tests {
 
     fn receiving(bytes: usize) -> Arc<Receiving> {
         Arc::new(Receiving {
-            uncommitted: permits(bytes / UNIT),
-            units: bytes / UNIT,
+            uncommitted: Units::of(bytes),
             large: permits(1),
         })
     }
@@ -240,7 +252,7 @@ mod tests {
         second.try_grow(3 * UNIT);
         assert_eq!(second.bytes(), 3 * UNIT);
         drop((first, second));
-        assert_eq!(receiving.uncommitted.available_permits(), 4);
+        assert_eq!(receiving.uncommitted.free.available_permits(), 4);
     }
 
     #[tokio::test]
@@ -257,7 +269,7 @@ mod tests {
     async fn a_block_that_is_larger_than_a_channels_memory_gets_all_of_it() {
         let (of_channel, of_all) = (OnItsWay::new(8 * UNIT), OnItsWay::new(64 * UNIT));
         let room = Room::wait(&of_channel, &of_all, 1000 * UNIT).await;
-        let free = |of: &OnItsWay| of.units.available_permits();
+        let free = |of: &OnItsWay| of.0.free.available_permits();
         assert_eq!((free(&of_channel), free(&of_all)), (0, 56));
         drop(room);
         assert_eq!((free(&of_channel), free(&of_all)), (8, 64));
