@@ -1,4 +1,4 @@
-//! How many bytes a publisher may hold.
+//! How many bytes publishers and slow subscribers may hold.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use crate::intake::Intake;
 /// Memory is given away in units of so many bytes.
 const UNIT: usize = Intake::FIRST_ROOM;
 /// Of the memory of a hub the publishers have at most one of so many parts for what they receive, and one
-/// for what is on its way to the disk. The newest of the channels has what they leave.
+/// for what is on its way to the disk. Slow subscribers have one for what they hold. The newest messages of the channels
+/// have what is left.
 pub(crate) const SHARE: usize = 4;
 
 /// So many blocks on their way to the disk, of a unit at the most, are a publisher's own: one that is acknowledged and
