@@ -84,7 +84,7 @@ pub struct HubOptions {
     pub clock: fn() -> SystemTime,
 }
 
-/// From where channels may be deleted. Also a hub that does not ask who connects sees that.
+/// From where channels may be deleted. A hub sees that even if it does not ask who connects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AllowDelete {

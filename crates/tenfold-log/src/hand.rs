@@ -116,7 +116,8 @@ impl Pending {
 
     /// Commits the frames on this thread, which then waits for the disk, if four things hold: no other
     /// thread commits, nothing else was queued, the last batch was one submission that took less than
-    /// a millisecond, and no checkpoint is being made. Otherwise the committer's thread commits them.
+    /// a millisecond, and the checkpointer has no reason to lock a channel: no checkpoint is being made, and
+    /// no channel is shut. Otherwise the committer's thread commits them.
     pub fn commit(mut self) {
         if self.is_first && self.hand.help() {
             self.is_first = false;

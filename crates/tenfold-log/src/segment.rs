@@ -98,7 +98,7 @@ pub(crate) struct Segment {
     pub(crate) reserved: [u64; 2],
 }
 
-/// How far a segment is: in its files, or durably. None of the two numbers becomes less.
+/// How far a segment is: in its files, or durably. Neither of the two numbers ever becomes less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Extent {
     pub(crate) length: u64,
