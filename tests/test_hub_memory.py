@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from hub import KIB, MIB
-from support import frame, wait_until
+from support import frame, read_exactly, wait_until
 
 LIMIT = 64 * MIB
 # What the help says is besides: the program, and 5 KiB for each connection and each channel.
@@ -119,4 +119,16 @@ def test_subscribers_of_a_hub_in_memory_that_are_passed_in_a_message_share_what_
     for _ in range(300):
         stalled(hub, "ticks", "next").answer()
         feed(hub, "ticks", [frame(b"x" * 100_000)] * 10)
+    assert memory(hub, "VmHWM") <= MOST
+
+
+def test_subscribers_of_a_hub_in_memory_that_are_passed_near_the_end_of_large_messages_do_not_hold_all_of_them(hub):
+    hub = hub("--memory", "64MiB")
+    for _ in range(40):
+        client = stalled(hub, "ticks", "next")
+        client.answer()
+        feed(hub, "ticks", [frame(b"x" * 8 * MIB)])
+        # What is left of it is more than the system takes, and so little that it is finished.
+        read_exactly(client.sock, 7 * MIB)
+    feed(hub, "ticks", [frame(b"x" * 100_000)] * 600)
     assert memory(hub, "VmHWM") <= MOST

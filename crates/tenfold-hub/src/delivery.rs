@@ -414,11 +414,11 @@ impl Deliver for Delivery {
         if self.kept.is_some() || self.rests.is_none() {
             return true;
         }
+        let tail_block = self.tail_block.take();
         if self.history.is_some() && self.look().0 == Look::Passed {
             let unsent = self.rest.bytes().len();
             // What comes before the block may not be sent yet.
-            let of_block = self.tail_block.take();
-            let of_block = of_block.filter(|(block, _)| unsent <= block.bytes().len());
+            let of_block = tail_block.filter(|(block, _)| unsent <= block.bytes().len());
             if let Some((block, first)) = of_block {
                 self.file_block = Some(FileBlock::new(block, first, None));
             }
@@ -428,14 +428,15 @@ impl Deliver for Delivery {
         if rest.is_empty() {
             return true;
         }
-        // A part of a block or of a large message keeps all of it in memory.
+        // A part of a block or of a large message keeps all of it in memory, so it is copied. A large message that can be
+        // read again is not, and neither is a block of which next to nothing is sent.
         let bytes = match self.begun {
             Some(length) if length > READ_SIZE => length,
-            Some(_) => {
+            None if rest.len() > COSTLY => rest.len(),
+            _ => {
                 rest = Bytes::copy_from_slice(&rest);
                 rest.len()
             }
-            None => rest.len().max(READ_SIZE),
         };
         self.kept = self.take(bytes);
         if self.kept.is_some() {
