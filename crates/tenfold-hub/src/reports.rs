@@ -44,10 +44,8 @@ pub(crate) fn subscriber_disconnected(report: &ClientReport, channel: &Channel, 
     let reason = reason(&report.end);
     let committed = channel.tail().next_seq();
     let next = from + report.messages;
-    let passed = report.end == End::Slow;
-    if let Some(before) = passed
-        .then(|| channel.passed.happened(Instant::now()))
-        .flatten()
+    if report.end == End::Slow
+        && let Some(before) = channel.passed.happened(Instant::now())
     {
         warn!(
             peer = %report.peer,
