@@ -81,8 +81,8 @@ impl Acceptor {
     #[cfg(test)]
     pub(crate) fn link(
         links: tokio::sync::mpsc::UnboundedReceiver<crate::simulation::Link>,
-    ) -> Self {
-        Self::of(Listening::Link(links.into()))
+    ) -> Arc<Self> {
+        Arc::new(Self::of(Listening::Link(links.into())))
     }
 
     pub(crate) async fn accept(&self) -> io::Result<(Transport, Peer)> {

@@ -96,7 +96,7 @@ impl Hub {
     }
 
     pub(crate) fn open(
-        doors: Vec<(impl Into<Arc<Acceptor>>, PortKind)>,
+        doors: Vec<(Arc<Acceptor>, PortKind)>,
         options: HubOptions,
         epoch: Epoch,
         log: Option<Log>,
@@ -104,7 +104,6 @@ impl Hub {
         let shared = Arc::new(Shared::new(options, epoch, log));
         let mut accepting = JoinSet::new();
         for (acceptor, kind) in doors {
-            let acceptor: Arc<Acceptor> = acceptor.into();
             // There comes a request first, or a handshake.
             let waits_first = acceptor.is_over_tls() || matches!(kind, PortKind::Protocol);
             let places = waits_first.then(|| shared.pending.clone());

@@ -104,19 +104,13 @@ impl Starting {
     }
 
     /// The log is open: the hub begins, with the requests that have waited for it.
-    pub async fn hub(self, log: Log) -> io::Result<Hub> {
-        let answering = match self.answering {
-            Some(mut answering) => {
-                answering.accepting.shutdown().await;
-                Some(answering)
-            }
-            None => None,
-        };
+    pub async fn hub(mut self, log: Log) -> io::Result<Hub> {
+        if let Some(answering) = &mut self.answering {
+            answering.accepting.shutdown().await;
+        }
         let hub = Hub::open(self.doors, self.options, random_epoch()?, Some(log));
-        if let Some(start) = answering
-            .as_ref()
-            .and_then(|it| it.shared.starting.as_ref())
-        {
+        let start = self.answering.as_ref();
+        if let Some(start) = start.and_then(|it| it.shared.starting.as_ref()) {
             start.over(hub.shared());
         }
         Ok(hub)
