@@ -65,7 +65,7 @@ pub(crate) fn check_whole(storage: &dyn Storage) -> Result<(), OpenError> {
     }
     let is_missing = has_no_channels(storage).map_err(OpenError::io("listing the channels"))?;
     if is_missing {
-        let was_open = has_lost_channels(storage).map_err(OpenError::io("opening STARTS"))?;
+        let was_open = has_starts(storage).map_err(OpenError::io("opening STARTS"))?;
         return Err(OpenError::NoChannels { was_open });
     }
     Ok(())
@@ -81,9 +81,11 @@ fn has_no_channels(storage: &dyn Storage) -> io::Result<bool> {
 
 /// Whether the directory of the channels is missing, and not because a first start has ended early.
 pub(crate) fn has_lost_channels(storage: &dyn Storage) -> io::Result<bool> {
-    if !has_no_channels(storage)? {
-        return Ok(false);
-    }
+    Ok(has_no_channels(storage)? && has_starts(storage)?)
+}
+
+/// Whether a hub has had it open.
+fn has_starts(storage: &dyn Storage) -> io::Result<bool> {
     match uninterrupted(|| storage.open(names::STARTS, false)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         result => result.map(|_| true),
