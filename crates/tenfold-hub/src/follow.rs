@@ -22,7 +22,7 @@ use tenfold_log::{Frames, ReadError, Reader};
 
 use crate::block::Block;
 use crate::channel::{Begun, Channel};
-use crate::delivery::{Attempt, COSTLY, Deliver, attempt_after, take};
+use crate::deliver::{Attempt, COSTLY, Deliver, attempt_after, take};
 use crate::file_block::{FileBlock, Parked};
 use crate::file_reads::FileReads;
 use crate::followed::{Followed, Found, RUN, Told};

@@ -55,6 +55,7 @@ mod when_slow;
 // Sockets: accepting, and writing to one client what is after its cursor.
 mod accepting;
 mod acceptor;
+mod deliver;
 mod delivery;
 mod fd_limit;
 mod file_block;
