@@ -51,7 +51,8 @@ pub(crate) trait Deliver: fmt::Debug + Send + 'static {
     /// Whether retention has passed the client.
     fn is_passed(&mut self) -> bool;
 
-    /// Whether finishing what was begun would keep much memory that the tail has given up.
+    /// Whether finishing what was begun would keep much memory that the tail has given up, or more than there is for
+    /// that. Otherwise the memory is taken.
     fn is_costly(&mut self) -> bool;
 
     /// What has become of it, once the client's connection has come to this end.
