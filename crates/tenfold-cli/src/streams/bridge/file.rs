@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use tokio::{fs, task};
 
 use crate::failure::Failure;
@@ -19,13 +20,15 @@ pub(super) async fn to_read(path: PathBuf) -> Result<fs::File, Failure> {
 pub(super) async fn to_append(path: PathBuf) -> Result<fs::File, Failure> {
     opened(path, |path| {
         let file = File::options().append(true).create(true).open(path)?;
-        let is_alone = !file.metadata()?.is_file()
-            || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-        if is_alone {
-            Ok(file)
-        } else {
-            Err(io::Error::other("somebody else writes to it"))
+        if file.metadata()?.is_file() {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(io::Error::other("somebody else writes to it"));
+                }
+                locked => locked?,
+            }
         }
+        Ok(file)
     })
     .await
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
-use rustix::io::{read, write};
+use rustix::io::{Errno, read, write};
 use rustix::termios::{
     ControlModes, OptionalActions, SpecialCodeIndex, isatty, tcgetattr, tcgetsid, tcsetattr,
 };
@@ -54,10 +54,13 @@ impl Port {
                 "it is the terminal of this command: write - for that".to_owned(),
             ));
         }
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(Unopened::Absent(
-                "another program uses it, or another session of this bridge".to_owned(),
-            ));
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => {
+                return Err(Unopened::Absent(
+                    "another program uses it, or another session of this bridge".to_owned(),
+                ));
+            }
+            locked => locked.map_err(|error| Unopened::at_open(&error.into()))?,
         }
         set_up(&file, speed)?;
         #[expect(
@@ -98,7 +101,7 @@ impl fmt::Display for Unopened {
 }
 
 fn set_up(file: &File, speed: Option<u32>) -> Result<(), Unopened> {
-    let failed = |error: rustix::io::Errno| Unopened::at_open(&error.into());
+    let failed = |error: Errno| Unopened::at_open(&error.into());
     let mut settings = tcgetattr(file).map_err(failed)?;
     settings.make_raw();
     settings.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
