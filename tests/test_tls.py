@@ -272,6 +272,15 @@ def test_what_does_not_fit_is_wrong_usage(tenfold, authority, own, arguments, wo
     assert words in command.err
 
 
+@pytest.mark.parametrize("command", [["recv"], ["channels", "-s"], ["sub", "ticks", "-s"]], ids=" ".join)
+def test_a_peer_that_says_nothing_to_a_hello_of_tls_may_be_one_without(tenfold, command):
+    server, address = listener()
+    with server:
+        client = tenfold(*command, f"tls://{address}", *(["--timeout", "1s"] if command != ["sub", "ticks", "-s"] else []))
+        assert client.wait() == 3, client.err
+    assert "write the address without tls://" in client.err
+
+
 def test_whoever_waits_for_a_peer_gives_up_in_time_also_after_a_handshake_that_failed(tls):
     receiver = tls("recv", *LISTEN, "--timeout", "5s")
     with connect(receiver.port) as stranger:

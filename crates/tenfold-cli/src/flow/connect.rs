@@ -74,10 +74,10 @@ pub(crate) fn connect_patiently(
             Some(Retry::For(time)) => time.saturating_sub(start.elapsed()),
         };
         if left.is_zero() {
-            let hint = match retry {
-                _ if is_of_tls(&error) => TLS_HINT,
-                None => " (is it running? --retry waits for it)",
-                Some(_) => "",
+            let hint = match (tls_hint(address, &error), retry) {
+                (Some(hint), _) => hint,
+                (None, None) => " (is it running? --retry waits for it)",
+                (None, Some(_)) => "",
             };
             return Err(Failure::Connect(format!(
                 "cannot connect to {address}: {error}{hint}"
@@ -95,20 +95,22 @@ pub(crate) fn connect_patiently(
 }
 
 /// What to do when there is no connection to a hub.
-pub(crate) fn hint_to_connect(error: &io::Error) -> &'static str {
-    if is_of_tls(error) {
-        return TLS_HINT;
-    }
-    " (is `tenfold serve` running?)"
+pub(crate) fn hint_to_connect(server: &Address, error: &io::Error) -> &'static str {
+    tls_hint(server, error).unwrap_or(" (is `tenfold serve` running?)")
 }
 
-/// What to do when the two sides do not agree on TLS.
-pub(crate) const TLS_HINT: &str =
-    " (--tls-ca FILE is whom to trust; --tls-cert FILE and --tls-key FILE are what to show)";
-
-/// Whether somebody is there, and the two sides do not agree on TLS.
-pub(crate) fn is_of_tls(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidData
+/// What to do when it may be TLS on which the two sides do not agree.
+pub(crate) fn tls_hint(address: &Address, error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::InvalidData => Some(
+            " (--tls-ca FILE is whom to trust; --tls-cert FILE and --tls-key FILE are what to show)",
+        ),
+        // Whoever listens there may wait for something else than TLS.
+        io::ErrorKind::TimedOut if address.is_tls() => {
+            Some(" (if no TLS is spoken there, write the address without tls://)")
+        }
+        _ => None,
+    }
 }
 
 /// Listens, and says where; `command` is what connects from another machine, as `send ADDR`.

@@ -7,7 +7,7 @@ use tenfold::client::{Disconnected, Error};
 use tenfold::protocol::{BadAnswer, Code, Refusal};
 
 use crate::failure::Failure;
-use crate::flow::connect::{TLS_HINT, is_of_tls};
+use crate::flow::connect::tls_hint;
 use crate::flow::look_alike::{is_not_a_hub, silence_hint};
 use crate::numbers;
 use crate::words::Words;
@@ -66,10 +66,10 @@ impl Outages {
 /// What a client's error means here.
 pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
     match error.root() {
-        Error::Connect { .. } => {
-            let hint = match (error, error.root()) {
-                (_, Error::Connect { error, .. }) if is_of_tls(error) => TLS_HINT,
-                (Error::GaveUp { .. }, _) => "",
+        Error::Connect { error: cause, .. } => {
+            let hint = match (tls_hint(server, cause), error) {
+                (Some(hint), _) => hint,
+                (None, Error::GaveUp { .. }) => "",
                 _ => " (is `tenfold serve` running? --retry waits for it)",
             };
             Failure::Connect(format!("{error}{hint}"))

@@ -29,7 +29,7 @@ pub(crate) fn ask(
     let mut stream = server
         .connect_to_hub(credential.tls.as_ref(), Some(timeout))
         .map_err(|error| {
-            let hint = hint_to_connect(&error);
+            let hint = hint_to_connect(server, &error);
             Failure::Connect(format!("cannot connect to {server}: {error}{hint}"))
         })?;
     let failed = |error: io::Error| match error.kind() {
