@@ -1,6 +1,7 @@
 """A hub over TLS: `serve` with certificates, clients with and without, at the wire with other programs' TLS."""
 
 import json
+import re
 import shutil
 import signal
 import ssl
@@ -96,7 +97,10 @@ def test_the_end_of_a_hub_is_said_and_an_end_that_is_not_said_is_told_in_the_log
     assert (subscriber.frame(), publisher.frame()) == (b"kept", b"ACK 1")
     # Python says the end only when it is told to: this is an end of TCP.
     publisher.sock.close()
-    wait_until(lambda: "reason=cut" in hub.process.err, what="the line of the log")
+    other, _ = ask(hub, authority.client(), "SUBSCRIBE ticks")
+    other.sock.close()
+    for who in ("publisher", "subscriber"):
+        wait_until(lambda who=who: re.search(f"{who} disconnected .* reason=cut", hub.process.err), what=f"the line about a {who}")
     hub.process.signal(signal.SIGTERM)
     # Without `close_notify` this would be an error.
     assert subscriber.rest() == []

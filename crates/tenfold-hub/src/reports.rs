@@ -1,6 +1,7 @@
 //! What becomes of connections, one line of the log for each event: for people.
 
 use std::fmt::Display;
+use std::io;
 
 use tenfold::protocol::{ChannelName, Code, Pattern, ProducerId, Refusal};
 use tokio::time::Instant;
@@ -91,6 +92,8 @@ fn reason(end: &End) -> &dyn Display {
         End::Slow => &"too slow",
         End::Damaged => &"damaged",
         End::Stalled => &"stalled",
+        // As of a publisher: an end that TLS misses.
+        End::Gone(io::ErrorKind::UnexpectedEof) => &"cut",
         End::Gone(kind) => kind,
         End::GaveWay => &"gave way",
         End::Revoked => &"may not any more",
