@@ -72,8 +72,6 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
             Ok(Some(server)) if !server.is_tls() => {
                 given_in(matches).map_or(Ok(()), |option| Err(means_nothing(option, server)))
             }
-            // A command that can do without a hub.
-            Ok(None) => given_in(matches).map_or(Ok(()), |option| Err(nothing_is_over_tls(option))),
             _ => Ok(()),
         };
     };

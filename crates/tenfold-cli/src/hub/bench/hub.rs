@@ -22,6 +22,7 @@ use crate::flow::connect::cannot_listen;
 use crate::flow::credential::CredentialOptions;
 use crate::flow::hub_client;
 use crate::flow::output::Stdout;
+use crate::flow::tls_client::nothing_is_over_tls;
 use crate::signals::Stop;
 use crate::units;
 use crate::words::Words;
@@ -116,6 +117,9 @@ impl HubBench {
     pub(super) fn run(&self, words: &Words) -> Result<(), Failure> {
         let stdout = Stdout::open()?;
         let Some(server) = &self.server else {
+            if let Some(option) = self.credential.tls_files().given() {
+                return Err(Failure::Usage(nothing_is_over_tls(option)));
+            }
             let stop = Stop::watch()?;
             let (_runtime, _hub, server) = start_hub()?;
             words.note(format_args!("measuring a hub in this process, on {server}"));
