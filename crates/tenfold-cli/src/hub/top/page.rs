@@ -211,13 +211,18 @@ fn cut_end(mut line: String) -> String {
     line
 }
 
-/// Text of at most this many characters.
+/// Text of at most this many characters. The middle goes first: long names often begin alike.
 fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    let length = text.chars().count();
+    if length <= width {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    kept + "…"
+    let kept = width.saturating_sub(1);
+    let before = kept / 2;
+    let mut short: String = text.chars().take(before).collect();
+    short.push('…');
+    short.extend(text.chars().skip(length - (kept - before)));
+    short
 }
 
 #[cfg(test)]
@@ -248,6 +253,14 @@ mod tests {
                 assert!(table.spark() >= SPARK, "{columns}");
             }
         }
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_told_apart() {
+        assert_eq!(cut("sensor.temperature.kitchen.12", 15), "sensor.…chen.12");
+        assert_eq!(cut("sensor.temperature.kitchen.13", 15), "sensor.…chen.13");
+        assert_eq!(cut("sensor", 6), "sensor");
+        assert_eq!(cut("sensor", 1), "…");
     }
 
     #[test]
