@@ -86,6 +86,20 @@ fn cut_and_again(accept: &dyn Fn() -> Stream) {
     let _ = closing::finish(&stream);
 }
 
+/// A message, or that the connection was cut.
+fn what_is_seen(event: SubscriberEvent<'_>) -> Option<String> {
+    match event {
+        SubscriberEvent::Message(message) => {
+            Some(String::from_utf8(message.bytes.to_vec()).unwrap())
+        }
+        SubscriberEvent::Disconnected(why) => {
+            assert!(matches!(why.reason, Error::Cut), "{why}");
+            Some("cut".to_owned())
+        }
+        _ => None,
+    }
+}
+
 #[test]
 fn a_subscriber_that_waits_says_cut_and_goes_on_where_it_was() {
     let (server, client) = trusting();
@@ -93,16 +107,7 @@ fn a_subscriber_that_waits_says_cut_and_goes_on_where_it_was() {
     let mut subscriber = blocking::Subscriber::new(&address, until_end().tls(client)).unwrap();
     let mut seen = Vec::new();
     while let Some(event) = subscriber.next_event().unwrap() {
-        match event {
-            SubscriberEvent::Message(message) => {
-                seen.push(String::from_utf8(message.bytes.to_vec()).unwrap());
-            }
-            SubscriberEvent::Disconnected(why) => {
-                assert!(matches!(why.reason, Error::Cut), "{why}");
-                seen.push("cut".to_owned());
-            }
-            _ => {}
-        }
+        seen.extend(what_is_seen(event));
     }
     assert_eq!(seen, ["hello", "cut", "world"]);
     thread.join().unwrap();
@@ -115,16 +120,7 @@ async fn a_subscriber_in_a_runtime_says_cut_and_goes_on_where_it_was() {
     let mut subscriber = asynchronous::Subscriber::new(address, until_end().tls(client));
     let mut seen = Vec::new();
     while let Some(event) = subscriber.next_event().await.unwrap() {
-        match event {
-            SubscriberEvent::Message(message) => {
-                seen.push(String::from_utf8(message.bytes.to_vec()).unwrap());
-            }
-            SubscriberEvent::Disconnected(why) => {
-                assert!(matches!(why.reason, Error::Cut), "{why}");
-                seen.push("cut".to_owned());
-            }
-            _ => {}
-        }
+        seen.extend(what_is_seen(event));
     }
     assert_eq!(seen, ["hello", "cut", "world"]);
     thread.join().unwrap();
