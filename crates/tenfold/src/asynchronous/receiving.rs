@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -59,6 +59,10 @@ impl<C: Core> Receiving<C> {
                 Advance::NeedsBytes => ready!(self.poll_bytes(cx)),
                 Advance::NeedsConnection => ready!(self.poll_connection(cx)),
                 Advance::Cut => self.cut()?,
+                Advance::Done => {
+                    self.link = Link::None;
+                    return Poll::Ready(Ok(Advance::Done));
+                }
                 there => return Poll::Ready(Ok(there)),
             }
         }
@@ -194,5 +198,14 @@ impl Open {
         let mut space = ReadBuf::new(core.space());
         ready!(Pin::new(&mut self.transport).poll_read(cx, &mut space))?;
         Poll::Ready(Ok(space.filled().len()))
+    }
+}
+
+/// Whoever lets go of a connection wants nothing more from it, and says so: over TLS, an end that is not said is a cut.
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Nobody waits for it. A hub that takes nothing any more is not told.
+        let mut now = Context::from_waker(Waker::noop());
+        let _ = Pin::new(&mut self.transport).poll_shutdown(&mut now);
     }
 }

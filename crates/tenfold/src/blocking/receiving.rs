@@ -12,6 +12,7 @@ use super::bell::Bell;
 use super::stopper::{Stop, Stopper, TimeLimit};
 use crate::address::Address;
 use crate::client::{Advance, Core, Error, Unwritten};
+use crate::closing;
 use crate::deadline::Deadline;
 use crate::dial::{Dial, Purpose};
 use crate::readiness::earlier;
@@ -121,6 +122,10 @@ impl<C: Core> Receiving<C> {
                     self.link = Link::Apart(Duration::ZERO);
                     let connect_at = self.core.cut(self.started.elapsed())?;
                     self.link = Link::Apart(connect_at);
+                }
+                Advance::Done => {
+                    self.link = Link::Apart(Duration::ZERO);
+                    return Ok(Advance::Done);
                 }
                 there => return Ok(there),
             }
@@ -248,5 +253,13 @@ impl Open {
             None if self.stream.owes() => PollFlags::IN | PollFlags::OUT,
             None => PollFlags::IN,
         }
+    }
+}
+
+/// Whoever lets go of a connection wants nothing more from it, and says so: over TLS, an end that is not said is a cut.
+impl Drop for Open {
+    fn drop(&mut self) {
+        // The socket does not wait. A hub that takes nothing any more is not told.
+        let _ = closing::end_writing(&self.stream);
     }
 }

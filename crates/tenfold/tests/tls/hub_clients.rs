@@ -57,10 +57,12 @@ fn cut(stream: Stream) {
     drop(stream);
 }
 
+fn endless() -> Subscribe {
+    Subscribe::new("ticks".parse().unwrap()).from(Position::First)
+}
+
 fn until_end() -> Subscribe {
-    Subscribe::new("ticks".parse().unwrap())
-        .from(Position::First)
-        .until_end()
+    endless().until_end()
 }
 
 /// A subscriber's stream that is cut after its first message, and goes on in the next connection.
@@ -124,6 +126,78 @@ async fn a_subscriber_in_a_runtime_says_cut_and_goes_on_where_it_was() {
     }
     assert_eq!(seen, ["hello", "cut", "world"]);
     thread.join().unwrap();
+}
+
+/// A hub that sends one message, and goes on until its subscriber ends.
+fn sends_one(accept: &dyn Fn() -> Stream) {
+    let mut stream = accept();
+    frame(&mut stream);
+    say(
+        &mut stream,
+        &format!("OK epoch={EPOCH} from=0 first=0 next=1"),
+    );
+    say(&mut stream, "hello");
+    assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0, "the end is said");
+}
+
+#[test]
+fn a_subscriber_that_waits_says_the_end_when_it_has_what_it_wanted() {
+    let (server, client) = trusting();
+    let (address, thread) = hub(&server, sends_one);
+    let mut subscriber = blocking::Subscriber::new(&address, until_end().tls(client)).unwrap();
+    assert_eq!(subscriber.message().unwrap().unwrap().bytes, b"hello");
+    assert!(subscriber.message().unwrap().is_none());
+    thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_subscriber_in_a_runtime_says_the_end_when_it_has_what_it_wanted() {
+    let (server, client) = trusting();
+    let (address, thread) = hub(&server, sends_one);
+    let mut subscriber = asynchronous::Subscriber::new(address, until_end().tls(client));
+    assert_eq!(subscriber.message().await.unwrap().unwrap().bytes, b"hello");
+    assert!(subscriber.message().await.unwrap().is_none());
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_subscriber_that_waits_says_the_end_when_it_is_dropped_or_stopped() {
+    let (server, client) = trusting();
+    for stops in [false, true] {
+        let (address, thread) = hub(&server, sends_one);
+        let options = endless().tls(client.clone());
+        let mut subscriber = blocking::Subscriber::new(&address, options).unwrap();
+        assert_eq!(subscriber.message().unwrap().unwrap().bytes, b"hello");
+        if stops {
+            subscriber.stopper().stop();
+            assert!(matches!(subscriber.message(), Err(Error::Stopped)));
+            thread.join().unwrap();
+        } else {
+            drop(subscriber);
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// So does one that outlives its runtime.
+#[test]
+fn a_subscriber_in_a_runtime_says_the_end_when_it_is_dropped() {
+    let (server, client) = trusting();
+    for outlives in [false, true] {
+        let (address, thread) = hub(&server, sends_one);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut subscriber = asynchronous::Subscriber::new(address, endless().tls(client.clone()));
+        let message = runtime.block_on(subscriber.message());
+        assert_eq!(message.unwrap().unwrap().bytes, b"hello");
+        if outlives {
+            drop(runtime);
+        }
+        drop(subscriber);
+        thread.join().unwrap();
+    }
 }
 
 #[test]
