@@ -106,6 +106,19 @@ def test_the_end_of_a_hub_is_said_and_an_end_that_is_not_said_is_told_in_the_log
     assert subscriber.rest() == []
 
 
+def test_a_subscriber_that_has_what_it_wanted_is_not_cut(tls_hub, tenfold, authority):
+    hub = tls_hub()
+    hub.publish("ticks", [b"one", b"two"])
+    for wanted in ["--until-end", "--count=1"]:
+        done = tenfold("sub", "ticks", "-s", f"tls://localhost:{hub.plain[0]}", "--tls-ca", authority.certificate, "--from", "first", wanted)
+        assert done.wait() == 0, done.err
+    # The hub learns from the next message that they receive nothing more either.
+    hub.publish("ticks", [b"three"])
+    ended = "subscriber disconnected"
+    wait_until(lambda: hub.process.err.count(ended) == 2, what="the lines of the log")
+    assert "reason=cut" not in hub.process.err
+
+
 @pytest.fixture
 def policy(tmp_path):
     """A policy for certificates."""

@@ -1,5 +1,6 @@
 //! What a broadcast says to people.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
@@ -87,6 +88,10 @@ fn on_end(report: &ClientReport, words: &Words) {
             words.warning(format_args!(
                 "{peer} stopped reading, and was closed after {taken}"
             ));
+        }
+        // Over TLS a client says its end.
+        End::Gone(io::ErrorKind::UnexpectedEof) => {
+            words.detail(format_args!("{peer} was cut after {taken}"));
         }
         End::Gone(kind) => words.detail(format_args!("{peer} went away after {taken}: {kind}")),
         _ => {}
