@@ -303,33 +303,10 @@ impl Times {
         self
     }
 
-    /// How long connecting may take; 5 s if it is not said.
-    #[must_use]
-    pub fn connect_timeout(mut self, time: Duration) -> Self {
-        self.common.connect_timeout = time;
-        self
-    }
-
     /// How long the hub may take to tell a time; 5 s if it is not said.
     #[must_use]
     pub fn answer_timeout(mut self, time: Duration) -> Self {
         self.common.answer_timeout = time;
-        self
-    }
-
-    /// Says who the client is, to a hub that asks.
-    #[must_use]
-    pub fn token(mut self, token: impl Into<Option<Token>>) -> Self {
-        self.common.token = token.into();
-        self
-    }
-
-    /// Whom to trust, and what to show, where the address is one over TLS; the CAs of the system and
-    /// nothing if it is not said.
-    #[cfg(feature = "_tls")]
-    #[must_use]
-    pub fn tls(mut self, client: impl Into<Option<Client>>) -> Self {
-        self.common.tls = client.into();
         self
     }
 }
@@ -357,7 +334,39 @@ macro_rules! receiving_options {
 
 receiving_options!(Subscribe Follow);
 
-/// The options that all clients have.
+/// The options that say how a connection is made.
+macro_rules! connecting_options {
+    ($($client:ident)*) => {$(
+        impl $client {
+            /// How long connecting may take; 5 s if it is not said.
+            #[must_use]
+            pub fn connect_timeout(mut self, time: Duration) -> Self {
+                self.common.connect_timeout = time;
+                self
+            }
+
+            /// Says who the client is, to a hub that asks.
+            #[must_use]
+            pub fn token(mut self, token: impl Into<Option<Token>>) -> Self {
+                self.common.token = token.into();
+                self
+            }
+
+            /// Whom to trust, and what to show, where the address is one over TLS; the CAs of the system and
+            /// nothing if it is not said.
+            #[cfg(feature = "_tls")]
+            #[must_use]
+            pub fn tls(mut self, client: impl Into<Option<Client>>) -> Self {
+                self.common.tls = client.into();
+                self
+            }
+        }
+    )*};
+}
+
+connecting_options!(Subscribe Follow Publish Times);
+
+/// The options that all clients have that go on by themselves.
 macro_rules! common_options {
     ($($client:ident)*) => {$(
         impl $client {
@@ -376,33 +385,10 @@ macro_rules! common_options {
                 self
             }
 
-            /// How long connecting may take; 5 s if it is not said.
-            #[must_use]
-            pub fn connect_timeout(mut self, time: Duration) -> Self {
-                self.common.connect_timeout = time;
-                self
-            }
-
             /// How long the hub's answer may take; 5 s if it is not said.
             #[must_use]
             pub fn answer_timeout(mut self, time: Duration) -> Self {
                 self.common.answer_timeout = time;
-                self
-            }
-
-            /// Says who the client is, to a hub that asks.
-            #[must_use]
-            pub fn token(mut self, token: impl Into<Option<Token>>) -> Self {
-                self.common.token = token.into();
-                self
-            }
-
-            /// Whom to trust, and what to show, where the address is one over TLS; the CAs of the system and
-            /// nothing if it is not said.
-            #[cfg(feature = "_tls")]
-            #[must_use]
-            pub fn tls(mut self, client: impl Into<Option<Client>>) -> Self {
-                self.common.tls = client.into();
                 self
             }
 
