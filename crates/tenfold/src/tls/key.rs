@@ -40,7 +40,7 @@ pub(super) fn certified(
             key_place(),
             format!(
                 "the key does not belong to the certificate that it was given with ({}): give the key from \
-                 which that was made, or put the own certificate before those of its issuers",
+                 which that was made, or put its certificate before those of the issuers",
                 of_certificate().to_string().trim_end_matches([':', ' '])
             ),
         )),

@@ -68,7 +68,7 @@ fn a_key_and_a_certificate_that_do_not_fit_are_both_named() {
     assert_eq!(
         words,
         "b.key, line 1: the key does not belong to the certificate that it was given with (a.pem, certificate 1 \
-         (line 1)): give the key from which that was made, or put the own certificate before those of its issuers"
+         (line 1)): give the key from which that was made, or put its certificate before those of the issuers"
     );
 }
 
