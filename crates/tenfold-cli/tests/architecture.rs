@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tenfold", &["tenfold-codec"]),
     ("tenfold-gate", &["tenfold"]),
     ("tenfold-hub", &["tenfold", "tenfold-gate", "tenfold-log"]),
+    ("tenfold-http", &["tenfold", "tenfold-hub"]),
     (
         "tenfold-cli",
         &[

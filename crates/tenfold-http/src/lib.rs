@@ -1,0 +1,44 @@
+//! The HTTP door of a hub: `docs/http.md`.
+//!
+//! What a request means is decided by pure functions, bytes in and a plan or a problem out:
+//!
+//! ```text
+//!   bytes --> Head --> plan: is it for this door, who asks, for what --> Request
+//!                                                   '--> Problem --> application/problem+json
+//! ```
+//!
+//! - [`Head`]: the request line and the headers. What cannot be read for certain is refused, so that nobody on the way
+//!   can take it for another request.
+//! - [`Body`]: how long a body is, and its bytes without its chunks.
+//! - [`plan`]: a [`Head`] and a [`Place`] become a [`Request`], which is a [`Plan`] and a token.
+//! - [`Posted`]: the messages of a body that has many.
+//! - [`Problem`]: what a client is told that cannot have what it has asked for.
+//! - [`Answer`]: the head of an answer.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod body;
+mod door;
+mod form;
+mod head;
+mod plan;
+mod posted;
+mod problem;
+mod query;
+mod status;
+
+pub use answer::{Answer, Length};
+pub use body::{Body, Piece};
+pub use door::Place;
+pub use form::Form;
+pub use head::{Head, MAX_HEAD, MAX_HEADERS, Method};
+pub use plan::{Bodies, Plan, Publication, Reading, Request, plan};
+pub use posted::Posted;
+pub use problem::Problem;
+pub use status::Status;
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,319 @@
+//! What a request asks for.
+
+use std::str::FromStr;
+
+use tenfold::protocol::{Acks, ChannelName, Code, Epoch, Position, ProducerId, Refusal, Token};
+
+use crate::body::Body;
+use crate::door::Place;
+use crate::form::Form;
+use crate::head::{Head, Method};
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::status::Status;
+
+/// A request that is for this door: what it asks for, and with which token.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What it asks for.
+    pub plan: Plan,
+    /// What the client shows of itself.
+    pub token: Option<Token>,
+    /// The origin of another place whose pages may read the answer.
+    pub origin: Option<String>,
+    /// The answer has no body.
+    pub head_only: bool,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Plan {
+    /// What there is.
+    Routes,
+    /// How the hub is.
+    Health,
+    /// The channels.
+    Channels,
+    /// The connections.
+    Clients,
+    /// Messages of a channel.
+    Read(ChannelName, Reading),
+    /// To publish to a channel.
+    Publish(ChannelName, Publication),
+    /// What pages of an allowed origin may do.
+    Preflight,
+}
+
+/// Which messages of a channel, and how.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Where it begins.
+    pub from: Position,
+    /// The history that the client knows.
+    pub epoch: Option<Epoch>,
+    /// Ends after so many messages.
+    pub count: Option<u64>,
+    /// Ends after what is committed now.
+    pub until_end: bool,
+    /// How messages are written.
+    pub form: Form,
+    /// Events: a gap is the end.
+    pub stops_on_gap: bool,
+}
+
+/// What is published, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publication {
+    /// What the body is.
+    pub bodies: Bodies,
+    /// What the answer means.
+    pub acks: Option<Acks>,
+    /// Whose messages these are, and the number of the first of them.
+    pub producer: Option<(ProducerId, u64)>,
+}
+
+/// What the body of a request to publish is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bodies {
+    /// One message.
+    Message,
+    /// Frames, as they are on the hub's own port.
+    Frames,
+    /// A line of JSON for each message.
+    Ndjson,
+}
+
+/// What a request asks for, if it is for this door and the page that it comes from may use it. Whether the client may do
+/// it is the hub's to decide.
+pub fn plan(head: &Head, place: &Place) -> Result<Request, Problem> {
+    let origin = place.admit(head)?;
+    if head.method() == Method::Options {
+        return preflight(head, origin);
+    }
+    let body = Body::of(head)?;
+    if head.method() != Method::Post && !body.is_ended() {
+        return Err(Problem::bad("only a POST has a body here"));
+    }
+    let plan = match route(head.path()) {
+        None => {
+            return Err(Problem::new(
+                Status::NOT_FOUND,
+                "there is nothing here; GET / names what there is",
+            ));
+        }
+        Some(route) => route.plan(head)?,
+    };
+    let token = token(head)?;
+    if head.method() == Method::Post && token.is_none() && head.one("tenfold")? != Some("1") {
+        let words =
+            "a POST without a token needs the header Tenfold: 1, which other web pages cannot send";
+        return Err(Problem::new(Status::FORBIDDEN, words));
+    }
+    Ok(Request {
+        plan,
+        token,
+        origin: origin.map(str::to_owned),
+        head_only: head.method() == Method::Head,
+    })
+}
+
+/// What is at a path.
+enum Route<'a> {
+    Routes,
+    Health,
+    Channels,
+    Clients,
+    Channel(&'a str),
+}
+
+fn route(path: &str) -> Option<Route<'_>> {
+    Some(match path {
+        "/" => Route::Routes,
+        "/health" => Route::Health,
+        "/channels" => Route::Channels,
+        "/clients" => Route::Clients,
+        path => {
+            let name = path.strip_prefix("/channels/")?;
+            return (!name.contains('/')).then_some(Route::Channel(name));
+        }
+    })
+}
+
+impl Route<'_> {
+    fn plan(&self, head: &Head) -> Result<Plan, Problem> {
+        let is_read = matches!(head.method(), Method::Get | Method::Head);
+        match self {
+            Self::Channel(name) => {
+                let channel = ChannelName::from_str(name);
+                let channel =
+                    channel.map_err(|error| Problem::value("channel", error.to_string()))?;
+                match head.method() {
+                    Method::Post => {
+                        Publication::of(head).map(|publication| Plan::Publish(channel, publication))
+                    }
+                    _ if is_read => Reading::of(head).map(|reading| Plan::Read(channel, reading)),
+                    _ => Err(not_allowed("GET, HEAD, POST")),
+                }
+            }
+            _ if !is_read => Err(not_allowed("GET, HEAD")),
+            other => {
+                Query::read(head.query(), &[])?;
+                Ok(match other {
+                    Self::Health => Plan::Health,
+                    Self::Channels => Plan::Channels,
+                    Self::Clients => Plan::Clients,
+                    _ => Plan::Routes,
+                })
+            }
+        }
+    }
+}
+
+fn not_allowed(methods: &str) -> Problem {
+    let words = format!("the methods here are {methods}");
+    Problem::new(Status::METHOD_NOT_ALLOWED, words).with_header("Allow", methods)
+}
+
+fn preflight(head: &Head, origin: Option<&str>) -> Result<Request, Problem> {
+    if origin.is_none() || head.one("access-control-request-method")?.is_none() {
+        let words = "pages of this origin may not use this hub; --http-origin allows one";
+        return Err(Problem::new(Status::FORBIDDEN, words));
+    }
+    if !Body::of(head)?.is_ended() {
+        return Err(Problem::bad("only a POST has a body here"));
+    }
+    Ok(Request {
+        plan: Plan::Preflight,
+        token: None,
+        origin: origin.map(str::to_owned),
+        head_only: false,
+    })
+}
+
+/// The token of `Authorization: Bearer TOKEN`.
+fn token(head: &Head) -> Result<Option<Token>, Problem> {
+    let Some(value) = head.one("authorization")? else {
+        return Ok(None);
+    };
+    // Nothing of it is repeated.
+    let bad = || {
+        let words =
+            "Authorization is Bearer and a token: tf_, 8 of 0-9 a-f, _ and 43 of A-Z a-z 0-9 - _";
+        Problem::from(&Refusal::new(Code::Auth, words))
+    };
+    let (scheme, token) = value.split_once(' ').ok_or_else(bad)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(bad());
+    }
+    token.trim_start().parse().map(Some).map_err(|_| bad())
+}
+
+impl Reading {
+    fn of(head: &Head) -> Result<Self, Problem> {
+        let known = ["from", "epoch", "count", "until", "as", "on-gap"];
+        let query = Query::read(head.query(), &known)?;
+        let form = match query.parsed("as", |name| {
+            Form::named(name).ok_or_else(|| "expected ndjson, sse, frames or text".to_owned())
+        })? {
+            Some(form) => form,
+            None => Form::accepted(head.all("accept")).ok_or_else(|| {
+                let forms = Form::ALL.map(Form::content_type).join(", ");
+                Problem::new(
+                    Status::NOT_ACCEPTABLE,
+                    format!("the forms here are {forms}"),
+                )
+            })?,
+        };
+        let mut reading = Self {
+            from: query.parsed("from", read)?.unwrap_or_default(),
+            epoch: query.parsed("epoch", read)?,
+            count: query.parsed("count", |count| match count.parse() {
+                Ok(count) if count > 0 => Ok(count),
+                _ => Err("expected a number of messages, from 1 on".to_owned()),
+            })?,
+            until_end: query.parsed("until", |until| only(until, "end"))?.is_some(),
+            form,
+            stops_on_gap: query
+                .parsed("on-gap", |action| only(action, "stop"))?
+                .is_some(),
+        };
+        if form == Form::Sse
+            && let Some(id) = head.one("last-event-id")?.filter(|id| !id.is_empty())
+        {
+            let (epoch, seq) = last_event(id)
+                .ok_or_else(|| Problem::value("last-event-id", "expected EPOCH.SEQ"))?;
+            reading.from = Position::Seq(seq);
+            reading.epoch = Some(epoch);
+        }
+        Ok(reading)
+    }
+}
+
+fn read<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn only(text: &str, word: &str) -> Result<(), String> {
+    if text == word {
+        return Ok(());
+    }
+    Err(format!("expected {word}"))
+}
+
+/// The history of the last event that a client has got, and the seq of the message after it.
+fn last_event(id: &str) -> Option<(Epoch, u64)> {
+    let (epoch, seq) = id.split_once('.')?;
+    let Ok(Position::Seq(seq)) = seq.parse() else {
+        return None;
+    };
+    Some((epoch.parse().ok()?, seq.checked_add(1)?))
+}
+
+impl Publication {
+    fn of(head: &Head) -> Result<Self, Problem> {
+        let query = Query::read(head.query(), &["acks"])?;
+        let acks = query.parsed("acks", |acks| match acks {
+            "durable" => Ok(Acks::Durable),
+            "memory" => Ok(Acks::Memory),
+            _ => Err("expected durable or memory".to_owned()),
+        })?;
+        let producer = head.one("tenfold-producer")?;
+        let first = head.one("tenfold-first")?;
+        let producer = match (producer, first) {
+            (None, None) => None,
+            (Some(producer), Some(first)) => {
+                let producer =
+                    read(producer).map_err(|words| Problem::value("tenfold-producer", words))?;
+                let Ok(Position::Seq(first)) = first.parse() else {
+                    return Err(Problem::value(
+                        "tenfold-first",
+                        "expected the number of the first message, from 0",
+                    ));
+                };
+                Some((producer, first))
+            }
+            _ => {
+                return Err(Problem::bad(
+                    "Tenfold-Producer and Tenfold-First belong together",
+                ));
+            }
+        };
+        let content_type = head.one("content-type")?.unwrap_or_default();
+        let (media_type, _) = content_type.split_once(';').unwrap_or((content_type, ""));
+        let bodies = match &*media_type.trim().to_ascii_lowercase() {
+            "application/vnd.tenfold" => Bodies::Frames,
+            "application/x-ndjson" => Bodies::Ndjson,
+            _ => Bodies::Message,
+        };
+        Ok(Self {
+            bodies,
+            acks,
+            producer,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
