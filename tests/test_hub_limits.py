@@ -1,5 +1,6 @@
 """What is too slow and what is too many: the limits of a hub, each provoked from outside."""
 
+import contextlib
 import json
 import select
 import signal
@@ -191,7 +192,7 @@ def test_who_asks_how_the_hub_is_gets_an_answer_when_all_places_are_taken(hub):
     with hub.connect() as client:
         client.request("CHANNELS")
         assert json.loads(client.only())["subscribers"] == 2
-    refused(silent[0].only(), "TIMEOUT")
+    refused(silent[0].only(), "BUSY")
     assert len(held) == 2
 
 
@@ -203,9 +204,10 @@ def test_who_asks_how_the_hub_is_does_not_wait_for_those_who_wait_for_a_list(hub
     for _ in range(64):
         _, first = hub.ask("CHANNELS", receive_buffer=2 * KIB)
         assert first.startswith(b'{"channel":"000')
-    waiting = [hub.connect(receive_buffer=2 * KIB) for _ in range(40)]
-    for client in waiting:
-        client.request("CHANNELS")
+    waiting = []
+    for _ in range(40):
+        waiting.append(hub.connect(receive_buffer=2 * KIB))
+        waiting[-1].request("CHANNELS")
     assert hub.health()["status"] == "ok"
     # As many wait as may be silent, and the others are told at once.
     sockets = {client.sock: client for client in waiting}
@@ -302,8 +304,35 @@ def test_those_who_have_not_asked_yet_do_not_keep_out_those_who_do(hub):
     silent = [hub.connect() for _ in range(12)]
     hub.publish("ticks", [b"hello"])
     assert hub.messages("ticks", 1) == [b"hello"]
-    for client in silent:
-        refused(client.only(), "TIMEOUT")
+    answers = [client.only() for client in silent]
+    # The oldest have given way, and the others have had the time for a request.
+    late = [answer.startswith(b"ERROR TIMEOUT ") for answer in answers]
+    assert late == sorted(late) and 1 <= sum(late) <= 4
+    assert all(answer.startswith(b"ERROR BUSY ") for answer in answers[: 12 - sum(late)])
+
+
+@pytest.mark.parametrize("begins", [b"", REQUEST[:1]], ids=["silent", "begun"])
+def test_an_address_with_2000_connections_that_ask_nothing_keeps_no_other_one_out(hub, begins):
+    hub = hub("--request-timeout", "1h")
+    held, _ = hub.subscribe("ticks", source="127.0.0.2")
+    first = hub.connect(source="127.0.0.2")
+    strangers = []
+    for _ in range(2000):
+        strangers.append(hub.connect())
+        with contextlib.suppress(ConnectionError):
+            strangers[-1].send(begins)
+    # Whoever was there before, whoever comes, and whoever has not asked yet and is of another address.
+    asking = hub.connect(source="127.0.0.2")
+    asking.request("PUBLISH ticks")
+    assert ok(asking.answer())["next"] == "0"
+    asking.send(frame(b"hello"))
+    assert held.frame() == b"hello"
+    first.request("HEALTH")
+    assert int(ok(first.only())["connections"]) <= 600
+    # Of the 2,000 there are as many as there are places, and these are the newest.
+    refused(strangers[0].only(), "BUSY")
+    strangers[-1].send(REQUEST[len(begins) :])
+    assert ok(strangers[-1].answer())["next"] == "0"
 
 
 # Memory.

@@ -4,12 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use crate::acceptor::Acceptor;
 use crate::peer::Peer;
-use crate::presence::Present;
 use crate::transport::Transport;
 
 /// After the system refused to accept a client, mostly for lack of file descriptors, the next
@@ -38,55 +36,24 @@ pub fn pause_after(error: &io::Error) -> Option<Duration> {
 }
 
 /// The server that accepts, and what it does with each client.
-pub(crate) trait Host: Send + 'static {
-    /// Takes care of a connection, which has one of the places until `place` is dropped.
-    fn serve(&self, client: (Transport, Peer), place: Option<OwnedSemaphorePermit>);
+pub(crate) trait Host: Send + Sync + 'static {
+    /// What a client needs to be accepted.
+    type Place: Send;
+
+    /// Waits until there is a place for another client.
+    fn place(&self) -> impl Future<Output = Self::Place> + Send;
+
+    /// Takes care of a connection.
+    fn serve(&self, client: (Transport, Peer), place: Self::Place);
 
     /// Is told of a client that could not be accepted.
     fn failed(&self, error: io::Error);
 }
 
-/// Places for clients. Clones are handles to the same places.
-#[derive(Clone, Debug)]
-pub(crate) struct Places {
-    free: Arc<Semaphore>,
-    /// Loops that wait for a place before they accept the next client.
-    waiting: Present,
-}
-
-impl Places {
-    pub(crate) fn new(free: Arc<Semaphore>) -> Self {
-        Self {
-            free,
-            waiting: Present::default(),
-        }
-    }
-
-    /// Waits for a place.
-    async fn take(&self) -> Option<OwnedSemaphorePermit> {
-        let free = Arc::clone(&self.free);
-        if let Ok(place) = Arc::clone(&free).try_acquire_owned() {
-            return Some(place);
-        }
-        let _waiting = self.waiting.enter();
-        // The semaphore is never closed.
-        free.acquire_owned().await.ok()
-    }
-
-    /// Waits until all places are taken, and another one is wanted.
-    pub(crate) async fn wanted(&self) {
-        self.waiting.until(|count| count > 0).await;
-    }
-}
-
-/// Accepts clients until it is aborted. Where there are `places`, a client is accepted only when
-/// there is one for it.
-pub(crate) async fn accept(acceptor: Arc<Acceptor>, places: Option<Places>, host: impl Host) {
+/// Accepts clients until it is aborted.
+pub(crate) async fn accept(acceptor: Arc<Acceptor>, host: impl Host) {
     loop {
-        let place = match &places {
-            Some(places) => places.take().await,
-            None => None,
-        };
+        let place = host.place().await;
         match acceptor.accept().await {
             Ok(client) => host.serve(client, place),
             Err(error) => {

@@ -8,7 +8,7 @@ use tenfold::Listener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::accepting::{Host, Places, accept};
+use crate::accepting::{Host, accept};
 use crate::acceptor::Acceptor;
 use crate::block::Block;
 use crate::deadline::within;
@@ -80,8 +80,7 @@ impl Broadcast {
                 shared: Arc::clone(&shared),
                 acceptor: Arc::clone(&acceptor),
             };
-            let places = Places::new(Arc::clone(&shared.places));
-            accepting.spawn(accept(acceptor, Some(places), door));
+            accepting.spawn(accept(acceptor, door));
         }
         Ok(Self { shared, accepting })
     }
@@ -130,7 +129,14 @@ struct Door {
 }
 
 impl Host for Door {
-    fn serve(&self, (transport, peer): (Transport, Peer), place: Option<OwnedSemaphorePermit>) {
+    type Place = Option<OwnedSemaphorePermit>;
+
+    async fn place(&self) -> Self::Place {
+        // The semaphore is never closed.
+        Arc::clone(&self.shared.places).acquire_owned().await.ok()
+    }
+
+    fn serve(&self, (transport, peer): (Transport, Peer), place: Self::Place) {
         transport.prepare(self.shared.options.send_buffer);
         let shared = Arc::clone(&self.shared);
         let Some(config) = self.acceptor.config() else {

@@ -129,12 +129,22 @@ impl Connection {
     }
 
     pub(crate) async fn refuse(&self, refusal: &Refusal, half_closed: bool) {
+        self.note(refusal, "the protocol's port");
+        self.say(&framed([refusal]), half_closed).await;
+    }
+
+    /// Refuses, and closes at once: the peer is told if the system takes the words now.
+    pub(crate) fn leave(&self, refusal: &Refusal) {
+        self.note(refusal, "the protocol's port");
+        let _ = self.socket.try_write(&framed([refusal]));
+        self.socket.end_at_once();
+    }
+
+    /// Notes a refusal for the log, the audit, and whoever asks what clients do wrong. `place` is where it happened.
+    pub(crate) fn note(&self, refusal: &Refusal, place: &str) {
         reports::refused(self.peer, refusal);
         self.stay.asked.record_refusal(refusal);
-        self.shared
-            .mistakes
-            .note(self.peer, "the protocol's port", refusal);
-        self.say(&framed([refusal]), half_closed).await;
+        self.shared.mistakes.note(self.peer, place, refusal);
     }
 
     /// Sends lines as frames, in parts, and closes. As long as the peer takes something, it gets all of

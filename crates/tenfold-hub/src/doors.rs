@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::warn;
 
 use crate::accepting::Host;
@@ -40,6 +39,15 @@ pub(crate) struct Door {
 }
 
 impl Door {
+    /// Whether something comes before it is known what a client wants: a handshake, a request or a token.
+    fn waits_first(&self) -> bool {
+        let asks = match &self.kind {
+            PortKind::Protocol => true,
+            PortKind::Plain(plain) => plain.asks_token,
+        };
+        asks || self.acceptor.is_over_tls()
+    }
+
     fn socket(&self, transport: Transport) -> Result<Socket, rustls::Error> {
         if !self.acceptor.is_over_tls() {
             return Ok(transport.into());
@@ -55,7 +63,15 @@ impl Door {
 }
 
 impl Host for Door {
-    fn serve(&self, (transport, peer): (Transport, Peer), place: Option<OwnedSemaphorePermit>) {
+    type Place = ();
+
+    async fn place(&self) {
+        if self.waits_first() {
+            self.shared.pending.room().await;
+        }
+    }
+
+    fn serve(&self, (transport, peer): (Transport, Peer), (): ()) {
         let socket = match self.socket(transport) {
             Ok(socket) => socket,
             Err(error) => return self.failed(io::Error::other(error)),
@@ -65,10 +81,12 @@ impl Host for Door {
         let is_plain = matches!(self.kind, PortKind::Plain(_));
         let connection =
             Connection::new(Arc::clone(&self.shared), Arc::new(socket), peer, is_plain);
+        let enter = || self.shared.pending.enter(peer);
         match &self.kind {
-            PortKind::Protocol => drop(spawn(connection.serve(place))),
+            PortKind::Protocol => drop(spawn(connection.serve(enter()))),
             PortKind::Plain(plain) => {
-                drop(spawn(connection.serve_plain(Arc::clone(plain), place)));
+                let pending = self.waits_first().then(enter);
+                drop(spawn(connection.serve_plain(Arc::clone(plain), pending)));
             }
         }
     }

@@ -5,25 +5,11 @@ use std::io;
 use tenfold::protocol::Refusal;
 
 use crate::connection::Connection;
-use crate::deadline::within;
-use crate::refusals::{late_handshake, no_handshake, shutdown, speaks_tls};
+use crate::refusals::{no_handshake, speaks_tls};
 use crate::reports;
 use crate::tls_session::NoHandshake;
 
 impl Connection {
-    /// [`shake_hands`](Self::shake_hands) within the time for a request, where there is none to come.
-    pub(crate) async fn shake_hands_in_time(&self) -> io::Result<Option<Refusal>> {
-        if !self.socket.has_handshake() {
-            return Ok(None);
-        }
-        let time = self.shared.options.now().request_timeout;
-        let shaken = tokio::select! {
-            shaken = within(time, self.shake_hands()) => shaken,
-            () = self.shared.draining.raised() => return Ok(Some(shutdown())),
-        };
-        shaken.unwrap_or_else(|| Ok(Some(late_handshake())))
-    }
-
     /// Begins TLS, where the port speaks that. What a peer that does not speak it is refused with; an error is
     /// the end of the connection, of which the peer is told by TLS itself.
     pub(crate) async fn shake_hands(&self) -> io::Result<Option<Refusal>> {

@@ -104,15 +104,12 @@ impl Hub {
         let shared = Arc::new(Shared::new(options, epoch, log));
         let mut accepting = JoinSet::new();
         for (acceptor, kind) in doors {
-            // There comes a request first, or a handshake.
-            let waits_first = acceptor.is_over_tls() || matches!(kind, PortKind::Protocol);
-            let places = waits_first.then(|| shared.pending.clone());
             let door = Door {
                 shared: Arc::clone(&shared),
                 kind,
                 acceptor: Arc::clone(&acceptor),
             };
-            accepting.spawn(of_hub(accept(acceptor, places, door)));
+            accepting.spawn(of_hub(accept(acceptor, door)));
         }
         let mut watching = JoinSet::new();
         if shared.options.now().policy.is_some() {

@@ -35,7 +35,8 @@ pub struct HubOptions {
     /// How long the rest of a message that has begun may bring nothing (of a message beyond 4 KiB
     /// less than 4 KiB, of one over 1 MiB less than 64 KiB).
     pub stall_timeout: Duration,
-    /// Connections that have not sent their request. More have to wait to be accepted.
+    /// Connections that have not sent their request. When there are more, one of the address that has the most
+    /// of them gives way.
     pub max_pending: usize,
     /// Connections at once.
     pub max_connections: usize,

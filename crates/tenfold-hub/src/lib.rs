@@ -101,6 +101,7 @@ mod giving_way;
 mod handshake;
 mod inlet;
 mod outlet;
+mod pending;
 mod place_list;
 mod plain_port;
 mod protocol_port;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tenfold::protocol::{Code, Position, Refusal, Token};
 use tenfold::{Framing, native};
 use tokio::io::Interest;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admission::{Purpose, not_valid};
 use crate::audit::Question;
@@ -16,10 +15,11 @@ use crate::deadline::within;
 use crate::inlet::Inlet;
 use crate::intake::Intake;
 use crate::outlet::Outlet;
+use crate::pending::PendingPlace;
 use crate::port::{Direction, Plain};
 use crate::publisher::Finish;
 use crate::publishing::Voice;
-use crate::refusals::{bad_frame, shutdown};
+use crate::refusals::{bad_frame, gave_way, late_handshake, shutdown};
 use crate::reports;
 use crate::task::spawn;
 
@@ -27,26 +27,18 @@ use crate::task::spawn;
 const TOKEN: u64 = 64;
 
 impl Connection {
-    /// Serves a connection of a plain port.
-    pub(crate) async fn serve_plain(
-        self,
-        plain: Arc<Plain>,
-        pending: Option<OwnedSemaphorePermit>,
-    ) {
-        let introduced = match self.shake_hands_in_time().await {
-            Ok(None) => self.introduce(&plain).await,
-            Ok(Some(refusal)) => Err(refusal),
-            Err(_) => return,
+    /// Serves a connection of a plain port. `pending` is its place among the connections that come first to a handshake
+    /// or a token.
+    pub(crate) async fn serve_plain(self, plain: Arc<Plain>, pending: Option<PendingPlace>) {
+        let introduced = match &pending {
+            Some(pending) => self.introduce_in_time(&plain, pending).await,
+            None => self.introduce(&plain, None).await,
         };
         let intake = match introduced {
-            Ok(intake) => intake,
-            Err(refusal) => {
-                // Nothing is ever said on a plain port.
-                reports::refused(self.peer, &refusal);
-                self.stay.asked.record_refusal(&refusal);
-                let place = plain.channel.as_str();
-                return self.shared.mistakes.note(self.peer, place, &refusal);
-            }
+            Ok(Some(intake)) => intake,
+            Ok(None) => return,
+            // Nothing is ever said on a plain port.
+            Err(refusal) => return self.note(&refusal, plain.channel.as_str()),
         };
         drop(pending);
         if let Err(refusal) = self.take_place().await {
@@ -71,9 +63,36 @@ impl Connection {
         });
     }
 
+    async fn introduce_in_time(
+        &self,
+        plain: &Plain,
+        pending: &PendingPlace,
+    ) -> Result<Option<Intake>, Refusal> {
+        let time = self.shared.options.now().request_timeout;
+        tokio::select! {
+            biased;
+            introduced = within(time, self.introduce(plain, Some(pending))) => match introduced {
+                Some(introduced) => introduced,
+                None if plain.asks_token => Err(Refusal::no_request()),
+                None => Err(late_handshake()),
+            },
+            () = pending.gives_way(|| self.socket.has_received()) => Err(gave_way()),
+            () = self.shared.draining.raised() => Err(shutdown()),
+        }
+    }
+
     /// Finds out who connects, and whether that one may do what the port does. Returns what was received
-    /// besides.
-    async fn introduce(&self, plain: &Plain) -> Result<Intake, Refusal> {
+    /// besides; none: the peer has gone.
+    async fn introduce(
+        &self,
+        plain: &Plain,
+        pending: Option<&PendingPlace>,
+    ) -> Result<Option<Intake>, Refusal> {
+        match self.shake_hands().await {
+            Ok(None) => {}
+            Ok(Some(refusal)) => return Err(refusal),
+            Err(_) => return Ok(None),
+        }
         self.asks(|| Question {
             request: match plain.direction {
                 Direction::Out => "plain-out",
@@ -85,12 +104,8 @@ impl Connection {
         });
         let framing = Framing::default();
         let (token, intake) = if plain.asks_token {
-            let received = self.receive_token(Intake::new(framing.client(), TOKEN));
-            let in_time = within(self.shared.options.now().request_timeout, received);
-            let (token, intake) = tokio::select! {
-                received = in_time => received.unwrap_or_else(|| Err(Refusal::no_request()))?,
-                () = self.shared.draining.raised() => return Err(shutdown()),
-            };
+            let intake = Intake::new(framing.client(), TOKEN);
+            let (token, intake) = self.receive_token(intake, pending).await?;
             (Some(token), intake)
         } else {
             let intake = Intake::new(framing.client(), self.shared.options.now().max_message);
@@ -103,11 +118,15 @@ impl Connection {
             Direction::Both => Purpose::Both(channel),
         };
         self.authorize(token.as_ref(), purpose)?;
-        Ok(intake)
+        Ok(Some(intake))
     }
 
     /// The first frame of a connection at a port that asks who is there.
-    async fn receive_token(&self, mut intake: Intake) -> Result<(Token, Intake), Refusal> {
+    async fn receive_token(
+        &self,
+        mut intake: Intake,
+        pending: Option<&PendingPlace>,
+    ) -> Result<(Token, Intake), Refusal> {
         loop {
             let complete = intake.scan(1).map_err(|error| bad_frame(&error, 0))?;
             if complete > 0 {
@@ -120,8 +139,13 @@ impl Connection {
             let room = intake.room();
             match ready.and_then(|_| self.socket.try_read(intake.space(), room)) {
                 Ok(0) => return Err(not_valid()),
+                Ok(_) => {
+                    if let Some(pending) = pending {
+                        pending.has_begun();
+                    }
+                }
                 Err(e) if e.kind() != io::ErrorKind::WouldBlock => return Err(not_valid()),
-                Ok(_) | Err(_) => {}
+                Err(_) => {}
             }
         }
     }

@@ -1,7 +1,6 @@
 //! A connection that says what it wants.
 
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,20 +9,21 @@ use tenfold::protocol::{
 };
 use tenfold_gate::{Certificate, Credentials, Visitor};
 use tokio::io::Interest;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{sleep, timeout};
 
 use crate::admission::{Purpose, admit, not_valid};
 use crate::audit::{AuditResult, Question};
 use crate::channel::Role;
 use crate::connection::Connection;
-use crate::deadline::second_look;
+use crate::deadline::within;
 use crate::frames::framed;
 use crate::inlet::Inlet;
 use crate::intake::Intake;
 use crate::outlet::Outlet;
+use crate::pending::PendingPlace;
 use crate::publishing::Voice;
-use crate::refusals::{deleted, shutdown, starting};
+use crate::refusals::{deleted, gave_way, shutdown, starting};
 use crate::request::{FirstFrame, Received};
 use crate::shared::Shared;
 use crate::task::spawn;
@@ -31,8 +31,6 @@ use crate::task::spawn;
 /// How long a request waits for a start to be over: with the time before its connection is accepted less than the
 /// five seconds that clients wait for an answer.
 const START: Duration = Duration::from_secs(3);
-/// How long a connection may take to its request while others wait to be accepted.
-const LEAST_TIME: Duration = Duration::from_millis(250);
 
 /// How late a peer is answered that had too many credentials which are not valid.
 const PUNISHMENT: Duration = Duration::from_secs(1);
@@ -40,27 +38,48 @@ const PUNISHMENT: Duration = Duration::from_secs(1);
 impl Connection {
     /// Serves a connection that says what it wants. `pending` is its place among the connections
     /// that have not said it yet.
-    pub(crate) async fn serve(self, pending: Option<OwnedSemaphorePermit>) {
-        let refusal = match self.first_frame().await {
-            Ok(Received::Request(request, token, intake)) => {
-                self.asks(|| Question::of(&request));
-                match self.let_in(token.as_ref(), &request).await {
-                    // A request that is only being looked up keeps that place.
-                    Ok((connection, visitor)) => {
-                        return connection.obey(visitor, request, intake, pending).await;
-                    }
-                    Err(refusal) => refusal,
-                }
-            }
-            Ok(Received::Refused(refusal)) => refusal,
-            // The peer has gone, or has ended its side without a word: there is nothing to answer.
-            Ok(Received::Incomplete(_) | Received::Nothing) | Err(_) => return,
+    pub(crate) async fn serve(self, pending: PendingPlace) {
+        let asked = tokio::select! {
+            biased;
+            asked = self.ask(&pending) => asked,
+            () = pending.gives_way(|| self.socket.has_received()) => return self.leave(&gave_way()),
         };
-        drop(pending);
-        if refusal.code == Some(Code::Auth) {
-            self.slow_down().await;
+        match asked {
+            Ok(Some((connection, visitor, request, intake))) => {
+                drop(pending);
+                connection.obey(visitor, request, intake).await;
+            }
+            Ok(None) => {}
+            // It keeps the place until it has gone, but whoever needs that is not made to wait.
+            Err(refusal) => tokio::select! {
+                biased;
+                () = self.refuse(&refusal, false) => {}
+                () = pending.gives_way(|| false) => {}
+            },
         }
-        self.refuse(&refusal, false).await;
+    }
+
+    /// Receives the request, and asks the gate. None: the peer has gone, or has ended its side without a word, so
+    /// there is nothing to answer.
+    async fn ask(
+        &self,
+        pending: &PendingPlace,
+    ) -> Result<Option<(Self, Visitor, Request, Intake)>, Refusal> {
+        let (request, token, intake) = match self.first_frame(pending).await {
+            Ok(Received::Request(request, token, intake)) => (request, token, intake),
+            Ok(Received::Refused(refusal)) => return Err(refusal),
+            Ok(Received::Incomplete(_) | Received::Nothing) | Err(_) => return Ok(None),
+        };
+        self.asks(|| Question::of(&request));
+        match self.let_in(token.as_ref(), &request).await {
+            Ok((connection, visitor)) => Ok(Some((connection, visitor, request, intake))),
+            Err(refusal) => {
+                if refusal.code == Some(Code::Auth) {
+                    self.slow_down().await;
+                }
+                Err(refusal)
+            }
+        }
     }
 
     /// Asks the gate, and waits for a start to be over if the request needs that. Then it is a connection of the hub that
@@ -79,7 +98,7 @@ impl Connection {
                 biased;
                 hub = start.hub() => hub,
                 () = shared.draining.raised() => return Err(shutdown()),
-                () = self.late(START) => {
+                () = sleep(START) => {
                     let is_admin = visitor.identity().is_admin();
                     return Err(starting(is_admin.then(|| start.progress())));
                 }
@@ -91,30 +110,18 @@ impl Connection {
         Ok((connection, visitor))
     }
 
-    /// Waits so long, or until others wait to be accepted.
-    async fn late(&self, limit: Duration) {
-        let place_is_wanted = async {
-            sleep(LEAST_TIME).await;
-            self.shared.pending.wanted().await;
-        };
-        let _ = timeout(limit, place_is_wanted).await;
-    }
-
-    async fn first_frame(&self) -> io::Result<Received> {
+    async fn first_frame(&self, pending: &PendingPlace) -> io::Result<Received> {
         let limit = self.shared.options.now().request_timeout;
-        let deadline = Instant::now() + limit;
-        let mut reading = pin!(self.read_first_frame());
         tokio::select! {
             biased;
-            received = &mut reading => return received,
-            () = self.late(limit) => {}
-            () = self.shared.draining.raised() => return Ok(Received::Refused(shutdown())),
+            received = within(limit, self.read_first_frame(pending)) => {
+                received.unwrap_or_else(|| Ok(Received::Refused(Refusal::no_request())))
+            }
+            () = self.shared.draining.raised() => Ok(Received::Refused(shutdown())),
         }
-        let seen = timeout(second_look(deadline), reading).await;
-        seen.unwrap_or_else(|_| Ok(Received::Refused(Refusal::no_request())))
     }
 
-    async fn read_first_frame(&self) -> io::Result<Received> {
+    async fn read_first_frame(&self, pending: &PendingPlace) -> io::Result<Received> {
         if let Some(refusal) = self.shake_hands().await? {
             return Ok(Received::Refused(refusal));
         }
@@ -129,6 +136,9 @@ impl Connection {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 read => read?,
             };
+            if read > 0 {
+                pending.has_begun();
+            }
             match frame.received(read == 0) {
                 Received::Incomplete(more) => frame = more,
                 received => return Ok(received),
@@ -138,95 +148,67 @@ impl Connection {
 
     /// What goes on from here is a task of its own, so that an idle connection takes no more memory
     /// than what it is doing needs.
-    async fn obey(
-        self,
-        visitor: Visitor,
-        request: Request,
-        intake: Intake,
-        pending: Option<OwnedSemaphorePermit>,
-    ) {
-        match request {
+    async fn obey(self, visitor: Visitor, request: Request, intake: Intake) {
+        let task = match request {
             Request::Subscribe {
                 channel,
                 from,
                 epoch,
                 ..
-            } => match self.subscribe(&channel, from, epoch).await {
-                Ok(outlet) => drop(spawn(outlet.run())),
-                Err(refusal) => {
-                    drop(pending);
-                    self.refuse(&refusal, false).await;
-                }
-            },
+            } => {
+                let outlet = self.subscribe(&channel, from, epoch).await;
+                outlet.map(|outlet| drop(spawn(outlet.run())))
+            }
             Request::Follow { patterns, from, .. } => {
                 let outlet = match self.take_place().await {
-                    Ok(()) => {
-                        // The list may take its time.
-                        drop(pending);
-                        self.follow(patterns, from, intake).await
-                    }
+                    Ok(()) => self.follow(patterns, from, intake).await,
                     Err(refusal) => Err(refusal),
                 };
-                match outlet {
-                    Ok(outlet) => drop(spawn(outlet.run())),
-                    Err(refusal) => self.refuse(&refusal, false).await,
-                }
+                outlet.map(|outlet| drop(spawn(outlet.run())))
             }
             Request::Publish {
                 channel,
                 producer,
                 acks,
                 ..
-            } => match self.publish(&channel, producer, acks, intake).await {
-                Ok(inlet) => drop(spawn(inlet.run())),
-                Err(refusal) => {
-                    drop(pending);
-                    self.refuse(&refusal, false).await;
-                }
-            },
+            } => {
+                let inlet = self.publish(&channel, producer, acks, intake).await;
+                inlet.map(|inlet| drop(spawn(inlet.run())))
+            }
             Request::Times {
                 channel,
                 from,
                 to,
                 epoch,
                 ..
-            } => match self.times(&channel, from, to, epoch).await {
-                Ok(times) => drop(spawn(self.tell_times(times))),
-                Err(refusal) => {
-                    drop(pending);
-                    self.refuse(&refusal, false).await;
-                }
-            },
-            Request::Delete { channel, .. } => {
-                match self.turn(&self.shared.deleting, pending).await {
-                    Ok(_turn) => match self.delete(&channel).await {
-                        Ok(deleted) => {
-                            self.stay.asked.record(AuditResult::Ok);
-                            self.say(&framed([deleted]), false).await;
-                        }
-                        Err(refusal) => self.refuse(&refusal, false).await,
-                    },
-                    Err(refusal) => self.refuse(&refusal, false).await,
-                }
+            } => {
+                let times = self.times(&channel, from, to, epoch).await;
+                times.map(|times| drop(spawn(self.clone().tell_times(times))))
             }
+            Request::Delete { channel, .. } => self.delete_in_turn(&channel).await,
             Request::Channels | Request::Clients | Request::Health => {
-                self.tell(&visitor, &request, pending).await;
+                self.tell(&visitor, &request).await
             }
             _ => {
-                let refusal = Refusal::new(Code::Proto, "this hub does not know the request");
-                drop(pending);
-                self.refuse(&refusal, false).await;
+                let words = "this hub does not know the request";
+                Err(Refusal::new(Code::Proto, words))
             }
+        };
+        if let Err(refusal) = task {
+            self.refuse(&refusal, false).await;
         }
     }
 
+    async fn delete_in_turn(&self, channel: &ChannelName) -> Result<(), Refusal> {
+        let _turn = self.turn(&self.shared.deleting).await?;
+        let deleted = self.delete(channel).await?;
+        self.stay.asked.record(AuditResult::Ok);
+        self.say(&framed([deleted]), false).await;
+        Ok(())
+    }
+
     /// Tells what there is, as far as the visitor is shown it.
-    async fn tell(
-        self,
-        visitor: &Visitor,
-        request: &Request,
-        pending: Option<OwnedSemaphorePermit>,
-    ) {
+    async fn tell(&self, visitor: &Visitor, request: &Request) -> Result<(), Refusal> {
         let Shared {
             registry,
             clients,
@@ -237,10 +219,7 @@ impl Connection {
             Request::Health => &self.shared.asking,
             _ => &self.shared.listing,
         };
-        let _turn = match self.turn(places, pending).await {
-            Ok(turn) => turn,
-            Err(refusal) => return self.refuse(&refusal, false).await,
-        };
+        let _turn = self.turn(places).await?;
         self.stay.asked.record(AuditResult::Ok);
         match request {
             Request::Channels => self.list(registry.listing(visitor)).await,
@@ -250,6 +229,7 @@ impl Connection {
             }
             _ => self.say(&framed([self.shared.status()]), false).await,
         }
+        Ok(())
     }
 
     /// The gate: lets a connection do what it is for, if whoever it is may. Nothing is done before.
@@ -301,19 +281,13 @@ impl Connection {
         }
     }
 
-    /// A place among those that ask for something. If there is none, the connection waits among those that do, and
-    /// not among those that have not asked yet: whoever asks for something else must not wait for them.
-    async fn turn<'a>(
-        &'a self,
-        places: &'a Semaphore,
-        pending: Option<OwnedSemaphorePermit>,
-    ) -> Result<SemaphorePermit<'a>, Refusal> {
+    /// A place among those that ask for something. If there is none, the connection waits for one.
+    async fn turn<'a>(&'a self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, Refusal> {
         if let Ok(place) = places.try_acquire() {
             return Ok(place);
         }
         let busy = || Refusal::new(Code::Busy, "too many others ask for the same");
         let _waits = self.shared.waiting.try_acquire().map_err(|_| busy())?;
-        drop(pending);
         let turn = timeout(self.shared.options.now().request_timeout, places.acquire()).await;
         turn.map_err(|_| busy())?.map_err(|_| busy())
     }

@@ -25,6 +25,12 @@ pub(crate) fn deleted() -> Refusal {
     Refusal::new(Code::Deleted, "the channel was deleted")
 }
 
+/// What a client is told that has not asked yet, and whose place is needed.
+pub(crate) fn gave_way() -> Refusal {
+    let words = "too many connections have sent no request yet, and this one was the first: send it at once";
+    Refusal::new(Code::Busy, words)
+}
+
 /// What a client is told, as plain frames are, that does not speak TLS at a port that does.
 pub(crate) fn speaks_tls() -> Refusal {
     Refusal::new(Code::Proto, "this port speaks TLS: connect to tls://")

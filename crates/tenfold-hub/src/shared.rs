@@ -9,7 +9,6 @@ use tenfold_log::{Health, Log, Numbers, Opening, Progress, Stall};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::accepting::Places;
 use crate::clients::Clients;
 use crate::flag::Flag;
 use crate::giving_way::GivingWay;
@@ -17,6 +16,7 @@ use crate::hub_options::HubOptions;
 use crate::live::{Live, Resizable};
 use crate::memory::{Receiving, permits};
 use crate::mistakes::Mistakes;
+use crate::pending::Pending;
 use crate::presence::Present;
 use crate::registry::Registry;
 use crate::shares::Shares;
@@ -47,8 +47,8 @@ pub(crate) struct Shared {
     /// Whoever connects, as long as nobody is asked.
     pub(crate) anybody: Visitor,
     pub(crate) started: Instant,
-    /// Places for connections that have not said what they want.
-    pub(crate) pending: Places,
+    /// Connections that have not said what they want.
+    pub(crate) pending: Arc<Pending>,
     /// Places for publishers and subscribers.
     pub(crate) places: Resizable,
     /// Places in channels, for connections that follow many.
@@ -90,7 +90,7 @@ impl Shared {
             punished: Semaphore::new(PUNISHED),
             anybody: Visitor::anybody(),
             started: Instant::now(),
-            pending: Places::new(permits(options.max_pending)),
+            pending: Arc::new(Pending::new(options.max_pending)),
             places: Resizable::new(options.max_connections),
             followed: permits(options.max_followed_in_all),
             waiting: Semaphore::new(options.max_pending),

@@ -20,7 +20,7 @@ const ADDRESSES: usize = 1024;
 
 /// Whose things are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Whose {
+pub(crate) enum Whose {
     Identity(String),
     /// An address; of IPv6 the network that one customer has.
     Address(IpAddr),
@@ -54,6 +54,22 @@ struct Credit {
     from: Instant,
 }
 
+impl Whose {
+    /// What is of no identity.
+    pub(crate) fn of(peer: Peer) -> Self {
+        match peer {
+            Peer::Tcp(address) => Self::Address(match address.ip().to_canonical() {
+                IpAddr::V6(ip) => {
+                    let [a, b, c, d, ..] = ip.segments();
+                    IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+                }
+                v4 @ IpAddr::V4(_) => v4,
+            }),
+            Peer::Unix(_) => Self::Processes,
+        }
+    }
+}
+
 impl Shares {
     /// Takes a connection of the share of an identity, or of an address; `None`: it has as many as it may.
     pub(crate) fn connect(
@@ -68,7 +84,7 @@ impl Shares {
             None => CONNECTIONS,
         };
         let name = identity.and_then(Identity::name);
-        let whose = name.map_or_else(|| of(peer), |name| Whose::Identity(name.to_owned()));
+        let whose = name.map_or_else(|| Whose::of(peer), |name| Whose::Identity(name.to_owned()));
         let mut connections = lock(&self.connections);
         let count = connections.entry(whose.clone()).or_default();
         if *count >= most {
@@ -104,7 +120,7 @@ impl Shares {
     pub(crate) fn failed(&self, peer: Peer) -> bool {
         let now = Instant::now();
         let mut failures = lock(&self.failures);
-        let whose = of(peer);
+        let whose = Whose::of(peer);
         if failures.len() >= ADDRESSES && !failures.contains_key(&whose) {
             failures.retain(|_, (since, _)| now.duration_since(*since) < WINDOW);
             let oldest = failures.iter().min_by_key(|(_, (since, _))| *since);
@@ -151,19 +167,6 @@ impl Pace {
     pub(crate) fn waits_until(&self) -> Option<Instant> {
         let from = lock(&self.0).from;
         (from > Instant::now()).then_some(from)
-    }
-}
-
-fn of(peer: Peer) -> Whose {
-    match peer {
-        Peer::Tcp(address) => Whose::Address(match address.ip().to_canonical() {
-            IpAddr::V6(ip) => {
-                let [a, b, c, d, ..] = ip.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-            v4 @ IpAddr::V4(_) => v4,
-        }),
-        Peer::Unix(_) => Whose::Processes,
     }
 }
 

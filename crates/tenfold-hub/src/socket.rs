@@ -41,11 +41,6 @@ impl Socket {
         self.tls.as_deref().filter(|tls| !tls.is_given_up())
     }
 
-    /// Whether a handshake comes before everything else.
-    pub(crate) fn has_handshake(&self) -> bool {
-        self.tls().is_some()
-    }
-
     /// Begins TLS, where that is spoken. A peer that speaks none can be told so: after that nothing is encrypted.
     pub(crate) async fn handshake(&self) -> Result<(), NoHandshake> {
         match self.tls() {
@@ -169,6 +164,15 @@ impl Socket {
         let _ = closing::until_peer_ends(&self.transport).await;
     }
 
+    /// Says that it is the end as far as the system takes that now. Nobody is waited for.
+    pub(crate) fn end_at_once(&self) {
+        if let Some(tls) = self.tls() {
+            tls.end();
+            let _ = self.flush();
+        }
+        let _ = self.transport.shut_down_writing();
+    }
+
     async fn flush_all(&self) -> io::Result<()> {
         while !self.flush()? {
             self.transport.ready(Interest::WRITABLE).await?;
@@ -198,6 +202,11 @@ impl Socket {
     /// The error that the system has noted on the socket, if any.
     pub(crate) fn noted_error(&self) -> Option<io::Error> {
         self.transport.noted_error()
+    }
+
+    /// Whether anything has come from the peer that was not read as application data.
+    pub(crate) fn has_received(&self) -> bool {
+        self.tls().is_some_and(TlsSession::has_begun) || self.transport.has_input()
     }
 
     /// Whether neither side can receive any more.

@@ -95,8 +95,7 @@ impl Starting {
                     kind: kind.clone(),
                     acceptor: Arc::clone(acceptor),
                 };
-                let places = Some(shared.pending.clone());
-                accepting.spawn(of_hub(accept(Arc::clone(acceptor), places, door)));
+                accepting.spawn(of_hub(accept(Arc::clone(acceptor), door)));
             }
         }
         self.answering = Some(Answering { shared, accepting });

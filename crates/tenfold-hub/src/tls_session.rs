@@ -73,6 +73,11 @@ impl TlsSession {
         self.is_given_up.load(Relaxed)
     }
 
+    /// Whether anything was received.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.lock().has_begun
+    }
+
     /// Begins: from here on both sides can write, and it is known which certificate the peer has.
     pub(crate) async fn handshake(&self, transport: &Transport) -> Result<(), NoHandshake> {
         loop {

@@ -176,18 +176,29 @@ impl Transport {
         }
     }
 
-    /// Whether neither side can receive any more. The system is asked directly: the runtime knows
-    /// only what it was told so far.
+    /// Whether neither side can receive any more.
     pub(crate) fn is_hung_up(&self) -> bool {
+        self.events(PollFlags::empty()).contains(PollFlags::HUP)
+    }
+
+    /// Whether there is something to read, or an end.
+    pub(crate) fn has_input(&self) -> bool {
+        self.events(PollFlags::IN).contains(PollFlags::IN)
+    }
+
+    /// What there is of these events. The system is asked directly: the runtime knows only what it was told so far.
+    fn events(&self, asked: PollFlags) -> PollFlags {
         let socket = match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
             #[cfg(test)]
-            Self::Link(_) => return false,
+            Self::Link(_) => return PollFlags::empty(),
         };
-        let mut asked = [PollFd::new(&socket, PollFlags::empty())];
-        poll(&mut asked, Some(&Timespec::default())).is_ok()
-            && asked[0].revents().contains(PollFlags::HUP)
+        let mut asked = [PollFd::new(&socket, asked)];
+        match poll(&mut asked, Some(&Timespec::default())) {
+            Ok(_) => asked[0].revents(),
+            Err(_) => PollFlags::empty(),
+        }
     }
 
     /// The system's socket; there always is one but in a simulation.

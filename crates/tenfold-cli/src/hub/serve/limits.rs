@@ -72,7 +72,8 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "N", default_value = "100000", value_parser = units::count::<usize>)]
     max_producers_in_all: usize,
 
-    /// Connections that have not sent their request; more have to wait to be accepted
+    /// Connections that have not sent their request; when there are more, one of the address that has the
+    /// most of them gives way
     #[arg(long, value_name = "N", default_value = "512", value_parser = units::count::<usize>)]
     max_pending: usize,
 
