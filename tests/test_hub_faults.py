@@ -127,10 +127,14 @@ def test_on_a_full_disk_everybody_with_a_message_is_told_within_a_second(run, bi
     for client in clients:
         client.send(frame(b"x"))
         assert client.answer() == b"ACK 1"
-    with open(f"/proc/{full.process.process.pid}/root{data}/ballast", "wb", buffering=0) as ballast:
-        with pytest.raises(OSError):
+    ballast = f"/proc/{full.process.process.pid}/root{data}/ballast"
+
+    def fill_disk():
+        with open(ballast, "ab", buffering=0) as file, pytest.raises(OSError):
             while True:
-                ballast.write(bytes(4096))
+                file.write(bytes(4096))
+
+    fill_disk()
     open_ones = dict(enumerate(clients))
     for count in range(2, 1000):
         begun = time.monotonic()
@@ -145,11 +149,19 @@ def test_on_a_full_disk_everybody_with_a_message_is_told_within_a_second(run, bi
         if not open_ones:
             break
     assert not open_ones
-    health = full.health()
-    assert health["status"] == "full" and health["why"].endswith(":ENOSPC")
+
+    def is_full() -> bool:
+        # What was reserved for a batch that was refused, or for a segment that has ended, is given back. As long as that
+        # is enough for a small batch, the hub is well: so it is taken, too, and then somebody publishes.
+        fill_disk()
+        publish(full, "other", b"x")
+        health = full.health()
+        return health["status"] == "full" and health["why"].endswith(":ENOSPC")
+
+    wait_until(is_full, what="HEALTH of a full disk")
     wait_until(lambda: told(full, "WARN", "no space"), what="a line in the log")
-    os.remove(f"/proc/{full.process.process.pid}/root{data}/ballast")
-    wait_until(lambda: publish(full, "other", b"x") == b"ACK 1", what="space")
+    os.remove(ballast)
+    wait_until(lambda: publish(full, "other", b"x").startswith(b"ACK "), what="space")
     wait_until(lambda: told(full, "WARN", "space on the disk again"), what="the end in the log")
     for client in clients:
         client.close()

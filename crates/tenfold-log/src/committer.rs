@@ -244,12 +244,8 @@ impl Committer {
                 return self.refuse(Refused::Storage);
             }
         }
-        let duties = self.common.duties();
-        let (done, obstacle) = (duties.done, duties.obstacle);
-        drop(duties);
-        if obstacle.is_none() {
-            self.common.unfill();
-        }
+        self.common.unfill();
+        let done = self.common.duties().done;
         if !self.common.has_shut() {
             self.journal.checkpointed(done);
         }

@@ -337,9 +337,12 @@ impl Common {
         }
     }
 
-    /// There is space.
+    /// There is space, as far as no checkpoint waits for some.
     pub(crate) fn unfill(&self) {
-        let _ = self.health.compare_exchange(1, 0, SeqCst, SeqCst);
+        let duties = self.duties();
+        if duties.obstacle.is_none() {
+            let _ = self.health.compare_exchange(1, 0, SeqCst, SeqCst);
+        }
     }
 
     /// What is due cannot be done now. It is tried again; frames that have to wait for it are refused.
@@ -356,6 +359,10 @@ impl Common {
         let mut duties = self.duties();
         if duties.is_pending || refused == Refused::Full {
             duties.obstacle = Some(refused);
+        }
+        if refused == Refused::Full {
+            // A batch that was committed since the fault was told has found space for itself.
+            let _ = self.health.compare_exchange(0, 1, SeqCst, SeqCst);
         }
         self.checkpoint_was_tried(duties);
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tenfold_log::storage::{Fault, Keep, Kind, Memory, Sharing, Storage};
 use tenfold_log::{Health, Opened, Refused};
 
-use crate::support::{Fate, Sent, advance, random, read, reopen, send, settle, small};
+use crate::support::{Fate, Sent, advance, random, read, reopen, send, send_to, settle, small};
 
 const EACCES: i32 = 13;
 const EIO: i32 = 5;
@@ -198,6 +198,41 @@ fn what_waits_for_a_checkpoint_without_space_or_files_is_refused_until_there_is_
             Memory::forget_faults,
         );
     }
+}
+
+/// The health was well again after that batch, and the next publishers were told `FULL` all the same.
+#[test]
+fn a_batch_that_finds_space_while_a_checkpoint_finds_none_does_not_end_being_full() {
+    let (memory, mut opened, told) = log();
+    publish(&mut opened, &["a"]);
+    let no_space = Fault::next(Kind::Open).on("snapshot.new").errno(ENOSPC);
+    memory.fail(no_space.forever());
+    let Opened {
+        log,
+        committer,
+        mut checkpointer,
+        ..
+    } = opened;
+    // The fault is told on the thread of the checkpointer, and the committer goes on meanwhile.
+    let committer = Arc::new(Mutex::new(committer));
+    let (hears, goes_on) = (told.clone(), Arc::clone(&committer));
+    log.on_fault(move |fault| {
+        hears.0.lock().unwrap().push(fault.clone());
+        while goes_on.lock().unwrap().step() {}
+    });
+    let mut meanwhile = None;
+    while told.take().is_empty() {
+        while committer.lock().unwrap().step() {}
+        meanwhile = Some(send_to(&log, "a", None, &message()));
+        while checkpointer.step() {}
+    }
+    assert!(is_written(&meanwhile.unwrap()));
+    assert_eq!(log.health(), Health::Full);
+    assert_eq!(log.may_publish(), Err(Refused::Full));
+    memory.forget_faults();
+    advance(1000);
+    while checkpointer.step() {}
+    assert_eq!(log.health(), Health::Ok);
 }
 
 #[test]
