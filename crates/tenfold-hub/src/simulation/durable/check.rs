@@ -56,7 +56,15 @@ fn follow(steps: &[Step], history: &mut History) -> Result<(), String> {
                 }
                 expected = Some(*from);
             }
-            Step::Gap => expected = None,
+            Step::Gap {
+                expected: told,
+                available,
+            } => {
+                if told.is_some() && expected.is_some() && *told != expected {
+                    return Err(format!("told of a gap from {told:?} on, not {expected:?}"));
+                }
+                expected = Some(*available);
+            }
             Step::Message { seq, bytes } => {
                 if expected.is_some_and(|expected| expected != *seq) {
                     return Err(format!("got {seq}, not {expected:?}"));
@@ -80,7 +88,7 @@ fn whole(record: &Record, channel: usize, history: &History) -> Result<(), Strin
     let end = steps.iter().rev().find_map(|step| match step {
         Step::Began { from, .. } => Some(*from),
         Step::Message { seq, .. } => Some(seq + 1),
-        Step::Gap => None,
+        Step::Gap { .. } => None,
     });
     let last = history.keys().next_back();
     match (last, end) {

@@ -9,7 +9,7 @@ use tenfold::protocol::Position;
 use tokio::time::{sleep, timeout};
 
 use super::asking::{Connection, PATIENCE, ask, look_for_acknowledged, value};
-use super::record::{Shared, Sight, Step};
+use super::record::{Shared, Sight, Step, note_gap};
 use super::server::Door;
 use crate::simulation::link::{Weather, link};
 use crate::simulation::random::Random;
@@ -210,10 +210,7 @@ pub(super) async fn subscribe(
             }
             Ok(Some(SubscriberEvent::Gap(gap))) => {
                 shared.gap(&shared.channels[channel], format!("{who}: {gap}"));
-                // It comes after the answer of the connection that goes on.
-                let began = steps.pop();
-                steps.push(Step::Gap);
-                steps.extend(began);
+                note_gap(&mut steps, &gap);
             }
             Ok(Some(SubscriberEvent::Message(message))) => {
                 let (seq, bytes) = (message.seq, message.bytes.to_vec());

@@ -9,7 +9,7 @@ use tenfold::protocol::{Pattern, Position};
 use tokio::time::timeout;
 
 use super::clients::{LOOK, connect};
-use super::record::{Shared, Sight, Step};
+use super::record::{Shared, Sight, Step, note_gap};
 use crate::simulation::link::Weather;
 use crate::simulation::random::Random;
 
@@ -51,10 +51,7 @@ pub(super) async fn follow(shared: Arc<Shared>, weather: Weather, mut random: Ra
             }
             Ok(Some(FollowerEvent::Gap(channel, gap))) => {
                 let of_channel = steps.entry(channel.to_string()).or_default();
-                // It comes after the answer of the connection that goes on.
-                let began = of_channel.pop_if(|step| matches!(step, Step::Began { .. }));
-                of_channel.push(Step::Gap);
-                of_channel.extend(began);
+                note_gap(of_channel, &gap);
                 shared.gap(&channel, format!("follower: {channel}: {gap}"));
             }
             Ok(Some(FollowerEvent::Deleted(channel))) => {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tenfold::client::Gap;
 use tenfold::protocol::{ChannelName, Epoch};
 
 use super::deleting::Life;
@@ -59,12 +60,29 @@ pub(super) enum Step {
         epoch: Epoch,
         from: u64,
     },
-    /// It was told that messages cannot be had any more.
-    Gap,
+    /// It was told that messages cannot be had any more: the one that was to come next, where that is known, and
+    /// which one comes instead.
+    Gap {
+        expected: Option<u64>,
+        available: u64,
+    },
     Message {
         seq: u64,
         bytes: Vec<u8>,
     },
+}
+
+/// Notes a gap among the steps. One that the answer of a new connection shows is told after the answer, which is
+/// about the place after the gap; one that the stream shows is where it is told.
+pub(super) fn note_gap(steps: &mut Vec<Step>, gap: &Gap) {
+    let available = gap.available;
+    let began = steps.pop_if(|step| matches!(step, Step::Began { from, .. } if *from == available));
+    let expected = gap.expected;
+    steps.push(Step::Gap {
+        expected,
+        available,
+    });
+    steps.extend(began);
 }
 
 /// How much has happened.
