@@ -33,16 +33,11 @@ pub(crate) trait Deliver: fmt::Debug + Send + 'static {
     /// Takes what was read.
     fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Attempt;
 
-    /// How long what was read from a file is kept while the client takes nothing.
-    fn kept_for(&self) -> Option<Duration>;
-
-    /// Keeps only the frame that was begun of what was read. The rest is read again when it is wanted.
-    fn park(&mut self);
-
-    /// Waits until no tail keeps what was begun, and no memory is taken for it.
+    /// Waits until what was begun should not be kept as it is: no tail keeps it, and no memory is taken for it.
     fn let_go(&self) -> impl Future<Output = ()> + Send + use<Self>;
 
-    /// Takes memory for what was begun. Where there is none, what can be read again is not kept. False: it cannot be.
+    /// Keeps only the frame that was begun, and takes memory for it. Where there is none, what can be read again is not
+    /// kept either. False: it cannot be.
     fn keep_rest(&mut self) -> bool;
 
     /// Waits until an end is in sight.
@@ -75,6 +70,13 @@ pub(crate) fn attempt_after(error: io::Error) -> io::Result<Attempt> {
         io::ErrorKind::WouldBlock => Ok(Attempt::Blocked),
         io::ErrorKind::Interrupted => Ok(Attempt::Wrote),
         _ => Err(error),
+    }
+}
+
+/// Waits for so long, or not at all.
+pub(crate) async fn after(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -3,24 +3,21 @@
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use bytes::Bytes;
 use tenfold_log::{Frames, ReadError, Reader};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::block::Block;
 use crate::cursor::{Cursor, Look};
-use crate::deliver::{Attempt, COSTLY, Deliver, attempt_after, take};
+use crate::deliver::{Attempt, COSTLY, Deliver, after, attempt_after};
 use crate::durable::READ_SIZE;
-use crate::file_block::{FileBlock, Parked};
-use crate::frames::{self, after};
+use crate::frames;
 use crate::history::History;
 use crate::holding::NextSeq;
 use crate::idle::Idle;
 use crate::ledger::Entry;
 use crate::memory::Rests;
 use crate::peer::Peer;
+use crate::rest::Rest;
 use crate::socket::Socket;
 use crate::stats::{ClientReport, Counters, End};
 
@@ -32,27 +29,20 @@ use crate::stats::{ClientReport, Counters, End};
 pub(crate) struct Delivery {
     socket: Arc<Socket>,
     cursor: Cursor,
-    /// What is left of the block that was begun, and its messages (none for a welcome).
-    rest: Block,
+    /// What is left of the block that was begun (a welcome has no messages).
+    rest: Rest,
     /// Where to go on when the tail has passed the cursor, if there is something.
     history: Option<Arc<History>>,
     /// What is kept for it, if publishers wait for slow subscribers.
     held: Option<NextSeq>,
     /// The place there, as long as it is used.
     reader: Option<Reader>,
-    /// What was read there, if the rest is of it.
-    file_block: Option<FileBlock>,
-    /// The one before, when all of it is sent: its memory is for the next read.
-    spent: Option<FileBlock>,
-    /// The block of the tail that the rest is of, and the seq of its first message.
-    tail_block: Option<(Block, u64)>,
-    /// How many bytes the frame has that the rest is of, once nothing else is kept.
-    begun: Option<usize>,
+    /// The block from a file before it, when all of that is sent: its memory is for the next read.
+    spent: Option<Rest>,
     /// How many bytes of the next message are sent, if the rest of it is to be read again.
     sent_of_next: Option<usize>,
-    /// Memory for rests that no tail keeps, and what is taken of it for this one.
+    /// Memory for rests that no tail keeps.
     rests: Option<Arc<Rests>>,
-    kept: Option<OwnedSemaphorePermit>,
     counters: Arc<Counters>,
     report: ClientReport,
 }
@@ -81,19 +71,15 @@ impl Delivery {
     ) -> Self {
         Self {
             socket,
-            rest: first,
+            rest: Rest::only(first),
             held: history
                 .as_ref()
                 .and_then(|history| history.enter(cursor.seq(), cursor.holds())),
             history,
             reader: None,
-            file_block: None,
             spent: None,
-            tail_block: None,
-            begun: None,
             sent_of_next: None,
             rests: None,
-            kept: None,
             cursor,
             counters,
             report: ClientReport {
@@ -111,7 +97,7 @@ impl Delivery {
     pub(crate) fn keep_within(&mut self, rests: Arc<Rests>, head: Block) {
         self.rests = Some(rests);
         let first = self.cursor.seq().saturating_sub(head.messages());
-        self.tail_block = Some((head, first));
+        self.rest = std::mem::take(&mut self.rest).ends_with(head, first);
     }
 
     /// How far it is.
@@ -119,7 +105,7 @@ impl Delivery {
         Sent {
             messages: self.report.messages,
             bytes: self.report.bytes,
-            rest: self.rest.bytes().len() as u64,
+            rest: self.rest.len() as u64,
             next: self.cursor.seq(),
         }
     }
@@ -134,39 +120,18 @@ impl Delivery {
         let is_whole = self.sent_of_next.is_none();
         if is_whole && let Some(Entry { head, .. }) = self.cursor.rejoin() {
             self.reader = None;
-            self.rest =
-                head.map_or_else(Block::default, |(block, messages)| after(&block, messages));
-            self.tail_block = Some((self.rest.clone(), seq));
+            self.rest = head.map_or_else(Rest::default, |(block, messages)| {
+                Rest::of_tail(frames::after(&block, messages), seq)
+            });
             return Attempt::Wrote;
         }
         let reader = self.reader.take().filter(|reader| reader.seq() == seq);
         let mut reader = reader.unwrap_or_else(|| history.channel.reader(seq));
-        if let Some(memory) = spent.and_then(FileBlock::into_memory) {
+        if let Some(memory) = spent.and_then(Rest::into_memory) {
             reader.reuse(memory);
         }
         let result = reader.read_cached(READ_SIZE);
         self.read(reader, result)
-    }
-
-    /// Takes memory for so many bytes beside the tail.
-    fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        self.rests.as_ref()?.take(bytes)
-    }
-
-    /// Has the rest of the message that was begun be read again when it is wanted, if it can be.
-    fn forget_rest(&mut self) -> bool {
-        let (Some(length), true) = (self.begun.take(), self.history.is_some()) else {
-            return false;
-        };
-        self.sent_of_next = Some(length - self.rest.bytes().len());
-        // Those before it are sent.
-        let before = self.rest.messages() - 1;
-        self.report.messages += before;
-        self.counters.sent(before, 0);
-        self.rest = Block::default();
-        self.cursor.go_to(self.cursor.seq() - 1);
-        self.note_place();
-        true
     }
 
     fn note_place(&self) {
@@ -189,29 +154,22 @@ impl Delivery {
         let mut left = written;
         let mut messages = 0;
         let mut begun = 0;
+        let mut first = self.cursor.seq();
         loop {
-            let (taken, done) = take(&mut self.rest, left);
+            let (taken, done) = self.rest.take(left);
             left -= taken;
             messages += done;
             if left == 0 {
                 break;
             }
-            self.rest = blocks[begun].clone();
+            let block = blocks[begun].clone();
+            first += block.messages();
+            self.rest = Rest::of_tail(block, first - blocks[begun].messages());
             begun += 1;
         }
-        if begun > 0 {
-            self.file_block = None;
-        } else if self.rest.bytes().is_empty() {
-            self.spent = self.file_block.take();
-        }
-        if self.rest.bytes().is_empty() {
-            self.rest = Block::default();
-            (self.tail_block, self.begun, self.kept) = (None, None, None);
-        } else if begun > 0 {
-            let before = blocks[..begun - 1].iter().map(Block::messages);
-            let first = self.cursor.seq() + before.sum::<u64>();
-            self.tail_block = Some((blocks[begun - 1].clone(), first));
-            (self.begun, self.kept) = (None, None);
+        if self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            self.spent = (begun == 0).then_some(rest);
         }
         self.cursor.advance(&blocks[..begun]);
         self.note_place();
@@ -227,7 +185,7 @@ impl Deliver for Delivery {
             return Ok(Attempt::Blocked);
         }
         let (look, blocks) = self.look();
-        if self.rest.bytes().is_empty() {
+        if self.rest.is_empty() {
             match look {
                 Look::Blocks => {}
                 Look::CaughtUp => return Ok(Attempt::CaughtUp),
@@ -237,9 +195,10 @@ impl Deliver for Delivery {
         }
         let mut slices = [IoSlice::new(&[]); Cursor::MAX_BLOCKS + 1];
         let mut used = 0;
-        for block in std::iter::once(&self.rest).chain(&blocks) {
-            if !block.bytes().is_empty() {
-                slices[used] = IoSlice::new(block.bytes());
+        let blocks_bytes = blocks.iter().map(Block::bytes);
+        for bytes in std::iter::once(self.rest.bytes()).chain(blocks_bytes) {
+            if !bytes.is_empty() {
+                slices[used] = IoSlice::new(bytes);
                 used += 1;
             }
         }
@@ -262,7 +221,7 @@ impl Deliver for Delivery {
         if !self.socket.flush()? {
             return Ok(Attempt::Blocked);
         }
-        if self.rest.bytes().is_empty() {
+        if self.rest.is_empty() {
             return Ok(Attempt::Done(End::Revoked));
         }
         let tried = self.socket.try_write(self.rest.bytes());
@@ -291,20 +250,11 @@ impl Deliver for Delivery {
                     block = frames::first(&block, most);
                 }
                 let history = self.history.as_ref();
-                let place = if block.bytes().len() <= READ_SIZE {
-                    history.and_then(|history| history.durable.keep())
-                } else {
-                    self.kept = self.take(block.bytes().len());
-                    None
-                };
-                self.file_block = Some(FileBlock::new(block.clone(), first, place));
-                self.rest = match self.sent_of_next.take() {
-                    None => block,
-                    Some(sent) => {
-                        let sent = sent.min(block.bytes().len());
-                        Block::new(block.bytes().slice(sent..), messages)
-                    }
-                };
+                let place = history
+                    .filter(|_| block.bytes().len() <= READ_SIZE)
+                    .and_then(|history| history.durable.keep());
+                let sent = self.sent_of_next.take().unwrap_or_default();
+                self.rest = Rest::of_file(block, first, place).after(sent);
                 self.cursor.pass(self.rest.messages());
                 self.note_place();
                 self.reader = Some(reader);
@@ -319,76 +269,40 @@ impl Deliver for Delivery {
         }
     }
 
-    fn kept_for(&self) -> Option<Duration> {
-        let file_block = self.file_block.as_ref();
-        file_block
-            .filter(|_| self.kept.is_none())
-            .map(FileBlock::kept_for)
-    }
-
-    fn park(&mut self) {
-        if let Some(file_block) = self.file_block.take() {
-            let Parked {
-                rest,
-                messages,
-                next,
-                length,
-            } = file_block.park(self.rest.bytes().len());
-            let left = if rest.is_empty() { 0 } else { messages };
-            self.begun = (!rest.is_empty()).then_some(length);
-            self.report.messages += messages - left;
-            self.counters.sent(messages - left, 0);
-            self.rest = Block::new(rest, left);
-            self.cursor.go_to(next);
-            self.note_place();
-        }
-    }
-
     fn let_go(&self) -> impl Future<Output = ()> + Send + use<> {
-        let is_kept = self.rest.bytes().is_empty() || self.kept.is_some();
-        let passed = (self.rests.is_some() && !is_kept).then(|| self.cursor.passed());
+        let is_kept = self.rests.is_none() || self.rest.is_kept();
+        let (kept_for, passed) = (self.rest.kept_for(), self.cursor.passed());
         async move {
-            match passed {
-                Some(passed) => passed.await,
-                None => std::future::pending().await,
+            match kept_for {
+                _ if is_kept => std::future::pending().await,
+                Some(time) => after(time).await,
+                None => passed.await,
             }
         }
     }
 
     fn keep_rest(&mut self) -> bool {
-        if self.kept.is_some() || self.rests.is_none() {
+        let Some(rests) = self.rests.clone().filter(|_| !self.rest.is_kept()) else {
             return true;
-        }
-        let tail_block = self.tail_block.take();
-        if self.history.is_some() && self.look().0 == Look::Passed {
-            let unsent = self.rest.bytes().len();
-            // What comes before the block may not be sent yet.
-            let of_block = tail_block.filter(|(block, _)| unsent <= block.bytes().len());
-            if let Some((block, first)) = of_block {
-                self.file_block = Some(FileBlock::new(block, first, None));
-            }
-            self.park();
-        }
-        let mut rest = self.rest.bytes().clone();
-        if rest.is_empty() {
-            return true;
-        }
-        // A part of a block or of a large message keeps all of it in memory, so it is copied. A large message that can be
-        // read again is not, and neither is a block of which next to nothing is sent.
-        let bytes = match self.begun {
-            Some(length) if length > READ_SIZE => length,
-            None if rest.len() > COSTLY => rest.len(),
-            _ => {
-                rest = Bytes::copy_from_slice(&rest);
-                rest.len()
-            }
         };
-        self.kept = self.take(bytes);
-        if self.kept.is_some() {
-            self.rest = Block::new(rest, self.rest.messages());
+        let is_in_files = self.history.is_some()
+            && (self.rest.kept_for().is_some() || self.look().0 == Look::Passed);
+        if is_in_files && let Some(let_go) = self.rest.let_go() {
+            self.report.messages += let_go.sent;
+            self.counters.sent(let_go.sent, 0);
+            self.cursor.go_to(let_go.next);
+            self.note_place();
+        }
+        if self.rest.keep(&rests) {
             return true;
         }
-        self.forget_rest()
+        // The rest of the message that was begun is read again when it is wanted.
+        self.sent_of_next = self.rest.forget();
+        if self.sent_of_next.is_some() {
+            self.cursor.go_to(self.cursor.seq() - 1);
+            self.note_place();
+        }
+        self.sent_of_next.is_some()
     }
 
     fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -422,12 +336,12 @@ impl Deliver for Delivery {
 
     fn is_costly(&mut self) -> bool {
         self.is_passed()
-            && (self.rest.bytes().len() > COSTLY || self.history.is_none() && !self.keep_rest())
+            && (self.rest.len() > COSTLY || self.history.is_none() && !self.keep_rest())
     }
 
     fn report(&mut self, end: End) -> ClientReport {
         self.report.end = end;
-        self.report.torn = !self.rest.bytes().is_empty() || self.sent_of_next.is_some();
+        self.report.torn = !self.rest.is_empty() || self.sent_of_next.is_some();
         self.counters.ended(end);
         self.report
     }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tenfold_log::{Frames, ReadError, Reader};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::block::Block;
 use crate::durable::READ_SIZE;
-use crate::file_block::{FileBlock, KEPT_FOR};
 use crate::history::History;
 use crate::ready::Ready;
+use crate::rest;
 use crate::task::spawn;
 
 /// The blocks that come next of some channels, and the read that waits for the disk, if there is one.
@@ -123,10 +124,8 @@ impl FileReads {
 
     /// How long the blocks that are there may be kept while the client takes nothing.
     pub(crate) fn kept_for(&self) -> Option<Duration> {
-        let times = self.fetched.values().map(|fetched| match fetched.place {
-            Some(_) => KEPT_FOR,
-            None => Duration::ZERO,
-        });
+        let times = self.fetched.values();
+        let times = times.map(|fetched| rest::kept_for(fetched.place.as_ref()));
         times.min()
     }
 
@@ -136,8 +135,8 @@ impl FileReads {
     }
 
     /// Gives memory for the next read.
-    pub(crate) fn reuse(&mut self, spent: FileBlock) {
-        if let (Some((_, reader)), Some(memory)) = (&mut self.reader, spent.into_memory()) {
+    pub(crate) fn reuse(&mut self, memory: Bytes) {
+        if let Some((_, reader)) = &mut self.reader {
             reader.reuse(memory);
         }
     }

@@ -7,31 +7,33 @@
 //!
 //! A run is planned from what its channel has, and counts only when its first byte is taken by the socket.
 //! Those that were not begun are planned anew. So a client that takes nothing holds the rest of one run
-//! at the most, and its places.
+//! at the most, and its places. Once nobody else keeps what is left of the run, it lets all of it go but the frame that
+//! was begun, and goes on with the run when the socket takes something.
 
+mod keeping;
 mod limit;
 mod plan;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use tenfold::protocol::{ChannelName, Epoch, Heading, HeadingKind, Position};
 use tenfold_log::{Frames, ReadError, Reader};
 
 use crate::block::Block;
 use crate::channel::{Begun, Channel};
-use crate::deliver::{Attempt, COSTLY, Deliver, attempt_after, take};
-use crate::file_block::{FileBlock, Parked};
+use crate::deliver::{Attempt, COSTLY, Deliver, attempt_after};
 use crate::file_reads::FileReads;
 use crate::followed::{Followed, Found, RUN, Told};
 use crate::frames::framed;
 use crate::history::History;
 use crate::idle::Idle;
+use crate::memory::Rests;
 use crate::news::{Gone, News};
 use crate::peer::Peer;
 use crate::ready::{Mark, Ready};
+use crate::rest::Rest;
 use crate::socket::Socket;
 use crate::stats::{ClientReport, Counters, End};
 
@@ -63,11 +65,13 @@ pub(crate) struct Follow {
     /// Those that wait until another one has read from its files.
     waiting: VecDeque<u32>,
     reads: FileReads,
-    /// What is left of what was begun: lines, or a run of `current`.
-    rest: VecDeque<Block>,
+    /// What is left of what was begun: lines, or a run of `current`. The first one was begun, or comes next.
+    rest: VecDeque<Rest>,
     current: Option<Current>,
-    /// The block from a file that the rest ends with.
-    file_block: Option<FileBlock>,
+    /// How many bytes of the next message of `current` are sent, if the rest of it is to be had again.
+    sent_of_next: Option<usize>,
+    /// Memory for rests that no tail keeps.
+    rests: Arc<Rests>,
     /// The run that was begun cannot be ended.
     broken: Option<End>,
     counters: Arc<Counters>,
@@ -87,6 +91,8 @@ pub(crate) enum Line {
 struct Current {
     number: u32,
     left: u64,
+    /// The channel is no longer followed: what is left of it is nowhere else.
+    is_gone: bool,
 }
 
 /// How far a follower is.
@@ -105,7 +111,7 @@ impl Follow {
         (socket, peer): (Arc<Socket>, Peer),
         (news, ready): (Arc<News>, Arc<Ready>),
         limit: Limit,
-        counters: Arc<Counters>,
+        (rests, counters): (Arc<Rests>, Arc<Counters>),
     ) -> Self {
         Self {
             socket,
@@ -123,7 +129,8 @@ impl Follow {
             waiting: VecDeque::new(),
             rest: VecDeque::new(),
             current: None,
-            file_block: None,
+            sent_of_next: None,
+            rests,
             broken: None,
             counters,
             report: ClientReport {
@@ -242,11 +249,13 @@ impl Follow {
         };
         self.free.push(number);
         self.limit.shrink();
-        if self
-            .current
-            .is_some_and(|current| current.number == number && current.left > 0)
+        if let Some(current) = &mut self.current
+            && current.number == number
         {
-            self.broken = Some(End::Slow);
+            current.is_gone = true;
+            if current.left > 0 {
+                self.broken = Some(End::Slow);
+            }
         }
         if followed.told == Told::Promised {
             self.say(followed.place());
@@ -261,7 +270,8 @@ impl Follow {
     /// something: it may have been on its way.
     fn bid_farewell(&mut self, followed: &mut Followed, number: u32, next: u64) {
         let is_within_run = self.current.is_some_and(|current| current.left > 0);
-        if is_within_run || self.file_block.is_some() || !self.lines.is_empty() {
+        let is_from_file = self.rest.iter().any(|rest| rest.kept_for().is_some());
+        if is_within_run || is_from_file || !self.lines.is_empty() {
             return;
         }
         let Found::Blocks(mut blocks) = followed.look(RUN) else {
@@ -272,9 +282,17 @@ impl Follow {
         if step.from + step.messages == next && self.rest_bytes() + bytes <= LINES {
             let heading = followed.heading(step.from, step.messages);
             self.rest.push_back(line(&heading));
-            self.rest.extend(blocks);
+            self.rest.extend(blocks.into_iter().map(Rest::only));
             followed.advance(step);
-            self.current.get_or_insert(Current { number, left: 0 });
+            // What comes after it is of another channel, and what comes before it cannot be had after it.
+            for rest in &mut self.rest {
+                rest.keep_whole();
+            }
+            self.current.get_or_insert(Current {
+                number,
+                left: 0,
+                is_gone: true,
+            });
         }
     }
 
@@ -300,7 +318,7 @@ impl Follow {
             }
         }
         if !text.is_empty() {
-            self.rest.push_back(Block::new(text, 0));
+            self.rest.push_back(Rest::only(Block::new(text, 0)));
         }
     }
 
@@ -334,38 +352,41 @@ impl Follow {
         match run.of {
             Source::Notice => followed.notice = None,
             Source::Tail(step) => followed.advance(step),
-            Source::Files => {
-                let seq = followed.seq();
-                followed.go_to(seq + run.messages);
-                let place = self.reads.take(number).and_then(|fetched| fetched.place);
-                let piece = run.pieces.last().cloned();
-                self.file_block = piece.map(|piece| FileBlock::new(piece, seq, place));
-            }
+            Source::Files => followed.go_to(followed.seq() + run.messages),
         }
         followed.told = Told::Yes;
-        let mut current = Current { number, left: 0 };
+        let mut current = Current {
+            number,
+            left: 0,
+            is_gone: false,
+        };
         if let Some(begun) = self.current.filter(|_| run.continues) {
             current.left = begun.left - run.messages;
+            self.sent_of_next = None;
         } else {
             self.turn.push_back(number);
         }
         self.current = Some(current);
         self.rest.extend(run.pieces);
+        if let Source::Files = run.of
+            && let Some(rest) = self.rest.back_mut()
+        {
+            rest.set_place(self.reads.take(number).and_then(|fetched| fetched.place));
+        }
     }
 
     /// Takes up to so many bytes of the rest; returns how many are left over.
     fn pass(&mut self, mut bytes: usize) -> usize {
         while let Some(front) = self.rest.front_mut() {
-            if bytes < front.bytes().len() {
-                take(front, bytes);
+            let (taken, messages) = front.take(bytes);
+            if !front.is_empty() {
                 return 0;
             }
-            bytes -= front.bytes().len();
-            self.report.messages += front.messages();
-            self.rest.pop_front();
-        }
-        if let Some(spent) = self.file_block.take() {
-            self.reads.reuse(spent);
+            bytes -= taken;
+            self.report.messages += messages;
+            if let Some(memory) = self.rest.pop_front().and_then(Rest::into_memory) {
+                self.reads.reuse(memory);
+            }
         }
         if self.current.is_some_and(|current| current.left == 0) {
             self.current = None;
@@ -374,13 +395,22 @@ impl Follow {
     }
 
     fn rest_bytes(&self) -> usize {
-        self.rest.iter().map(|piece| piece.bytes().len()).sum()
+        self.rest.iter().map(Rest::len).sum()
     }
 
-    /// The channel of the run that was begun.
-    fn begun(&mut self) -> Option<&mut Followed> {
-        let number = self.current?.number;
-        self.channels.get_mut(number as usize)?.as_mut()
+    /// The channel of the run that was begun, if it is still followed.
+    fn begun(&self) -> Option<&Followed> {
+        self.channels.get(self.number_of_begun()?)?.as_ref()
+    }
+
+    fn begun_mut(&mut self) -> Option<&mut Followed> {
+        let number = self.number_of_begun()?;
+        self.channels.get_mut(number)?.as_mut()
+    }
+
+    fn number_of_begun(&self) -> Option<usize> {
+        let current = self.current.filter(|current| !current.is_gone)?;
+        Some(current.number as usize)
     }
 
     fn write(&mut self, runs: &[Run]) -> io::Result<usize> {
@@ -461,42 +491,19 @@ impl Deliver for Follow {
         Attempt::Wrote
     }
 
-    fn kept_for(&self) -> Option<Duration> {
-        let file_block = self.file_block.as_ref().map(FileBlock::kept_for);
-        file_block.into_iter().chain(self.reads.kept_for()).min()
+    fn let_go(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.to_be_let_go()
     }
 
-    fn park(&mut self) {
+    fn keep_rest(&mut self) -> bool {
         self.reads.forget();
-        let (Some(file_block), Some(piece)) = (self.file_block.take(), self.rest.pop_back()) else {
-            return;
-        };
-        let Parked {
-            rest,
-            messages,
-            next,
-            ..
-        } = file_block.park(piece.bytes().len());
-        let in_rest = if rest.is_empty() { 0 } else { messages };
-        self.report.messages += messages - in_rest;
-        self.counters.sent(messages - in_rest, 0);
-        let let_go = piece.messages() - messages;
-        if !rest.is_empty() {
-            self.rest.push_back(Block::new(rest, in_rest));
-        }
-        if let Some(current) = &mut self.current {
-            current.left += let_go;
-        }
-        if let Some(followed) = self.begun() {
-            followed.go_to(next);
-        }
+        self.keep_what_was_begun()
     }
 
     fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
         let news = Arc::clone(&self.news);
-        let begun = self.current.filter(|_| self.rest_bytes() > COSTLY);
-        let begun = begun.and_then(|current| self.channels.get(current.number as usize)?.as_ref());
-        let passed = begun.map(Followed::ending);
+        let is_costly = self.rest_bytes() > COSTLY;
+        let passed = self.begun().filter(|_| is_costly).map(Followed::ending);
         async move {
             let passed = async {
                 match passed {
@@ -511,29 +518,19 @@ impl Deliver for Follow {
         }
     }
 
-    /// What it holds is of one run.
-    fn let_go(&self) -> impl Future<Output = ()> + Send + use<> {
-        std::future::pending()
-    }
-
-    fn keep_rest(&mut self) -> bool {
-        true
-    }
-
     fn is_passed(&mut self) -> bool {
         // What is missing in one channel is told, and the others go on.
         false
     }
 
     fn is_costly(&mut self) -> bool {
-        self.rest_bytes() > COSTLY && self.begun().is_some_and(Followed::is_passed)
+        self.rest_bytes() > COSTLY && self.begun_mut().is_some_and(Followed::is_passed)
     }
 
     fn report(&mut self, end: End) -> ClientReport {
         self.report.end = end;
         // A run that is cut between two frames is not torn.
-        let inside = self.rest.front().is_some();
-        self.report.torn = inside;
+        self.report.torn = !self.rest.is_empty() || self.sent_of_next.is_some();
         self.counters.ended(end);
         self.report
     }

@@ -222,11 +222,21 @@ impl Followed {
     pub(crate) fn is_passed(&mut self) -> bool {
         match self.channel.history() {
             Some(history) => history.channel.first() > self.seq(),
-            None => self.cursor.peek(&mut Vec::new()) == Look::Passed,
+            None => self.is_passed_by_tail(),
         }
     }
 
-    /// Waits until that is so, or the channel is closed.
+    /// Whether the tail has passed the place, so that it does not keep what comes before it either.
+    pub(crate) fn is_passed_by_tail(&mut self) -> bool {
+        self.cursor.peek(&mut Vec::new()) == Look::Passed
+    }
+
+    /// Waits until that is so.
+    pub(crate) fn passed_by_tail(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.cursor.passed()
+    }
+
+    /// Waits until what comes before the place is no longer kept, or the channel is closed.
     pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + use<> {
         let history = self.channel.history().cloned();
         let (passed, seq) = (self.cursor.ending(), self.seq());

@@ -63,7 +63,10 @@ impl Connection {
             (Arc::clone(&self.socket), self.peer),
             (Arc::clone(&news), ready),
             limit,
-            Arc::clone(&shared.counters),
+            (
+                Arc::clone(shared.registry.rests()),
+                Arc::clone(&shared.counters),
+            ),
         )
         .holding(self.may_hold());
         follow.say(Following::new(channels.len() as u64).to_string());

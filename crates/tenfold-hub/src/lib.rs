@@ -58,7 +58,7 @@ mod acceptor;
 mod deliver;
 mod delivery;
 mod fd_limit;
-mod file_block;
+
 mod file_reads;
 mod follow;
 mod followed;
@@ -110,6 +110,7 @@ mod publishing;
 mod refusals;
 mod reports;
 mod request;
+mod rest;
 mod timing;
 
 // What all of them use.

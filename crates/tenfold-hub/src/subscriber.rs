@@ -9,7 +9,7 @@ use std::time::Duration;
 use tenfold::protocol::ChannelName;
 use tokio::io::{Interest, Ready};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use crate::admission::{Admission, is_revoked, revoked};
 use crate::block::Block;
@@ -337,12 +337,6 @@ impl<D: Deliver> Subscriber<D> {
     async fn wait_for_room(&mut self) -> io::Result<Option<End>> {
         let interest = self.input() | Interest::WRITABLE;
         let Some(deadline) = self.deadline else {
-            let kept_for = self.outgoing.lock().kept_for();
-            if let Some(time) = kept_for
-                && timeout(time, self.socket.ready(interest)).await.is_err()
-            {
-                self.outgoing.lock().park();
-            }
             loop {
                 let ending = self.outgoing.lock().ending();
                 let let_go = self.outgoing.lock().let_go();
@@ -370,9 +364,15 @@ impl<D: Deliver> Subscriber<D> {
                 return Ok(None);
             }
         };
+        let let_go = self.outgoing.lock().let_go();
         tokio::select! {
             biased;
             ready = self.socket.ready(interest) => self.listen(ready?)?,
+            () = let_go => {
+                if !self.outgoing.lock().keep_rest() {
+                    return Ok(Some(End::Slow));
+                }
+            }
             () = sleep_until(self.second_look.unwrap_or(deadline)) => {
                 if self.second_look.is_none() {
                     self.second_look = Some(Instant::now() + second_look(deadline));

@@ -1,5 +1,6 @@
 //! What a follower is written next: a run of each channel that has its turn.
 
+use std::iter::once;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::cursor::Cursor;
 use crate::file_reads::Fetched;
 use crate::followed::{Found, LONE_RUN, RUN, Step};
 use crate::frames::first;
+use crate::rest::Rest;
 use crate::stats::End;
 use crate::task::spawn;
 
@@ -29,7 +31,7 @@ pub(super) const SLICES: usize = 256;
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) number: u32,
-    pub(super) pieces: Vec<Block>,
+    pub(super) pieces: Vec<Rest>,
     pub(super) messages: u64,
     pub(super) of: Source,
     /// It goes on with the current run.
@@ -117,10 +119,10 @@ impl Follow {
                 }
                 Found::Blocks(mut blocks) => {
                     let step = followed.cut(&mut blocks, u64::MAX);
-                    blocks.insert(0, line(&followed.heading(step.from, step.messages)));
+                    let heading = line(&followed.heading(step.from, step.messages));
                     return Some(Run {
                         number,
-                        pieces: blocks,
+                        pieces: once(heading).chain(of_tail(blocks, step.from)).collect(),
                         messages: step.messages,
                         of: Source::Tail(step),
                         continues: false,
@@ -132,7 +134,7 @@ impl Follow {
                         let heading = line(&followed.heading(seq, block.messages()));
                         return Some(Run {
                             number,
-                            pieces: vec![heading, block.clone()],
+                            pieces: vec![heading, Rest::of_file(block.clone(), seq, None)],
                             messages: block.messages(),
                             of: Source::Files,
                             continues: false,
@@ -155,14 +157,17 @@ impl Follow {
     }
 
     /// The rest of a run of which a part was let go.
-    fn go_on(&mut self, Current { number, left }: Current) -> Option<Run> {
+    fn go_on(&mut self, Current { number, left, .. }: Current) -> Option<Run> {
+        let sent = self.sent_of_next.unwrap_or_default();
         let followed = self.channels.get_mut(number as usize)?.as_mut()?;
         match followed.look(RUN) {
             Found::Blocks(mut blocks) => {
                 let step = followed.cut(&mut blocks, left);
+                let mut pieces: Vec<Rest> = of_tail(blocks, step.from).collect();
+                pieces.first_mut()?.take(sent);
                 Some(Run {
                     number,
-                    pieces: blocks,
+                    pieces,
                     messages: step.messages,
                     of: Source::Tail(step),
                     continues: true,
@@ -190,7 +195,7 @@ impl Follow {
                 Some(Run {
                     number,
                     messages: block.messages(),
-                    pieces: vec![block],
+                    pieces: vec![Rest::of_file(block, seq, None).after(sent)],
                     of: Source::Files,
                     continues: true,
                 })
@@ -259,11 +264,21 @@ impl Follow {
 
 impl Run {
     fn bytes(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.bytes().len()).sum()
+        self.pieces.iter().map(Rest::len).sum()
     }
 }
 
+/// Blocks of a tail, of which the first begins with a seq.
+fn of_tail(blocks: Vec<Block>, mut next: u64) -> impl Iterator<Item = Rest> {
+    blocks.into_iter().map(move |block| {
+        let first = next;
+        next += block.messages();
+        Rest::of_tail(block, first)
+    })
+}
+
 /// A line as a frame, which is not a message.
-pub(super) fn line(text: &str) -> Block {
-    Block::new(Bytes::from(format!("{:<10}{text}", text.len())), 0)
+pub(super) fn line(text: &str) -> Rest {
+    let frame = format!("{:<10}{text}", text.len());
+    Rest::only(Block::new(Bytes::from(frame), 0))
 }
