@@ -1,5 +1,6 @@
 """`--memory` is resident memory, whatever the load: at most half as much again, and what the help names beside it."""
 
+import itertools
 import random
 import threading
 
@@ -77,47 +78,61 @@ def test_the_start_says_what_the_default_is(hub):
     wait_until(lambda: "messages are kept in a part of the" in hub.process.err, what="the line about memory")
 
 
-def stalled(hub, channel, start):
-    """A subscriber that takes nothing after its answer, but for what the system takes for it."""
+def stalled(hub, channel, start, verb="SUBSCRIBE"):
+    """A subscriber or a follower that takes nothing after its answer, but for what the system takes for it."""
     client = hub.connect(receive_buffer=4 * KIB)
-    client.request(f"SUBSCRIBE {channel} from={start}")
+    client.request(f"{verb} {channel} from={start}")
+    if verb == "FOLLOW":
+        client.send(frame(b""))
+    client.answer()
     return client
 
 
+def messages_of(client, count, verb):
+    """The next messages, without the lines between them that a follower gets."""
+    frames = iter(client.frame, None)
+    if verb == "FOLLOW":
+        frames = (one for one in frames if not one.startswith(b"@"))
+    return list(itertools.islice(frames, count))
+
+
+verbs = pytest.mark.parametrize("verb", ["SUBSCRIBE", "FOLLOW"])
+
+
+@verbs
 @pytest.mark.parametrize("size, count", [(8 * MIB, 40), (100_000, 300)], ids=["large messages", "others"])
-def test_subscribers_that_have_stalled_at_different_places_take_their_part_of_it_and_miss_nothing(hub, tmp_path, size, count):
+def test_clients_that_have_stalled_at_different_places_take_their_part_of_it_and_miss_nothing(hub, tmp_path, size, count, verb):
     hub = hub("--memory", "64MiB", "--data", tmp_path / "data")
     each = max(1, MIB // size)
     messages = [b"%-10d" % number + b"x" * (size - 10) for number in range(count * each)]
     clients = []
     for i in range(count):
-        clients.append(stalled(hub, "ticks", "next"))
-        clients[-1].answer()
+        clients.append(stalled(hub, "ticks", "next", verb))
         feed(hub, "ticks", [frame(message) for message in messages[i * each : (i + 1) * each]])
     assert memory(hub, "VmHWM") <= MOST
     # They go on in the middle of a message, whether it was kept or is read again.
     for first in (0, count // 2, count - 5):
         expected = messages[first * each :][: 3 * each]
-        assert [clients[first].frame() for _ in expected] == expected
+        assert messages_of(clients[first], len(expected), verb) == expected
 
 
-def test_subscribers_that_have_stalled_at_a_large_message_in_a_file_do_not_hold_it_each(hub, tmp_path):
+@verbs
+def test_clients_that_have_stalled_at_a_large_message_in_a_file_do_not_hold_it_each(hub, tmp_path, verb):
     hub = hub("--memory", "64MiB", "--data", tmp_path / "data")
     messages = [b"%-10d" % number + b"x" * 8 * MIB for number in range(20)]
     feed(hub, "ticks", [frame(message) for message in messages])
-    clients = [stalled(hub, "ticks", "first") for _ in range(40)]
-    for client in clients:
-        client.answer()
+    clients = [stalled(hub, "ticks", "first", verb) for _ in range(40)]
     # The reads come on top of it for a moment.
     wait_until(lambda: memory(hub, "VmRSS") <= MOST, what="the end of what was read for nobody")
     for client in (clients[0], clients[-1]):
-        assert [client.frame() for _ in range(3)] == messages[:3]
+        assert messages_of(client, 3, verb) == messages[:3]
 
 
-def test_subscribers_of_a_hub_in_memory_that_are_passed_in_a_message_share_what_they_hold(hub):
+@verbs
+def test_clients_of_a_hub_in_memory_that_are_passed_in_a_message_share_what_they_hold(hub, verb):
     hub = hub("--memory", "64MiB")
     for _ in range(300):
-        stalled(hub, "ticks", "next").answer()
+        stalled(hub, "ticks", "next", verb)
         feed(hub, "ticks", [frame(b"x" * 100_000)] * 10)
     assert memory(hub, "VmHWM") <= MOST
 
@@ -126,7 +141,6 @@ def test_subscribers_of_a_hub_in_memory_that_are_passed_near_the_end_of_large_me
     hub = hub("--memory", "64MiB")
     for _ in range(40):
         client = stalled(hub, "ticks", "next")
-        client.answer()
         feed(hub, "ticks", [frame(b"x" * 8 * MIB)])
         # What is left of it is more than the system takes, and so little that it is finished.
         read_exactly(client.sock, 7 * MIB)

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use bytes::Buf;
 use tenfold_log::{Frames, ReadError, Reader};
@@ -70,13 +69,6 @@ pub(crate) fn attempt_after(error: io::Error) -> io::Result<Attempt> {
         io::ErrorKind::WouldBlock => Ok(Attempt::Blocked),
         io::ErrorKind::Interrupted => Ok(Attempt::Wrote),
         _ => Err(error),
-    }
-}
-
-/// Waits for so long, or not at all.
-pub(crate) async fn after(time: Duration) {
-    if !time.is_zero() {
-        tokio::time::sleep(time).await;
     }
 }
 

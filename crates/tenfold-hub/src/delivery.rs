@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Weak};
 
 use tenfold_log::{Frames, ReadError, Reader};
+use tokio::time::sleep;
 
 use crate::block::Block;
 use crate::cursor::{Cursor, Look};
-use crate::deliver::{Attempt, COSTLY, Deliver, after, attempt_after};
+use crate::deliver::{Attempt, COSTLY, Deliver, attempt_after};
 use crate::durable::READ_SIZE;
 use crate::frames;
 use crate::history::History;
@@ -275,7 +276,7 @@ impl Deliver for Delivery {
         async move {
             match kept_for {
                 _ if is_kept => std::future::pending().await,
-                Some(time) => after(time).await,
+                Some(time) => sleep(time).await,
                 None => passed.await,
             }
         }

@@ -1,7 +1,8 @@
 //! What a follower keeps of the run that was begun, while its client takes nothing.
 
+use tokio::time::sleep;
+
 use super::Follow;
-use crate::deliver::after;
 use crate::followed::Followed;
 use crate::rest::Rest;
 
@@ -14,7 +15,7 @@ impl Follow {
         let passed = self.begun().map(Followed::passed_by_tail);
         async move {
             match (kept_for, passed) {
-                (Some(time), _) => after(time).await,
+                (Some(time), _) => sleep(time).await,
                 _ if is_kept => std::future::pending().await,
                 (None, Some(passed)) => passed.await,
                 (None, None) => {}

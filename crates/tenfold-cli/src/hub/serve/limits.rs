@@ -37,9 +37,9 @@ pub(super) struct LimitOptions {
     /// Memory for messages: what is being received (at most a quarter), what is on its way to the disk (as
     /// much), what slow subscribers have begun (as much), and the newest of all channels, which have what is
     /// left; it is taken from the largest. With what the allocator adds, at most half as much again is
-    /// resident, and besides about 30 MiB, 5 KiB for each connection and each channel, what each client that
-    /// follows many channels has begun (512 KiB, or one larger message), and for a moment messages that are being
-    /// read from files, 32 at the most [default: a quarter of what the machine, or the control group, has]
+    /// resident, and besides about 30 MiB, 5 KiB for each connection and each channel, and for a moment messages
+    /// that are being read from files, 32 at the most [default: a quarter of what the machine, or the control
+    /// group, has]
     #[arg(long, value_name = "SIZE", value_parser = units::memory)]
     memory: Option<usize>,
 
