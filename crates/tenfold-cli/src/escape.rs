@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use tenfold::text::is_hidden;
+
 /// Appends bytes as text for a line on a terminal. Tabs stay.
 pub(crate) fn put(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(line(bytes).as_bytes());
@@ -74,15 +76,6 @@ fn put_except(text: &str, kept: &[char], out: &mut String) {
             put_char(char, out);
         }
     }
-}
-
-/// Whether a terminal would do something else with the character than show it: it controls, it changes the
-/// direction of the text or ends its line, or nothing is seen of it. The joiners in emoji and in Persian stay.
-fn is_hidden(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

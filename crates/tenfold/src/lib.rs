@@ -10,6 +10,7 @@
 //! - [`client`]: what a hub's clients are told and tell.
 //! - [`protocol`]: what a hub and its clients say to each other.
 //! - `tls` (feature `tls`): certificates, keys and CAs, for addresses such as `tls://hub.example:10010`.
+//! - [`text`]: what a terminal would do with the text of others.
 //! - [`closing`]: an end that does not destroy what is still on its way.
 //! - [`Framing`], [`Decoder`], [`Encoder`] and what belongs to them: the codec, for any transport.
 
@@ -43,6 +44,9 @@ pub mod protocol;
 mod tls;
 #[cfg(feature = "_tls")]
 pub mod tls;
+
+// What people read.
+pub mod text;
 
 // Sockets: where they lead, how they are made, how they end.
 mod address;
