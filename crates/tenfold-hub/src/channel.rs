@@ -1,5 +1,6 @@
 //! One channel: its history behind one interface, and its producers.
 
+mod info;
 mod place;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -25,6 +26,7 @@ use crate::tail::NotAppended;
 use crate::tail::Tail;
 use crate::throttle::Throttle;
 
+pub use info::ChannelInfo;
 pub(crate) use place::Begun;
 
 /// A named, ordered sequence of messages.
@@ -398,21 +400,19 @@ impl Channel {
         self.is_only_a_name() && self.subscribers.load(Relaxed) == 0
     }
 
-    /// What `CHANNELS` says of it. A name needs no escapes.
-    pub(crate) fn describe(&self) -> String {
-        let bytes = self.bytes();
+    /// What `CHANNELS` says of it.
+    pub(crate) fn info(&self) -> ChannelInfo {
         let (first, next) = self.extent();
-        let storage = match self.history {
-            Some(_) => "log",
-            None => "memory",
-        };
-        format!(
-            r#"{{"channel":"{}","epoch":"{}","first":{first},"next":{next},"bytes":{bytes},"subscribers":{},"publishers":{},"storage":"{storage}"}}"#,
-            self.name,
-            self.epoch,
-            self.subscribers.load(Relaxed) + self.followers.load(Relaxed),
-            self.publishers.load(Relaxed),
-        )
+        ChannelInfo {
+            name: self.name.clone(),
+            epoch: self.epoch,
+            first,
+            next,
+            bytes: self.bytes(),
+            subscribers: self.subscribers.load(Relaxed) + self.followers.load(Relaxed),
+            publishers: self.publishers.load(Relaxed),
+            has_log: self.history.is_some(),
+        }
     }
 
     /// The oldest seq that is kept, and the one after the last.

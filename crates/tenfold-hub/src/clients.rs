@@ -17,6 +17,7 @@ use crate::admission::Admission;
 use crate::channel::Channel;
 use crate::claim::Claim;
 use crate::delivery::Delivery;
+use crate::encoded_delivery::EncodedDelivery;
 use crate::follow::{Follow, Standing};
 use crate::mistakes::Mistakes;
 use crate::news::News;
@@ -42,8 +43,7 @@ struct Connected {
 pub(crate) struct Client {
     id: u64,
     peer: Peer,
-    /// It is at a plain port.
-    is_plain: bool,
+    via: Via,
     since: Instant,
     /// What it is sent and what is received from it, once it is known that it is.
     sending: OnceLock<Sending>,
@@ -53,6 +53,17 @@ pub(crate) struct Client {
     timing: OnceLock<Arc<Channel>>,
     /// What it may do, at a hub that asks.
     admission: OnceLock<Arc<Admission>>,
+}
+
+/// How a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// It says what it wants in the hub's protocol.
+    Protocol,
+    /// It is at a plain port.
+    Plain,
+    /// It speaks another protocol, and its server says what it is.
+    Guest(&'static str),
 }
 
 /// A connection that is in the list until this is dropped.
@@ -70,7 +81,14 @@ pub(crate) struct Sending {
     pub(crate) from: u64,
     /// How many bytes come before it.
     pub(crate) before: u64,
-    pub(crate) progress: Watched,
+    pub(crate) progress: Progressing,
+}
+
+/// How far that is, as it changes.
+#[derive(Debug)]
+pub(crate) enum Progressing {
+    Frames(Watched),
+    Encoded(Watched<EncodedDelivery>),
 }
 
 /// Messages on their way from a connection to a channel.
@@ -97,14 +115,14 @@ struct Progress {
 
 impl Clients {
     /// Enters a connection that has just been accepted.
-    pub(crate) fn enter(self: &Arc<Self>, peer: Peer, is_plain: bool) -> Listed {
+    pub(crate) fn enter(self: &Arc<Self>, peer: Peer, via: Via) -> Listed {
         let mut connected = self.lock();
         let id = connected.count;
         connected.count += 1;
         let client = Arc::new(Client {
             id,
             peer,
-            is_plain,
+            via,
             since: Instant::now(),
             sending: OnceLock::new(),
             receiving: OnceLock::new(),
@@ -159,6 +177,11 @@ impl Clients {
 }
 
 impl Listed {
+    /// The client.
+    pub(crate) fn peer(&self) -> Peer {
+        self.client.peer
+    }
+
     /// Notes what the connection may do.
     pub(crate) fn admit(&self, admission: Arc<Admission>) {
         // It is asked once for a connection.
@@ -269,14 +292,15 @@ impl Client {
             return "times";
         }
         let directions = (self.sending.get().is_some(), self.receiving.get().is_some());
-        match (self.is_plain, directions) {
-            (false, (true, _)) => "subscriber",
-            (false, (false, true)) => "publisher",
-            (false, (false, false)) => "request",
-            (true, (true, false)) => "plain-out",
-            (true, (false, true)) => "plain-in",
-            (true, (true, true)) => "plain-both",
-            (true, (false, false)) => "plain",
+        match (self.via, directions) {
+            (Via::Guest(kind), _) => kind,
+            (Via::Protocol, (true, _)) => "subscriber",
+            (Via::Protocol, (false, true)) => "publisher",
+            (Via::Protocol, (false, false)) => "request",
+            (Via::Plain, (true, false)) => "plain-out",
+            (Via::Plain, (false, true)) => "plain-in",
+            (Via::Plain, (true, true)) => "plain-both",
+            (Via::Plain, (false, false)) => "plain",
         }
     }
 
@@ -298,11 +322,15 @@ impl Client {
 
 impl Sending {
     fn progress(&self) -> Progress {
-        let Some(sent) = self.progress.look(Delivery::sent) else {
+        let sent = match &self.progress {
+            Progressing::Frames(watched) => watched.look(Delivery::sent),
+            Progressing::Encoded(watched) => watched.look(EncodedDelivery::sent),
+        };
+        let Some(sent) = sent else {
             // It has just ended.
             return Progress::default();
         };
-        let seq = self.from + sent.messages;
+        let seq = self.from + sent.messages + sent.skipped;
         Progress {
             seq,
             lag: self.channel.tail().next_seq().saturating_sub(seq),
@@ -374,7 +402,7 @@ mod tests {
     fn a_list_is_made_in_parts_in_the_order_of_arrival_and_without_who_has_gone() {
         let clients = Arc::new(Clients::default());
         let mut listed: Vec<_> = (0..200)
-            .map(|_| Some(clients.enter(Peer::Unix(None), false)))
+            .map(|_| Some(clients.enter(Peer::Unix(None), Via::Protocol)))
             .collect();
         let (anybody, mistakes) = (Visitor::anybody(), Mistakes::default());
         let mut listing = clients.listing(&anybody, &mistakes);

@@ -1,5 +1,6 @@
 //! One connection of a hub, from its first byte to its last.
 
+use std::fmt::{self, Display};
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -12,8 +13,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 use crate::audit::{Asked, Question};
-use crate::clients::Listed;
+use crate::clients::{Listed, Via};
 use crate::deadline::within;
+use crate::flag::Flag;
 use crate::frames::framed;
 use crate::peer::Peer;
 use crate::presence::Presence;
@@ -39,35 +41,72 @@ pub(crate) struct Connection {
     pub(crate) stay: Arc<Stay>,
 }
 
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connection").field(&self.peer).finish()
+    }
+}
+
 /// What a connection takes from the hub's limits, until the last of its tasks has dropped it.
 pub(crate) struct Stay {
-    /// A place among the publishers and subscribers, once it has one.
-    place: OnceLock<OwnedSemaphorePermit>,
-    /// The same of its identity's or its address's share.
+    seat: Arc<Seat>,
+    /// A connection of its identity's or its address's share, once it has one.
     share: OnceLock<Share>,
     pub(crate) listed: Listed,
     /// What it has asked.
     pub(crate) asked: Asked,
+}
+
+/// One of the hub's connections, and its place among the publishers and subscribers, once it has one. All requests of
+/// a guest have the same.
+pub(crate) struct Seat {
+    place: OnceLock<OwnedSemaphorePermit>,
+    /// Of a guest: raised when it publishes or subscribes.
+    begun: Option<Box<Flag>>,
     #[expect(dead_code, reason = "held for its drop")]
     presence: Presence,
 }
 
+impl Seat {
+    /// Of a connection that was accepted.
+    pub(crate) fn new(shared: &Shared, is_guest: bool) -> Arc<Self> {
+        shared.counters.accepted();
+        Arc::new(Self {
+            place: OnceLock::new(),
+            begun: is_guest.then(Box::default),
+            presence: shared.connections.enter(),
+        })
+    }
+
+    /// Waits until a guest publishes or subscribes.
+    pub(crate) async fn begun(&self) {
+        match &self.begun {
+            Some(begun) => begun.raised().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 impl Connection {
-    /// `is_plain`: it is at a plain port.
-    pub(crate) fn new(
+    pub(crate) fn new(shared: Arc<Shared>, socket: Arc<Socket>, peer: Peer, via: Via) -> Self {
+        let seat = Seat::new(&shared, false);
+        Self::at(seat, shared, socket, peer, via)
+    }
+
+    /// One at a seat that may have others.
+    pub(crate) fn at(
+        seat: Arc<Seat>,
         shared: Arc<Shared>,
         socket: Arc<Socket>,
         peer: Peer,
-        is_plain: bool,
+        via: Via,
     ) -> Self {
-        shared.counters.accepted();
         Self {
             stay: Arc::new(Stay {
-                place: OnceLock::new(),
+                seat,
                 share: OnceLock::new(),
                 asked: Asked::default(),
-                listed: shared.clients.enter(peer, is_plain),
-                presence: shared.connections.enter(),
+                listed: shared.clients.enter(peer, via),
             }),
             shared,
             socket,
@@ -97,6 +136,9 @@ impl Connection {
         let too_many = || Refusal::new(Code::Busy, "your share of the connections is taken");
         // It is taken once.
         let _ = self.stay.share.set(share.ok_or_else(too_many)?);
+        if self.stay.seat.place.get().is_some() {
+            return Ok(());
+        }
         let places = self.shared.places.semaphore();
         let place = match Arc::clone(places).try_acquire_owned() {
             Ok(place) => Some(place),
@@ -104,9 +146,16 @@ impl Connection {
         };
         let place =
             place.ok_or_else(|| Refusal::new(Code::Busy, "the hub has too many connections"))?;
-        // It is taken once.
-        let _ = self.stay.place.set(place);
+        // It is taken once, or two requests of a guest have taken one at the same time.
+        let _ = self.stay.seat.place.set(place);
         Ok(())
+    }
+
+    /// Notes that a guest has a place among the publishers and subscribers, and need not give way to others.
+    pub(crate) fn has_begun(&self) {
+        if let Some(begun) = &self.stay.seat.begun {
+            begun.raise();
+        }
     }
 
     /// Whether publishers may be made to wait for it.
@@ -149,7 +198,7 @@ impl Connection {
 
     /// Sends lines as frames, in parts, and closes. As long as the peer takes something, it gets all of
     /// them.
-    pub(crate) async fn list(&self, parts: impl Iterator<Item = Vec<String>>) {
+    pub(crate) async fn list(&self, parts: impl Iterator<Item = Vec<impl Display>>) {
         self.begin_list();
         for part in parts {
             if self.send(&framed(part)).await.is_err() {

@@ -1,7 +1,7 @@
 //! A subscriber's place in the tail.
 
 use crate::block::Block;
-use crate::ledger::{Entry, Ledger, Spot};
+use crate::ledger::{Entry, Ledger, Shown, Spot};
 use crate::tail::Tail;
 
 /// Where a new cursor starts.
@@ -105,6 +105,29 @@ impl Cursor {
         })
     }
 
+    /// [`peek`](Self::peek), for a client that does not take frames: no further block once they are so many bytes.
+    pub(crate) fn peek_shown(&mut self, most: usize) -> (Look, Vec<Shown>) {
+        let place = self.place;
+        self.tail.with(|ledger| {
+            if ledger.has_passed(place) {
+                return (Look::Passed, Vec::new());
+            }
+            let mut bytes = 0;
+            let within = |shown: &Shown| {
+                let is_within = bytes < most;
+                bytes += shown.block.bytes().len();
+                is_within
+            };
+            let shown = ledger.shown_from(place).take(Self::MAX_BLOCKS);
+            let shown: Vec<_> = shown.take_while(within).collect();
+            match (shown.is_empty(), ledger.is_closed()) {
+                (false, _) => (Look::Blocks, shown),
+                (true, false) => (Look::CaughtUp, shown),
+                (true, true) => (Look::Ended, shown),
+            }
+        })
+    }
+
     /// Moves on by blocks that the last [`peek`](Self::peek) gave, from its first on.
     pub fn advance(&mut self, begun: &[Block]) {
         if !begun.is_empty() {
@@ -196,6 +219,18 @@ impl Cursor {
     /// Moves on by messages that were found elsewhere.
     pub(crate) fn pass(&mut self, messages: u64) {
         self.go_to(self.place.seq + messages);
+    }
+
+    /// Goes back to a seq. How many messages of the block that it stands at come before that; outside, none do.
+    pub(crate) fn go_back(&mut self, seq: u64) -> u64 {
+        let before = self.place;
+        if let Some(skip) = self.rejoin_at(seq) {
+            self.tail.with(|ledger| ledger.leave(before));
+            return skip;
+        }
+        self.tail.with(|ledger| ledger.leave(before));
+        self.go_to(seq);
+        0
     }
 
     /// Goes on at a seq that is to be found elsewhere. Only for a cursor that is there already.

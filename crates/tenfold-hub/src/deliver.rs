@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use bytes::Buf;
@@ -48,6 +49,14 @@ pub(crate) trait Deliver: fmt::Debug + Send + 'static {
     /// Whether finishing what was begun would keep much memory that the tail has given up, or more than there is for
     /// that. Otherwise the memory is taken.
     fn is_costly(&mut self) -> bool;
+
+    /// While the client is idle: waits until it is to be sent something that is not a message.
+    fn stirs(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        None
+    }
+
+    /// That is the case.
+    fn stir(&mut self) {}
 
     /// What has become of it, once the client's connection has come to this end.
     fn report(&mut self, end: End) -> ClientReport;

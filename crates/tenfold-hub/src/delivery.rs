@@ -53,6 +53,8 @@ pub(crate) struct Delivery {
 pub(crate) struct Sent {
     /// Messages given to the system in full.
     pub(crate) messages: u64,
+    /// Messages that it does not get, because they were not kept.
+    pub(crate) skipped: u64,
     /// Bytes given to the system.
     pub(crate) bytes: u64,
     /// Bytes that are left of what was begun.
@@ -105,6 +107,7 @@ impl Delivery {
     pub(crate) fn sent(&self) -> Sent {
         Sent {
             messages: self.report.messages,
+            skipped: self.report.skipped,
             bytes: self.report.bytes,
             rest: self.rest.len() as u64,
             next: self.cursor.seq(),

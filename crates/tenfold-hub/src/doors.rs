@@ -7,7 +7,9 @@ use tracing::warn;
 
 use crate::accepting::Host;
 use crate::acceptor::Acceptor;
+use crate::clients::Via;
 use crate::connection::Connection;
+use crate::guest::Guest;
 use crate::hub_options::HubOptions;
 use crate::peer::Peer;
 use crate::port::{Port, PortKind};
@@ -44,6 +46,7 @@ impl Door {
         let asks = match &self.kind {
             PortKind::Protocol => true,
             PortKind::Plain(plain) => plain.asks_token,
+            PortKind::Guests(_) => false,
         };
         asks || self.acceptor.is_over_tls()
     }
@@ -66,7 +69,9 @@ impl Host for Door {
     type Place = ();
 
     async fn place(&self) {
-        if self.waits_first() {
+        if let PortKind::Guests(_) = self.kind {
+            self.shared.guests.room().await;
+        } else if self.waits_first() {
             self.shared.pending.room().await;
         }
     }
@@ -78,15 +83,21 @@ impl Host for Door {
         };
         let connections = self.shared.connections.count();
         socket.prepare(Some(self.shared.options.now().send_buffer(connections)));
-        let is_plain = matches!(self.kind, PortKind::Plain(_));
+        let socket = Arc::new(socket);
         let connection =
-            Connection::new(Arc::clone(&self.shared), Arc::new(socket), peer, is_plain);
+            |via| Connection::new(Arc::clone(&self.shared), Arc::clone(&socket), peer, via);
         let enter = || self.shared.pending.enter(peer);
         match &self.kind {
-            PortKind::Protocol => drop(spawn(connection.serve(enter()))),
+            PortKind::Protocol => drop(spawn(connection(Via::Protocol).serve(enter()))),
             PortKind::Plain(plain) => {
                 let pending = self.waits_first().then(enter);
+                let connection = connection(Via::Plain);
                 drop(spawn(connection.serve_plain(Arc::clone(plain), pending)));
+            }
+            PortKind::Guests(host) => {
+                let pending = self.shared.guests.enter(peer);
+                let guest = Guest::new(Arc::clone(&self.shared), Arc::clone(&socket), peer);
+                drop(spawn(guest.come_in(Arc::clone(host), pending)));
             }
         }
     }

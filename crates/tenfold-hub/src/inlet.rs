@@ -29,8 +29,31 @@ pub(crate) struct Inlet {
     pub(crate) base: u64,
 }
 
+impl Connection {
+    /// Leave to append to a channel, once what its producer had on its way before has arrived.
+    pub(crate) async fn appender(
+        &self,
+        channel: &ChannelName,
+        producer: Option<ProducerId>,
+    ) -> Result<Appender, Refusal> {
+        let shared = &self.shared;
+        if let Some(durable) = shared.registry.on_disk() {
+            durable.may_publish().await?;
+        }
+        let visitor = self.stay.listed.admission();
+        let visitor = visitor.map(|admission| admission.visitor());
+        let identity = visitor.as_ref().map(Visitor::identity);
+        let visit = shared
+            .registry
+            .enter_as(identity, channel, Role::Publisher)?;
+        let appender = Appender::new(visit, producer, shared.options.now().clock)?;
+        appender.settled().await.map_err(|_| fenced())?;
+        Ok(appender)
+    }
+}
+
 impl Inlet {
-    /// Leave to publish for a connection, once what its producer had on its way before has arrived.
+    /// Leave to publish for a connection.
     pub(crate) async fn new(
         connection: &Connection,
         channel: &ChannelName,
@@ -39,18 +62,8 @@ impl Inlet {
         intake: Intake,
     ) -> Result<Self, Refusal> {
         let shared = &connection.shared;
-        if let Some(durable) = shared.registry.on_disk() {
-            durable.may_publish().await?;
-        }
-        let visitor = connection.stay.listed.admission();
-        let visitor = visitor.map(|admission| admission.visitor());
-        let identity = visitor.as_ref().map(Visitor::identity);
-        let visit = shared
-            .registry
-            .enter_as(identity, channel, Role::Publisher)?;
         let id = producer.clone();
-        let appender = Appender::new(visit, producer, shared.options.now().clock)?;
-        appender.settled().await.map_err(|_| fenced())?;
+        let appender = connection.appender(channel, producer).await?;
         let timeouts = Timeouts {
             header: shared.options.now().header_timeout,
             stall: shared.options.now().stall_timeout,

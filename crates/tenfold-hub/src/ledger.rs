@@ -13,11 +13,13 @@
 //! the number of live cursors that were not passed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tenfold::protocol::Position;
 
 use crate::block::Block;
+use crate::encodings::Encodings;
 use crate::when_slow::WhenSlow;
 
 /// A cursor's place: the index of its next block, and the seq of its next message.
@@ -90,6 +92,7 @@ pub(crate) enum NotThere {
 pub(crate) struct Effects {
     /// Blocks to be dropped: returning a large one to the system takes time.
     pub(crate) freed: Vec<Block>,
+    pub(crate) freed_encodings: Vec<Arc<Encodings>>,
     /// There is a new block, and a cursor may be waiting for it.
     pub(crate) appended: bool,
     /// A cursor was passed or the tail was closed.
@@ -100,6 +103,9 @@ pub(crate) struct Effects {
     pub(crate) cost: isize,
 }
 
+/// One of so many parts of the capacity is for encodings.
+const ENCODED_SHARE: usize = 8;
+
 #[derive(Debug)]
 struct Kept {
     block: Block,
@@ -109,9 +115,28 @@ struct Kept {
     /// When it was appended. Never earlier than the block before it.
     time: SystemTime,
     standing: Standing,
+    /// For clients that do not take frames, and what that takes in bytes.
+    encodings: Option<Arc<Encodings>>,
+    encoded: usize,
+}
+
+/// A block as clients see it that do not take frames.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) block: Block,
+    /// The seq of its first message.
+    pub(crate) first: u64,
+    /// Its index in the ledger.
+    pub(crate) index: u64,
+    pub(crate) encodings: Arc<Encodings>,
 }
 
 impl Kept {
+    /// What it takes from the capacity, in bytes.
+    fn cost(&self) -> usize {
+        self.block.cost() + self.encoded
+    }
+
     /// The seq after its last message.
     fn end_seq(&self) -> u64 {
         self.first_seq + self.block.messages()
@@ -133,6 +158,9 @@ pub(crate) struct Ledger {
     written: u64,
     at_end: Standing,
     cost: usize,
+    /// What of this the encodings take, and which is the first block that may have some.
+    encoded: usize,
+    first_encoded: u64,
     capacity: usize,
     when_slow: WhenSlow,
     keep: Keep,
@@ -157,6 +185,8 @@ impl Ledger {
             written: u64::MAX,
             at_end: Standing::default(),
             cost: 0,
+            encoded: 0,
+            first_encoded: 0,
             capacity,
             when_slow,
             keep,
@@ -224,6 +254,8 @@ impl Ledger {
             first_byte,
             time: self.newest,
             standing: std::mem::take(&mut self.at_end),
+            encodings: None,
+            encoded: 0,
         });
         self.free_read();
         Ok(first_seq)
@@ -278,7 +310,7 @@ impl Ledger {
     pub(crate) fn trimmable(&self) -> usize {
         let held = self.blocks.iter().rev();
         let held = held.take_while(|kept| kept.end_seq() > self.written);
-        self.cost - held.map(|kept| kept.block.cost()).sum::<usize>()
+        self.cost - held.map(Kept::cost).sum::<usize>()
     }
 
     /// Retention, the half that is free: what is not worth keeping, once no cursor stands at it
@@ -304,10 +336,12 @@ impl Ledger {
             return Standing::default();
         };
         self.first += 1;
-        self.cost -= kept.block.cost();
-        self.effects.cost -= kept.block.cost().cast_signed();
+        self.cost -= kept.cost();
+        self.encoded -= kept.encoded;
+        self.effects.cost -= kept.cost().cast_signed();
         self.trimmed = Some(kept.time);
         self.effects.freed.push(kept.block);
+        self.effects.freed_encodings.extend(kept.encodings);
         self.effects.room |= std::mem::take(&mut self.wants_room);
         kept.standing
     }
@@ -489,6 +523,62 @@ impl Ledger {
         let offset =
             usize::try_from(offset).map_or(self.blocks.len(), |n| n.min(self.blocks.len()));
         self.blocks.range(offset..).map(|kept| &kept.block)
+    }
+
+    /// The kept blocks from a place on, for clients that do not take frames.
+    pub(crate) fn shown_from(&mut self, place: Spot) -> impl Iterator<Item = Shown> {
+        let from = place.index.max(self.first);
+        let offset = usize::try_from(from - self.first);
+        let offset = offset.map_or(self.blocks.len(), |n| n.min(self.blocks.len()));
+        let blocks = self.blocks.range_mut(offset..);
+        blocks.zip(from..).map(|(kept, index)| Shown {
+            block: kept.block.clone(),
+            first: kept.first_seq,
+            index,
+            encodings: Arc::clone(kept.encodings.get_or_insert_default()),
+        })
+    }
+
+    /// Notes that encodings of a block take so many bytes more. All of them together get a part of the capacity, at the
+    /// blocks' expense; beyond it the oldest are dropped, but for those of one block. So they are there where many clients
+    /// are, at the end, and a client that reads what is old takes nothing from the channel.
+    pub(crate) fn has_encoded(&mut self, shown: &Shown, bytes: usize) {
+        let offset = shown.index.checked_sub(self.first);
+        let offset = offset.and_then(|offset| usize::try_from(offset).ok());
+        let Some(kept) = offset.and_then(|offset| self.blocks.get_mut(offset)) else {
+            return;
+        };
+        let is_kept = |encodings: &Arc<Encodings>| Arc::ptr_eq(encodings, &shown.encodings);
+        if !kept.encodings.as_ref().is_some_and(is_kept) {
+            return;
+        }
+        kept.encoded += bytes;
+        self.encoded += bytes;
+        self.cost += bytes;
+        self.effects.cost += bytes.cast_signed();
+        self.first_encoded = self.first_encoded.min(shown.index);
+        self.drop_encodings();
+    }
+
+    fn drop_encodings(&mut self) {
+        let most = self.capacity / ENCODED_SHARE;
+        while self.encoded > most {
+            self.first_encoded = self.first_encoded.max(self.first);
+            let offset = usize::try_from(self.first_encoded - self.first);
+            let Some(kept) = offset.ok().and_then(|offset| self.blocks.get_mut(offset)) else {
+                return;
+            };
+            if kept.encoded == self.encoded {
+                // It is the only one.
+                return;
+            }
+            let bytes = std::mem::take(&mut kept.encoded);
+            self.effects.freed_encodings.extend(kept.encodings.take());
+            self.encoded -= bytes;
+            self.cost -= bytes;
+            self.effects.cost -= bytes.cast_signed();
+            self.first_encoded += 1;
+        }
     }
 
     /// Whether retention has passed this place for good.

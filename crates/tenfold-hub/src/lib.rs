@@ -43,6 +43,8 @@ compile_error!(
 // The engine: blocks, the tail, and its cursors.
 mod block;
 mod cursor;
+mod encoding;
+mod encodings;
 mod frames;
 mod idle;
 mod intake;
@@ -57,12 +59,14 @@ mod accepting;
 mod acceptor;
 mod deliver;
 mod delivery;
+mod encoded_delivery;
 mod fd_limit;
 
 mod file_reads;
 mod follow;
 mod followed;
 mod peer;
+mod run;
 mod socket;
 mod subscriber;
 mod tls;
@@ -113,11 +117,18 @@ mod request;
 mod rest;
 mod timing;
 
+// Servers of other protocols, and what their clients ask for.
+mod call;
+mod feed;
+mod guest;
+mod publication;
+
 // What all of them use.
 mod change;
 mod clients;
 mod deadline;
 mod flag;
+mod health;
 mod live;
 mod memory;
 mod mistakes;
@@ -134,14 +145,21 @@ pub use accepting::{ACCEPT_PAUSE, pause_after};
 pub use audit::{Audit, AuditRecord, AuditResult};
 pub use block::Block;
 pub use broadcast::Broadcast;
+pub use call::Call;
+pub use channel::ChannelInfo;
 pub use cursor::{Cursor, Look, Start};
+pub use encoding::{Encoding, Form, Gap, GapReason};
 pub use fd_limit::raise_fd_limit;
+pub use feed::{Feed, Remote, Writing};
+pub use guest::{Guest, GuestStream, Serve};
+pub use health::HubHealth;
 pub use hub::Hub;
 pub use hub_options::{AllowDelete, HubOptions};
 pub use intake::Intake;
 pub use options::{Observer, Options};
 pub use peer::Peer;
 pub use port::{Direction, Plain, Port};
+pub use publication::{Publication, Publish};
 pub use starting::Starting;
 pub use stats::{ClientEvent, ClientReport, End, HubStats, Stats};
 pub use tail::{Closed, Tail};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::audit::AuditResult;
 use crate::block::Block;
 use crate::channel::Subscription;
-use crate::clients::Sending;
+use crate::clients::{Progressing, Sending};
 use crate::connection::{Connection, Stay};
 use crate::registry::Visit;
 use crate::reports;
@@ -54,7 +54,7 @@ impl Outlet {
             channel: Arc::clone(visit.channel()),
             from: answer.from,
             before: before.len() as u64,
-            progress: subscriber.watched(),
+            progress: Progressing::Frames(subscriber.watched()),
         });
         reports::subscriber_connected(connection.peer, visit.channel().name(), answer.from);
         connection.stay.asked.record(AuditResult::Ok);

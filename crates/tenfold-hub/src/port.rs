@@ -7,6 +7,8 @@ use bytes::Bytes;
 use tenfold::Listener;
 use tenfold::protocol::ChannelName;
 
+use crate::guest::Serve;
+
 /// Where clients connect, and what they can do there.
 ///
 /// ```
@@ -35,6 +37,8 @@ pub(crate) enum PortKind {
     Protocol,
     /// One thing, without asking.
     Plain(Arc<Plain>),
+    /// What a server of another protocol makes of them.
+    Guests(Arc<dyn Serve>),
 }
 
 /// What a port does that belongs to one channel and needs no request: programs that speak only the
@@ -87,6 +91,15 @@ impl Port {
         Self {
             listener: listener.into(),
             kind: PortKind::Plain(Arc::new(plain)),
+            is_over_tls: false,
+        }
+    }
+
+    /// A port for another protocol, whose server is `host`. The hub accepts the connections, and hands them over.
+    pub fn guests(listener: impl Into<Listener>, host: Arc<dyn Serve>) -> Self {
+        Self {
+            listener: listener.into(),
+            kind: PortKind::Guests(host),
             is_over_tls: false,
         }
     }

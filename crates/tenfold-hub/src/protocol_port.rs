@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::admission::{Purpose, admit, not_valid};
 use crate::audit::{AuditResult, Question};
-use crate::channel::Role;
+use crate::channel::{Role, Subscription};
+use crate::clients::Via;
 use crate::connection::Connection;
 use crate::deadline::within;
 use crate::frames::framed;
@@ -24,6 +25,7 @@ use crate::outlet::Outlet;
 use crate::pending::PendingPlace;
 use crate::publishing::Voice;
 use crate::refusals::{deleted, gave_way, shutdown, starting};
+use crate::registry::Visit;
 use crate::request::{FirstFrame, Received};
 use crate::shared::Shared;
 use crate::task::spawn;
@@ -104,7 +106,7 @@ impl Connection {
                 }
             },
         };
-        let connection = Self::new(hub, Arc::clone(&self.socket), self.peer, false);
+        let connection = Self::new(hub, Arc::clone(&self.socket), self.peer, Via::Protocol);
         connection.asks(|| Question::of(request));
         let visitor = connection.authorize(token, purpose(request))?;
         Ok((connection, visitor))
@@ -224,10 +226,10 @@ impl Connection {
         match request {
             Request::Channels => self.list(registry.listing(visitor)).await,
             Request::Clients => self.list(clients.listing(visitor, mistakes)).await,
-            _ if visitor.identity().is_admin() => {
-                self.say(&framed([self.shared.health()]), false).await;
+            _ => {
+                let health = self.shared.health_for(visitor);
+                self.say(&framed([health]), false).await;
             }
-            _ => self.say(&framed([self.shared.status()]), false).await,
         }
         Ok(())
     }
@@ -268,7 +270,7 @@ impl Connection {
     }
 
     /// Has a peer wait that tries one credential after the other.
-    async fn slow_down(&self) {
+    pub(crate) async fn slow_down(&self) {
         if self.shared.shares.failed(self.peer) {
             // Those for whom there is no place are told at once: nobody guesses 256 bits anyway.
             let Ok(_place) = self.shared.punished.try_acquire() else {
@@ -282,7 +284,10 @@ impl Connection {
     }
 
     /// A place among those that ask for something. If there is none, the connection waits for one.
-    async fn turn<'a>(&'a self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, Refusal> {
+    pub(crate) async fn turn<'a>(
+        &'a self,
+        places: &'a Semaphore,
+    ) -> Result<SemaphorePermit<'a>, Refusal> {
         if let Ok(place) = places.try_acquire() {
             return Ok(place);
         }
@@ -298,6 +303,18 @@ impl Connection {
         from: Position,
         epoch: Option<Epoch>,
     ) -> Result<Outlet, Refusal> {
+        let (visit, subscription) = self.place_in(channel, from, epoch).await?;
+        let answer = framed([subscription.answer]);
+        Ok(Outlet::new(self, visit, subscription, &answer))
+    }
+
+    /// Enters a channel, and finds a place to read from.
+    pub(crate) async fn place_in(
+        &self,
+        channel: &ChannelName,
+        from: Position,
+        epoch: Option<Epoch>,
+    ) -> Result<(Visit, Subscription), Refusal> {
         if epoch.is_some_and(|epoch| self.shared.registry.was_deleted(channel, epoch)) {
             return Err(deleted());
         }
@@ -307,8 +324,7 @@ impl Connection {
         if !self.may_hold() {
             subscription.cursor.hold_no_more();
         }
-        let answer = framed([subscription.answer]);
-        Ok(Outlet::new(self, visit, subscription, &answer))
+        Ok((visit, subscription))
     }
 
     async fn publish(
@@ -318,22 +334,28 @@ impl Connection {
         acks: Option<Acks>,
         intake: Intake,
     ) -> Result<Inlet, Refusal> {
+        let acks = self.acks(acks)?;
+        self.take_place().await?;
+        Inlet::new(self, channel, producer, Voice::Protocol(acks), intake).await
+    }
+
+    /// What an acknowledgement means here to a publisher that wants it to mean this.
+    pub(crate) fn acks(&self, wanted: Option<Acks>) -> Result<Acks, Refusal> {
         let default = match self.shared.registry.on_disk() {
             Some(_) => Acks::Durable,
             None => Acks::Memory,
         };
-        let acks = acks.unwrap_or(default);
+        let acks = wanted.unwrap_or(default);
         if (acks, default) == (Acks::Durable, Acks::Memory) {
             let words = "the channel has no log: acks=memory is what there is";
             return Err(Refusal::new(Code::Denied, words));
         }
-        self.take_place().await?;
-        Inlet::new(self, channel, producer, Voice::Protocol(acks), intake).await
+        Ok(acks)
     }
 }
 
 /// What whoever sends a request wants to do.
-fn purpose(request: &Request) -> Purpose {
+pub(crate) fn purpose(request: &Request) -> Purpose {
     match request {
         Request::Subscribe { channel, .. } | Request::Times { channel, .. } => {
             Purpose::Subscribe(channel.clone())

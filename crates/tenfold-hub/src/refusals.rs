@@ -90,6 +90,13 @@ fn printable(what: &impl Display) -> String {
     words.replace(|c: char| c != ' ' && !c.is_ascii_graphic(), "?")
 }
 
+/// What a publisher is told whose message is larger than the limit.
+pub(crate) fn too_large(length: u64, limit: u64) -> Refusal {
+    Refusal::new(Code::TooLarge, "that is more than the hub accepts")
+        .with("length", length)
+        .with("limit", limit)
+}
+
 /// What is wrong with a frame, in the words of the protocol. `origin` is the offset at which the
 /// error's own begin to count. The bytes are not shown: input is never echoed.
 pub(crate) fn bad_frame(error: &DecodeError, origin: u64) -> Refusal {

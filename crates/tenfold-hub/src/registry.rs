@@ -10,7 +10,7 @@ use tenfold::protocol::{ChannelName, Code, Epoch, ProducerId, Refusal};
 use tenfold_gate::{Identity, Visitor};
 use tenfold_log::{Log, Refused};
 
-use crate::channel::{Channel, Role};
+use crate::channel::{Channel, ChannelInfo, Role};
 use crate::claim::Claim;
 use crate::durable::Durable;
 use crate::history::History;
@@ -372,7 +372,7 @@ impl Registry {
 
     /// What `CHANNELS` says to a visitor, in parts and by name: so much at once as a peer that takes it slowly may cost.
     /// A channel that comes or goes meanwhile may be in it or not.
-    pub(crate) fn listing(&self, visitor: &Visitor) -> impl Iterator<Item = Vec<String>> {
+    pub(crate) fn listing(&self, visitor: &Visitor) -> impl Iterator<Item = Vec<ChannelInfo>> {
         let mut last: Option<ChannelName> = None;
         std::iter::from_fn(move || {
             let after = last.as_ref().map_or(Unbounded, Excluded);
@@ -387,7 +387,7 @@ impl Registry {
             let shown = some
                 .iter()
                 .filter(|channel| visitor.identity().may_see(channel.name()));
-            Some(shown.map(|channel| channel.describe()).collect())
+            Some(shown.map(|channel| channel.info()).collect())
         })
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn subscriber_connected(peer: Peer, channel: &ChannelName, from: u64)
 pub(crate) fn subscriber_disconnected(report: &ClientReport, channel: &Channel, from: u64) {
     let reason = reason(&report.end);
     let committed = channel.tail().next_seq();
-    let next = from + report.messages;
+    let next = from + report.messages + report.skipped;
     if report.end == End::Slow
         && let Some(before) = channel.passed.happened(Instant::now())
     {

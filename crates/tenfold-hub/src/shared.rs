@@ -1,6 +1,5 @@
 //! What all connections of a hub share.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use tenfold::protocol::Epoch;
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 use crate::clients::Clients;
 use crate::flag::Flag;
 use crate::giving_way::GivingWay;
+use crate::health::HubHealth;
 use crate::hub_options::HubOptions;
 use crate::live::{Live, Resizable};
 use crate::memory::{Receiving, permits};
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     /// Connections that have not said what they want.
     pub(crate) pending: Arc<Pending>,
+    /// The same of other protocols, of those that neither publish nor subscribe yet.
+    pub(crate) guests: Arc<Pending>,
     /// Places for publishers and subscribers.
     pub(crate) places: Resizable,
     /// Places in channels, for connections that follow many.
@@ -91,6 +93,7 @@ impl Shared {
             anybody: Visitor::anybody(),
             started: Instant::now(),
             pending: Arc::new(Pending::new(options.max_pending)),
+            guests: Arc::new(Pending::new(options.max_pending)),
             places: Resizable::new(options.max_connections),
             followed: permits(options.max_followed_in_all),
             waiting: Semaphore::new(options.max_pending),
@@ -131,16 +134,18 @@ impl Shared {
         }
     }
 
-    /// What `HEALTH` says to whom nothing more is shown.
-    pub(crate) fn status(&self) -> String {
+    /// What `HEALTH` says to a visitor.
+    pub(crate) fn health_for(&self, visitor: &Visitor) -> HubHealth {
         let health = self.health();
-        let end = health.match_indices(' ').nth(1);
-        end.map_or(health.as_str(), |(end, _)| &health[..end])
-            .to_owned()
+        if visitor.identity().is_admin() {
+            health
+        } else {
+            health.for_anybody()
+        }
     }
 
     /// What `HEALTH` says.
-    pub(crate) fn health(&self) -> String {
+    pub(crate) fn health(&self) -> HubHealth {
         let HubStats {
             connections,
             channels,
@@ -158,14 +163,18 @@ impl Shared {
             Some(Health::Full) => "full",
             Some(_) => "read-only",
         };
-        let mut line = format!(
-            "OK status={status} version={} uptime={} connections={connections} channels={channels} messages={messages} bytes={bytes}",
-            env!("CARGO_PKG_VERSION"),
-            uptime.as_secs(),
-        );
+        let mut health = HubHealth::new(status);
+        health.add("version", env!("CARGO_PKG_VERSION"));
+        health.add("uptime", uptime.as_secs());
+        health.add("connections", connections);
+        health.add("channels", channels);
+        health.add("messages", messages);
+        health.add("bytes", bytes);
         if let Some(start) = &self.starting {
             let Progress { step, done, of, .. } = start.progress();
-            let _ = write!(line, " step={step} done={done} of={of}");
+            health.add("step", step);
+            health.add("done", done);
+            health.add("of", of);
         }
         if let Some(log) = log {
             let Numbers {
@@ -174,18 +183,17 @@ impl Shared {
                 removed,
                 ..
             } = log.numbers();
-            let _ = write!(
-                line,
-                " batches={batches} checkpoints={checkpoints} removed={removed}"
-            );
+            health.add("batches", batches);
+            health.add("checkpoints", checkpoints);
+            health.add("removed", removed);
             if let Some(fault) = log.why().filter(|_| status != "ok") {
-                let _ = write!(line, " why={}", fault.why());
+                health.add("why", fault.why());
             }
             if let Some(Stall::Batch(time) | Stall::Lock(time)) = log.stall() {
-                let _ = write!(line, " waiting={}", time.as_secs());
+                health.add("waiting", time.as_secs());
             }
         }
-        line
+        health
     }
 
     pub(crate) fn stats(&self) -> HubStats {

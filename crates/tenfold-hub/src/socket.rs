@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tenfold::closing;
-use tokio::io::{Interest, Ready};
+use tokio::io::{Interest, ReadBuf, Ready};
 use tokio::time::{sleep, timeout};
 
 use crate::tls_session::{NoHandshake, TlsSession};
@@ -47,6 +47,11 @@ impl Socket {
             Some(tls) => tls.handshake(&self.transport).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether TLS is spoken here.
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.tls().is_some()
     }
 
     /// The certificate that the peer has shown, and those of its issuers.
@@ -109,6 +114,17 @@ impl Socket {
             }
             None => self.transport.try_read(into, limit),
         }
+    }
+
+    /// Reads into the space of a buffer. The end is the same as no bytes into some space.
+    pub(crate) fn try_read_into(&self, into: &mut ReadBuf<'_>) -> io::Result<usize> {
+        if let Some(tls) = self.tls() {
+            let room = into.remaining();
+            return tls.read(&self.transport, into, room);
+        }
+        let read = self.transport.try_read_slice(into.initialize_unfilled())?;
+        into.advance(read);
+        Ok(read)
     }
 
     /// Reads what has arrived and throws it away, but not more than `limit` (rounded up to a buffer) at once.

@@ -1,7 +1,7 @@
 //! One client's connection: its task, which writes to it, and what that waits for.
 
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -131,6 +131,13 @@ impl<D: Deliver> Idle for Outgoing<D> {
 pub(crate) struct Watched<D = Delivery>(Weak<Outgoing<D>>);
 
 impl<D> Watched<D> {
+    /// Changes something. Nothing if it has ended.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut D) -> T) -> Option<T> {
+        let outgoing = self.0.upgrade()?;
+        let changed = change(&mut outgoing.lock());
+        Some(changed)
+    }
+
     pub(crate) fn look<T>(&self, look: impl FnOnce(&D) -> T) -> Option<T> {
         let outgoing = self.0.upgrade()?;
         let seen = look(&outgoing.lock());
@@ -290,12 +297,14 @@ impl<D: Deliver> Subscriber<D> {
                     self.enlist();
                 }
                 Attempt::CaughtUp => {
+                    let stirs = self.outgoing.lock().stirs();
                     tokio::select! {
                         biased;
                         () = self.outgoing.woken.notified() => self.enlisted = false,
                         ready = self.socket.ready(self.input()) => self.listen(ready?)?,
                         () = asked(self.leaver.as_deref()) => return Ok(End::GaveWay),
                         () = revoked(self.outgoing.admission.as_deref()) => {}
+                        () = stirred(stirs) => self.outgoing.lock().stir(),
                     }
                 }
                 Attempt::Blocked => {
@@ -436,6 +445,14 @@ impl<D: Deliver> Subscriber<D> {
             }
         }
         Ok(())
+    }
+}
+
+/// Waits until an idle client is to be sent something that is not a message, if that is ever the case.
+async fn stirred(stirs: Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+    match stirs {
+        Some(stirs) => stirs.await,
+        None => std::future::pending().await,
     }
 }
 
