@@ -273,7 +273,7 @@ impl AsyncWrite for GuestStream {
             let is_flushed = socket.flush()?;
             is_flushed
                 .then_some(())
-                .ok_or(io::ErrorKind::WouldBlock.into())
+                .ok_or_else(|| io::ErrorKind::WouldBlock.into())
         })
     }
 

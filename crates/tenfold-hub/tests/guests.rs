@@ -289,7 +289,7 @@ async fn a_slow_guest_that_retention_passes_is_told_of_the_gap_and_goes_on() {
     }
     let mut got = String::new();
     let last = format!(".{}\n", sent - 1);
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     while !got.contains(&last) {
         let read = timeout(LONG, stream.read(&mut buffer))
             .await
