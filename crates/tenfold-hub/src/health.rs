@@ -24,7 +24,7 @@ impl HubHealth {
         self.more.push((name, value.to_string()));
     }
 
-    /// What is shown to whoever is no admin.
+    /// What is shown to whoever is not an admin.
     pub(crate) fn for_anybody(mut self) -> Self {
         self.more.clear();
         self
