@@ -19,7 +19,6 @@ use crate::deliver::{Attempt, COSTLY, Deliver, attempt_after};
 use crate::delivery::Sent;
 use crate::durable::READ_SIZE;
 use crate::encoding::{Form, Gap, GapReason};
-use crate::file_block::KEPT_FOR;
 use crate::frames::{after, first};
 use crate::history::History;
 use crate::holding::NextSeq;
@@ -27,6 +26,7 @@ use crate::idle::Idle;
 use crate::ledger::Shown;
 use crate::memory::Rests;
 use crate::peer::Peer;
+use crate::rest::KEPT_FOR;
 use crate::run::Run;
 use crate::socket::Socket;
 use crate::stats::{ClientReport, Counters, End};
@@ -58,8 +58,8 @@ pub(crate) struct EncodedDelivery {
     /// What is said between two pieces, and that there is something.
     aside: Vec<u8>,
     nudged: Arc<Notify>,
-    /// Nothing comes after `rest`: it is the last that is said, or there was no memory for it (`Slow`).
-    ending: Option<End>,
+    /// Nothing comes after `rest`: it is the last that is said.
+    is_last: bool,
     history: Option<Arc<History>>,
     held: Option<NextSeq>,
     reader: Option<Reader>,
@@ -126,7 +126,7 @@ impl EncodedDelivery {
             begun: None,
             aside: Vec::new(),
             nudged: Arc::default(),
-            ending: None,
+            is_last: false,
             history,
             reader: None,
             rests,
@@ -353,10 +353,10 @@ impl EncodedDelivery {
 
     /// The end of what there is, once the client was told so.
     fn complete(&mut self) -> Attempt {
-        if let Some(end) = self.ending {
-            return Attempt::Done(end);
+        if self.is_last {
+            return Attempt::Done(End::Complete);
         }
-        self.ending = Some(End::Complete);
+        self.is_last = true;
         self.rest = Block::new(self.manner.last.clone(), 0);
         self.is_own = true;
         Attempt::Wrote
@@ -364,7 +364,7 @@ impl EncodedDelivery {
 
     /// What there is to be sent, if nothing of a piece is left: first what was said aside.
     fn next_rest(&mut self) {
-        if self.rest.bytes().is_empty() && !self.aside.is_empty() && self.ending.is_none() {
+        if self.rest.bytes().is_empty() && !self.aside.is_empty() && !self.is_last {
             self.rest = Block::new(mem::take(&mut self.aside), 0);
             self.is_own = true;
         }
@@ -410,13 +410,10 @@ impl Deliver for EncodedDelivery {
             return Ok(Attempt::Blocked);
         }
         self.next_rest();
-        if self.ending == Some(End::Slow) {
-            return Ok(Attempt::Done(End::Slow));
-        }
-        if self.ending.is_some() && self.rest.bytes().is_empty() {
+        if self.is_last && self.rest.bytes().is_empty() {
             return Ok(self.complete());
         }
-        if self.ending.is_some() || !self.aside.is_empty() {
+        if self.is_last || !self.aside.is_empty() {
             // Nothing comes between what was begun and that.
             return self.write(Vec::new(), false);
         }
@@ -485,18 +482,25 @@ impl Deliver for EncodedDelivery {
         }
     }
 
-    fn kept_for(&self) -> Option<Duration> {
+    fn let_go(&self) -> impl Future<Output = ()> + Send + use<> {
         let holds = self.stretch.is_some()
             || self.begun.is_some()
             || !self.is_own && !self.rest.bytes().is_empty();
         let without_place = |stretch: &Stretch| stretch.is_from_file && stretch.place.is_none();
-        holds.then(|| match &self.stretch {
+        let time = match &self.stretch {
             Some(stretch) if without_place(stretch) => Duration::ZERO,
             _ => KEPT_FOR,
-        })
+        };
+        async move {
+            if holds {
+                sleep(time).await;
+            } else {
+                std::future::pending().await
+            }
+        }
     }
 
-    fn park(&mut self) {
+    fn keep_rest(&mut self) -> bool {
         self.begun = None;
         if self.stretch.is_some() {
             let next = self.next_seq();
@@ -505,27 +509,15 @@ impl Deliver for EncodedDelivery {
         }
         let rest = self.rest.bytes();
         if self.is_own || rest.is_empty() {
-            return;
+            return true;
         }
-        self.is_own = true;
-        let Some(kept) = self.rests.take(rest.len()) else {
-            self.ending = Some(End::Slow);
-            return;
-        };
-        self.kept = Some(kept);
-        if rest.len() <= COSTLY {
+        self.kept = self.rests.take(rest.len());
+        self.is_own = self.kept.is_some();
+        if self.is_own && rest.len() <= COSTLY {
             // It must not keep all that was encoded with it.
             self.rest = Block::new(Bytes::copy_from_slice(rest), self.rest.messages());
         }
-    }
-
-    fn let_go(&self) -> impl Future<Output = ()> + Send + use<> {
-        // Parking has taken memory for what is kept.
-        std::future::pending()
-    }
-
-    fn keep_rest(&mut self) -> bool {
-        true
+        self.is_own
     }
 
     fn ending(&self) -> impl Future<Output = ()> + Send + use<> {

@@ -60,7 +60,7 @@ pub(crate) struct LetGo {
 
 /// How long a block from a file is kept for a client that takes nothing: as long as one that is only busy may be,
 /// so that little is read twice.
-const KEPT_FOR: Duration = Duration::from_millis(200);
+pub(crate) const KEPT_FOR: Duration = Duration::from_millis(200);
 
 /// How long a block from a file may be kept while the client takes nothing, with this place.
 pub(crate) fn kept_for(place: Option<&OwnedSemaphorePermit>) -> Duration {
