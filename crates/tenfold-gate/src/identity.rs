@@ -27,6 +27,8 @@ pub struct Limits {
     pub connections: Option<usize>,
     /// Channels that it has begun.
     pub channels: Option<usize>,
+    /// Channels that it begins in a second.
+    pub new_channels_per_second: Option<u64>,
     /// Bytes of messages that it publishes in a second.
     pub bytes_per_second: Option<u64>,
 }

@@ -314,6 +314,7 @@ struct Rules {
 struct Shares {
     connections: Option<usize>,
     channels: Option<usize>,
+    new_channels_per_second: Option<Spanned<u64>>,
     bytes_per_second: Option<Spanned<Size>>,
 }
 
@@ -407,9 +408,15 @@ impl Shares {
             let bytes = bytes.filter(|bytes| *bytes > 0);
             bytes.ok_or_else(|| expected(text, &written.span(), "a size such as \"1MiB\", not 0"))
         };
+        let number = |written: Spanned<u64>| match *written.get_ref() {
+            0 => Err(expected(text, &written.span(), "a number, not 0")),
+            number => Ok(number),
+        };
+        let new_channels = shares.new_channels_per_second.map(number);
         Ok(Limits {
             connections: shares.connections,
             channels: shares.channels,
+            new_channels_per_second: new_channels.transpose()?,
             bytes_per_second: shares.bytes_per_second.map(size).transpose()?,
         })
     }

@@ -16,7 +16,7 @@ use crate::peer::Peer;
 use crate::presence::Presence;
 use crate::publisher::{Finish, Publisher};
 use crate::publishing::{Publishing, Timeouts, Voice};
-use crate::refusals::fenced;
+use crate::refusals::{fenced, too_many_names};
 use crate::reports;
 
 /// Messages on their way from a peer to a channel.
@@ -43,9 +43,13 @@ impl Connection {
         let visitor = self.stay.listed.admission();
         let visitor = visitor.map(|admission| admission.visitor());
         let identity = visitor.as_ref().map(Visitor::identity);
+        let begins = || {
+            let begins = shared.shares.begins(identity, self.peer);
+            begins.map_err(too_many_names)
+        };
         let visit = shared
             .registry
-            .enter_as(identity, channel, Role::Publisher)?;
+            .enter_as(identity, channel, Role::Publisher, begins)?;
         let appender = Appender::new(visit, producer, shared.options.now().clock)?;
         appender.settled().await.map_err(|_| fenced())?;
         Ok(appender)

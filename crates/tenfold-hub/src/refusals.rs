@@ -61,6 +61,14 @@ pub(crate) fn busy() -> Refusal {
     Refusal::new(Code::Busy, "the hub receives as much as it can")
 }
 
+/// What a publisher is told that begins one channel after the other.
+pub(crate) fn too_many_names(per_second: u64) -> Refusal {
+    let words = format!(
+        "channels begin too fast, and yours may be {per_second} in a second: wait, or publish to a channel that there is"
+    );
+    Refusal::new(Code::Busy, words)
+}
+
 /// What a publisher is told whose messages are not kept, and what the reason is, if it is known.
 pub(crate) fn not_stored(why: Refused, fault: Option<&Fault>) -> Refusal {
     let (code, words) = match why {

@@ -118,15 +118,16 @@ impl Registry {
         name: &ChannelName,
         role: Role,
     ) -> Result<Visit, Refusal> {
-        self.enter_as(None, name, role)
+        self.enter_as(None, name, role, || Ok(()))
     }
 
-    /// The same for an identity, whose share of the channels may be limited.
+    /// The same for an identity, whose share of the channels may be limited. `begins` is asked if this one begins.
     pub(crate) fn enter_as(
         self: &Arc<Self>,
         identity: Option<&Identity>,
         name: &ChannelName,
         role: Role,
+        begins: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<Visit, Refusal> {
         let mut channels = self.lock();
         if channels.closed {
@@ -144,6 +145,7 @@ impl Registry {
             role == Role::Publisher && (known.is_none() || channels.only_names.contains(name));
         if comes {
             channels.share(identity, name)?;
+            begins()?;
         }
         channels.admit(name, role, known.is_some(), &self.options.now())?;
         if comes {

@@ -12,10 +12,14 @@ use crate::peer::Peer;
 
 /// Connections of one identity or one address that publish or subscribe, where the policy does not say.
 const CONNECTIONS: usize = 256;
+/// Channels that one identity or one address begins in a second, where the policy does not say.
+const NEW_NAMES: u64 = 10;
+/// At once it may begin its part of so long a time.
+const NAMES_AT_ONCE: Duration = Duration::from_secs(10);
 /// Credentials that were not valid: so many in so long are answered at once.
 const FAILURES: usize = 10;
 const WINDOW: Duration = Duration::from_secs(60);
-/// How many addresses are remembered for that. Beyond it the oldest makes place.
+/// How many identities and addresses are remembered for that. Beyond it the oldest makes place.
 const ADDRESSES: usize = 1024;
 
 /// Whose things are counted together.
@@ -34,6 +38,8 @@ pub(crate) struct Shares {
     connections: Mutex<HashMap<Whose, usize>>,
     paces: Mutex<HashMap<String, Arc<Pace>>>,
     failures: Mutex<HashMap<Whose, (Instant, usize)>>,
+    /// Until when each has begun its part of channels, as if it had begun them one after the other.
+    names: Mutex<HashMap<Whose, Instant>>,
 }
 
 /// One connection of a share, until it is dropped.
@@ -83,8 +89,7 @@ impl Shares {
             None if peer.is_local() => usize::MAX,
             None => CONNECTIONS,
         };
-        let name = identity.and_then(Identity::name);
-        let whose = name.map_or_else(|| Whose::of(peer), |name| Whose::Identity(name.to_owned()));
+        let whose = whose(identity, peer);
         let mut connections = lock(&self.connections);
         let count = connections.entry(whose.clone()).or_default();
         if *count >= most {
@@ -114,6 +119,36 @@ impl Shares {
         });
         lock(&pace.0).per_second = per_second;
         Some(Arc::clone(pace))
+    }
+
+    /// Notes that a channel begins; an error says how many may begin in a second, and that this is one too many.
+    pub(crate) fn begins(&self, identity: Option<&Identity>, peer: Peer) -> Result<(), u64> {
+        let given = identity.and_then(|identity| identity.limits().new_channels_per_second);
+        let per_second = match given {
+            Some(number) => number,
+            None if peer.is_local() => return Ok(()),
+            None => NEW_NAMES,
+        };
+        let whose = whose(identity, peer);
+        let now = Instant::now();
+        let mut names = lock(&self.names);
+        if names.len() >= ADDRESSES && !names.contains_key(&whose) {
+            names.retain(|_, until| *until > now);
+            let oldest = names.iter().min_by_key(|(_, until)| **until);
+            if names.len() >= ADDRESSES
+                && let Some(oldest) = oldest.map(|(whose, _)| whose.clone())
+            {
+                names.remove(&oldest);
+            }
+        }
+        let until = names.entry(whose).or_insert(now);
+        let each = Duration::from_secs(1) / u32::try_from(per_second).unwrap_or(u32::MAX);
+        let next = now.max(*until) + each;
+        if next > now + NAMES_AT_ONCE {
+            return Err(per_second);
+        }
+        *until = next;
+        Ok(())
     }
 
     /// Notes a credential that is not valid. Whether the peer has had too many of them.
@@ -168,6 +203,11 @@ impl Pace {
         let from = lock(&self.0).from;
         (from > Instant::now()).then_some(from)
     }
+}
+
+fn whose(identity: Option<&Identity>, peer: Peer) -> Whose {
+    let name = identity.and_then(Identity::name);
+    name.map_or_else(|| Whose::of(peer), |name| Whose::Identity(name.to_owned()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -226,6 +266,26 @@ mod tests {
             failed(&format!("{}:1", std::net::Ipv4Addr::from(i)));
         }
         assert!(lock(&shares.failures).len() <= ADDRESSES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_begins_so_many_channels_at_once_and_then_so_many_in_a_second() {
+        let shares = Shares::default();
+        let begun = |address: &str| {
+            let all = (0..1000).take_while(|_| shares.begins(None, peer(address)).is_ok());
+            all.count() as u64
+        };
+        let at_once = NEW_NAMES * NAMES_AT_ONCE.as_secs();
+        assert_eq!(begun("192.0.2.1:1000"), at_once);
+        assert_eq!(begun("192.0.2.1:2000"), 0);
+        assert_eq!(begun("192.0.2.2:1000"), at_once);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(begun("192.0.2.1:1000"), 2 * NEW_NAMES);
+        assert_eq!(begun("127.0.0.1:1000"), 1000, "this machine is exempt");
+        for i in 0..5000_u32 {
+            begun(&format!("{}:1", std::net::Ipv4Addr::from(i)));
+        }
+        assert!(lock(&shares.names).len() <= ADDRESSES);
     }
 
     #[tokio::test(start_paused = true)]

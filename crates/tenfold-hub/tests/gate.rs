@@ -710,6 +710,37 @@ fn a_share_of_the_channels_is_taken_and_given_back() {
 }
 
 #[test]
+fn an_identity_that_begins_one_channel_after_the_other_is_told_to_wait_and_nobody_else_is() {
+    let (mut world, _) = World::start(Vec::new());
+    let text = format!("{}", world.everybody.file);
+    let limits = "name = \"a\"\nlimits = { new-channels-per-second = 1 }";
+    world.change(Policy::parse(&text.replace("name = \"a\"", limits)).unwrap());
+    let publish = |who: &str, channel: &str| {
+        let mut stream = world.ask(who, &format!("PUBLISH {channel}"));
+        let answer = read_frame(&mut stream).unwrap();
+        stream.write_all(&frame("1")).unwrap();
+        let _ = stream.shutdown(Shutdown::Write);
+        frames(&mut stream);
+        answer
+    };
+    // Ten at once, and one more in each second that this takes.
+    let mut answers = (0..1000).map(|n| publish("a", &format!("a.{n}")));
+    let begun = answers.by_ref().take(10);
+    assert!(begun.into_iter().all(|answer| answer.starts_with("OK")));
+    assert_eq!(
+        answers.find(|answer| !answer.starts_with("OK")).unwrap(),
+        "ERROR BUSY channels begin too fast, and yours may be 1 in a second: wait, or publish to a channel that there is"
+    );
+    assert!(publish("a", "a.0").starts_with("OK"), "it is there already");
+    assert!(publish("b", "b.x").starts_with("OK"));
+    let start = Instant::now();
+    while !publish("a", "a.another").starts_with("OK") {
+        assert!(start.elapsed() < LONG);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn a_share_of_the_connections_is_taken_and_given_back() {
     let (mut world, _) = World::start(Vec::new());
     let text = format!("{}", world.everybody.file);
