@@ -333,6 +333,15 @@ def test_an_address_with_2000_connections_that_ask_nothing_keeps_no_other_one_ou
     refused(strangers[0].only(), "BUSY")
     strangers[-1].send(REQUEST[len(begins) :])
     assert ok(strangers[-1].answer())["next"] == "0"
+    # The log tells of the first, and then once a second of how many there were.
+    lines = []
+
+    def counted() -> int:
+        lines[:] = [line for line in hub.process.err.splitlines() if 'code="BUSY"' in line]
+        return sum(int(line.partition("count=")[2].split()[0]) for line in lines[1:])
+
+    wait_until(lambda: counted() >= 2000 - 512 - 1, what="the lines of the log")
+    assert len(lines) < 20 and "count=" not in lines[0], lines
 
 
 # Memory.

@@ -19,7 +19,6 @@ use crate::flag::Flag;
 use crate::frames::framed;
 use crate::peer::Peer;
 use crate::presence::Presence;
-use crate::reports;
 use crate::shared::Shared;
 use crate::shares::Share;
 use crate::socket::Socket;
@@ -191,7 +190,7 @@ impl Connection {
 
     /// Notes a refusal for the log, the audit, and whoever asks what clients do wrong. `place` is where it happened.
     pub(crate) fn note(&self, refusal: &Refusal, place: &str) {
-        reports::refused(self.peer, refusal);
+        self.shared.refusals.refused(self.peer, refusal);
         self.stay.asked.record_refusal(refusal);
         self.shared.mistakes.note(self.peer, place, refusal);
     }

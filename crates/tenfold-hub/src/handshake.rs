@@ -7,7 +7,6 @@ use tenfold::protocol::Refusal;
 use crate::connection::Connection;
 use crate::deadline::within;
 use crate::refusals::{late_handshake, no_handshake, shutdown, speaks_tls};
-use crate::reports;
 use crate::tls_session::NoHandshake;
 
 impl Connection {
@@ -31,8 +30,7 @@ impl Connection {
             Err(NoHandshake::Gone(error)) => Err(error),
             Err(NoHandshake::Failed(error)) => {
                 let refusal = no_handshake(&error);
-                reports::refused(self.peer, &refusal);
-                self.shared.mistakes.note(self.peer, "TLS", &refusal);
+                self.note(&refusal, "TLS");
                 self.socket.finish(false).await;
                 Err(io::Error::new(io::ErrorKind::InvalidData, error))
             }

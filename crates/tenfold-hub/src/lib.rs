@@ -111,6 +111,7 @@ mod plain_port;
 mod protocol_port;
 mod publisher;
 mod publishing;
+mod refusal_log;
 mod refusals;
 mod reports;
 mod request;

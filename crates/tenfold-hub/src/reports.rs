@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 
-use tenfold::protocol::{ChannelName, Code, Pattern, ProducerId, Refusal};
+use tenfold::protocol::{ChannelName, Pattern, ProducerId};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -11,11 +11,6 @@ use crate::channel::Channel;
 use crate::peer::Peer;
 use crate::publisher::Published;
 use crate::stats::{ClientReport, End};
-
-pub(crate) fn refused(peer: Peer, refusal: &Refusal) {
-    let code = refusal.code.map_or("", Code::as_str);
-    info!(%peer, code, "refused");
-}
 
 pub(crate) fn publisher_connected(
     peer: Peer,

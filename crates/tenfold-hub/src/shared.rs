@@ -18,6 +18,7 @@ use crate::memory::{Receiving, permits};
 use crate::mistakes::Mistakes;
 use crate::pending::Pending;
 use crate::presence::Present;
+use crate::refusal_log::RefusalLog;
 use crate::registry::Registry;
 use crate::shares::Shares;
 use crate::stats::{Counters, HubStats};
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) receiving: Arc<Receiving>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) mistakes: Arc<Mistakes>,
+    pub(crate) refusals: Arc<RefusalLog>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) shares: Arc<Shares>,
     /// Whoever connects, as long as nobody is asked.
@@ -87,6 +89,7 @@ impl Shared {
             registry,
             counters: Arc::default(),
             mistakes: Arc::default(),
+            refusals: Arc::default(),
             clients: Arc::default(),
             shares: Arc::default(),
             punished: Semaphore::new(PUNISHED),
