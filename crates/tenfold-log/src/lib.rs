@@ -64,6 +64,7 @@ mod reader;
 mod aside;
 mod opening;
 mod recovery;
+mod renewal;
 mod report;
 mod scan;
 

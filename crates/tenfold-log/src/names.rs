@@ -58,6 +58,19 @@ pub(crate) fn channel(name: &str) -> String {
     format!("{CHANNELS}/{name}")
 }
 
+/// What the directory of a channel is called while its name is written once more. No channel can have such a name.
+pub(crate) fn renamed(name: &str) -> String {
+    format!("{CHANNELS}/{name}{RENAMED_ENDING}")
+}
+
+/// The channel whose directory has this name for a while.
+pub(crate) fn before_renamed(name: &str) -> Option<&str> {
+    let name = name.strip_suffix(RENAMED_ENDING)?;
+    is_channel(name).then_some(name)
+}
+
+const RENAMED_ENDING: &str = ".RENAMED";
+
 /// The snapshot of a channel.
 pub(crate) fn snapshot(name: &str) -> String {
     format!("{CHANNELS}/{name}/snapshot")

@@ -18,6 +18,7 @@ use crate::log::Log;
 use crate::names;
 use crate::options::Options;
 use crate::recovery;
+use crate::renewal;
 use crate::report::Report;
 use crate::spare;
 use crate::storage::{Sharing, Storage};
@@ -75,6 +76,8 @@ pub(crate) fn open_with(
         sync_dir(&*storage, "")
     };
     make().map_err(OpenError::io("making the directories"))?;
+    renewal::end_all(&*storage)
+        .map_err(OpenError::io("giving a channel's directory its name back"))?;
     let opening = Arc::clone(&options.opening);
     let failed = |(doing, error)| {
         if opening.is_ended() {

@@ -16,6 +16,7 @@ use crate::entry;
 use crate::frames::Frames;
 use crate::index::{self, Index};
 use crate::names;
+use crate::renewal::Renewal;
 use crate::report::Report;
 use crate::segment::{Files, Segment};
 use crate::snapshot::{Count, Snapshot};
@@ -57,6 +58,11 @@ pub(crate) struct Recovering {
     pub(crate) is_uncertain: bool,
     /// Its snapshot is to be written anew.
     is_due: bool,
+    /// It has a directory.
+    has_directory: bool,
+    /// Whether the name of that may have got lost: the journal has the channel's first message, so no checkpoint has
+    /// made the name durable.
+    renewal: Renewal,
 }
 
 /// The lengths of a segment's files that are there.
@@ -87,6 +93,8 @@ impl Recovering {
             tidying: Tidying::default(),
             is_uncertain: false,
             is_due: false,
+            has_directory: false,
+            renewal: Renewal::default(),
         }
     }
 
@@ -98,6 +106,7 @@ impl Recovering {
         report: &mut Report,
     ) -> io::Result<Option<Self>> {
         let mut channel = Self::new(storage, name, starts);
+        channel.has_directory = true;
         let directory = names::channel(name);
         let files = uninterrupted(|| storage.list(&directory))?;
         if mark_in(&files).is_some() {
@@ -217,6 +226,9 @@ impl Recovering {
         report: &mut Report,
     ) -> io::Result<()> {
         self.note_start(record);
+        if record.first == 0 && self.has_directory {
+            self.renewal = Renewal::Due;
+        }
         for (id, total) in &record.producers {
             let count = Count {
                 total: *total,
@@ -593,6 +605,7 @@ impl Recovering {
             channel: Arc::new(channel),
             has_new_epoch,
             tidying: self.tidying,
+            renewal: self.renewal,
             segments: self.written,
             is_due: self.is_due,
             is_written: false,

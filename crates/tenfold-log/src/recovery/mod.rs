@@ -417,6 +417,10 @@ fn channel_names(storage: &dyn Storage, report: &mut Report) -> io::Result<Vec<A
     for name in uninterrupted(|| storage.list(names::CHANNELS))? {
         if names::is_channel(&name) {
             found.push(name.into());
+        } else if let Some(channel) = names::before_renamed(&name) {
+            report.note(format!(
+                "channels/{name} is the directory of {channel}, whose name a start was writing once more: the journal has the channel"
+            ));
         } else {
             report.note(format!(
                 "channels/{name} is not a name of a channel, and is left alone"

@@ -8,6 +8,7 @@ use crate::channel::Channel;
 use crate::directory::{remove, sync_dir};
 use crate::draft::Draft;
 use crate::names;
+use crate::renewal::Renewal;
 use crate::report::Report;
 use crate::segment::{Files, Segment};
 use crate::storage::{File, Storage};
@@ -22,6 +23,8 @@ pub(crate) struct Unwritten {
     pub(super) tidying: Tidying,
     /// The newest segment, and those that the journal or a rescue has written to.
     pub(super) segments: Vec<Drafted>,
+    /// The name of its directory may have got lost.
+    pub(super) renewal: Renewal,
     /// Its snapshot is to be written.
     pub(super) is_due: bool,
     pub(super) is_written: bool,
@@ -56,6 +59,7 @@ impl Unwritten {
             return Ok(false);
         }
         let name = Arc::clone(&self.channel.name);
+        let mut has_written = self.renewal.end(storage, &name)?;
         for path in &self.tidying.removed {
             remove(storage, path)?;
         }
@@ -72,7 +76,7 @@ impl Unwritten {
         for path in &self.tidying.missing {
             uninterrupted(|| storage.open(path, true))?;
         }
-        let mut has_written = self.is_due || !self.tidying.missing.is_empty();
+        has_written |= self.is_due || !self.tidying.missing.is_empty();
         while let Some(drafted) = self.segments.last() {
             has_written |= drafted.is_changed();
             let files = drafted.write(storage, &self.channel, report)?;
@@ -88,6 +92,7 @@ impl Unwritten {
         } else if has_written {
             sync_dir(storage, &directory)?;
         }
+        has_written |= self.renewal.run(storage, &name)?;
         self.is_written = true;
         Ok(has_written)
     }

@@ -25,6 +25,7 @@ mod kept;
 mod limits;
 mod look;
 mod model;
+mod new_names;
 mod offline_deletion;
 mod opening;
 mod planted;
