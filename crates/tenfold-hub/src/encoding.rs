@@ -68,6 +68,10 @@ pub enum GapReason {
     Epoch,
     /// The client knows of messages that the channel has not had.
     Future,
+    /// The messages in between are damaged on disk.
+    Corrupt,
+    /// The channel that the client knows was deleted, and this is another one of its name.
+    Deleted,
 }
 
 /// Messages in a [`Form`].
@@ -302,6 +306,8 @@ impl fmt::Display for GapReason {
             Self::Trimmed => "trimmed",
             Self::Epoch => "epoch",
             Self::Future => "future",
+            Self::Corrupt => "corrupt",
+            Self::Deleted => "deleted",
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -125,6 +126,11 @@ impl Guest {
     /// The client.
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// The address at which the client has arrived; a unix socket has none.
+    pub fn arrived_at(&self) -> Option<SocketAddr> {
+        self.socket.local_address()
     }
 
     /// Whether the connection is encrypted.

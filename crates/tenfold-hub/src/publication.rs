@@ -218,6 +218,12 @@ impl Publication {
         acknowledged.map_err(|refusal| self.broken(refusal))
     }
 
+    /// Waits for the acknowledgement of what was appended, whole messages of a stream that is wrong after them included: so
+    /// many messages of the producer there are then, or without a producer so many of this publication.
+    pub async fn settle(&self) -> Result<u64, Refusal> {
+        self.acknowledged().await
+    }
+
     async fn acknowledged(&self) -> Result<u64, Refusal> {
         loop {
             let progress = self.appender.progress();

@@ -1,6 +1,7 @@
 //! One connection's socket: the system's, with or without TLS.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -213,6 +214,11 @@ impl Socket {
     /// torn stream for one that has ended.
     pub(crate) fn reset_on_close(&self) {
         self.transport.reset_on_close();
+    }
+
+    /// The address of this side; a unix socket has none.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.transport.local_address()
     }
 
     /// The error that the system has noted on the socket, if any.

@@ -1,7 +1,7 @@
 //! The system's socket of one connection, TCP or unix, with what the two have in common.
 
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -164,6 +164,16 @@ impl Transport {
             Self::Unix(_) => {}
             #[cfg(test)]
             Self::Link(link) => link.reset(),
+        }
+    }
+
+    /// The address of this side; a unix socket has none.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Unix(_) => None,
+            #[cfg(test)]
+            Self::Link(_) => None,
         }
     }
 
