@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tenfold",
             "tenfold-doctor",
             "tenfold-gate",
+            "tenfold-http",
             "tenfold-hub",
             "tenfold-log",
             "tenfold-payload",

@@ -7,6 +7,7 @@ mod checked;
 mod config_file;
 mod data;
 mod exposed;
+mod http;
 mod limits;
 mod log;
 mod machine;
@@ -40,6 +41,7 @@ use audit::AuditFile;
 use checked::Checked;
 use data::DataOptions;
 use exposed::Exposed;
+use http::HttpOptions;
 use limits::LimitOptions;
 use log::{Log, LogLevel};
 use ports::{Place, PlainArgument, PlainPort};
@@ -67,6 +69,7 @@ ends it.
 Examples:
   tenfold serve
   tenfold serve --listen unix:/run/tenfold.sock --plain 127.0.0.1:10011=ticks
+  tenfold serve --http
   tenfold serve --auth hub.toml
   tenfold serve --auth hub.toml --listen tls://0.0.0.0:10010 --tls-cert hub.pem --tls-key hub.key
   tenfold serve --config /etc/tenfold.toml --check")]
@@ -140,6 +143,9 @@ pub(crate) struct Serve {
 
     // These have headings of their own in the help, and what comes after one of them would be under its heading.
     #[command(flatten)]
+    http: HttpOptions,
+
+    #[command(flatten)]
     tls: TlsServerOptions,
 
     #[command(flatten)]
@@ -191,8 +197,10 @@ impl Serve {
         let plain = self.plain_ports()?;
         ports::check_plain_options(&plain, &self.settings)?;
         self.data.check(&self.settings)?;
+        self.http.check(&self.settings)?;
         let plain = plain.iter().map(|port| &port.address);
-        let addresses: Vec<_> = self.listen.iter().chain(plain).collect();
+        let addresses = self.listen.iter().chain(plain);
+        let addresses: Vec<_> = addresses.chain(self.http.addresses()).collect();
         let mut exposed = Exposed::default();
         for address in &addresses {
             exposed.add(address, self.auth.is_some())?;
@@ -291,6 +299,12 @@ impl Serve {
             words.hint(format_args!(
                 "publish with `tenfold pub CHANNEL MESSAGE -s {place}`, subscribe with `tenfold sub CHANNEL -s {place}`"
             ));
+        }
+        // The last ports are those for HTTP.
+        if let Some(place) = places.last().filter(|_| self.http.is_given())
+            && let Some(url) = http::url(&place.address)
+        {
+            words.hint(format_args!("with a browser or curl: {url}"));
         }
         match self.data.directory() {
             Some(data) => words.hint(format_args!("messages are kept in {}", data.display())),

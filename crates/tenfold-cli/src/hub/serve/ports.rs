@@ -130,7 +130,7 @@ fn over_tls(port: Port, address: &Address) -> Port {
 }
 
 impl Serve {
-    /// Listens everywhere: the ports for the protocol, and then the plain ones.
+    /// Listens everywhere: the ports for the protocol, then the plain ones, and then those for HTTP.
     pub(super) fn ports(&self) -> Result<(Vec<Port>, Vec<Place>), Failure> {
         let mut ports = Vec::new();
         let mut places = Vec::new();
@@ -153,6 +153,13 @@ impl Serve {
             }
             ports.push(over_tls(Port::plain(listener, plain), &address));
             let what = Some(port.description());
+            places.push(Place { address, what });
+        }
+        let server = self.http.server();
+        for address in self.http.addresses() {
+            let (listener, address) = listen(address, &self.listening)?;
+            ports.push(over_tls(Port::guests(listener, server.clone()), &address));
+            let what = Some("HTTP".to_owned());
             places.push(Place { address, what });
         }
         Ok((ports, places))
