@@ -14,6 +14,9 @@
 //! - [`Posted`]: the messages of a body that has many.
 //! - [`Problem`]: what a client is told that cannot have what it has asked for.
 //! - [`Answer`]: the head of an answer.
+//! - [`Upgrade`], [`Frames`]: how a request becomes a WebSocket, and what a client sends over it.
+//!
+//! [`Http`] drives them, for the guests of a hub.
 
 #![forbid(unsafe_code)]
 
@@ -32,6 +35,7 @@ mod query;
 mod reading;
 mod session;
 mod status;
+mod websocket;
 
 pub use answer::{Answer, Length};
 pub use body::{Body, Piece};
@@ -43,6 +47,7 @@ pub use plan::{Bodies, Plan, Publication, Reading, Request, plan};
 pub use posted::Posted;
 pub use problem::Problem;
 pub use status::Status;
+pub use websocket::{Frame, Frames, Protocol, Upgrade, Wrong};
 
 /// The examples of the README are compiled.
 #[cfg(doctest)]

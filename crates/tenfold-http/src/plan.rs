@@ -11,6 +11,7 @@ use crate::head::{Head, Method};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::status::Status;
+use crate::websocket::{Protocol, Upgrade, is_upgrade, upgrade};
 
 /// A request that is for this door: what it asks for, and with which token.
 #[derive(Clone, Debug)]
@@ -41,6 +42,10 @@ pub enum Plan {
     Read(ChannelName, Reading),
     /// To publish to a channel.
     Publish(ChannelName, Publication),
+    /// Messages of a channel, over a WebSocket.
+    Messages(ChannelName, Reading, Upgrade),
+    /// The hub's own protocol, over a WebSocket.
+    Tunnel(Upgrade),
     /// What pages of an allowed origin may do.
     Preflight,
 }
@@ -96,6 +101,9 @@ pub fn plan(head: &Head, place: &Place) -> Result<Request, Problem> {
     if head.method() != Method::Post && !body.is_ended() {
         return Err(Problem::bad("only a POST has a body here"));
     }
+    if is_upgrade(head) {
+        return websocket(head, origin);
+    }
     let plan = match route(head.path()) {
         None => {
             return Err(Problem::new(
@@ -117,6 +125,46 @@ pub fn plan(head: &Head, place: &Place) -> Result<Request, Problem> {
         origin: origin.map(str::to_owned),
         head_only: head.method() == Method::Head,
     })
+}
+
+/// A request for a WebSocket. A browser cannot add a header to it, so its token may come with the names of protocols.
+fn websocket(head: &Head, origin: Option<&str>) -> Result<Request, Problem> {
+    let channel = match route(head.path()) {
+        Some(Route::Channels) => None,
+        Some(Route::Channel(name)) => Some(channel(name)?),
+        _ => {
+            return Err(Problem::new(
+                Status::NOT_FOUND,
+                "WebSockets are at /channels and /channels/NAME",
+            ));
+        }
+    };
+    let spoken: &[Protocol] = match channel {
+        Some(_) => &[Protocol::Tenfold, Protocol::Messages],
+        None => &[Protocol::Tenfold],
+    };
+    let (upgrade, shown) = upgrade(head, spoken)?;
+    let plan = if let (Protocol::Messages, Some(channel)) = (upgrade.protocol, channel) {
+        Plan::Messages(channel, Reading::of(head)?, upgrade)
+    } else {
+        Query::read(head.query(), &[])?;
+        Plan::Tunnel(upgrade)
+    };
+    let token = match (token(head)?, shown) {
+        (Some(_), Some(_)) => return Err(Problem::bad("there is one token")),
+        (token, shown) => token.or(shown),
+    };
+    Ok(Request {
+        plan,
+        token,
+        origin: origin.map(str::to_owned),
+        head_only: false,
+    })
+}
+
+fn channel(name: &str) -> Result<ChannelName, Problem> {
+    name.parse()
+        .map_err(|error: tenfold::protocol::BadName| Problem::value("channel", error.to_string()))
 }
 
 /// What is at a path.
@@ -146,9 +194,7 @@ impl Route<'_> {
         let is_read = matches!(head.method(), Method::Get | Method::Head);
         match self {
             Self::Channel(name) => {
-                let channel = ChannelName::from_str(name);
-                let channel =
-                    channel.map_err(|error| Problem::value("channel", error.to_string()))?;
+                let channel = channel(name)?;
                 match head.method() {
                     Method::Post => {
                         Publication::of(head).map(|publication| Plan::Publish(channel, publication))

@@ -125,7 +125,7 @@ fn encoding(form: Form) -> Encoding {
 }
 
 /// Ends the messages where the client wants.
-fn until(mut feed: Feed, place: Subscribed, reading: &Reading) -> Feed {
+pub(crate) fn until(mut feed: Feed, place: Subscribed, reading: &Reading) -> Feed {
     if let Some(count) = reading.count {
         feed = feed.until(place.from.saturating_add(count));
     }

@@ -23,7 +23,7 @@ const HEAD_TIME: Duration = Duration::from_secs(5);
 /// In so much time some byte of a body comes.
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// How long a client may take nothing of an answer.
-const TAKES_NOTHING: Duration = Duration::from_secs(120);
+pub(crate) const TAKES_NOTHING: Duration = Duration::from_secs(120);
 /// What is received at once: of a head, and of a body.
 const HEAD_READ: usize = 2 * 1024;
 const BODY_READ: usize = 64 * 1024;
@@ -109,7 +109,6 @@ impl Session {
                     Err(_) => return Err(Problem::new(Status::TIMEOUT, "the head did not come in time").into()),
                 },
                 () = guest.draining(), if is_idle => return Ok(None),
-                () = guest.place_is_wanted(), if is_idle => return Ok(None),
             }
         }
     }
@@ -148,6 +147,12 @@ impl Session {
             Plan::Read(channel, reading) => {
                 return self.read(head, &request, channel, reading).await;
             }
+            Plan::Messages(channel, reading, upgrade) => {
+                return self
+                    .read_by_websocket(&request, channel, reading, upgrade)
+                    .await;
+            }
+            Plan::Tunnel(upgrade) => return self.tunnel(upgrade).await,
             Plan::Publish(channel, publication) => {
                 let body = self.publish(head, &request, channel, publication).await?;
                 (json(Status::OK), body)
@@ -246,6 +251,11 @@ impl Session {
                 () = guest.draining() => return Err(refused(Code::Shutdown, "the hub ends")),
             }
         }
+    }
+
+    /// The connection, for whoever goes on with it, and what has come after the request.
+    pub(crate) fn hand_over(&mut self) -> (GuestStream, BytesMut) {
+        (self.guest.stream(), std::mem::take(&mut self.received))
     }
 
     /// Whether nothing of the body has come yet.

@@ -23,6 +23,8 @@ macro_rules! statuses {
 }
 
 statuses! {
+    /// 101
+    SWITCHING = 101 "Switching Protocols",
     /// 200
     OK = 200 "OK",
     /// 204

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tenfold::protocol::Token;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use tokio::net::UnixStream;
 
 use crate::call::Call;
 use crate::clients::Via;
@@ -18,6 +19,8 @@ use crate::peer::Peer;
 use crate::pending::PendingPlace;
 use crate::shared::Shared;
 use crate::socket::Socket;
+use crate::task::spawn;
+use crate::transport::Transport;
 
 /// A server of another protocol, at a port of a hub.
 ///
@@ -167,6 +170,28 @@ impl Guest {
     /// as what comes of the call goes on.
     pub fn call(&self, kind: &'static str, token: Option<Token>) -> Call {
         Call::new(self.connection(kind), token)
+    }
+
+    /// The hub's own protocol, for this client: what is written to the stream is what a client of a hub's port sends, and
+    /// what is read is what it gets, under the same rules and with the guest's certificate. To be called by whoever carries
+    /// the bytes in another protocol, and has begun with that.
+    pub fn tunnel(&self) -> io::Result<UnixStream> {
+        let (outer, inner) = UnixStream::pair()?;
+        let socket =
+            Socket::from(Transport::Unix(inner)).with_certificates(self.socket.certificates());
+        let connections = self.shared.connections.count();
+        socket.prepare(Some(self.shared.options.now().send_buffer(connections)));
+        let connection = Connection::at(
+            Arc::clone(&self.seat),
+            Arc::clone(&self.shared),
+            Arc::new(socket),
+            self.peer,
+            Via::Protocol,
+        );
+        drop(spawn(
+            connection.serve(self.shared.pending.enter(self.peer)),
+        ));
+        Ok(outer)
     }
 
     fn connection(&self, kind: &'static str) -> Connection {

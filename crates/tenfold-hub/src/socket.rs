@@ -20,6 +20,8 @@ use crate::transport::{Discarded, Transport};
 pub(crate) struct Socket {
     transport: Transport,
     tls: Option<Box<TlsSession>>,
+    /// What its peer has shown elsewhere.
+    shown: Option<Arc<[CertificateDer<'static>]>>,
 }
 
 /// What is received when nobody has said how much room there is, in bytes.
@@ -34,6 +36,7 @@ impl Socket {
         Ok(Self {
             transport,
             tls: Some(Box::new(TlsSession::new(config)?)),
+            shown: None,
         })
     }
 
@@ -57,7 +60,15 @@ impl Socket {
 
     /// The certificate that the peer has shown, and those of its issuers.
     pub(crate) fn certificates(&self) -> Option<Arc<[CertificateDer<'static>]>> {
-        self.tls()?.certificates()
+        match self.tls() {
+            Some(tls) => tls.certificates(),
+            None => self.shown.clone(),
+        }
+    }
+
+    /// The same peer has shown this at another socket.
+    pub(crate) fn with_certificates(self, shown: Option<Arc<[CertificateDer<'static>]>>) -> Self {
+        Self { shown, ..self }
     }
 
     /// Sets the options of a connection.
@@ -242,6 +253,7 @@ impl From<Transport> for Socket {
         Self {
             transport,
             tls: None,
+            shown: None,
         }
     }
 }
