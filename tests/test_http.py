@@ -496,6 +496,7 @@ def test_a_killed_hub_ends_no_body_properly(door, raw):
     hub.publish("ticks", [b"a"])
     curl = subprocess.Popen(["curl", "-sN", f"http://127.0.0.1:{hub.http}/channels/ticks?from=first"], stdout=subprocess.PIPE)
     assert b'"a"' in curl.stdout.readline()
+    hub.may_die()
     hub.process.signal(signal.SIGKILL)
     assert curl.wait(BOUND) == 18
 

@@ -495,7 +495,7 @@ impl Deliver for EncodedDelivery {
             if holds {
                 sleep(time).await;
             } else {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }
