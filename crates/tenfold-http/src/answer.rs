@@ -24,6 +24,7 @@ pub struct Answer {
     status: Status,
     headers: Vec<(&'static str, String)>,
     origin: Option<String>,
+    policy: &'static str,
 }
 
 /// How long the body of an answer is.
@@ -50,6 +51,7 @@ impl Answer {
             status,
             headers: Vec::new(),
             origin: None,
+            policy: "default-src 'none'; frame-ancestors 'none'",
         }
     }
 
@@ -68,6 +70,13 @@ impl Answer {
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// What a browser that shows the answer may do. Without this: nothing.
+    #[must_use]
+    pub(crate) fn with_policy(mut self, policy: &'static str) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -91,10 +100,7 @@ impl Answer {
         }
         put("Cache-Control", "no-store");
         put("X-Content-Type-Options", "nosniff");
-        put(
-            "Content-Security-Policy",
-            "default-src 'none'; frame-ancestors 'none'",
-        );
+        put("Content-Security-Policy", self.policy);
         match &self.origin {
             Some(origin) => {
                 put("Access-Control-Allow-Origin", origin);

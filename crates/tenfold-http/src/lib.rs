@@ -14,6 +14,7 @@
 //! - [`Posted`]: the messages of a body that has many.
 //! - [`Problem`]: what a client is told that cannot have what it has asked for.
 //! - [`Answer`]: the head of an answer.
+//! - [`Asset`]: a file of the page that browsers show.
 //! - [`Upgrade`], [`Frames`]: how a request becomes a WebSocket, and what a client sends over it.
 //!
 //! [`Http`] drives them, for the guests of a hub.
@@ -27,6 +28,7 @@ mod form;
 mod head;
 mod http;
 mod lists;
+mod page;
 mod plan;
 mod posted;
 mod problem;
@@ -43,6 +45,7 @@ pub use door::Place;
 pub use form::Form;
 pub use head::{Head, MAX_HEAD, MAX_HEADERS, Method};
 pub use http::Http;
+pub use page::Asset;
 pub use plan::{Bodies, Plan, Publication, Reading, Request, plan};
 pub use posted::Posted;
 pub use problem::Problem;

@@ -8,6 +8,7 @@ use crate::body::Body;
 use crate::door::Place;
 use crate::form::Form;
 use crate::head::{Head, Method};
+use crate::page::{self, Asset};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::status::Status;
@@ -32,6 +33,8 @@ pub struct Request {
 pub enum Plan {
     /// What there is.
     Routes,
+    /// A file of the page.
+    Page(Asset),
     /// How the hub is.
     Health,
     /// The channels.
@@ -170,6 +173,7 @@ fn channel(name: &str) -> Result<ChannelName, Problem> {
 /// What is at a path.
 enum Route<'a> {
     Routes,
+    Page(Asset),
     Health,
     Channels,
     Clients,
@@ -182,6 +186,7 @@ fn route(path: &str) -> Option<Route<'_>> {
         "/health" => Route::Health,
         "/channels" => Route::Channels,
         "/clients" => Route::Clients,
+        path if path.starts_with("/page/") => Route::Page(Asset::named(&path["/page/".len()..])?),
         path => {
             let name = path.strip_prefix("/channels/")?;
             return (!name.contains('/')).then_some(Route::Channel(name));
@@ -210,6 +215,8 @@ impl Route<'_> {
                     Self::Health => Plan::Health,
                     Self::Channels => Plan::Channels,
                     Self::Clients => Plan::Clients,
+                    Self::Page(asset) => Plan::Page(*asset),
+                    _ if page::is_wanted(head) => Plan::Page(Asset::index()),
                     _ => Plan::Routes,
                 })
             }

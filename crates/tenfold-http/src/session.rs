@@ -169,6 +169,7 @@ impl Session {
                     Answer::new(Status::OK).with("Content-Type", "text/plain; charset=utf-8");
                 (answer, ROUTES.to_owned())
             }
+            Plan::Page(asset) => (asset.answer(), asset.text().to_owned()),
             Plan::Health => {
                 let health = call().health().await?;
                 (

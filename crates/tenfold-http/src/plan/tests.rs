@@ -29,12 +29,25 @@ fn status(request: &str) -> u16 {
 #[test]
 fn each_route_has_its_methods() {
     assert_eq!(planned("GET /").unwrap().plan, Plan::Routes);
+    let to_browser = "GET /\nAccept: text/html,application/xhtml+xml,*/*;q=0.8";
+    assert_eq!(
+        planned(to_browser).unwrap().plan,
+        Plan::Page(Asset::index())
+    );
+    let script = Asset::named("main.js").unwrap();
+    assert_eq!(
+        planned("GET /page/main.js").unwrap().plan,
+        Plan::Page(script)
+    );
     assert_eq!(planned("GET /health").unwrap().plan, Plan::Health);
     assert_eq!(planned("HEAD /channels").unwrap().plan, Plan::Channels);
     assert!(planned("HEAD /channels").unwrap().head_only);
     assert_eq!(planned("GET /clients").unwrap().plan, Plan::Clients);
     for (request, expected) in [
         ("GET /nothing", 404),
+        ("GET /page/", 404),
+        ("GET /page/../main.js", 404),
+        ("GET /page/package.json", 404),
         ("GET /channels/", 400),
         ("GET /channels/a/b", 404),
         ("GET //channels", 404),
