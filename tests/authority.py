@@ -19,17 +19,25 @@ class Authority:
         (self.directory / "number").write_text("01\n")
         (self.directory / "settings").write_text(
             f"[ca]\ndefault_ca=own\n[own]\ndatabase={self.directory}/index\ncertificate={self.certificate}\n"
+            f"new_certs_dir={self.directory}\nrand_serial=yes\npolicy=any\nunique_subject=no\n"
             f"private_key={self.key}\ndefault_md=sha256\ndefault_crl_days=30\n"
             f"crlnumber={self.directory}/number\ncrl_extensions=list\n[list]\nauthorityKeyIdentifier=keyid\n"
+            "[any]\ncommonName=supplied\n"
         )
 
-    def make(self, name: str, names: str, usage: str | None = None) -> Path:
-        """A certificate with these names: `DNS:a.example,IP:127.0.0.1`."""
+    def make(self, name: str, names: str, usage: str | None = None, dates: tuple[str, str] | None = None) -> Path:
+        """A certificate with these names: `DNS:a.example,IP:127.0.0.1`, good in the next 20 days or between two dates (`20200131235959Z`)."""
         certificate, key = self._paths(name)
         extensions = self.directory / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={names}\n" + (f"extendedKeyUsage={usage}\n" if usage else ""))
+        alternative = f"subjectAltName={names}\n" if names else ""
+        extensions.write_text(f"basicConstraints=CA:FALSE\n{alternative}" + (f"extendedKeyUsage={usage}\n" if usage else ""))
         request = self.directory / f"{name}.csr"
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        if dates:
+            self._openssl("ca", "-config", self.directory / "settings", "-batch", "-notext", "-startdate", dates[0], "-enddate", dates[1],
+                          "-extfile", extensions, "-in", request, "-out", certificate)
+            key.chmod(0o600)
+            return certificate
         self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
                       "-days", "20", "-extfile", extensions, "-out", certificate)
         key.chmod(0o600)

@@ -3,6 +3,7 @@
 import fcntl
 import re
 import socket
+import ssl
 import struct
 import termios
 from pathlib import Path
@@ -170,6 +171,14 @@ class Client:
 
     def __exit__(self, *_):
         self.close()
+
+
+class TlsClient(Client):
+    """One connection over TLS. An end that was not said is an error."""
+
+    def __init__(self, port: int, context: ssl.SSLContext, *, name: str | None = "localhost", source: str | None = None):
+        super().__init__(port, source=source)
+        self.sock = context.wrap_socket(self.sock, server_hostname=name, suppress_ragged_eofs=False)
 
 
 def unread(local: int, remote: int) -> int:

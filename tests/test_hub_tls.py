@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from authority import Authority
-from hub import Client, ok, refused
+from hub import TlsClient, ok, refused
 from support import BOUND, FULL, frame, wait_until
 
 
@@ -32,14 +32,6 @@ def tls_hub(hub, own):
         return hub("--listen", "tls://127.0.0.1:0", "--tls-cert", own, "--tls-key", own.with_suffix(".key"), *arguments)
 
     return start
-
-
-class TlsClient(Client):
-    """One connection over TLS. An end that was not said is an error."""
-
-    def __init__(self, port: int, context: ssl.SSLContext):
-        super().__init__(port)
-        self.sock = context.wrap_socket(self.sock, server_hostname="localhost", suppress_ragged_eofs=False)
 
 
 def ask(hub, context, line):
