@@ -6,7 +6,7 @@ import signal
 import stat
 
 import pytest
-from support import wait_until
+from support import frame, wait_until
 
 
 @pytest.fixture
@@ -217,6 +217,14 @@ def test_a_plain_port_takes_a_token_before_the_first_message(hub, token, policy)
         client.request(request)
         assert client.answer().startswith(b"OK")
         assert client.frame() == b"x"
+
+
+def test_a_message_that_comes_together_with_the_token_does_not_wait_for_the_next_one(hub, token, policy):
+    meter = token("meter7", "--publish", "ticks", "--subscribe", "ticks").read_text().strip()
+    served = hub("--auth", policy, "--plain", "127.0.0.1:0=ticks:both,token")
+    client = served.connect(*served.plain)
+    client.send(frame(meter.encode()) + frame(b"x"))
+    assert client.frame() == b"x"
 
 
 def test_the_audit_has_a_line_for_each_request_and_each_end(hub, token, policy, as_somebody, tmp_path):

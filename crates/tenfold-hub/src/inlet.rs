@@ -75,10 +75,13 @@ impl Inlet {
         let mut session =
             Publishing::new(intake, shared.options.now().max_message, voice, timeouts);
         let committed = appender.committed();
-        if let Voice::Protocol(acks) = voice {
-            let answer = Answer::new(appender.channel().epoch(), committed, acks);
-            session.begin(committed, &answer.to_string(), Instant::now().into_std());
-        }
+        let answer = match voice {
+            Voice::Protocol(acks) => {
+                Answer::new(appender.channel().epoch(), committed, acks).to_string()
+            }
+            Voice::Silent => String::new(),
+        };
+        session.begin(committed, &answer, Instant::now().into_std());
         reports::publisher_connected(connection.peer, channel, id.as_ref(), committed);
         connection.stay.asked.record(AuditResult::Ok);
         let client = (Arc::clone(&connection.socket), connection.peer);

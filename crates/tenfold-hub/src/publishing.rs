@@ -105,8 +105,8 @@ impl Publishing {
         }
     }
 
-    /// Says yes: what is committed so far, and the answer to the request. Then looks at what came
-    /// together with the request.
+    /// Says yes: what is committed so far, and the answer to the request, if there was one. Then looks at what came
+    /// together with the request, or with a token.
     pub(crate) fn begin(&mut self, committed: u64, answer: &str, now: Instant) {
         self.committed = committed;
         self.base = committed;
