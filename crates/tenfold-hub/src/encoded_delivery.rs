@@ -53,8 +53,11 @@ pub(crate) struct EncodedDelivery {
     stretch: Option<Stretch>,
     /// How many messages of the cursor's next block were begun.
     skip: u64,
-    /// The block at the cursor, some of which was sent.
-    begun: Option<(u64, Run)>,
+    /// The block at the cursor, so that it is not encoded again for each part of it that the client takes.
+    current: Option<(u64, Run)>,
+    /// No further block is encoded for one write once they are so many bytes: about what the client took last. What it does
+    /// not take may have to be encoded again.
+    appetite: usize,
     /// What is said between two pieces, and that there is something.
     aside: Vec<u8>,
     nudged: Arc<Notify>,
@@ -98,8 +101,8 @@ struct Stretch {
 
 /// What a guest may say beside the messages and has not been sent, in bytes.
 const MOST_ASIDE: usize = 4 * 1024;
-/// No further block is encoded for one write once they are so many bytes: what a slow client does not take may be encoded again.
-const AT_ONCE: usize = 256 * 1024;
+/// The most blocks for one write, in bytes.
+const MOST_AT_ONCE: usize = 256 * 1024;
 
 impl EncodedDelivery {
     /// Sends `head`, then the messages of a block, and then what is after the cursor.
@@ -123,7 +126,8 @@ impl EncodedDelivery {
             rest: Block::new(head, 0),
             stretch: None,
             skip: 0,
-            begun: None,
+            current: None,
+            appetite: MOST_AT_ONCE,
             aside: Vec::new(),
             nudged: Arc::default(),
             is_last: false,
@@ -216,7 +220,7 @@ impl EncodedDelivery {
             let end = shown.first + shown.block.messages();
             let skip = if index == 0 { self.skip } else { 0 };
             let is_whole = end <= self.manner.until;
-            let run = match self.begun.take() {
+            let run = match self.current.take() {
                 Some((of, run)) if of == shown.first && run.done() == skip && is_whole => Some(run),
                 _ if is_whole => self.run_of(shown, skip),
                 _ => None,
@@ -281,6 +285,7 @@ impl EncodedDelivery {
         let mut gone = (0, 0);
         for mut run in runs {
             if left == 0 {
+                self.keep_current(Some(run), self.cursor.seq() + gone.1);
                 break;
             }
             let (taken, messages, rest) = run.take(left);
@@ -293,13 +298,19 @@ impl EncodedDelivery {
                 self.skip = 0;
             } else {
                 self.skip = run.done();
-                self.begun = Some((self.cursor.seq() + gone.1, run));
+                self.current = Some((self.cursor.seq() + gone.1, run));
             }
         }
         self.cursor.advance_by(gone.0, gone.1);
         self.note_place();
         let messages = self.report.messages - before;
         self.counters.sent(messages, written as u64);
+    }
+
+    fn keep_current(&mut self, run: Option<Run>, first: u64) {
+        if self.current.is_none() {
+            self.current = run.map(|run| (first, run));
+        }
     }
 
     fn note_place(&self) {
@@ -383,6 +394,7 @@ impl EncodedDelivery {
                 used += 1;
             }
         }
+        let offered: usize = slices[..used].iter().map(|slice| slice.len()).sum();
         let tried = match &slices[..used] {
             [slice] => self.socket.try_write(slice),
             slices => self.socket.try_write_vectored(slices),
@@ -390,14 +402,15 @@ impl EncodedDelivery {
         match tried {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
+                self.appetite = match written {
+                    all if all == offered => MOST_AT_ONCE.min(2 * self.appetite),
+                    some => some,
+                };
                 self.wrote(written, runs);
                 Ok(Attempt::Wrote)
             }
             Err(e) => {
-                // What is shared may be there again; what it has begun is not made again.
-                if self.skip > 0 && self.begun.is_none() {
-                    self.begun = runs.into_iter().next().map(|run| (self.cursor.seq(), run));
-                }
+                self.keep_current(runs.into_iter().next(), self.cursor.seq());
                 attempt_after(e)
             }
         }
@@ -419,7 +432,7 @@ impl Deliver for EncodedDelivery {
         }
         let is_over = self.next_seq() >= self.manner.until;
         let (look, shown) = match &self.stretch {
-            None if !is_over => self.cursor.peek_shown(AT_ONCE),
+            None if !is_over => self.cursor.peek_shown(self.appetite),
             _ => (Look::CaughtUp, Vec::new()),
         };
         let runs = self.runs(&shown);
@@ -478,13 +491,14 @@ impl Deliver for EncodedDelivery {
                 Attempt::Unread
             }
             Err(ReadError::Corrupt { .. } | ReadError::Io(_)) => Attempt::Done(End::Damaged),
-            Err(_) => self.gap(seq),
+            Err(ReadError::Trimmed { .. }) => self.gap(seq),
+            Err(_) => Attempt::Done(End::Slow),
         }
     }
 
     fn let_go(&self) -> impl Future<Output = ()> + Send + use<> {
         let holds = self.stretch.is_some()
-            || self.begun.is_some()
+            || self.current.is_some()
             || !self.is_own && !self.rest.bytes().is_empty();
         let without_place = |stretch: &Stretch| stretch.is_from_file && stretch.place.is_none();
         let time = match &self.stretch {
@@ -501,7 +515,7 @@ impl Deliver for EncodedDelivery {
     }
 
     fn keep_rest(&mut self) -> bool {
-        self.begun = None;
+        self.current = None;
         if self.stretch.is_some() {
             let next = self.next_seq();
             self.stretch = None;

@@ -5,13 +5,14 @@
 //! the same run, so a failure is found again by its number: `SEED=17 cargo test simulation`.
 //!
 //! A run is some producers that each publish numbered messages, and some subscribers that write
-//! down what they get. Connections break at random bytes, subscribers are slow, the channel keeps
+//! down what they get, as frames or as events. Connections break at random bytes, subscribers are slow, the channel keeps
 //! little, and hubs end and begin anew with another history. What must hold is in [`check`].
 
 mod check;
 mod disk;
 mod durable;
 mod following;
+mod guests;
 mod link;
 pub(crate) mod planted;
 mod process;

@@ -7,9 +7,11 @@ use std::time::Duration;
 use tenfold::asynchronous::{Connecting, Publisher, Subscriber, Transport};
 use tenfold::client::{OnGap, Publish, Start, Subscribe, SubscriberEvent};
 use tenfold::protocol::{ChannelName, Epoch, Position, ProducerId};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::guests::{EventReader, Events};
 use super::link::{Link, Weather, link};
 use super::random::Random;
 use super::time::{self, since_start};
@@ -98,10 +100,14 @@ pub(crate) fn run(seed: u64) -> (Outcome, Record) {
     })
 }
 
+type Door = Arc<Mutex<Option<mpsc::UnboundedSender<Link>>>>;
+
 /// What the parts of a run share.
 struct World {
     random: Random,
-    door: Arc<Mutex<Option<mpsc::UnboundedSender<Link>>>>,
+    door: Door,
+    /// For those who get events.
+    guests: Door,
     weather: Weather,
     pad: usize,
     record: Arc<Mutex<Record>>,
@@ -133,6 +139,7 @@ impl World {
             pad,
             random,
             door: Arc::default(),
+            guests: Arc::default(),
             weather,
             record: Arc::default(),
             end: Arc::default(),
@@ -153,6 +160,11 @@ impl World {
             let from = self.random.one_of(&places);
             let pause = self.random.one_of(&[0, 3, 40]);
             subscribers.spawn(self.subscriber(format!("sub{index}"), self.weather, from, pause));
+        }
+        for index in 0..self.random.below(3) {
+            let from = self.random.one_of(&[Position::First, Position::Next]);
+            let pause = self.random.one_of(&[0, 3, 40]);
+            subscribers.spawn(self.guest(format!("guest{index}"), from, pause));
         }
         let mut producers = tokio::task::JoinSet::new();
         for index in 0..=self.random.below(2) {
@@ -196,6 +208,7 @@ impl World {
     fn hubs(&mut self) -> impl Future<Output = LastHub> + Send + use<> {
         let mut random = self.random.fork();
         let (door, record) = (Arc::clone(&self.door), Arc::clone(&self.record));
+        let guests = Arc::clone(&self.guests);
         async move {
             let count = if random.one_in(4) {
                 2 + random.below(2)
@@ -205,9 +218,15 @@ impl World {
             for epoch in 1.. {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 let options = options(&mut random);
-                let doors = vec![(Acceptor::link(receiver), PortKind::Protocol)];
+                let (guests_sender, guests_receiver) = mpsc::unbounded_channel();
+                let events = PortKind::Guests(Arc::new(Events));
+                let doors = vec![
+                    (Acceptor::link(receiver), PortKind::Protocol),
+                    (Acceptor::link(guests_receiver), events),
+                ];
                 let hub = Hub::open(doors, options, Epoch(epoch), None);
                 *door.lock().unwrap() = Some(sender);
+                *guests.lock().unwrap() = Some(guests_sender);
                 note(&record, format_args!("hub {epoch} begins"));
                 record.lock().unwrap().hubs += 1;
                 if epoch == count {
@@ -215,6 +234,7 @@ impl World {
                 }
                 sleep(Duration::from_millis(random.below(1500))).await;
                 *door.lock().unwrap() = None;
+                *guests.lock().unwrap() = None;
                 hub.drain().await;
                 note(&record, format_args!("hub {epoch} has ended"));
                 sleep(Duration::from_millis(random.below(500))).await;
@@ -225,7 +245,14 @@ impl World {
 
     /// Makes connections to whatever hub there is.
     fn connect(&mut self, weather: Weather) -> impl FnMut() -> Connecting + Send + use<> {
-        let door = Arc::clone(&self.door);
+        self.connect_to(Arc::clone(&self.door), weather)
+    }
+
+    fn connect_to(
+        &mut self,
+        door: Door,
+        weather: Weather,
+    ) -> impl FnMut() -> Connecting + Send + use<> {
         let mut random = self.random.fork();
         move || {
             let (door, mut random) = (Arc::clone(&door), random.fork());
@@ -307,6 +334,61 @@ impl World {
                     }
                     _ => {}
                 }
+            }
+            note(&record, format_args!("{name}: at the end"));
+            record.lock().unwrap().subscribers.push((name, steps));
+        }
+    }
+
+    /// A subscriber that gets events, and connects again whenever they end.
+    fn guest(
+        &mut self,
+        name: String,
+        from: Position,
+        pause: u64,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let mut connect = self.connect_to(Arc::clone(&self.guests), self.weather);
+        let mut random = self.random.fork();
+        let (record, end) = (Arc::clone(&self.record), Arc::clone(&self.end));
+        async move {
+            let (mut reader, mut steps) = (EventReader::default(), Vec::new());
+            let is_end = |reader: &EventReader| {
+                let end = *end.lock().unwrap();
+                end.is_some() && reader.place() == end
+            };
+            while !is_end(&reader) {
+                let Ok(mut stream) = connect().await else {
+                    sleep(Duration::from_millis(1 + random.below(100))).await;
+                    continue;
+                };
+                reader.reconnects();
+                let place = match reader.place() {
+                    Some((epoch, seq)) => format!("{epoch}.{seq}"),
+                    None => from.to_string(),
+                };
+                let line = format!("{} {place}\n", channel());
+                let _ = stream.write_all(line.as_bytes()).await;
+                let mut buffer = vec![0; random.one_of(&[1, 100, 5000])];
+                loop {
+                    match timeout(LOOK, stream.read(&mut buffer)).await {
+                        Ok(Ok(read)) if read > 0 => steps.extend(reader.take(&buffer[..read])),
+                        Ok(_) => break,
+                        Err(_) if is_end(&reader) => break,
+                        Err(_) => {}
+                    }
+                    if pause > 0 && random.one_in(4) {
+                        sleep(Duration::from_millis(random.below(pause))).await;
+                    }
+                }
+                let how = if reader.is_complete {
+                    "complete"
+                } else {
+                    "cut"
+                };
+                note(
+                    &record,
+                    format_args!("{name}: {how} at {:?}", reader.place()),
+                );
             }
             note(&record, format_args!("{name}: at the end"));
             record.lock().unwrap().subscribers.push((name, steps));
