@@ -334,3 +334,89 @@ async fn a_guest_that_is_idle_hears_that_the_stream_goes_on() {
     assert_eq!(&heard, b"from=0\n:\n\n");
     drop(hub);
 }
+
+/// A hub with a log, whose tails keep next to nothing, so that what is old is read from files.
+async fn with_log(test: impl AsyncFnOnce(SocketAddr)) {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = Arc::new(tenfold_log::storage::Disk::open(directory.path()).unwrap());
+    let opened = tenfold_log::open(disk, tenfold_log::Options::new(|| 7)).unwrap();
+    let (log, _, threads) = opened.start().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let guests = listener.local_addr().unwrap();
+    let mut options = HubOptions::default();
+    options.channel_memory = 16 * 1024;
+    options.send_buffer = 64 * 1024;
+    let ports = [Port::guests(listener, Arc::new(LineServer))];
+    let hub = Hub::with_log(ports, options, log).unwrap();
+    test(guests).await;
+    assert_eq!(hub.drain().await.connections, 0);
+    assert!(
+        tokio::task::spawn_blocking(move || threads.stop())
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_any_place_in_the_files_a_guest_gets_everything_that_follows() {
+    with_log(async |guests| {
+        let messages: Vec<_> = (0..3000_u32)
+            .map(|number| format!("{number}{}", "x".repeat(number as usize * 7 % 600)))
+            .collect();
+        let lines = messages.iter().map(|message| format!("{message}\n"));
+        let said = ask(guests, format!("pub a 0\n{}", lines.collect::<String>())).await;
+        assert_eq!(said, "next=0 then=3000");
+        for from in [0, 1, 2, 17, 500, 1499, 2500, 2998, 2999, 3000] {
+            let got = ask(guests, format!("end json-chunked {from}\n")).await;
+            let body = got.strip_suffix("0\r\n\r\n").expect("an orderly end");
+            let chunks = body.split("\r\n").skip(1).step_by(2);
+            let rest: String = chunks.collect();
+            let expected = (from..).zip(&messages[from..]);
+            let expected =
+                expected.map(|(seq, text)| format!("{{\"seq\":{seq},\"text\":\"{text}\"}}\n"));
+            assert!(rest == expected.collect::<String>(), "from {from}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_pauses_for_longer_than_its_block_is_kept_goes_on_where_it_was() {
+    with_log(async |guests| {
+        let mut stream = TcpStream::connect(guests).await.unwrap();
+        stream.write_all(b"sub sse first\n").await.unwrap();
+        until(&mut stream, "from=0\n").await;
+        let text = "y".repeat(2000);
+        let lines: Vec<_> = (0..20_000)
+            .map(|number| format!("{number} {text}\n"))
+            .collect();
+        let lines = lines.concat();
+        let said = ask(guests, format!("pub a 0\n{lines}")).await;
+        assert_eq!(said, "next=0 then=20000");
+        let (mut next, mut rest) = (0, String::new());
+        let mut buffer = vec![0; 256 * 1024];
+        while next < 20_000 {
+            let read = timeout(LONG, stream.read(&mut buffer))
+                .await
+                .unwrap()
+                .unwrap();
+            assert!(read > 0, "it has ended at {next}");
+            rest.push_str(str::from_utf8(&buffer[..read]).unwrap());
+            let end = rest.rfind("\n\n").map_or(0, |end| end + 2);
+            for event in rest[..end]
+                .split("\n\n")
+                .filter(|event| !event.is_empty() && *event != ":")
+            {
+                let (_, data) = event.split_once("\ndata: ").unwrap();
+                assert_eq!(data, format!("{next} {text}"));
+                next += 1;
+            }
+            rest.drain(..end);
+            if next % 3000 < 100 {
+                // Longer than what was begun is kept as it is. Nothing depends on it.
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            }
+        }
+    })
+    .await;
+}

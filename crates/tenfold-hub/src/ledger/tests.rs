@@ -367,3 +367,69 @@ fn a_cursor_that_holds_no_more_is_passed_and_one_beside_it_is_waited_for() {
     ledger.leave(slow);
     ledger.leave(holder);
 }
+
+/// Encodes a block of the ledger for whoever wants it, and notes what that takes.
+fn encode(ledger: &mut Ledger, index: usize) -> usize {
+    use crate::encoding::{Encoding, Form};
+    use tenfold::protocol::Epoch;
+
+    let start = Spot {
+        index: ledger.first,
+        seq: ledger.first_seq(),
+        holds: false,
+    };
+    let shown = ledger.shown_from(start).nth(index).unwrap();
+    let form = Form::of(Encoding::JsonLines).chunked();
+    let make = || form.encoded(Epoch(1), shown.first, &shown.block);
+    let (encoded, more) = shown.encodings.get(form, make);
+    assert!(encoded.bytes.starts_with(b"0000"));
+    ledger.has_encoded(&shown, more);
+    more
+}
+
+#[test]
+fn encodings_are_made_once_count_as_long_as_the_block_is_kept_and_go_with_it() {
+    let mut ledger = Ledger::new(100_000, WhenSlow::Close, Keep::All);
+    for first in [0, 10, 20] {
+        ledger
+            .append(block(first..first + 10), at(1), true)
+            .unwrap();
+    }
+    let frames = ledger.cost();
+    let taken = encode(&mut ledger, 1);
+    assert!(taken > 0);
+    assert_eq!(ledger.cost(), frames + taken);
+    assert_eq!(encode(&mut ledger, 1), 0, "it is there");
+    assert_eq!(ledger.cost(), frames + taken);
+    assert_eq!(ledger.take_effects().cost, (frames + taken).cast_signed());
+    // Both older blocks go, and the encoding with the second.
+    ledger.trim(frames / 3 + 1);
+    assert_eq!((ledger.first_seq(), ledger.cost()), (20, frames / 3));
+    let gone = (2 * (frames / 3) + taken).cast_signed();
+    assert_eq!(ledger.take_effects().cost, -gone);
+}
+
+#[test]
+fn encodings_have_a_part_of_the_capacity_and_the_oldest_are_dropped_first() {
+    let capacity = 64_000;
+    let mut ledger = Ledger::new(capacity, WhenSlow::Close, Keep::All);
+    for first in 0..50 {
+        ledger
+            .append(block(10 * first..10 * (first + 1)), at(1), true)
+            .unwrap();
+    }
+    let frames = ledger.cost();
+    let taken = encode(&mut ledger, 49);
+    for index in 0..49 {
+        encode(&mut ledger, index);
+    }
+    assert!(ledger.cost() - frames <= capacity / ENCODED_SHARE);
+    assert_eq!(ledger.first_seq(), 0, "whoever reads takes nothing away");
+    assert_eq!(encode(&mut ledger, 49), 0, "those at the end stay");
+    assert!(encode(&mut ledger, 0) > 0, "the oldest do not");
+    // One block has its encoding, however large that is.
+    let mut small = Ledger::new(1000, WhenSlow::Close, Keep::All);
+    small.append(block(0..100), at(1), true).unwrap();
+    assert!(encode(&mut small, 0) > 1000 / ENCODED_SHARE && taken > 0);
+    assert_eq!(encode(&mut small, 0), 0);
+}
