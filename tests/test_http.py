@@ -478,6 +478,26 @@ def test_a_token_says_who_asks(door, tmp_path, binary):
     assert json.loads(ask(hub, "GET", "/health", headers=bearer)[2]) == {"status": "ok"}
 
 
+def test_a_ticket_is_good_for_one_request(door, tmp_path, binary):
+    policy = tmp_path / "hub.toml"
+    token = subprocess.run([binary, "token", "new", "meter7", "--publish", "ticks", "--subscribe", "ticks", "--auth", policy],
+                           capture_output=True, check=True, text=True).stdout.strip()
+    hub = door("--auth", policy)
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert ask(hub, "POST", "/channels/ticks", b"x", bearer)[0] == 200
+    status, _, body = ask(hub, "POST", "/tickets", headers=bearer)
+    said = json.loads(body)
+    assert (status, said["expires"]) == (200, 30)
+    path = f"/channels/ticks?as=sse&from=first&until=end&ticket={said['ticket']}"
+    status, _, body = ask(hub, "GET", path)
+    assert (status, [data for _, _, data in events(body)]) == (200, ["x"])
+    problem(ask(hub, "GET", path), 401, "AUTH")
+    problem(ask(hub, "POST", "/tickets", headers=OPENING), 401, "AUTH")
+    problem(ask(hub, "POST", "/tickets", headers={"Authorization": f"Bearer {token[:-3]}AAA"}), 401, "AUTH")
+    other = json.loads(ask(hub, "POST", "/tickets", headers=bearer)[2])["ticket"]
+    problem(ask(hub, "GET", f"/channels/other?ticket={other}"), 403, "DENIED")
+
+
 # Ends
 
 def test_a_hub_that_ends_gives_readers_what_is_committed(door, raw):

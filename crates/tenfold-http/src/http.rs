@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tenfold_hub::{Guest, Serve};
 
 use crate::session::Session;
+use crate::tickets::Tickets;
 
 /// A hub's HTTP server, for [`Port::guests`](tenfold_hub::Port::guests).
 ///
@@ -34,10 +35,11 @@ use crate::session::Session;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Http {
     pub(crate) names: Vec<String>,
     pub(crate) origins: Vec<String>,
+    pub(crate) tickets: Tickets,
 }
 
 impl Http {
@@ -59,6 +61,6 @@ impl Http {
 
 impl Serve for Http {
     fn serve(self: Arc<Self>, guest: Guest) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(Session::new(&self, guest).run())
+        Box::pin(Session::new(self, guest).run())
     }
 }

@@ -37,6 +37,7 @@ mod query;
 mod reading;
 mod session;
 mod status;
+mod tickets;
 mod websocket;
 
 pub use answer::{Answer, Length};

@@ -21,6 +21,8 @@ pub struct Request {
     pub plan: Plan,
     /// What the client shows of itself.
     pub token: Option<Token>,
+    /// What it shows in the place of a token.
+    pub ticket: Option<String>,
     /// The origin of another place whose pages may read the answer.
     pub origin: Option<String>,
     /// The answer has no body.
@@ -49,6 +51,8 @@ pub enum Plan {
     Messages(ChannelName, Reading, Upgrade),
     /// The hub's own protocol, over a WebSocket.
     Tunnel(Upgrade),
+    /// A ticket for a token.
+    Ticket,
     /// What pages of an allowed origin may do.
     Preflight,
 }
@@ -124,6 +128,7 @@ pub fn plan(head: &Head, place: &Place) -> Result<Request, Problem> {
     }
     Ok(Request {
         plan,
+        ticket: ticket(head, token.as_ref())?,
         token,
         origin: origin.map(str::to_owned),
         head_only: head.method() == Method::Head,
@@ -159,6 +164,7 @@ fn websocket(head: &Head, origin: Option<&str>) -> Result<Request, Problem> {
     };
     Ok(Request {
         plan,
+        ticket: ticket(head, token.as_ref())?,
         token,
         origin: origin.map(str::to_owned),
         head_only: false,
@@ -177,6 +183,7 @@ enum Route<'a> {
     Health,
     Channels,
     Clients,
+    Tickets,
     Channel(&'a str),
 }
 
@@ -186,6 +193,7 @@ fn route(path: &str) -> Option<Route<'_>> {
         "/health" => Route::Health,
         "/channels" => Route::Channels,
         "/clients" => Route::Clients,
+        "/tickets" => Route::Tickets,
         path if path.starts_with("/page/") => Route::Page(Asset::named(&path["/page/".len()..])?),
         path => {
             let name = path.strip_prefix("/channels/")?;
@@ -208,6 +216,14 @@ impl Route<'_> {
                     _ => Err(not_allowed("GET, HEAD, POST")),
                 }
             }
+            Self::Tickets if head.method() == Method::Post => {
+                Query::read(head.query(), &[])?;
+                if !Body::of(head)?.is_ended() {
+                    return Err(Problem::bad("there is no body here"));
+                }
+                Ok(Plan::Ticket)
+            }
+            Self::Tickets => Err(not_allowed("POST")),
             _ if !is_read => Err(not_allowed("GET, HEAD")),
             other => {
                 Query::read(head.query(), &[])?;
@@ -240,6 +256,7 @@ fn preflight(head: &Head, origin: Option<&str>) -> Result<Request, Problem> {
     Ok(Request {
         plan: Plan::Preflight,
         token: None,
+        ticket: None,
         origin: origin.map(str::to_owned),
         head_only: false,
     })
@@ -263,10 +280,28 @@ fn token(head: &Head) -> Result<Option<Token>, Problem> {
     token.trim_start().parse().map(Some).map_err(|_| bad())
 }
 
+/// The parameters of a reading.
+const PARAMETERS: &[&str] = &["from", "epoch", "count", "until", "as", "on-gap", "ticket"];
+
+/// What a client that can show nothing but a URL shows in the place of a token, to read a channel.
+fn ticket(head: &Head, token: Option<&Token>) -> Result<Option<String>, Problem> {
+    let is_channel = matches!(route(head.path()), Some(Route::Channel(_)));
+    if !is_channel || head.method() == Method::Post {
+        return Ok(None);
+    }
+    let query = Query::read(head.query(), PARAMETERS)?;
+    match (query.get("ticket"), token) {
+        (None, _) => Ok(None),
+        (Some(ticket), None) => Ok(Some(ticket.to_owned())),
+        (Some(_), Some(_)) => Err(Problem::bad(
+            "a ticket is in the place of a token, and both are there",
+        )),
+    }
+}
+
 impl Reading {
     fn of(head: &Head) -> Result<Self, Problem> {
-        let known = ["from", "epoch", "count", "until", "as", "on-gap"];
-        let query = Query::read(head.query(), &known)?;
+        let query = Query::read(head.query(), PARAMETERS)?;
         let form = match query.parsed("as", |name| {
             Form::named(name).ok_or_else(|| "expected ndjson, sse, frames or text".to_owned())
         })? {

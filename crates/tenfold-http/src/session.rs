@@ -1,10 +1,11 @@
 //! The requests of one connection, one after the other.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::BytesMut;
-use tenfold::protocol::{Code, Refusal};
+use tenfold::protocol::{Code, Refusal, Token};
 use tenfold_hub::{Guest, GuestStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -17,6 +18,7 @@ use crate::http::Http;
 use crate::plan::{Plan, Request, plan};
 use crate::problem::Problem;
 use crate::status::Status;
+use crate::tickets::{GOOD_FOR, NoTicket};
 
 /// How long a head may take, from the connection's begin or from the last answer on.
 const HEAD_TIME: Duration = Duration::from_secs(5);
@@ -31,6 +33,7 @@ const BODY_READ: usize = 64 * 1024;
 /// One connection, until it is a stream of messages or ends.
 pub(crate) struct Session {
     pub(crate) guest: Guest,
+    http: Arc<Http>,
     place: Place,
     stream: GuestStream,
     received: BytesMut,
@@ -57,7 +60,7 @@ pub(crate) enum Failure {
 }
 
 impl Session {
-    pub(crate) fn new(http: &Http, guest: Guest) -> Self {
+    pub(crate) fn new(http: Arc<Http>, guest: Guest) -> Self {
         Self {
             place: Place {
                 is_over_tls: guest.is_over_tls(),
@@ -67,6 +70,7 @@ impl Session {
             },
             stream: guest.stream(),
             guest,
+            http,
             received: BytesMut::new(),
         }
     }
@@ -128,7 +132,10 @@ impl Session {
         };
         let origin = self.place.admit(head).ok().flatten();
         let done = match request {
-            Ok(request) => self.do_it(head, request).await,
+            Ok(request) => match self.redeem(request) {
+                Ok(request) => self.do_it(head, request).await,
+                Err(failure) => Err(failure),
+            },
             Err(problem) => Err(problem.into()),
         };
         match done {
@@ -156,6 +163,12 @@ impl Session {
             Plan::Publish(channel, publication) => {
                 let body = self.publish(head, &request, channel, publication).await?;
                 (json(Status::OK), body)
+            }
+            Plan::Ticket => {
+                let token = request.token.as_ref().ok_or_else(no_token)?;
+                // The gate is asked whether it is a good one.
+                call().health().await?;
+                (json(Status::OK), self.ticket(token)?)
             }
             Plan::Preflight => {
                 let answer = Answer::preflight().to_origin(request.origin.as_deref());
@@ -188,6 +201,34 @@ impl Session {
         };
         let answer = answer.to_origin(request.origin.as_deref());
         self.say(answer, &body, request.head_only, then(head)).await
+    }
+
+    /// The request with the token that its ticket stands for.
+    fn redeem(&self, mut request: Request) -> Result<Request, Failure> {
+        if let Some(ticket) = request.ticket.take() {
+            let token = self.http.tickets.redeem(&ticket, Instant::now().into_std());
+            request.token =
+                Some(token.ok_or_else(|| {
+                    refused(Code::Auth, "the ticket is not good, or not any more")
+                })?);
+        }
+        Ok(request)
+    }
+
+    /// A ticket for a token.
+    fn ticket(&self, token: &Token) -> Result<String, Failure> {
+        match self.http.tickets.give(token, Instant::now().into_std()) {
+            Ok(ticket) => {
+                let seconds = GOOD_FOR.as_secs();
+                Ok(format!(
+                    "{{\"ticket\":\"{ticket}\",\"expires\":{seconds}}}\n"
+                ))
+            }
+            Err(NoTicket::TooMany) => Err(refused(Code::Busy, "too many tickets are not used yet")),
+            Err(NoTicket::NoRandom) => {
+                Err(refused(Code::Busy, "the system has no random bytes now"))
+            }
+        }
     }
 
     /// Says all of a short answer.
@@ -278,6 +319,13 @@ fn json(status: Status) -> Answer {
     Answer::new(status).with("Content-Type", "application/json")
 }
 
+fn no_token() -> Failure {
+    refused(
+        Code::Auth,
+        "a ticket is for a token, and there is none (Authorization: Bearer)",
+    )
+}
+
 fn refused(code: Code, words: &str) -> Failure {
     Refusal::new(code, words).into()
 }
@@ -308,6 +356,7 @@ GET  /channels                           the channels
 GET  /channels/NAME?from=first           the messages of a channel, and what comes
        &until=end &count=N               to the end of now, or so many
        &as=ndjson|sse|frames|text        how they are written
+POST /tickets                            a ticket for an EventSource: &ticket=T
 POST /channels/NAME                      publishes the body (header Tenfold: 1, or a token)
 GET  /clients                            who is connected
 GET  /health                             how the hub is

@@ -189,6 +189,28 @@ fn what_is_not_a_token_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn a_ticket_is_in_the_place_of_a_token() {
+    let request = planned("GET /channels/ticks?as=sse&ticket=abc").unwrap();
+    assert_eq!(request.ticket.as_deref(), Some("abc"));
+    let token = format!("Authorization: Bearer tf_8c1f2d9a_{}", "x".repeat(43));
+    assert_eq!(
+        status(&format!("GET /channels/ticks?ticket=abc\n{token}")),
+        400
+    );
+    assert_eq!(status("GET /channels?ticket=abc"), 400);
+    assert_eq!(status("POST /channels/ticks?ticket=abc\nTenfold: 1"), 400);
+    assert_eq!(
+        planned(&format!("POST /tickets\n{token}")).unwrap().plan,
+        Plan::Ticket
+    );
+    assert_eq!(status("GET /tickets"), 405);
+    assert_eq!(
+        status(&format!("POST /tickets\n{token}\nContent-Length: 1")),
+        400
+    );
+}
+
+#[test]
 fn only_an_allowed_origin_gets_a_preflight() {
     let place = Place {
         origins: vec!["https://app.example".to_owned()],
