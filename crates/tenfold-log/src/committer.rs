@@ -401,9 +401,9 @@ impl Committer {
             }
             result => result?,
         }
-        self.journal.checkpointed(done);
         // Whatever happens to the checkpoint, the batches of the other file are not needed, but for those of
-        // channels that are shut.
+        // channels that are shut. A start can have left some there of channels that are open by now.
+        self.journal.checkpointed(done.max(self.journal.first()));
         self.carry()?;
         self.journal.turn_over().map_err(NotWritten::into_error)?;
         self.give_checkpoint();

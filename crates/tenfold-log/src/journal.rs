@@ -22,6 +22,8 @@ pub(crate) struct Journal {
     active: usize,
     /// What the next head says.
     head: Head,
+    /// The number of the first batch of the file that is being written.
+    first: u64,
     /// Where the next batch goes; 0: it is the file's first, and the header goes with it.
     offset: u64,
     size: u64,
@@ -119,6 +121,7 @@ impl Journal {
                 before: from.before,
                 ..Head::default()
             },
+            first: from.number,
             offset: from.offset,
             size: size.next_multiple_of(BLOCK).max(4 * BLOCK),
             is_broken: false,
@@ -299,12 +302,18 @@ impl Journal {
     fn switch(&mut self) {
         self.active = 1 - self.active;
         self.head.generation = (self.random)();
+        self.first = self.head.number;
         self.offset = 0;
     }
 
     /// The number of the next batch.
     pub(crate) fn number(&self) -> u64 {
         self.head.number
+    }
+
+    /// The number of the first batch of the file that is being written.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
     }
 
     /// All batches with a smaller number are synced in segments, as the heads say.

@@ -179,6 +179,31 @@ fn a_channel_that_a_start_cannot_write_to_is_read_and_takes_nothing_until_it_can
     }
 }
 
+/// The batches that the start had carried were missed after that, and channels got new epochs.
+#[test]
+fn what_a_start_has_carried_of_a_channel_is_not_missed_when_that_is_open_again() {
+    reset();
+    let memory = Memory::new();
+    let mut opened = reopen(memory.clone(), small()).unwrap();
+    let mut told = Told::default();
+    for _ in 0..7 {
+        told.publish(&mut opened, &["a", "c"]);
+    }
+    drop(opened);
+    let unreadable = Fault::next(Kind::List).on("channels/a").errno(EIO);
+    memory.fail(unreadable.forever());
+    let mut opened = reopen(memory.clone(), small()).unwrap();
+    assert!(opened.log.unread("a").is_some());
+    open_again(&mut opened, &mut told, &memory);
+    let checkpoints = opened.log.numbers().checkpoints;
+    while opened.log.numbers().checkpoints < checkpoints + 3 {
+        told.publish(&mut opened, &["c"]);
+        let crashed = reopen(memory.image(|_| Keep::None), small()).unwrap();
+        assert!(!crashed.report.is_damaged(), "{:?}", crashed.report);
+        check(&crashed, &told.0);
+    }
+}
+
 /// The faults of files that cannot be synced, or written to, nor be made anew.
 fn faults() -> Vec<Vec<Fault>> {
     let new = Fault::next(Kind::Open).on("frames.new").errno(EACCES);
