@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tenfold::asynchronous::{Connecting, Publisher, Subscriber, Transport};
 use tenfold::client::{Error, Notice, OnGap, Publish, Retry, Start, Subscribe, SubscriberEvent};
-use tenfold::protocol::Position;
+use tenfold::protocol::{Code, Position};
 use tokio::time::{sleep, timeout};
 
 use super::asking::{Connection, PATIENCE, ask, look_for_acknowledged, value};
@@ -48,6 +48,8 @@ pub(super) struct Producer {
     /// Messages that the hub has for sure, and messages that it may have.
     committed: u64,
     sent: u64,
+    /// Connections that it went away from, and that the hub may come to only after a later one.
+    left: u64,
 }
 
 impl Producer {
@@ -66,17 +68,23 @@ impl Producer {
             pad,
             committed: 0,
             sent: 0,
+            left: 0,
         }
     }
 
     pub(super) async fn run(mut self) {
         let sessions = 1 + self.random.below(4);
-        for session in 0..sessions {
+        let mut session = 0;
+        while session < sessions {
             sleep(Duration::from_millis(self.random.below(1000))).await;
             let is_last = session + 1 == sessions;
-            if let Err(error) = self.session(is_last).await {
-                let words = format!("producer {} has failed: {error}", self.number);
-                return self.shared.problem(words);
+            match self.session(is_last).await {
+                Ok(()) => session += 1,
+                Err(error) if self.left > 0 && is_fenced(&error) => self.left -= 1,
+                Err(error) => {
+                    let words = format!("producer {} has failed: {error}", self.number);
+                    return self.shared.problem(words);
+                }
             }
         }
         let words = format_args!("producer {} has ended with {}", self.number, self.committed);
@@ -130,6 +138,7 @@ impl Producer {
             self.acknowledged(committed + publisher.acknowledged());
             self.shared
                 .note(format_args!("producer {number} goes away"));
+            self.left += 1;
             return Ok(());
         }
         publisher.close().await?;
@@ -170,6 +179,10 @@ impl Producer {
     fn name(&self) -> String {
         format!("p{}", self.number)
     }
+}
+
+fn is_fenced(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal) if refusal.code == Some(Code::Fenced))
 }
 
 /// A subscriber, which writes down what it gets until it is at the end.
