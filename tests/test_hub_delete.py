@@ -277,3 +277,24 @@ def test_who_follows_a_deleted_channel_is_told_and_goes_on_with_the_others(any_h
     assert heard_until(follower, b"three")[-2] == f"@old epoch={epoch} from=0 count=1".encode()
     hub.publish("other", [b"four"])
     heard_until(follower, b"four")
+
+
+def test_who_follows_a_channel_that_cannot_be_deleted_goes_on_in_it_without_a_word(hub, tmp_path):
+    """It was told that the channel was deleted, and then it got all messages again, under the same epoch."""
+    data = tmp_path / "data"
+    hub = hub("--data", data)
+    hub.publish("old", [b"one"])
+    follower = hub.connect()
+    follower.request("FOLLOW o* from=first")
+    follower.send(frame(b""))
+    heard_until(follower, b"one")
+    # Something else has the name of the directory for channels that are deleted.
+    (data / "deleted").write_text("")
+    for count in range(1, 4):
+        refused(hub.refusal("DELETE old"), "STORAGE")
+        epoch = ok(hub.publish("old", [b"more"]))["epoch"]
+        assert follower.frame() == f"@old epoch={epoch} from={count} count=1".encode()
+        assert follower.frame() == b"more"
+    (data / "deleted").unlink()
+    assert delete(hub, "old")["next"] == "4"
+    assert follower.frame() == b"@old deleted next=4"

@@ -248,7 +248,6 @@ impl Follow {
             return;
         };
         self.free.push(number);
-        self.limit.shrink();
         if let Some(current) = &mut self.current
             && current.number == number
         {
@@ -260,6 +259,12 @@ impl Follow {
         if followed.told == Told::Promised {
             self.say(followed.place());
         }
+        if how == Gone::Kept {
+            let place = (followed.channel.epoch(), followed.seq());
+            self.awaited.insert(name.clone(), place);
+            return;
+        }
+        self.limit.shrink();
         if let Gone::Deleted(next) = how {
             self.bid_farewell(&mut followed, number, next);
             self.say(followed.line(HeadingKind::Deleted { next: Some(next) }));

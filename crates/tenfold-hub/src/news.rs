@@ -48,6 +48,8 @@ pub(crate) enum Gone {
     Unused,
     /// It was deleted, when this was the seq of its next message.
     Deleted(u64),
+    /// It could not be deleted: the one that comes is the same, and the follower goes on in it where it is.
+    Kept,
 }
 
 impl Followers {
@@ -73,9 +75,23 @@ impl Followers {
     pub(crate) fn went(&self, name: &ChannelName, how: Gone) {
         for news in self.of(name) {
             news.tell(name, |item| {
-                // One that the follower has not seen yet leaves nothing.
-                if item.came.take().is_none() {
+                // One that the follower has not seen yet leaves nothing, unless it has the same one already.
+                let is_new = item.came.take().is_some() && item.gone != Some(Gone::Kept);
+                if !is_new {
                     item.gone = Some(how);
+                }
+            });
+        }
+    }
+
+    /// A channel could not be deleted, and this one goes on in its place.
+    pub(crate) fn kept(&self, channel: &Arc<Channel>) {
+        for news in self.of(channel.name()) {
+            let cursor = channel.oldest();
+            news.tell(channel.name(), |item| {
+                let is_new = item.came.replace((Arc::clone(channel), cursor)).is_some();
+                if !is_new {
+                    item.gone = Some(Gone::Kept);
                 }
             });
         }

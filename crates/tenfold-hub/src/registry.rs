@@ -294,7 +294,7 @@ impl Registry {
         let name = channel.name();
         let mut channels = self.lock();
         channels.past_messages += channel.size().0;
-        if !channels.only_names.contains(name) {
+        if is_deleted && !channels.only_names.contains(name) {
             let next = channel.tail().next_seq();
             let how = match next {
                 0 => Gone::Unused,
@@ -316,7 +316,7 @@ impl Registry {
             if channels.closed {
                 again.tail().close();
             }
-            channels.followers.came(&again);
+            channels.followers.kept(&again);
             channels.by_name.insert(name.clone(), again);
         }
     }

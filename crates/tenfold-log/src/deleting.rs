@@ -179,12 +179,13 @@ impl Common {
         if deletion.progress == Progress::Forgotten {
             move_away(&*self.storage, channel.name())?;
             deletion.progress = Progress::Moved;
-            self.channels().remove(channel.name());
-            self.shut_ones().remove(channel.name());
-            self.condition().shut.remove(channel.name());
-            self.took(-channel.disk().cast_signed());
         }
+        // If that fails, it is not known whether the channel is deleted. Then it stays, as far as it can be read.
         sync_move(&*self.storage)?;
+        self.channels().remove(channel.name());
+        self.shut_ones().remove(channel.name());
+        self.condition().shut.remove(channel.name());
+        self.took(-channel.disk().cast_signed());
         if let Err(error) = deleted::remove(&*self.storage) {
             // They are in nobody's way but for their space, and the next start tries again.
             self.tell(&self.fault(&error, fault::refusal(&error)));

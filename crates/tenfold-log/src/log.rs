@@ -96,7 +96,8 @@ impl Log {
 
     /// Deletes a channel with everything that the log has of it, durably, and then calls `told`: on one of the
     /// log's threads, so it must return soon. After an error the channel is whole, and goes on; after
-    /// [`Refused::Storage`] it is not known, and the next start finds out. If the log ends before, nobody is
+    /// [`Refused::Storage`] it is not known, and the next start finds out; until then the channel is there, as far
+    /// as it can be read. If the log ends before, nobody is
     /// told, and the next start has the whole channel or nothing of it.
     ///
     /// The caller makes sure that nothing is queued for the channel, and queues nothing and asks for no

@@ -381,6 +381,24 @@ fn a_deletion_that_the_disk_refuses_leaves_the_channel_as_it_was() {
     assert_eq!(told.get(), Some(Ok(())));
 }
 
+/// An empty channel of the same epoch had taken its place.
+#[test]
+fn a_channel_stays_readable_if_only_the_next_start_can_tell_whether_it_is_deleted() {
+    let memory = Memory::new();
+    reset();
+    let mut opened = reopen(memory.clone(), small()).unwrap();
+    let sent = send(&opened, "a", Some("p"), &[b"one".to_vec()]);
+    settle(&mut opened);
+    memory.fail(Fault::next(Kind::SyncDir).on("deleted"));
+    let told = delete(&opened, "a");
+    settle(&mut opened);
+    assert_eq!(told.get(), Some(Err(Refused::Storage)));
+    assert_eq!(opened.log.health(), Health::ReadOnly);
+    let channel = opened.log.channel("a", 0);
+    assert_eq!((channel.epoch(), channel.next()), (sent.epoch, 1));
+    assert_eq!(read(&channel).all(), [b"one".to_vec()]);
+}
+
 #[test]
 fn a_log_that_runs_by_itself_deletes_channels_while_others_are_written_to() {
     let memory = Memory::new();
