@@ -61,6 +61,20 @@ pub(crate) struct Record {
 pub(crate) type Carried = (Record, Bytes);
 
 impl Record {
+    /// One that tells the birth of a channel whose records are carried: it has no messages, and the birth in the place of
+    /// an epoch.
+    pub(crate) fn of_birth(channel: &Arc<str>, birth: u64) -> Self {
+        Self {
+            channel: Arc::clone(channel),
+            epoch: birth,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn tells_birth(&self) -> bool {
+        self.messages == 0
+    }
+
     /// The seq after its last message.
     pub(crate) fn next(&self) -> u64 {
         self.first.saturating_add(self.messages)

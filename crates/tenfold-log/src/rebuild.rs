@@ -128,6 +128,7 @@ fn copy_from_journal(
     for found in &batches {
         for ((record, range), is_sound) in found.batch.records_with_ranges().zip(&found.are_sound) {
             let is_ours = *record.channel == *channel.name
+                && !record.tells_birth()
                 && record.segment == segment.first
                 && record.offset >= fresh.length
                 && record.offset + record.length <= segment.length;

@@ -38,6 +38,8 @@ pub(crate) struct Recovering {
     /// The starts before this one. What the journal has is of the newest of them.
     starts: Arc<Starts>,
     birth: Option<u64>,
+    /// What its birth is if it has no snapshot, as the journal tells it beside what was carried.
+    pub(super) carried_birth: Option<u64>,
     links: Vec<Link>,
     first: Option<u64>,
     /// No seq below is given again.
@@ -80,6 +82,7 @@ impl Recovering {
             name: Arc::clone(name),
             starts: Arc::clone(starts),
             birth: None,
+            carried_birth: None,
             links: Vec::new(),
             first: None,
             next: 0,
@@ -289,10 +292,12 @@ impl Recovering {
         // What was carried when its files failed is of an earlier start than the last.
         let known = self
             .birth
+            .or(self.carried_birth)
             .and_then(|birth| self.starts.find(birth ^ record.epoch));
         let start = known.or_else(|| self.starts.of_journal());
         if record.first == 0 && self.birth.is_none() {
-            self.birth = Some(epoch_of(record.epoch, start));
+            let told = || epoch_of(record.epoch, start);
+            self.birth = Some(self.carried_birth.unwrap_or_else(told));
             self.first = Some(0);
         }
         let Some(start) = start.map(|start| start.number) else {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::carry::records_of;
+use crate::carry::{records_of, with_births};
 use crate::directory::sync_dir;
 use crate::fault::Fault;
 use crate::format;
@@ -23,7 +23,7 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::scan::scan;
 use crate::side_by_side::each;
-use crate::starts::Starts;
+use crate::starts::{Start, Starts};
 use crate::storage::Storage;
 use crate::whole::{is_full, is_momentary, uninterrupted};
 
@@ -131,8 +131,10 @@ pub(crate) fn look(
     for (name, channel) in channels {
         opening.go_on().map_err(doing("recovering a channel"))?;
         let of_channel = records.of(&name);
+        let birth = records.birth_of(&name);
         let bytes = unread::bytes_of(&of_channel);
         let replayed = channel.and_then(|mut channel| {
+            channel.carried_birth = birth;
             attempt(&mut report, |report| {
                 channel.replay_all(of_channel, &records, report)?;
                 channel.conclude(report)
@@ -227,10 +229,16 @@ fn look_at_each(
     Ok(there)
 }
 
-/// Writes what a journal has of some channels once more, to its end. Returns whether there is anything.
-fn carry(journal: &mut Journal, is_left: impl Fn(&str) -> bool) -> io::Result<bool> {
+/// Writes what a journal, which is of a start, has of some channels once more, to its end. Returns whether there is
+/// anything.
+fn carry(
+    journal: &mut Journal,
+    start: Option<Start>,
+    is_left: impl Fn(&str) -> bool,
+) -> io::Result<bool> {
     let number = journal.number();
     let carried = records_of(&journal.files, number, is_left)?;
+    let carried = with_births(carried, start);
     if carried.is_empty() {
         return Ok(false);
     }
@@ -376,7 +384,8 @@ impl Unfinished {
         let mut fresh = journal.clone();
         let mut has_carried = false;
         if !(self.failed.is_empty() && self.unread.is_empty()) {
-            has_carried = carry(&mut fresh, is_left).map_err(doing(
+            let of_journal = self.begun.starts.of_journal();
+            has_carried = carry(&mut fresh, of_journal, is_left).map_err(doing(
                 "keeping what cannot be written to segments in the journal",
             ))?;
         }

@@ -18,6 +18,8 @@ use super::there::segment_has;
 #[derive(Debug, Default)]
 pub(super) struct Records {
     by_channel: BTreeMap<Arc<str>, Vec<Placed>>,
+    /// Births of channels that were carried.
+    births: BTreeMap<Arc<str>, u64>,
     /// Before which records batches are missing, and it is not known what was in them.
     lost: Vec<usize>,
     count: usize,
@@ -49,6 +51,11 @@ impl Records {
             return Ok(Some(Torn::new(&found)));
         }
         for ((record, range), is_sound) in found.batch.records_with_ranges().zip(&found.are_sound) {
+            if record.tells_birth() {
+                self.births
+                    .insert(Arc::clone(&record.channel), record.epoch);
+                continue;
+            }
             let of_channel = self.by_channel.entry(Arc::clone(&record.channel));
             of_channel.or_default().push(Placed {
                 number: self.count,
@@ -75,6 +82,11 @@ impl Records {
         records
     }
 
+    /// The birth of a channel, if that was carried with its records.
+    pub(super) fn birth_of(&self, channel: &str) -> Option<u64> {
+        self.births.get(channel).copied()
+    }
+
     /// Whether batches are missing from one place on and before another.
     pub(super) fn are_lost(&self, from: usize, to: usize) -> bool {
         self.lost.iter().any(|lost| (from..=to).contains(lost))
@@ -84,7 +96,8 @@ impl Records {
 /// Whether a segment has bytes that only this batch can have brought. A segment is written after the batch is
 /// synced, so the batch may have been acknowledged. A segment that cannot be read shows nothing.
 fn was_acknowledged(storage: &dyn Storage, found: &Scanned) -> io::Result<bool> {
-    for record in &found.batch.records {
+    let of_messages = |record: &&Record| !record.tells_birth();
+    for record in found.batch.records.iter().filter(of_messages) {
         match segment_has(storage, record) {
             Ok(Some(_)) => return Ok(true),
             Err(error) if is_momentary(&error) => return Err(error),

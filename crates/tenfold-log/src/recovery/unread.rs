@@ -47,6 +47,10 @@ impl Unread {
             return Err(io::Error::other(words));
         }
         for (record, frames) in carried {
+            if record.tells_birth() {
+                channel.carried_birth = Some(record.epoch);
+                continue;
+            }
             channel.replay(&record, Some(frames), &mut report)?;
         }
         channel.is_uncertain = self.is_uncertain;

@@ -179,6 +179,39 @@ fn a_channel_that_a_start_cannot_write_to_is_read_and_takes_nothing_until_it_can
     }
 }
 
+/// The next start took the records for ones of the start that had carried them, and the channel for another one.
+#[test]
+fn a_new_channel_that_starts_only_carry_keeps_every_place_that_was_told() {
+    for starts in 1..4 {
+        reset();
+        let memory = Memory::new();
+        let mut opened = reopen(memory.clone(), small()).unwrap();
+        let mut told = Told::default();
+        told.publish(&mut opened, &["a", "c"]);
+        let mut epochs = vec![opened.log.channel("a", random()).epoch()];
+        drop(opened);
+        let fault = Fault::next(Kind::Open).on("channels/a/").errno(EIO);
+        memory.fail(fault.forever());
+        for _ in 0..starts {
+            let mut opened = reopen(memory.clone(), small()).unwrap();
+            assert!(opened.log.shut("a").is_some());
+            if opened.log.unread("a").is_none() {
+                epochs.push(opened.log.channel("a", random()).epoch());
+            }
+            turn_over(&mut opened, &mut told, &memory);
+        }
+        memory.forget_faults();
+        let opened = reopen(memory.clone(), small()).unwrap();
+        let channel = opened.log.channel("a", random());
+        for epoch in epochs {
+            assert_eq!(channel.end_of(epoch), Some(1), "after {starts} starts");
+        }
+        assert_eq!(read(&channel).all().len(), 1);
+        // The machine may lose what no start has synced, and what the journal alone has.
+        told.check_crash(&memory);
+    }
+}
+
 /// The batches that the start had carried were missed after that, and channels got new epochs.
 #[test]
 fn what_a_start_has_carried_of_a_channel_is_not_missed_when_that_is_open_again() {
