@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use bytes::Buf;
-use tenfold_log::{Frames, ReadError, Reader};
+use tenfold_log::{ReadError, Reader};
 
 use crate::block::Block;
-use crate::history::History;
+use crate::history::{FromFile, History};
 use crate::idle::Idle;
 use crate::stats::{ClientReport, End};
 
@@ -27,11 +27,11 @@ pub(crate) trait Deliver: fmt::Debug + Send + 'static {
     /// Has the next append serve or wake this client, once it is caught up.
     fn enlist(&self, idle: Weak<dyn Idle>);
 
-    /// A read that waits for the disk: what it needs.
+    /// A read that waits for the disk or for memory: what it needs. Nothing that was read before is kept then.
     fn unread(&mut self) -> Option<(Arc<History>, Reader)>;
 
     /// Takes what was read.
-    fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Attempt;
+    fn read(&mut self, reader: Reader, result: Result<FromFile, ReadError>) -> Attempt;
 
     /// Waits until what was begun should not be kept as it is: no tail keeps it, and no memory is taken for it.
     fn let_go(&self) -> impl Future<Output = ()> + Send + use<Self>;
@@ -67,7 +67,7 @@ pub(crate) enum Attempt {
     Wrote,
     CaughtUp,
     Blocked,
-    /// What comes next has to be read from the disk.
+    /// What comes next has to be read from the disk, or with memory that has to be waited for.
     Unread,
     Done(End),
 }

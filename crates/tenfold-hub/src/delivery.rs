@@ -4,15 +4,14 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Weak};
 
-use tenfold_log::{Frames, ReadError, Reader};
+use tenfold_log::{ReadError, Reader};
 use tokio::time::sleep;
 
 use crate::block::Block;
 use crate::cursor::{Cursor, Look};
 use crate::deliver::{Attempt, COSTLY, Deliver, attempt_after};
-use crate::durable::READ_SIZE;
 use crate::frames;
-use crate::history::History;
+use crate::history::{FromFile, History};
 use crate::holding::NextSeq;
 use crate::idle::Idle;
 use crate::ledger::Entry;
@@ -134,7 +133,7 @@ impl Delivery {
         if let Some(memory) = spent.and_then(Rest::into_memory) {
             reader.reuse(memory);
         }
-        let result = reader.read_cached(READ_SIZE);
+        let result = history.read_cached(&mut reader);
         self.read(reader, result)
     }
 
@@ -242,10 +241,10 @@ impl Deliver for Delivery {
         Some((history, reader))
     }
 
-    fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Attempt {
+    fn read(&mut self, reader: Reader, result: Result<FromFile, ReadError>) -> Attempt {
         let first = self.cursor.seq();
         match result {
-            Ok(frames) => {
+            Ok(FromFile { frames, memory }) => {
                 let messages = frames.messages;
                 let mut block = Block::new(frames.bytes, messages);
                 // A tail that is closed ends before what is still committed then.
@@ -253,18 +252,14 @@ impl Deliver for Delivery {
                 if messages > most {
                     block = frames::first(&block, most);
                 }
-                let history = self.history.as_ref();
-                let place = history
-                    .filter(|_| block.bytes().len() <= READ_SIZE)
-                    .and_then(|history| history.durable.keep());
                 let sent = self.sent_of_next.take().unwrap_or_default();
-                self.rest = Rest::of_file(block, first, place).after(sent);
+                self.rest = Rest::of_file(block, first, memory).after(sent);
                 self.cursor.pass(self.rest.messages());
                 self.note_place();
                 self.reader = Some(reader);
                 Attempt::Wrote
             }
-            Err(ReadError::WouldBlock) => {
+            Err(ReadError::WouldBlock | ReadError::Large { .. }) => {
                 self.reader = Some(reader);
                 Attempt::Unread
             }

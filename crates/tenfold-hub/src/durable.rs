@@ -1,12 +1,10 @@
 //! What the channels of a hub with a log share.
 
-use std::sync::Arc;
-
 use tenfold::protocol::Refusal;
 use tenfold_log::{Log, Refused};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::memory::{OnItsWay, SHARE, permits};
+use crate::memory::{FromFiles, OnItsWay, SHARE};
 use crate::refusals::not_stored;
 use crate::task::blocking;
 
@@ -18,8 +16,8 @@ pub(crate) struct Durable {
     pub(crate) on_its_way: OnItsWay,
     /// Reads that wait for the disk.
     pub(crate) reads: Semaphore,
-    /// Places for what was read and is kept for a while for a subscriber that takes nothing.
-    kept: Arc<Semaphore>,
+    /// Memory for what was read, until it is sent or let go.
+    pub(crate) from_files: FromFiles,
 }
 
 /// What is on its way to the disk, of all channels, in bytes: some batches, so that the next one is
@@ -29,23 +27,17 @@ const ON_ITS_WAY: usize = 64 << 20;
 const READS: usize = 32;
 /// How much is read at once: as much as an index has an entry for.
 pub(crate) const READ_SIZE: usize = 256 * 1024;
-/// Blocks from files that are kept at once, each of 256 KiB at the most.
-const KEPT_BLOCKS: usize = 256;
+/// What was read from files and is neither sent nor let go, of all channels, in bytes.
+const FROM_FILES: usize = 64 << 20;
 
 impl Durable {
     pub(crate) fn new(log: Log, memory: usize) -> Self {
-        let kept = memory / SHARE / READ_SIZE;
         Self {
             log,
             on_its_way: OnItsWay::new(ON_ITS_WAY.min(memory / SHARE)),
             reads: Semaphore::new(READS),
-            kept: permits(KEPT_BLOCKS.min(kept)),
+            from_files: FromFiles::new(FROM_FILES.min(memory / SHARE)),
         }
-    }
-
-    /// A place to keep a block that was read from a file, if there is one.
-    pub(crate) fn keep(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.kept).try_acquire_owned().ok()
     }
 
     /// Whether a publisher may begin. If the disk was full, the log tries whether there is space now,

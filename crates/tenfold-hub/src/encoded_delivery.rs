@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tenfold::protocol::Epoch;
-use tenfold_log::{Frames, ReadError, Reader};
+use tenfold_log::{ReadError, Reader};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::sleep;
 
@@ -17,16 +17,15 @@ use crate::block::Block;
 use crate::cursor::{Cursor, Look};
 use crate::deliver::{Attempt, COSTLY, Deliver, attempt_after};
 use crate::delivery::Sent;
-use crate::durable::READ_SIZE;
 use crate::encoding::{Form, Gap, GapReason};
 use crate::frames::{after, first};
-use crate::history::History;
+use crate::history::{FromFile, History};
 use crate::holding::NextSeq;
 use crate::idle::Idle;
 use crate::ledger::Shown;
 use crate::memory::Rests;
 use crate::peer::Peer;
-use crate::rest::KEPT_FOR;
+use crate::rest::{KEPT_FOR, kept_for};
 use crate::run::Run;
 use crate::socket::Socket;
 use crate::stats::{ClientReport, Counters, End};
@@ -94,8 +93,8 @@ struct Stretch {
     run: Run,
     /// The seq of the first of them.
     first: u64,
-    /// A place among the blocks from files that may be kept for a while.
-    place: Option<OwnedSemaphorePermit>,
+    /// The memory that is taken for what was read from a file.
+    memory: Option<OwnedSemaphorePermit>,
     is_from_file: bool,
 }
 
@@ -195,7 +194,7 @@ impl EncodedDelivery {
         &mut self,
         block: Block,
         seq: u64,
-        place: Option<OwnedSemaphorePermit>,
+        memory: Option<OwnedSemaphorePermit>,
         is_from_file: bool,
     ) {
         let most = self.manner.until.saturating_sub(seq);
@@ -208,7 +207,7 @@ impl EncodedDelivery {
         self.stretch = Some(Stretch {
             run: Run::new(Arc::new(encoded)),
             first: seq,
-            place,
+            memory,
             is_from_file,
         });
     }
@@ -275,12 +274,12 @@ impl EncodedDelivery {
             self.rest = rest;
             self.is_own = false;
         }
-        if self
-            .stretch
-            .as_ref()
-            .is_some_and(|stretch| stretch.run.left() == 0)
+        let is_begun = |stretch: &mut Stretch| stretch.run.left() == 0;
+        if let Some(stretch) = self.stretch.take_if(is_begun)
+            && !self.rest.bytes().is_empty()
         {
-            self.stretch = None;
+            // The rest is of it.
+            self.kept = stretch.memory;
         }
         let mut gone = (0, 0);
         for mut run in runs {
@@ -334,7 +333,7 @@ impl EncodedDelivery {
         };
         let reader = self.reader.take().filter(|reader| reader.seq() == seq);
         let mut reader = reader.unwrap_or_else(|| history.channel.reader(seq));
-        let result = reader.read_cached(READ_SIZE);
+        let result = history.read_cached(&mut reader);
         self.read(reader, result)
     }
 
@@ -466,27 +465,24 @@ impl Deliver for EncodedDelivery {
         Some((history, reader))
     }
 
-    fn read(&mut self, reader: Reader, result: Result<Frames, ReadError>) -> Attempt {
+    fn read(&mut self, reader: Reader, result: Result<FromFile, ReadError>) -> Attempt {
         let seq = self.cursor.seq();
         match result {
-            Ok(frames) => {
+            Ok(FromFile { frames, memory }) => {
                 let mut block = Block::new(frames.bytes, frames.messages);
                 // A tail that is closed ends before what is still committed then.
                 let most = self.cursor.tail().next_seq().saturating_sub(seq);
                 if block.messages() > most {
                     block = first(&block, most);
                 }
-                let history = self.history.as_ref();
-                let small = history.filter(|_| block.bytes().len() <= READ_SIZE);
-                let place = small.and_then(|history| history.durable.keep());
                 let messages = block.messages();
-                self.begin_stretch(block, seq, place, true);
+                self.begin_stretch(block, seq, memory, true);
                 self.cursor.pass(messages);
                 self.note_place();
                 self.reader = Some(reader);
                 Attempt::Wrote
             }
-            Err(ReadError::WouldBlock) => {
+            Err(ReadError::WouldBlock | ReadError::Large { .. }) => {
                 self.reader = Some(reader);
                 Attempt::Unread
             }
@@ -500,9 +496,11 @@ impl Deliver for EncodedDelivery {
         let holds = self.stretch.is_some()
             || self.current.is_some()
             || !self.is_own && !self.rest.bytes().is_empty();
-        let without_place = |stretch: &Stretch| stretch.is_from_file && stretch.place.is_none();
         let time = match &self.stretch {
-            Some(stretch) if without_place(stretch) => Duration::ZERO,
+            Some(stretch) if stretch.is_from_file => {
+                kept_for(stretch.run.left(), stretch.memory.as_ref())
+            }
+            None if self.kept.is_some() => kept_for(self.rest.bytes().len(), self.kept.as_ref()),
             _ => KEPT_FOR,
         };
         async move {

@@ -19,15 +19,15 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, Weak};
 
 use tenfold::protocol::{ChannelName, Epoch, Heading, HeadingKind, Position};
-use tenfold_log::{Frames, ReadError, Reader};
+use tenfold_log::{ReadError, Reader};
 
 use crate::block::Block;
 use crate::channel::{Begun, Channel};
 use crate::deliver::{Attempt, COSTLY, Deliver, attempt_after};
-use crate::file_reads::FileReads;
+use crate::file_reads::{FileReads, began};
 use crate::followed::{Followed, Found, RUN, Told};
 use crate::frames::framed;
-use crate::history::History;
+use crate::history::{FromFile, History};
 use crate::idle::Idle;
 use crate::memory::Rests;
 use crate::news::{Gone, News};
@@ -376,7 +376,7 @@ impl Follow {
         if let Source::Files = run.of
             && let Some(rest) = self.rest.back_mut()
         {
-            rest.set_place(self.reads.take(number).and_then(|fetched| fetched.place));
+            rest.set_memory(self.reads.take(number).and_then(|fetched| fetched.memory));
         }
     }
 
@@ -440,6 +440,7 @@ impl Deliver for Follow {
         if let Err(end) = self.hear() {
             return Ok(Attempt::Done(end));
         }
+        self.reads.large = None;
         self.give_turns();
         self.speak();
         let mut runs = Vec::new();
@@ -450,6 +451,10 @@ impl Deliver for Follow {
             return Ok(Attempt::Done(end));
         }
         if self.rest.is_empty() && runs.is_empty() {
+            if self.reads.large.is_some() {
+                return Ok(Attempt::Unread);
+            }
+            self.reads.rest();
             let is_done = is_closed && self.waiting.is_empty() && self.reads.is_free();
             return Ok(if is_done {
                 Attempt::Done(End::Complete)
@@ -487,12 +492,21 @@ impl Deliver for Follow {
         self.ready.set_task(idle);
     }
 
+    /// Of a large message. Other reads go on beside.
     fn unread(&mut self) -> Option<(Arc<History>, Reader)> {
-        // Its reads go on beside.
-        None
+        let number = self.reads.large?;
+        self.reads.forget();
+        let followed = self.channels.get(number as usize)?.as_ref()?;
+        let history = Arc::clone(followed.channel.history()?);
+        let reader = self.reads.reader_of(number, followed.seq(), &history);
+        Some((history, reader))
     }
 
-    fn read(&mut self, _: Reader, _: Result<Frames, ReadError>) -> Attempt {
+    fn read(&mut self, reader: Reader, result: Result<FromFile, ReadError>) -> Attempt {
+        // It is no longer wanted of a channel that has gone.
+        if let Some(number) = self.reads.large.take() {
+            self.was_brought(number, began(&reader, &result), result);
+        }
         Attempt::Wrote
     }
 

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use tenfold::protocol::ProducerId;
 use tenfold_log::{Frames, ReadError, Reader, Receipt, Submission};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::block::Block;
 use crate::claim::Claim;
@@ -27,6 +29,14 @@ pub(crate) struct History {
     pub(crate) holding: Option<Holding>,
     /// Memory for what is on its way to the disk.
     on_its_way: OnItsWay,
+}
+
+/// What was read from a file, and the memory that is taken for it: always for a large message, and for others if there
+/// is some.
+#[derive(Debug)]
+pub(crate) struct FromFile {
+    pub(crate) frames: Frames,
+    pub(crate) memory: Option<OwnedSemaphorePermit>,
 }
 
 /// What of one channel is on its way to the disk, in bytes.
@@ -122,19 +132,57 @@ impl History {
     /// Whether the message with this seq can be read.
     pub(crate) async fn probe(&self, seq: u64) -> Result<(), ReadError> {
         let mut reader = self.channel.reader(seq);
-        match reader.read_cached(1) {
-            Err(ReadError::WouldBlock) => self.read(self.channel.reader(seq)).await.1,
+        match self.read_cached(&mut reader) {
+            Err(ReadError::WouldBlock | ReadError::Large { .. }) => self.read(reader).await.1,
             result => result,
         }
         .map(drop)
     }
 
-    /// Reads what may have to come from the disk.
-    pub(crate) async fn read(&self, mut reader: Reader) -> (Reader, Result<Frames, ReadError>) {
+    /// Reads what the system has in memory, if it is not a large message.
+    pub(crate) fn read_cached(&self, reader: &mut Reader) -> Result<FromFile, ReadError> {
+        let frames = reader.read_cached(READ_SIZE)?;
+        Ok(self.small(frames))
+    }
+
+    /// Reads what may have to come from the disk, if it is not a large message.
+    pub(crate) async fn read_small(&self, reader: Reader) -> (Reader, Result<FromFile, ReadError>) {
+        let read = |reader: &mut Reader| reader.read_small(READ_SIZE);
+        let (reader, result) = self.read_waiting(reader, read).await;
+        (reader, result.map(|frames| self.small(frames)))
+    }
+
+    /// Reads what may have to come from the disk. A large message waits until there is memory for it, so the caller must
+    /// have nothing that was read before.
+    pub(crate) async fn read(&self, reader: Reader) -> (Reader, Result<FromFile, ReadError>) {
+        let (mut reader, result) = self.read_small(reader).await;
+        let Err(ReadError::Large { bytes }) = result else {
+            return (reader, result);
+        };
+        // Nor has the reader.
+        reader.reuse(Bytes::new());
+        let memory = self.durable.from_files.take(bytes).await;
+        let read = |reader: &mut Reader| {
+            let frames = reader.read(READ_SIZE)?;
+            Ok(FromFile { frames, memory })
+        };
+        self.read_waiting(reader, read).await
+    }
+
+    fn small(&self, frames: Frames) -> FromFile {
+        let memory = self.durable.from_files.try_take(frames.bytes.len());
+        FromFile { frames, memory }
+    }
+
+    async fn read_waiting<T: Send + 'static>(
+        &self,
+        mut reader: Reader,
+        read: impl FnOnce(&mut Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> (Reader, Result<T, ReadError>) {
         let _permit = self.durable.reads.acquire().await;
         let seq = reader.seq();
         let read = blocking(move || {
-            let result = reader.read(READ_SIZE);
+            let result = read(&mut reader);
             (reader, result)
         });
         read.await.unwrap_or_else(|error| {

@@ -10,8 +10,8 @@ use crate::intake::Intake;
 /// Memory is given away in units of so many bytes.
 const UNIT: usize = Intake::FIRST_ROOM;
 /// Of the memory of a hub the publishers have at most one of so many parts for what they receive, and one
-/// for what is on its way to the disk. Slow subscribers have one for what they hold. The newest messages of the channels
-/// have what is left.
+/// for what is on its way to the disk. Slow subscribers have one for what they hold, and all subscribers one for what was
+/// just read from files. The newest messages of the channels have what is left.
 pub(crate) const SHARE: usize = 4;
 
 /// So many blocks on their way to the disk, of a unit at the most, are a publisher's own: one that is acknowledged and
@@ -53,6 +53,11 @@ pub(crate) struct OnItsWay(Units);
 #[derive(Debug)]
 pub(crate) struct Rests(Units);
 
+/// Memory for what was read from files for one subscriber, until that is sent or let go: a moment. Reads of large messages
+/// get it in the order in which they ask.
+#[derive(Debug)]
+pub(crate) struct FromFiles(Units);
+
 /// Memory for one block on its way to the disk: of its channel's, and of that of all channels.
 #[derive(Debug)]
 #[expect(dead_code, reason = "held for its drop")]
@@ -77,6 +82,13 @@ impl Units {
     fn try_take(&self, units: usize) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(units).ok()?;
         Arc::clone(&self.free).try_acquire_many_owned(units).ok()
+    }
+
+    /// Waits for so many units, or for all.
+    async fn take(&self, units: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(units.min(self.all)).unwrap_or(u32::MAX);
+        let free = Arc::clone(&self.free);
+        free.acquire_many_owned(units).await.ok()
     }
 }
 
@@ -173,12 +185,7 @@ impl OnItsWay {
     }
 
     async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = bytes.div_ceil(UNIT).min(self.0.all);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        Arc::clone(&self.0.free)
-            .acquire_many_owned(units)
-            .await
-            .ok()
+        self.0.take(bytes.div_ceil(UNIT)).await
     }
 }
 
@@ -195,6 +202,30 @@ impl Rests {
     /// Takes memory for so many bytes, if it is free.
     pub(crate) fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         self.0.try_take(bytes.saturating_sub(UNIT).div_ceil(UNIT))
+    }
+}
+
+impl FromFiles {
+    /// One read always has its turn.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Units::of(bytes.max(UNIT)))
+    }
+
+    /// How many bytes of it are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.0.taken()
+    }
+
+    /// Takes memory for so many bytes, if it is free.
+    pub(crate) fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        self.0.try_take(bytes.div_ceil(UNIT))
+    }
+
+    /// Waits for memory for a message of so many bytes. One that is larger than all of it gets all of it. Whoever waits
+    /// must have nothing of it.
+    pub(crate) async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.0.take(bytes.saturating_sub(UNIT).div_ceil(UNIT)).await
     }
 }
 
@@ -218,6 +249,8 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     #[test]
@@ -264,6 +297,25 @@ mod tests {
         assert!(Room::own(UNIT, OWN_BLOCKS - 1).is_some());
         assert!(Room::own(UNIT, OWN_BLOCKS).is_none(), "so it is bounded");
         assert!(Room::own(UNIT + 1, 0).is_none());
+    }
+
+    #[tokio::test]
+    async fn large_messages_are_read_in_turn_however_large_they_are() {
+        let from_files = FromFiles::new(100 * UNIT);
+        let giant = from_files.take(u64::MAX).await;
+        assert_eq!(from_files.taken(), 100 * UNIT);
+        let mut waiting = Box::pin(from_files.take(61 * UNIT as u64));
+        let mut now = Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut now).is_pending());
+        drop(giant);
+        // What has become free is for those that wait.
+        assert!(from_files.try_take(50 * UNIT).is_none());
+        let large = waiting.await;
+        assert_eq!(from_files.taken(), 60 * UNIT);
+        assert!(from_files.try_take(40 * UNIT).is_some());
+        drop(large);
+        assert_eq!(from_files.taken(), 0);
+        assert!(FromFiles::new(0).take(u64::MAX).await.is_some());
     }
 
     #[tokio::test]

@@ -414,14 +414,15 @@ impl Registry {
         &self.rests
     }
 
-    /// What all channels keep, what publishers and slow subscribers hold, and what is on its way to the disk, in bytes.
+    /// What all channels keep, what publishers and slow subscribers hold, and what is on its way to the disk or comes from
+    /// there, in bytes.
     pub(crate) fn total(&self) -> usize {
-        let on_its_way = self
+        let files = self
             .durable
             .as_ref()
-            .map(|durable| durable.on_its_way.taken());
+            .map(|durable| durable.on_its_way.taken() + durable.from_files.taken());
         let held = self.receiving.taken() + self.rests.taken();
-        self.total.load(Relaxed) + held + on_its_way.unwrap_or(0)
+        self.total.load(Relaxed) + held + files.unwrap_or(0)
     }
 
     /// Keeps the memory for messages within its bound: the largest channel gives. A part more

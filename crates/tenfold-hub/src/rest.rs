@@ -43,7 +43,7 @@ struct Whole {
 #[derive(Debug)]
 enum Owner {
     Tail,
-    /// The client's, for whom it was read, with a place among the blocks from files that may be kept for a while.
+    /// The client's, for whom it was read, with the memory that is taken for that, if there was some.
     Client(Option<OwnedSemaphorePermit>),
 }
 
@@ -61,10 +61,16 @@ pub(crate) struct LetGo {
 /// How long a block from a file is kept for a client that takes nothing: as long as one that is only busy may be,
 /// so that little is read twice.
 pub(crate) const KEPT_FOR: Duration = Duration::from_millis(200);
+/// The same of a large message, for whose memory others may be waiting: about as long as it takes to read it again.
+const LARGE_KEPT_FOR: Duration = Duration::from_millis(10);
 
-/// How long a block from a file may be kept while the client takes nothing, with this place.
-pub(crate) fn kept_for(place: Option<&OwnedSemaphorePermit>) -> Duration {
-    place.map_or(Duration::ZERO, |_| KEPT_FOR)
+/// How long so many bytes from a file may be kept while the client takes nothing, with the memory that is taken for them.
+pub(crate) fn kept_for(bytes: usize, memory: Option<&OwnedSemaphorePermit>) -> Duration {
+    match memory {
+        Some(_) if bytes > READ_SIZE => LARGE_KEPT_FOR,
+        Some(_) => KEPT_FOR,
+        None => Duration::ZERO,
+    }
 }
 
 impl Rest {
@@ -81,10 +87,9 @@ impl Rest {
         Self::only(block.clone()).found_in(block, first, Owner::Tail)
     }
 
-    /// A block that was read from a file, the seq of its first message, and its place among the blocks that may be
-    /// kept for a while.
-    pub(crate) fn of_file(block: Block, first: u64, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self::only(block.clone()).found_in(block, first, Owner::Client(place))
+    /// A block that was read from a file, the seq of its first message, and the memory that is taken for it.
+    pub(crate) fn of_file(block: Block, first: u64, memory: Option<OwnedSemaphorePermit>) -> Self {
+        Self::only(block.clone()).found_in(block, first, Owner::Client(memory))
     }
 
     /// Says that it ends with a block of a tail.
@@ -130,31 +135,32 @@ impl Rest {
         take(&mut self.left, bytes)
     }
 
-    /// The memory of a block from a file, once it is sent, if it may be kept.
+    /// The memory of a small block from a file, once it is sent, if it is counted.
     pub(crate) fn into_memory(self) -> Option<Bytes> {
         let Self { left, whole, .. } = self;
         drop(left);
         let Whole { block, owner, .. } = whole?;
-        let may_be_kept = matches!(owner, Owner::Client(Some(_)));
-        may_be_kept.then(|| block.into_bytes())
+        let is_counted = matches!(owner, Owner::Client(Some(_)));
+        (is_counted && block.bytes().len() <= READ_SIZE).then(|| block.into_bytes())
     }
 
     /// How long it may be kept while the client takes nothing, if it was read from a file.
     pub(crate) fn kept_for(&self) -> Option<Duration> {
-        match &self.whole.as_ref()?.owner {
-            Owner::Client(place) => Some(kept_for(place.as_ref())),
+        let whole = self.whole.as_ref()?;
+        match &whole.owner {
+            Owner::Client(memory) => Some(kept_for(whole.block.bytes().len(), memory.as_ref())),
             Owner::Tail => None,
         }
     }
 
-    /// Gives it its place among the blocks that may be kept for a while, if it was read from a file.
-    pub(crate) fn set_place(&mut self, given: Option<OwnedSemaphorePermit>) {
+    /// Says what memory is taken for a block that was read from a file.
+    pub(crate) fn set_memory(&mut self, taken: Option<OwnedSemaphorePermit>) {
         if let Some(Whole {
-            owner: Owner::Client(place),
+            owner: Owner::Client(memory),
             ..
         }) = &mut self.whole
         {
-            *place = given;
+            *memory = taken;
         }
     }
 

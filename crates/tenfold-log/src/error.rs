@@ -128,6 +128,11 @@ pub enum ReadError {
     Future,
     /// The read would have to wait for the disk.
     WouldBlock,
+    /// More would have to be read than may be.
+    Large {
+        /// How many bytes.
+        bytes: u64,
+    },
     /// The storage has failed.
     Io(io::Error),
 }
@@ -156,6 +161,7 @@ impl fmt::Display for ReadError {
             Self::End => f.write_str("not committed yet"),
             Self::Future => f.write_str("that seq has not been reached"),
             Self::WouldBlock => f.write_str("not in memory"),
+            Self::Large { bytes } => write!(f, "{bytes} bytes would have to be read"),
             Self::Io(error) => error.fmt(f),
         }
     }

@@ -184,15 +184,21 @@ impl Reader {
     /// Whole frames from [`seq`](Self::seq) on, checked, of at least one message and of about `most` bytes
     /// at the most; goes on after them. May wait for the disk.
     pub fn read(&mut self, most: usize) -> Result<Frames, ReadError> {
-        self.read_as(most, WAITING)
+        self.read_as((most, u64::MAX), WAITING)
     }
 
-    /// [`read`](Self::read), if it can be had without waiting for the disk.
+    /// [`read`](Self::read) with memory for `most` bytes and no more: a message that is larger is
+    /// [`Large`](ReadError::Large).
+    pub fn read_small(&mut self, most: usize) -> Result<Frames, ReadError> {
+        self.read_as((most, most as u64), WAITING)
+    }
+
+    /// [`read_small`](Self::read_small), if it can be had without waiting for the disk.
     pub fn read_cached(&mut self, most: usize) -> Result<Frames, ReadError> {
-        self.read_as(most, CACHED)
+        self.read_as((most, most as u64), CACHED)
     }
 
-    fn read_as(&mut self, most: usize, how: ReadAt) -> Result<Frames, ReadError> {
+    fn read_as(&mut self, most: (usize, u64), how: ReadAt) -> Result<Frames, ReadError> {
         let read = self.read_once(most, how);
         if let Err(ReadError::Io(_)) = read {
             // Retention may have removed the segment while it was read: then this says so.
@@ -201,7 +207,12 @@ impl Reader {
         read
     }
 
-    fn read_once(&mut self, most: usize, how: ReadAt) -> Result<Frames, ReadError> {
+    /// Reads about `most` bytes, and no entry of more than `largest`.
+    fn read_once(
+        &mut self,
+        (most, largest): (usize, u64),
+        how: ReadAt,
+    ) -> Result<Frames, ReadError> {
         let (segment, readable, after) = self.locate()?;
         let index = self.index(segment, &readable, how)?;
         let (number, first) = match index.find(self.seq, self.hint)? {
@@ -211,6 +222,11 @@ impl Reader {
                 return Err(self.corrupt(first, next));
             }
         };
+        if first.length > largest {
+            return Err(ReadError::Large {
+                bytes: first.length,
+            });
+        }
         let entries = contiguous(&index, number, first, most)?;
         let Some((_, files)) = &self.files else {
             return Err(ReadError::Io(io::ErrorKind::NotFound.into()));

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tenfold::protocol::HeadingKind;
-use tenfold_log::{Frames, ReadError};
+use tenfold_log::ReadError;
 
 use super::{Current, Follow};
 use crate::block::Block;
 use crate::cursor::Cursor;
-use crate::file_reads::Fetched;
+use crate::file_reads::{Fetched, Tried};
 use crate::followed::{Found, LONE_RUN, RUN, Step};
 use crate::frames::first;
+use crate::history::FromFile;
 use crate::rest::Rest;
 use crate::stats::End;
 use crate::task::spawn;
@@ -50,12 +51,8 @@ pub(super) enum Source {
 impl Follow {
     /// Gives turns to the channels that have something.
     pub(super) fn give_turns(&mut self) {
-        if let Some((number, seq, result)) = self.reads.brought()
-            && !self.was_read(number, seq, result)
-        {
-            // It waits in a queue already. In two turns it would be sent twice what is sent once.
-            self.turn.retain(|other| *other != number);
-            self.waiting.retain(|other| *other != number);
+        if let Some((number, seq, result)) = self.reads.brought() {
+            self.was_brought(number, seq, result);
         }
         let mut ready = Vec::new();
         self.ready.take(&mut ready);
@@ -69,6 +66,25 @@ impl Follow {
             {
                 self.turn.push_back(number);
             }
+        }
+    }
+
+    /// Takes what comes of a read that was waited for.
+    pub(super) fn was_brought(
+        &mut self,
+        number: u32,
+        seq: u64,
+        result: Result<FromFile, ReadError>,
+    ) {
+        if self.was_read(number, seq, result) {
+            return;
+        }
+        // It waits in a queue already. In two turns it would be sent twice what is sent once.
+        self.turn.retain(|other| *other != number);
+        self.waiting.retain(|other| *other != number);
+        let mut current = self.current.iter();
+        if current.any(|current| current.number == number && current.left > 0) {
+            self.broken.get_or_insert(End::Damaged);
         }
     }
 
@@ -86,6 +102,7 @@ impl Follow {
         }
         while bytes < MAX_BYTES
             && slices + Cursor::MAX_BLOCKS < SLICES
+            && self.reads.large.is_none()
             && let Some(number) = self.turn.pop_front()
         {
             let is_alone = self.turn.is_empty() && runs.is_empty();
@@ -144,12 +161,20 @@ impl Follow {
                         self.waiting.push_back(number);
                         return None;
                     }
-                    let Some(result) = self.reads.read(number, seq, &history) else {
-                        self.waiting.push_back(number);
-                        return None;
-                    };
-                    if !self.was_read(number, seq, result) {
-                        return None;
+                    match self.reads.read(number, seq, &history) {
+                        Tried::Read(result) => {
+                            if !self.was_read(number, seq, result) {
+                                return None;
+                            }
+                        }
+                        Tried::Beside => {
+                            self.waiting.push_back(number);
+                            return None;
+                        }
+                        Tried::Large => {
+                            self.turn.push_front(number);
+                            return None;
+                        }
                     }
                 }
             }
@@ -177,11 +202,13 @@ impl Follow {
                 let seq = followed.seq();
                 if self.reads.of(number, seq).is_none() {
                     // Nothing else can be written before it.
-                    self.reads.forget();
+                    self.reads.clear();
                     if !self.reads.is_free() {
                         return None;
                     }
-                    let result = self.reads.read(number, seq, &history)?;
+                    let Tried::Read(result) = self.reads.read(number, seq, &history) else {
+                        return None;
+                    };
                     if !self.was_read(number, seq, result) {
                         self.broken.get_or_insert(End::Damaged);
                     }
@@ -208,7 +235,7 @@ impl Follow {
     }
 
     /// Takes what was read of a channel's files. Whether the channel has its turn.
-    fn was_read(&mut self, number: u32, seq: u64, result: Result<Frames, ReadError>) -> bool {
+    fn was_read(&mut self, number: u32, seq: u64, result: Result<FromFile, ReadError>) -> bool {
         let Some(Some(followed)) = self.channels.get_mut(number as usize) else {
             return false;
         };
@@ -217,7 +244,7 @@ impl Follow {
             return true;
         }
         match result {
-            Ok(frames) => {
+            Ok(FromFile { frames, memory }) => {
                 followed.is_unreadable = false;
                 let mut block = Block::new(frames.bytes, frames.messages);
                 // A tail that is closed ends before what is still committed then.
@@ -229,17 +256,18 @@ impl Follow {
                     followed.has_turn = false;
                     return false;
                 }
-                let history = followed.channel.history();
                 self.reads.keep(Fetched {
                     number,
                     first: seq,
                     block,
-                    place: history.and_then(|history| history.durable.keep()),
+                    memory,
                 });
             }
             Err(ReadError::Corrupt { next, .. }) => {
                 followed.gap_to(next, HeadingKind::Corrupt { next });
             }
+            // It is read when nothing else is to be sent.
+            Err(ReadError::Large { .. }) => {}
             Err(ReadError::Trimmed { first }) => {
                 followed.gap_to(first, HeadingKind::Trimmed { first });
             }

@@ -35,11 +35,11 @@ pub(super) struct LimitOptions {
     channel_memory: usize,
 
     /// Memory for messages: what is being received (at most a quarter), what is on its way to the disk (as
-    /// much), what slow subscribers have begun (as much), and the newest of all channels, which have what is
-    /// left; it is taken from the largest. With what the allocator adds, at most half as much again is
-    /// resident, and besides about 30 MiB, 5 KiB for each connection and each channel, and for a moment messages
-    /// that are being read from files, 32 at the most [default: a quarter of what the machine, or the control
-    /// group, has]
+    /// much), what slow subscribers have begun (as much), what is being read from files (as much, and at most
+    /// 64 MiB), and the newest of all channels, which have what is left; it is taken from the largest. Each
+    /// part has room for one message, however large. With what the allocator adds, at most half as much again
+    /// is resident, and besides about 30 MiB, and 5 KiB for each connection and each channel [default: a
+    /// quarter of what the machine, or the control group, has]
     #[arg(long, value_name = "SIZE", value_parser = units::memory)]
     memory: Option<usize>,
 
