@@ -8,6 +8,8 @@ mod properties;
 
 #[path = "../../crates/tenfold-doctor/tests/fuzzed.rs"]
 mod doctor;
+#[path = "../../crates/tenfold-http/tests/fuzzed.rs"]
+mod http_requests;
 #[path = "../../crates/tenfold-log/tests/durability/fuzzed.rs"]
 mod log;
 #[path = "../../crates/tenfold-payload/tests/fuzzed.rs"]
@@ -35,5 +37,6 @@ properties! {
     doctor: diagnosis: "Any framing, and any stream that breaks."
     log: recovery: "A start with files that say anything."
     payloads: payload: "A message of any format."
+    http_requests: http: "Requests of HTTP clients, and their bodies."
     requests: request: "Requests and answers of the hub's protocol."
 }
