@@ -22,6 +22,12 @@
 //! - [`Broadcast`]: one tail behind listening sockets. [`Options`] say how it treats its clients,
 //!   [`Stats`] are its numbers, and an [`Observer`] is told each [`ClientEvent`].
 //!
+//! # Guests
+//!
+//! - [`Serve`], [`Guest`], [`Call`]: servers of other protocols at ports of a hub, and what their clients ask for.
+//! - [`Feed`], [`Writing`], [`Form`], [`Encoding`]: a channel's messages for a guest, encoded once for all of a form.
+//! - [`Publication`]: a guest's messages for a channel.
+//!
 //! # The engine
 //!
 //! - [`Block`], [`Tail`], [`Cursor`]: the newest part of a stream, and places in it. [`WhenSlow`] says
