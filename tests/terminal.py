@@ -164,8 +164,7 @@ class Terminal:
             raise AssertionError(f"{line!r} is not a line of {self.screen}") from None
 
     def prompts(self, prompt: str):
-        """Waits for an empty line to be edited. Between two lines the terminal is not set for single keys, and
-        would take Ctrl-D for itself."""
+        """Waits for an empty line to be edited."""
         wait_until(lambda: self.screen and self.screen[-1] == prompt.rstrip(), what=f"the prompt after {self.screen}")
 
     def type(self, keys: str):

@@ -26,7 +26,7 @@ def test_what_comes_does_not_tear_the_line_that_is_typed(terminal):
             assert "> half a line" in talk.screen
             talk.type(UP + " again" + ENTER)
             assert read_message(peer) == b"half a line again", "the arrow brings back a line"
-            talk.prompts(">")
+            # There may be no prompt yet.
             talk.type(CTRL_D)
             assert read_to_end(peer) == b"", "the end is polite"
     assert talk.wait() == 0

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor, ExternalPrinter};
 use tenfold::{Event, Framing};
@@ -34,8 +34,17 @@ pub(crate) enum Typed {
 #[derive(Debug)]
 pub(crate) struct Console {
     screen: Screen,
-    /// How the terminal was, if lines are edited.
-    before: Option<Termios>,
+    /// If lines are edited.
+    keys: Option<Keys>,
+}
+
+/// The terminal is set for single keys until this is dropped, and then as it was.
+///
+/// The editor sets it so as long as it edits a line. Between two lines the terminal would take Ctrl-D for itself, and show
+/// what is typed early.
+#[derive(Debug)]
+struct Keys {
+    before: Termios,
 }
 
 /// Where lines are printed; clones print to the same place.
@@ -73,7 +82,7 @@ impl Console {
 
     /// Whether lines are edited on a terminal.
     pub(crate) fn is_edited(&self) -> bool {
-        self.before.is_some()
+        self.keys.is_some()
     }
 
     pub(crate) fn screen(&self) -> Screen {
@@ -101,7 +110,7 @@ impl Console {
         });
         Ok(Self {
             screen: Screen(Arc::new(Place::Stdout(Stdout::open()?))),
-            before: None,
+            keys: None,
         })
     }
 
@@ -112,7 +121,7 @@ impl Console {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::Other(format!("cannot use the terminal: {error}"))
         };
-        let before = tcgetattr(io::stdin()).map_err(|error| failed(&error))?;
+        let keys = Keys::single().map_err(|error| failed(&error))?;
         let (ready, printer) = mpsc::channel();
         thread::spawn(move || edit_lines(&prompt, take, &ready));
         let printer = printer.recv().map_err(|error| failed(&error))?;
@@ -124,19 +133,36 @@ impl Console {
         }
         Ok(Self {
             screen,
-            before: Some(before),
+            keys: Some(keys),
         })
     }
 }
 
 impl Drop for Console {
     fn drop(&mut self) {
-        if let Some(before) = &self.before {
+        if let Some(keys) = self.keys.take() {
             stderr::undivert();
-            // The editor may still wait for a key, with the terminal set for that.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, before);
+            drop(keys);
             stderr::write("\r\x1b[K");
         }
+    }
+}
+
+impl Keys {
+    fn single() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut keys = before.clone();
+        keys.local_modes
+            .remove(LocalModes::ICANON | LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Drain, &keys)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        // The editor may still wait for a key, with the terminal set for that.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
     }
 }
 
