@@ -15,7 +15,7 @@ use crate::encoded_delivery::{EncodedDelivery, Manner};
 use crate::encoding::Form;
 use crate::registry::Visit;
 use crate::reports;
-use crate::stats::ClientReport;
+use crate::stats::{ClientReport, End};
 use crate::subscriber::{Drain, Subscriber, Watched};
 
 /// How often an idle client is sent something.
@@ -148,10 +148,15 @@ impl Writing {
             subscriber,
             visit,
             from,
+            is_bounded,
             stay,
         } = self.begin();
         let report = subscriber.run().await;
-        reports::subscriber_disconnected(&report, visit.channel(), from);
+        if is_bounded && report.end == End::Complete {
+            reports::messages_read(&report, visit.channel(), from);
+        } else {
+            reports::subscriber_disconnected(&report, visit.channel(), from);
+        }
         stay.asked.record_end(report.messages, report.bytes);
         drop(stay);
         report
@@ -173,6 +178,7 @@ impl Writing {
             cursor,
         } = subscription;
         let shared = &connection.shared;
+        let is_bounded = manner.until < u64::MAX;
         let delivery = EncodedDelivery::new(
             (Arc::clone(&connection.socket), connection.peer),
             (head.clone(), before),
@@ -200,12 +206,15 @@ impl Writing {
             before: head.len() as u64,
             progress: Progressing::Encoded(subscriber.watched()),
         });
-        reports::subscriber_connected(connection.peer, visit.channel().name(), answer.from);
+        if !is_bounded {
+            reports::subscriber_connected(connection.peer, visit.channel().name(), answer.from);
+        }
         connection.stay.asked.record(AuditResult::Ok);
         Sent {
             subscriber,
             visit,
             from: answer.from,
+            is_bounded,
             stay: Arc::clone(&connection.stay),
         }
     }
@@ -217,6 +226,8 @@ struct Sent {
     visit: Visit,
     /// The seq of the first one.
     from: u64,
+    /// There is a last one, so it is a question and an answer, of which a client may have many.
+    is_bounded: bool,
     stay: Arc<Stay>,
 }
 

@@ -5,7 +5,7 @@ use std::io;
 
 use tenfold::protocol::{ChannelName, Pattern, ProducerId};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::channel::Channel;
 use crate::peer::Peer;
@@ -61,6 +61,18 @@ pub(crate) fn subscriber_disconnected(report: &ClientReport, channel: &Channel, 
         lag = committed.saturating_sub(next),
         torn = report.torn,
         "subscriber disconnected"
+    );
+}
+
+/// Somebody has got so many messages as were asked for.
+pub(crate) fn messages_read(report: &ClientReport, channel: &Channel, from: u64) {
+    debug!(
+        peer = %report.peer,
+        channel = %channel.name(),
+        from,
+        messages = report.messages,
+        bytes = report.bytes,
+        "messages read"
     );
 }
 
