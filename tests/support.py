@@ -194,6 +194,9 @@ class Running:
         if self._writer:
             # Nobody reads any more, so it ends by itself. Before that its pipe must not be closed.
             self._writer.join(BOUND)
+        # What it has written is read to the end. A pipe that is closed while it is read is an error there.
+        for thread in self._threads:
+            thread.join(BOUND)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe and not pipe.closed:
                 try:
