@@ -53,9 +53,12 @@ impl HttpOptions {
         if self.is_given() {
             return Ok(());
         }
-        let given = ["http-host", "http-origin"]
-            .iter()
-            .find_map(|key| settings.given(key));
+        // An empty list says nothing.
+        let given = match (self.http_host.is_empty(), self.http_origin.is_empty()) {
+            (false, _) => settings.given("http-host"),
+            (true, false) => settings.given("http-origin"),
+            (true, true) => None,
+        };
         match given {
             None => Ok(()),
             Some(setting) => Err(Failure::Usage(format!(
