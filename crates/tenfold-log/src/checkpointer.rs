@@ -90,7 +90,9 @@ impl Checkpointer {
             Err(error) if may_pass(&error) => {
                 // It is done when there is space again, and may make some.
                 let mut duties = self.common.duties();
-                if duties.is_pending {
+                // The committer may have given another one meanwhile: if there was none, or if it was done before
+                // something else failed.
+                if duties.is_pending && duties.checkpoint.is_none() {
                     duties.checkpoint = checkpoint;
                 }
                 duties.retention.extend(names);
