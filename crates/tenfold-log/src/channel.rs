@@ -26,6 +26,9 @@ pub struct Channel {
     is_held: AtomicBool,
     /// Nothing is taken for it: something of it is in the journal alone, because its files fail.
     pub(crate) is_shut: AtomicBool,
+    /// Batches of the journal with a smaller number have nothing of it. They may have frames of a channel of the same
+    /// name that was deleted.
+    pub(crate) born: u64,
 }
 
 /// A producer that has named itself.
@@ -108,6 +111,15 @@ impl Channel {
             hold: AtomicU64::new(u64::MAX),
             is_held: AtomicBool::new(false),
             is_shut: AtomicBool::new(false),
+            born: 0,
+        }
+    }
+
+    /// The same, as one of which batches with a smaller number have nothing.
+    pub(crate) fn born(self, number: u64) -> Self {
+        Self {
+            born: number,
+            ..self
         }
     }
 

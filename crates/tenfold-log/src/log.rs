@@ -73,7 +73,8 @@ impl Log {
         let storage = Arc::clone(&self.common.storage);
         let chain = Chain::beginning(epoch, &self.common.starts);
         let channel = Channel::new(name.into(), chain, storage, State::empty(), None);
-        let channel = Arc::new(channel);
+        // A channel is deleted when the journal is done with it.
+        let channel = Arc::new(channel.born(self.common.duties().done));
         channel.is_shut.store(is_unread, SeqCst);
         if is_unread {
             return channel;

@@ -126,6 +126,9 @@ fn copy_from_journal(
     }
     let mut ours = Vec::new();
     for found in &batches {
+        if found.batch.head.number < channel.born {
+            continue;
+        }
         for ((record, range), is_sound) in found.batch.records_with_ranges().zip(&found.are_sound) {
             let is_ours = *record.channel == *channel.name
                 && !record.tells_birth()
