@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from authority import Authority
 from hub import Hub
 from support import CLIENTS, ROOT, Running
 from terminal import Terminal
@@ -92,6 +93,27 @@ def hub(tenfold):
     yield start
     for one in started:
         one.end()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def own(authority):
+    """The certificate of whoever listens in a test."""
+    return authority.make("own", "DNS:localhost,IP:127.0.0.1")
+
+
+@pytest.fixture
+def tls_hub(hub, own):
+    """A hub with a second port over TLS; `Hub.plain[0]` is its number."""
+
+    def start(*arguments):
+        return hub("--listen", "tls://127.0.0.1:0", "--tls-cert", own, "--tls-key", own.with_suffix(".key"), *arguments)
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import itertools
 import secrets
 
 import pytest
-from authority import Authority
 from hub import Client, TlsClient, ok
 from support import frame
 
@@ -48,11 +47,6 @@ def expected(door: str, channel: str, direction: str, who: str) -> bool:
     if who in ("expired", "revoked") or (who == "anonymous" and asks):
         return False
     return who in may
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")

@@ -12,27 +12,6 @@ from support import BOUND, frame, wait_until
 NOT_LET_IN = (ssl.SSLError, ConnectionError, AssertionError)
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def own(authority):
-    """The hub's certificate."""
-    return authority.make("hub", "DNS:localhost,IP:127.0.0.1")
-
-
-@pytest.fixture
-def tls_hub(hub, own):
-    """A hub with a second port over TLS; `Hub.plain[0]` is its number."""
-
-    def start(*arguments):
-        return hub("--listen", "tls://127.0.0.1:0", "--tls-cert", own, "--tls-key", own.with_suffix(".key"), *arguments)
-
-    return start
-
-
 def health(hub, context, **options):
     with TlsClient(hub.plain[0], context, **options) as client:
         client.request("HEALTH")

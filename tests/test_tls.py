@@ -13,16 +13,6 @@ from authority import Authority
 from support import BOUND, accept, connect, frame, frames, listener, read_to_end, unframe, wait_until
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def own(authority):
-    return authority.make("own", "DNS:localhost,IP:127.0.0.1")
-
-
 @pytest.fixture
 def tls(tenfold, tmp_path, own):
     """Starts a command that listens over TLS, on a free port."""
