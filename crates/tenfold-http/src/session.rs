@@ -360,4 +360,8 @@ POST /tickets                            a ticket for an EventSource: &ticket=T
 POST /channels/NAME                      publishes the body (header Tenfold: 1, or a token)
 GET  /clients                            who is connected
 GET  /health                             how the hub is
+POST /tickets                            a ticket for an EventSource, for ?ticket=
+GET  /channels, /channels/NAME           over WebSocket, too (tenfold, tenfold.messages)
+
+A browser that opens this address gets a page.
 ";
