@@ -36,12 +36,12 @@ impl Exposed {
             (Some(address), _) => (
                 address,
                 "without --auth a hub does not ask who connects: everybody there could read and write every channel",
-                "Give --auth FILE and listen on tls://",
+                "Give --auth FILE and listen on tls:// (for HTTP: --https)",
             ),
             (None, Some(address)) => (
                 address,
                 "nothing is encrypted: everybody on the way could read the messages and the tokens",
-                "Listen on tls:// with --tls-cert FILE and --tls-key FILE",
+                "Listen on tls:// (for HTTP: --https) with --tls-cert FILE and --tls-key FILE",
             ),
             (None, None) => return Ok(()),
         };
