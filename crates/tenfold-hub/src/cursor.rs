@@ -1,6 +1,7 @@
 //! A subscriber's place in the tail.
 
 use crate::block::Block;
+use crate::frames::first;
 use crate::ledger::{Entry, Ledger, Shown, Spot};
 use crate::tail::Tail;
 
@@ -262,6 +263,17 @@ impl Cursor {
     /// The tail that it is a place in.
     pub(crate) fn tail(&self) -> &Tail {
         &self.tail
+    }
+
+    /// Of a block that was read at its place, what comes before the end of the tail: one that is closed ends before what is
+    /// still committed then.
+    pub(crate) fn up_to_the_end(&self, block: Block) -> Block {
+        let most = self.tail.next_seq().saturating_sub(self.seq());
+        if block.messages() > most {
+            first(&block, most)
+        } else {
+            block
+        }
     }
 
     /// The seq of the next message.

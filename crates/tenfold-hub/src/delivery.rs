@@ -245,13 +245,9 @@ impl Deliver for Delivery {
         let first = self.cursor.seq();
         match result {
             Ok(FromFile { frames, memory }) => {
-                let messages = frames.messages;
-                let mut block = Block::new(frames.bytes, messages);
-                // A tail that is closed ends before what is still committed then.
-                let most = self.cursor.tail().next_seq().saturating_sub(first);
-                if messages > most {
-                    block = frames::first(&block, most);
-                }
+                let block = self
+                    .cursor
+                    .up_to_the_end(Block::new(frames.bytes, frames.messages));
                 let sent = self.sent_of_next.take().unwrap_or_default();
                 self.rest = Rest::of_file(block, first, memory).after(sent);
                 self.cursor.pass(self.rest.messages());

@@ -469,12 +469,9 @@ impl Deliver for EncodedDelivery {
         let seq = self.cursor.seq();
         match result {
             Ok(FromFile { frames, memory }) => {
-                let mut block = Block::new(frames.bytes, frames.messages);
-                // A tail that is closed ends before what is still committed then.
-                let most = self.cursor.tail().next_seq().saturating_sub(seq);
-                if block.messages() > most {
-                    block = first(&block, most);
-                }
+                let block = self
+                    .cursor
+                    .up_to_the_end(Block::new(frames.bytes, frames.messages));
                 let messages = block.messages();
                 self.begin_stretch(block, seq, memory, true);
                 self.cursor.pass(messages);
