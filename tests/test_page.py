@@ -55,8 +55,7 @@ def test_what_python_pickles_is_read(protocol):
         console.log(JSON.stringify(given.map((text) => written(pickle(Uint8Array.from(Buffer.from(text, "hex"))), 10_000))));
     """
     found = in_node(script, [pickle.dumps(value, protocol).hex() for value in values])
-    expected = [written(value).replace("1e+300", "1e300").replace("1e300", "1e+300") for value in values]
-    assert found == expected
+    assert found == [written(value) for value in values]
 
 
 def test_objects_of_a_pickle_are_named():

@@ -213,7 +213,7 @@ def test_nothing_is_in_the_way_of_a_screen_reader_or_a_small_screen(served, page
 
 def test_a_hub_that_asks_is_told_a_token(served, tenfold, page, tmp_path):
     policy = tmp_path / "policy.toml"
-    made = tenfold("token", "new", "reader", "--subscribe", "open.*", "--admin", "--auth", policy)
+    made = tenfold("token", "new", "reader", "--subscribe", "open.*", "--auth", policy)
     assert made.wait() == 0, made.err
     token = made.out.decode().strip()
     _, url = served("--auth", policy)
@@ -225,6 +225,9 @@ def test_a_hub_that_asks_is_told_a_token(served, tenfold, page, tmp_path):
     shown.get_by_role("button", name="Sign in").click()
     expect(shown.locator("#health")).to_have_text("Everything is well", timeout=BOUND)
     assert token not in shown.url and token not in shown.content()
+    # What is not told to this identity is not shown as nothing.
+    expect(shown.locator("#facts")).to_contain_text("channels")
+    expect(shown.locator("#facts")).not_to_contain_text("kept")
 
 
 def test_a_fast_channel_does_not_freeze_the_page(served, page):

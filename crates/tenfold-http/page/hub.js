@@ -80,11 +80,10 @@ export class Hub {
    * The bytes of one message.
    *
    * @param {string} channel
-   * @param {number | "last"} from
+   * @param {number} seq
    */
-  async message(channel, from) {
-    const count = from === "last" ? "until=end" : "count=1";
-    const response = await this.fetch(`/channels/${channel}?from=${from}&${count}&as=frames`);
+  async message(channel, seq) {
+    const response = await this.fetch(`/channels/${channel}?from=${seq}&count=1&as=frames`);
     const frames = new Frames();
     frames.push(new Uint8Array(await response.arrayBuffer()));
     return frames.next();

@@ -29,10 +29,11 @@ function show() {
   } else if (now) {
     state(status(now), now.status === "ok" ? "good" : "bad");
     fact("messages/s", rate(watch.rate));
-    fact("kept", size(Number(now.bytes ?? 0)));
     fact("channels", count(watch.channels.size));
-    fact("up", age(Number(now.uptime ?? 0)));
-    fact("version", String(now.version ?? ""));
+    // Who is not an admin is told the status alone.
+    if (now.bytes !== undefined) fact("kept", size(now.bytes));
+    if (now.uptime !== undefined) fact("up", age(now.uptime));
+    if (now.version !== undefined) fact("version", now.version);
     if (!view) open();
   }
   view?.show();
