@@ -453,19 +453,20 @@ def test_of_many_blocks_in_flight_none_is_stored_behind_one_that_was_refused(run
 
 
 def test_a_disk_that_fails_makes_the_hub_read_only_and_takes_nothing_back(run, binary, hub, tmp_path, data):
-    # With -D the process that is started is the hub, and not the tracer. Calls are counted for each thread.
+    # With -D the process that is started is the hub, and not the tracer. Each thread's calls are counted by themselves, and
+    # several can commit: the one that is at its fortieth first ends the loop.
     trace = ["strace", "-D", "-f", "-o", tmp_path / "trace", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=40+"]
     broken = under(run, tmp_path, [*trace, binary], "--data", data)
     reader, _ = broken.subscribe("ticks")
     client, _ = broken.ask("PUBLISH ticks producer=p")
     acknowledged = 0
-    for number in range(100):
+    for number in range(10_000):
         client.send(frame(b"%d" % number))
         answer = client.answer()
         if answer != b"ACK %d" % (number + 1):
             break
         acknowledged += 1
-    assert 10 < acknowledged < 100
+    assert acknowledged > 10
     refused(answer, "STORAGE")
     assert client.rest() == []
     assert broken.health()["status"] == "read-only"
