@@ -95,6 +95,18 @@ def hub(tenfold):
         one.end()
 
 
+@pytest.fixture
+def door(hub):
+    """A hub with a port for HTTP; `Hub.plain[-1]` is its number."""
+
+    def start(*arguments):
+        started = hub("--http", "127.0.0.1:0", *arguments)
+        started.http = started.plain[-1]
+        return started
+
+    return start
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("tls"))

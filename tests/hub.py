@@ -26,8 +26,12 @@ class Hub:
 
     def connect(self, port: int | None = None, **options) -> "Client":
         client = Client(port or self.port, **options)
-        self._open.append(client)
+        self.closes(client)
         return client
+
+    def closes(self, client):
+        """Has the client closed at the end of the test."""
+        self._open.append(client)
 
     def ask(self, line: str | bytes, **options) -> tuple["Client", bytes]:
         """A new connection with this request, and the answer to it."""

@@ -11,114 +11,9 @@ import socket
 import subprocess
 
 import pytest
+from door import OPENING, Raw, ask, events, lines, post, problem
 from hub import ok
 from support import BOUND, frame, wait_until
-
-OPENING = {"Tenfold": "1"}
-
-
-@pytest.fixture
-def door(hub):
-    """A hub with a port for HTTP; `Hub.plain[-1]` is its number."""
-
-    def start(*arguments):
-        started = hub("--http", "127.0.0.1:0", *arguments)
-        started.http = started.plain[-1]
-        return started
-
-    return start
-
-
-class Raw:
-    """One connection, byte by byte."""
-
-    def __init__(self, port: int):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=BOUND)
-
-    def send(self, data: bytes | str):
-        self.sock.sendall(data.encode() if isinstance(data, str) else data)
-
-    def until(self, end: bytes) -> bytes:
-        got = b""
-        while end not in got:
-            more = self.sock.recv(65536)
-            assert more, got
-            got += more
-        return got
-
-    def rest(self) -> bytes:
-        got = b""
-        while more := self.sock.recv(65536):
-            got += more
-        return got
-
-    def close(self):
-        self.sock.close()
-
-
-@pytest.fixture
-def raw():
-    opened = []
-
-    def connect(door):
-        opened.append(Raw(door.http))
-        return opened[-1]
-
-    yield connect
-    for one in opened:
-        one.close()
-
-
-def ask(door, method: str, path: str, body=None, headers=None, connection=None):
-    """An answer: its status, its headers and its body."""
-    own = connection or http.client.HTTPConnection("127.0.0.1", door.http, timeout=BOUND)
-    own.request(method, path, body, headers or {})
-    answer = own.getresponse()
-    got = answer.status, answer.headers, answer.read()
-    if not connection:
-        own.close()
-    return got
-
-
-def post(door, channel: str, body=b"", **headers):
-    headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    status, _, said = ask(door, "POST", f"/channels/{channel}", body, OPENING | headers)
-    return status, json.loads(said)
-
-
-def lines(door, channel: str, query: str = "from=first&until=end"):
-    status, _, body = ask(door, "GET", f"/channels/{channel}?{query}")
-    assert status == 200, body
-    return [json.loads(line) for line in body.splitlines() if line]
-
-
-def problem(answer, status: int, code: str | None = None) -> dict:
-    """That an answer is a problem with this status and code."""
-    got, headers, body = answer
-    assert (got, headers["Content-Type"]) == (status, "application/problem+json"), body
-    said = json.loads(body)
-    assert (said["status"], said.get("code")) == (status, code), said
-    return said
-
-
-def events(stream: bytes) -> list[tuple[str, str | None, str]]:
-    """A reader of server-sent events, written after the WHATWG standard: type, last id and data of each."""
-    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
-    found, kind, data, last = [], "", [], None
-    for line in re.split("\r\n|\n|\r", text):
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if not line:
-            if data:
-                found.append((kind or "message", last, "\n".join(data)))
-            kind, data = "", []
-        elif name == "data":
-            data.append(value)
-        elif name == "event":
-            kind = value
-        elif name == "id" and "\0" not in value:
-            last = value
-    return found
 
 
 ODD = [b"", b" ", b" leading", b"a\nb", b"\n", b"\n\n", b"a\r\nb", b"\r", b"\xef\xbb\xbfbom", b"nul\0", b"id: 7",
@@ -170,9 +65,9 @@ def test_the_form_is_the_one_that_the_client_accepts(door):
     problem(ask(hub, "GET", "/channels/ticks", headers={"Accept": "text/html"}), 406)
 
 
-def test_a_stream_goes_on_as_messages_come(door, raw):
+def test_a_stream_goes_on_as_messages_come(door):
     hub = door()
-    reader = raw(hub)
+    reader = Raw(hub)
     reader.send("GET /channels/ticks?count=3 HTTP/1.1\r\nHost: localhost\r\n\r\n")
     reader.until(b"\r\n\r\n")
     hub.publish("ticks", [b"one"])
@@ -235,9 +130,9 @@ def test_many_messages_are_posted_as_frames_and_as_lines(door):
     assert hub.messages("again", 4) == messages
 
 
-def test_a_body_may_come_in_chunks(door, raw):
+def test_a_body_may_come_in_chunks(door):
     hub = door()
-    client = raw(hub)
+    client = Raw(hub)
     client.send("POST /channels/ticks HTTP/1.1\r\nHost: localhost\r\nTenfold: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
     for part in ["3\r\nhel\r\n", "2\r\nlo\r\n", "0\r\n\r\n"]:
         client.send(part)
@@ -269,9 +164,9 @@ def test_a_request_that_is_repeated_is_stored_once(door):
     assert [one["text"] for one in lines(hub, "ticks")] == ["0", "1", "2", "3"]
 
 
-def test_a_second_request_of_a_producer_takes_over(door, raw):
+def test_a_second_request_of_a_producer_takes_over(door):
     hub = door()
-    first = raw(hub)
+    first = Raw(hub)
     head = "POST /channels/ticks HTTP/1.1\r\nHost: localhost\r\nTenfold: 1\r\nTenfold-Producer: p\r\nTenfold-First: 0\r\n"
     first.send(head + "Content-Type: application/vnd.tenfold\r\nContent-Length: 12\r\n\r\n" + frame(b"a").decode())
     wait_until(lambda: len(lines(hub, "ticks")) == 1, what="the first message")
@@ -281,12 +176,12 @@ def test_a_second_request_of_a_producer_takes_over(door, raw):
     assert b'"code":"FENCED"' in first.rest()
 
 
-def test_large_messages_are_refused_at_once_or_taken(door, raw):
+def test_large_messages_are_refused_at_once_or_taken(door):
     hub = door("--max-message", "1MiB")
-    client = raw(hub)
+    client = Raw(hub)
     client.send(f"POST /channels/ticks HTTP/1.1\r\nHost: localhost\r\nTenfold: 1\r\nContent-Length: {(1 << 20) + 1}\r\n\r\n")
     assert b'"code":"TOO_LARGE"' in client.rest()
-    chunked = raw(hub)
+    chunked = Raw(hub)
     chunked.send("POST /channels/ticks HTTP/1.1\r\nHost: localhost\r\nTenfold: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
     with contextlib.suppress(ConnectionError):  # It is told before it has sent everything.
         chunked.send(b"80000\r\n" + b"x" * 0x80000 + b"\r\n")
@@ -313,10 +208,10 @@ def test_lists_and_health_are_json(door):
     assert status == 200 and b"/channels/NAME" in body
 
 
-def test_a_reader_is_in_the_list_of_clients(door, raw):
+def test_a_reader_is_in_the_list_of_clients(door):
     hub = door()
     hub.publish("ticks", [b"a", b"b"])
-    reader = raw(hub)
+    reader = Raw(hub)
     reader.send("GET /channels/ticks?from=first HTTP/1.1\r\nHost: localhost\r\n\r\n")
     reader.until(b'"b"')
 
@@ -327,9 +222,9 @@ def test_a_reader_is_in_the_list_of_clients(door, raw):
     wait_until(listed, what="the reader in the list")
 
 
-def test_requests_of_one_connection_are_answered_in_their_order(door, raw):
+def test_requests_of_one_connection_are_answered_in_their_order(door):
     hub = door()
-    client = raw(hub)
+    client = Raw(hub)
     client.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nTenfold: 1\r\nContent-Length: 2\r\n\r\nhi"
                 "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -422,9 +317,9 @@ SMUGGLED = {
 
 
 @pytest.mark.parametrize("request_", SMUGGLED.values(), ids=SMUGGLED)
-def test_what_could_be_taken_for_two_requests_is_refused_and_the_connection_closed(door, raw, request_):
+def test_what_could_be_taken_for_two_requests_is_refused_and_the_connection_closed(door, request_):
     hub = door()
-    client = raw(hub)
+    client = Raw(hub)
     client.send(request_)
     answer = client.rest()
     assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1, answer
@@ -432,30 +327,27 @@ def test_what_could_be_taken_for_two_requests_is_refused_and_the_connection_clos
     assert json.loads(ask(hub, "GET", "/channels")[2]) == []
 
 
-def test_a_large_or_endless_head_is_refused(door, raw):
+def test_a_large_or_endless_head_is_refused(door):
     hub = door()
-    client = raw(hub)
+    client = Raw(hub)
     client.send("GET /health HTTP/1.1\r\nHost: localhost\r\nA: " + "a" * 8192)
     assert client.rest().startswith(b"HTTP/1.1 431 ")
-    many = raw(hub)
+    many = Raw(hub)
     many.send("GET /health HTTP/1.1\r\nHost: localhost\r\n" + "A: b\r\n" * 64 + "\r\n")
     assert many.rest().startswith(b"HTTP/1.1 431 ")
-    slow = raw(hub)
+    slow = Raw(hub)
     slow.send("GET /health HTTP/1.1\r\nHost: loc")
     assert slow.rest().startswith(b"HTTP/1.1 408 ")
-    silent = raw(hub)
+    silent = Raw(hub)
     assert silent.rest() == b""
 
 
 def test_many_silent_connections_keep_nobody_away(door):
     hub = door("--max-pending", "8")
-    silent = [Raw(hub.http) for _ in range(40)]
-    try:
-        assert ask(hub, "GET", "/health")[0] == 200
-        assert hub.health()["status"] == "ok"
-    finally:
-        for one in silent:
-            one.close()
+    for _ in range(40):
+        Raw(hub)
+    assert ask(hub, "GET", "/health")[0] == 200
+    assert hub.health()["status"] == "ok"
 
 
 # Who asks
@@ -500,9 +392,9 @@ def test_a_ticket_is_good_for_one_request(door, tmp_path, binary):
 
 # Ends
 
-def test_a_hub_that_ends_gives_readers_what_is_committed(door, raw):
+def test_a_hub_that_ends_gives_readers_what_is_committed(door):
     hub = door()
-    reader = raw(hub)
+    reader = Raw(hub)
     reader.send("GET /channels/ticks HTTP/1.1\r\nHost: localhost\r\n\r\n")
     reader.until(b"\r\n\r\n")
     hub.publish("ticks", [b"last words"])
@@ -511,7 +403,7 @@ def test_a_hub_that_ends_gives_readers_what_is_committed(door, raw):
     hub.process.wait()
 
 
-def test_a_killed_hub_ends_no_body_properly(door, raw):
+def test_a_killed_hub_ends_no_body_properly(door):
     hub = door()
     hub.publish("ticks", [b"a"])
     curl = subprocess.Popen(["curl", "-sN", f"http://127.0.0.1:{hub.http}/channels/ticks?from=first"], stdout=subprocess.PIPE)

@@ -1,106 +1,15 @@
 """WebSocket at the HTTP door (docs/http.md, section 8): with the library `websockets`, and byte by byte."""
 
-import base64
 import os
 import socket
 import struct
 import subprocess
 
 import pytest
+from door import RawWebSocket, open_at
 from hub import ok
 from support import BOUND, frame, wait_until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
-
-
-@pytest.fixture
-def door(hub):
-    """A hub with a port for HTTP; `Hub.plain[-1]` is its number."""
-
-    def start(*arguments):
-        started = hub("--http", "127.0.0.1:0", *arguments)
-        started.http = started.plain[-1]
-        return started
-
-    return start
-
-
-def open_at(hub, path: str, *protocols: str, **options):
-    return connect(f"ws://127.0.0.1:{hub.http}{path}", subprotocols=list(protocols), open_timeout=BOUND, close_timeout=BOUND, **options)
-
-
-class Raw:
-    """A WebSocket of which every byte is this test's."""
-
-    def __init__(self, hub, protocol: str, path: str = "/channels/ticks", headers: str = ""):
-        self.sock = socket.create_connection(("127.0.0.1", hub.http), timeout=BOUND)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.sock.sendall((f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                           f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {protocol}\r\n{headers}\r\n").encode())
-        self.got = b""
-        while b"\r\n\r\n" not in self.got:
-            more = self.sock.recv(65536)
-            assert more, self.got
-            self.got += more
-        self.head, _, self.got = self.got.partition(b"\r\n\r\n")
-
-    def send(self, first: int, payload: bytes = b"", masked=True):
-        length = len(payload)
-        size = bytes([length]) if length < 126 else b"\x7e" + struct.pack(">H", length) if length < 65536 else b"\x7f" + struct.pack(">Q", length)
-        if not masked:
-            self.sock.sendall(bytes([first]) + size + payload)
-            return
-        mask = os.urandom(4)
-        self.sock.sendall(bytes([first, size[0] | 0x80]) + size[1:] + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload)))
-
-    def exactly(self, count: int) -> bytes:
-        while len(self.got) < count:
-            more = self.sock.recv(65536)
-            if not more:
-                raise EOFError(self.got)
-            self.got += more
-        taken, self.got = self.got[:count], self.got[count:]
-        return taken
-
-    def frame(self) -> tuple[int, bytes]:
-        """A frame that the hub has sent: its first byte, and its payload."""
-        first, length = self.exactly(2)
-        if length == 126:
-            (length,) = struct.unpack(">H", self.exactly(2))
-        elif length == 127:
-            (length,) = struct.unpack(">Q", self.exactly(8))
-        return first, self.exactly(length)
-
-    def closed(self) -> int:
-        """The code with which the hub closes, at the latest after what it has begun to say."""
-        while True:
-            first, payload = self.frame()
-            if first == 0x88:
-                assert self.rest() == b""
-                return struct.unpack(">H", payload[:2])[0]
-
-    def rest(self) -> bytes:
-        # What the hub says after its close, which has to be nothing.
-        got = self.got
-        while more := self.sock.recv(65536):
-            got += more
-        return got
-
-    def close(self):
-        self.sock.close()
-
-
-@pytest.fixture
-def raw():
-    opened = []
-
-    def start(*arguments, **options):
-        opened.append(Raw(*arguments, **options))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
 
 
 def test_each_message_of_a_channel_is_one_of_the_websocket(door):
@@ -178,23 +87,23 @@ def test_an_error_of_the_hub_comes_through_and_then_the_end(door):
 
 
 @pytest.mark.parametrize("protocol", ["tenfold", "tenfold.messages"])
-def test_a_ping_is_answered_and_a_close_too(door, raw, protocol):
+def test_a_ping_is_answered_and_a_close_too(door, protocol):
     hub = door()
-    client = raw(hub, protocol)
-    client.send(0x89, b"there?")
+    client = RawWebSocket(hub, protocol)
+    client.send_frame(0x89, b"there?")
     frames = [client.frame()]
     while frames[-1][0] != 0x8a:
         frames.append(client.frame())
     assert frames[-1] == (0x8a, b"there?")
-    client.send(0x88, struct.pack(">H", 1000))
+    client.send_frame(0x88, struct.pack(">H", 1000))
     assert client.closed() == 1000
 
 
 @pytest.mark.parametrize("protocol", ["tenfold", "tenfold.messages"])
 @pytest.mark.parametrize("wrong", ["not masked", "compressed", "unknown", "goes on with nothing", "a long ping", "a ping in pieces"])
-def test_frames_that_are_not_are_the_end(door, raw, protocol, wrong):
+def test_frames_that_are_not_are_the_end(door, protocol, wrong):
     hub = door()
-    client = raw(hub, protocol)
+    client = RawWebSocket(hub, protocol)
     first, payload, masked = {
         "not masked": (0x82, b"a", False),
         "compressed": (0xC2, b"a", True),
@@ -203,30 +112,30 @@ def test_frames_that_are_not_are_the_end(door, raw, protocol, wrong):
         "a long ping": (0x89, b"a" * 126, True),
         "a ping in pieces": (0x09, b"a", True),
     }[wrong]
-    client.send(first, payload, masked)
+    client.send_frame(first, payload, masked)
     while (seen := client.frame())[0] != 0x88:
         pass
     assert struct.unpack(">H", seen[1][:2])[0] == 1002
     assert hub.health()["status"] == "ok"
 
 
-def test_pieces_without_end_cost_nothing(door, raw):
+def test_pieces_without_end_cost_nothing(door):
     hub = door()
     hub.publish("ticks", [b"a"])
-    client = raw(hub, "tenfold.messages")
+    client = RawWebSocket(hub, "tenfold.messages")
     before = hub.resident()
-    client.send(0x02, b"x" * 60_000)
+    client.send_frame(0x02, b"x" * 60_000)
     for _ in range(300):
-        client.send(0x00, b"x" * 60_000)
-    client.send(0x89, b"seen")
+        client.send_frame(0x00, b"x" * 60_000)
+    client.send_frame(0x89, b"seen")
     while client.frame() != (0x8A, b"seen"):
         pass
     assert hub.resident() - before < 8 << 20
 
 
-def test_text_is_not_the_hubs_protocol(door, raw):
-    client = raw(door(), "tenfold")
-    client.send(0x81, b"26        SUBSCRIBE ticks from=first")
+def test_text_is_not_the_hubs_protocol(door):
+    client = RawWebSocket(door(), "tenfold")
+    client.send_frame(0x81, b"26        SUBSCRIBE ticks from=first")
     assert client.closed() == 1003
 
 
@@ -246,12 +155,12 @@ def test_strangers_get_no_websocket(door):
     assert status_of(hub, additional_headers={"Sec-Fetch-Site": "cross-site"}) == 403
 
 
-def test_what_is_not_a_websocket_of_ours_is_refused(door, raw):
+def test_what_is_not_a_websocket_of_ours_is_refused(door):
     hub = door()
-    assert raw(hub, "chat").head.startswith(b"HTTP/1.1 400 ")
-    assert raw(hub, "tenfold.messages", path="/channels").head.startswith(b"HTTP/1.1 400 ")
-    assert raw(hub, "tenfold", path="/health").head.startswith(b"HTTP/1.1 404 ")
-    assert raw(hub, "tenfold", headers="Sec-WebSocket-Version: 13\r\n").head.startswith(b"HTTP/1.1 400 ")
+    assert RawWebSocket(hub, "chat").head.startswith(b"HTTP/1.1 400 ")
+    assert RawWebSocket(hub, "tenfold.messages", path="/channels").head.startswith(b"HTTP/1.1 400 ")
+    assert RawWebSocket(hub, "tenfold", path="/health").head.startswith(b"HTTP/1.1 404 ")
+    assert RawWebSocket(hub, "tenfold", headers="Sec-WebSocket-Version: 13\r\n").head.startswith(b"HTTP/1.1 400 ")
     with socket.create_connection(("127.0.0.1", hub.http), timeout=BOUND) as other:
         other.sendall(b"GET /channels HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n\r\n")
         head = other.recv(65536)
@@ -273,9 +182,9 @@ def test_a_token_comes_beside_the_protocol(door, tmp_path, binary):
         assert client.recv(BOUND).startswith("ERROR AUTH ")
 
 
-def test_a_hub_that_ends_says_so(door, raw):
+def test_a_hub_that_ends_says_so(door):
     hub = door()
-    client = raw(hub, "tenfold.messages")
+    client = RawWebSocket(hub, "tenfold.messages")
     client.frame()
     hub.publish("ticks", [b"last words"])
     hub.process.signal(15)
