@@ -11,6 +11,7 @@ import pytest
 
 from authority import Authority
 from hub import Hub
+from identities import Everybody
 from support import CLIENTS, ROOT, Running
 from terminal import Terminal
 
@@ -116,6 +117,11 @@ def authority(tmp_path_factory):
 def own(authority):
     """The certificate of whoever listens in a test."""
     return authority.make("own", "DNS:localhost,IP:127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def everybody(tmp_path_factory, authority):
+    return Everybody(tmp_path_factory.mktemp("policy"), authority)
 
 
 @pytest.fixture

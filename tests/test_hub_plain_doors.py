@@ -1,23 +1,12 @@
 """Who gets through at a plain port: each kind of port, each direction, each identity, with a token, a certificate or nothing."""
 
 import contextlib
-import hashlib
 import itertools
-import secrets
 
-import pytest
 from hub import Client, TlsClient, ok
+from identities import WHO, address
 from support import frame
 
-WHO = ("anonymous", "a", "b", "admin", "expired", "revoked")
-RIGHTS = {
-    "a": 'publish = ["a.*"]\nsubscribe = ["a.*"]',
-    "b": 'publish = ["b.*"]\nsubscribe = ["b.*"]',
-    "admin": 'publish = ["public.*"]\nsubscribe = ["*"]\nadmin = true',
-    "expired": 'publish = ["*"]\nsubscribe = ["*"]\nexpires = 2020-01-01T00:00:00Z',
-    # Its token is in no policy any more, and its certificate is on the list of the revoked.
-    "revoked": 'publish = ["a.*"]\nsubscribe = ["a.*"]',
-}
 #: Of each channel and direction, who may.
 MAY = {
     ("a.x", "out"): {"a", "admin"},
@@ -49,32 +38,6 @@ def expected(door: str, channel: str, direction: str, who: str) -> bool:
     return who in may
 
 
-@pytest.fixture(scope="module")
-def certificates(authority):
-    return {who: authority.make(who, f"DNS:{who}.example", "clientAuth") for who in WHO if who != "anonymous"}
-
-
-@pytest.fixture
-def tokens():
-    return {who: (secrets.token_hex(4), secrets.token_urlsafe(32)) for who in RIGHTS}
-
-
-@pytest.fixture
-def policy(tmp_path, tokens):
-    path, text = tmp_path / "hub.toml", '[anonymous]\nsubscribe = ["public.*"]\n'
-    for who, rights in RIGHTS.items():
-        hashed = hashlib.sha256(written(tokens[who]).encode()).hexdigest()
-        token = [] if who == "revoked" else [f"{tokens[who][0]}:{hashed}"]
-        text += f'[[identity]]\nname = "{who}"\ncertificate = "dns:{who}.example"\ntoken = {token}\n{rights}\n'.replace("'", '"')
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
-
-
-def written(token: tuple[str, str]) -> str:
-    return "tf_%s_%s" % token
-
-
 @contextlib.contextmanager
 def unless_closed():
     """Whatever the system or TLS says of a connection that the other side has closed; a wait that is too long is something else."""
@@ -86,41 +49,36 @@ def unless_closed():
         pass
 
 
-def test_each_identity_gets_through_at_each_kind_of_plain_port_as_it_may(hub, authority, certificates, tokens, policy):
-    own = authority.make("hub", "DNS:localhost")
-    # `revoked` has lost its token, and its certificate.
-    list_of_revoked = authority.revoke(certificates["revoked"])
-    ports = {(address, channel, direction, asks): None for (address, asks, _) in DOORS.values() for channel, direction in MAY}
-    arguments = [f"--plain={address}127.0.0.1:0={channel}:{direction}{asks}" for address, channel, direction, asks in ports]
-    started = hub("--auth", policy, "--replay", "1", "--tls-cert", own, "--tls-key", own.with_suffix(".key"), "--tls-client-ca", authority.certificate,
-                  "--tls-client", "optional", "--tls-crl", list_of_revoked, *arguments)
+def test_each_identity_gets_through_at_each_kind_of_plain_port_as_it_may(hub, everybody):
+    ports = {(scheme, channel, direction, asks): None for (scheme, asks, _) in DOORS.values() for channel, direction in MAY}
+    arguments = [f"--plain={scheme}127.0.0.1:0={channel}:{direction}{asks}" for scheme, channel, direction, asks in ports]
+    started = everybody.start(hub, "--replay", "1", *arguments)
     ports = dict(zip(ports, started.plain, strict=True))
     for who, channel in [("a", "a.x"), ("admin", "public.x")]:
-        ok(started.publish(channel, [b"kept"], f" token={written(tokens[who])}"))
+        ok(started.publish(channel, [b"kept"], f" token={everybody.tokens[who]}"))
 
     def connect(door, channel, direction, who):
-        address, asks, shows = DOORS[door]
-        # From an address of its own: one that shows a bad token after the other is answered late.
-        port, source = ports[address, channel, direction, asks], f"127.0.{WHO.index(who) + 1}.{len(seen) % 250 + 1}"
-        if not address:
+        scheme, asks, shows = DOORS[door]
+        port, source = ports[scheme, channel, direction, asks], address(who, len(seen))
+        if not scheme:
             return Client(port, source=source)
-        certificate = certificates.get(who) if shows in ("certificate", "both") else None
-        return TlsClient(port, authority.client(certificate), source=source)
+        certificate = everybody.certificates.get(who) if shows in ("certificate", "both") else None
+        return TlsClient(port, everybody.authority.client(certificate), source=source)
 
     def gets_through(door, channel, direction, who) -> bool:
         """Whether it is sent what it may read, and what it sends is stored."""
         mark = b"%d" % len(seen)
-        address, asks, _ = DOORS[door]
+        scheme, asks, _ = DOORS[door]
         # Whoever is not let in may find the connection closed already, and sends to nobody.
         with unless_closed(), connect(door, channel, direction, who) as client:
             if asks:
-                client.send(frame(written(tokens[who]).encode() if who in tokens else b"hello"))
+                client.send(frame(everybody.tokens.get(who, "hello").encode()))
             if direction == "out":
                 return client.frame() is not None
             client.send(frame(mark))
             if direction == "both":
                 return mark in iter(client.frame, None)
-            if address:
+            if scheme:
                 client.sock.unwrap()
             else:
                 client.half_close()
@@ -129,7 +87,7 @@ def test_each_identity_gets_through_at_each_kind_of_plain_port_as_it_may(hub, au
 
     def last(channel):
         with contextlib.closing(started.connect()) as client:
-            client.request(f"SUBSCRIBE {channel} from=-1 token={written(tokens['admin'])}")
+            client.request(f"SUBSCRIBE {channel} from=-1 token={everybody.tokens['admin']}")
             ok(client.answer())
             return client.frame()
 
