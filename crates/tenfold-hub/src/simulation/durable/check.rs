@@ -107,8 +107,9 @@ fn number(bytes: &[u8]) -> Option<(u64, u64)> {
     Some((producer.parse().ok()?, number.parse().ok()?))
 }
 
-/// From this number on, producers have no name, so some of their messages can be missing.
-const PLAIN: u64 = 100;
+/// From this number on, producers are connections of a plain port. They have no name, so some of their messages can be
+/// missing.
+pub(super) const PLAIN: u64 = 100;
 
 /// Each producer's messages stand once, in their order, and, where nothing of the history is unknown, without
 /// one missing.

@@ -9,6 +9,7 @@ use tenfold::protocol::{Code, Position};
 use tokio::time::{sleep, timeout};
 
 use super::asking::{Connection, PATIENCE, ask, look_for_acknowledged, value};
+use super::check::PLAIN;
 use super::record::{Shared, Sight, Step, note_gap};
 use super::server::Door;
 use crate::simulation::link::{Weather, link};
@@ -276,10 +277,12 @@ pub(super) async fn listen(shared: Arc<Shared>, mut random: Random, keeps_everyt
     }
 }
 
-/// A program that sends messages to a plain port, without being told what becomes of them.
-pub(super) async fn speak(shared: Arc<Shared>, mut random: Random, number: u64) {
+/// A program that sends messages to a plain port, without being told what becomes of them. Each of its connections is a
+/// publisher of its own: a later one can be served first, while another waits for a slow subscriber.
+pub(super) async fn speak(shared: Arc<Shared>, mut random: Random) {
     let mut sent = 0;
-    for _ in 0..random.below(3) {
+    let connections = random.below(3);
+    for number in PLAIN..PLAIN + connections {
         sleep(Duration::from_millis(random.below(2000))).await;
         let Ok(mut connection) = Connection::new(&shared, Door::In, &mut random) else {
             continue;

@@ -165,7 +165,7 @@ impl World {
         }
         let listener = random.fork();
         producers.spawn(listen(Arc::clone(&self.shared), listener, keeps_everything));
-        producers.spawn(speak(Arc::clone(&self.shared), random.fork(), 100));
+        producers.spawn(speak(Arc::clone(&self.shared), random.fork()));
         if random.one_in(2) {
             let random = random.fork();
             producers.spawn(delete(Arc::clone(&self.shared), weather, random));
