@@ -2,7 +2,7 @@
 //!
 //! Everything runs as it is, on one thread whose clock moves only when no task can go on. Only the
 //! sockets are not real: a [`Link`] holds, cuts up and loses what the seed says. The same seed gives
-//! the same run, so a failure is found again by its number: `SEED=17 cargo test simulation`.
+//! the same run, so a failure is found again by its number: `SEED=17 cargo test simulation`. `SEED=17..40` runs some.
 //!
 //! A run is some producers that each publish numbered messages, and some subscribers that write
 //! down what they get, as frames or as events. Connections break at random bytes, subscribers are slow, the channel keeps
@@ -31,11 +31,20 @@ use world::{Outcome, run};
 const SEEDS: u64 = 1000;
 
 fn seeds() -> std::ops::Range<u64> {
-    match env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None if env::var("TENFOLD_FULL").is_ok_and(|full| full == "1") => 0..20 * SEEDS,
-        None => 0..SEEDS,
+    match env::var("SEED") {
+        Ok(words) => wanted(&words).expect("SEED is a number, or two with `..` between them"),
+        Err(_) if env::var("TENFOLD_FULL").is_ok_and(|full| full == "1") => 0..20 * SEEDS,
+        Err(_) => 0..SEEDS,
     }
+}
+
+/// One seed, or those from one on up to another.
+fn wanted(words: &str) -> Option<std::ops::Range<u64>> {
+    let Some((from, to)) = words.split_once("..") else {
+        let seed = words.parse().ok()?;
+        return Some(seed..seed + 1);
+    };
+    Some(from.parse().ok()?..to.parse().ok()?)
 }
 
 #[test]
@@ -48,7 +57,7 @@ fn nothing_is_lost_repeated_or_reordered_under_any_seed() {
         }
         seen.add(&outcome);
     }
-    if seeds().count() > 100 {
+    if seeds().count() as u64 >= SEEDS {
         // A simulation in which nothing happens proves nothing.
         assert!(seen.is_eventful(), "{seen:?}");
     }

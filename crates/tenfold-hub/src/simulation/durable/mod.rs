@@ -28,7 +28,7 @@ use self::check::check;
 use self::record::{Counts, Record};
 use self::world::run;
 use super::planted::{Mistake, Mistakes};
-use super::seeds;
+use super::{SEEDS, seeds};
 
 /// Runs a seed and looks whether everything holds.
 fn checked(seed: u64) -> Result<Record, String> {
@@ -51,7 +51,7 @@ fn what_is_acknowledged_is_kept_once_and_visible_whatever_happens_to_the_disk() 
             Err(problem) => panic!("{problem}"),
         }
     }
-    if seeds().count() > 100 {
+    if seeds().count() as u64 >= SEEDS {
         assert!(seen.is_eventful(), "{seen:?}");
     }
 }
