@@ -10,7 +10,6 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 
 use crate::address::{Address, ipv6};
 use crate::candidates::Candidates;
-use crate::client::Common;
 use crate::stream::tune;
 use crate::tls::Client;
 
@@ -81,13 +80,13 @@ impl Connect for Address {
     }
 }
 
-/// Begins to make a connection as the options of a client say.
-pub(super) fn begin(connect: &mut dyn Connect, options: &Common) -> Connecting {
+/// Begins to make a connection, with TLS made as the options of a client say.
+pub(super) fn begin(connect: &mut dyn Connect, tls: Option<&Client>) -> Connecting {
     #[cfg(feature = "_tls")]
-    if let Some(client) = &options.tls {
+    if let Some(client) = tls {
         return connect.connect_with(client);
     }
-    let _ = options;
+    let _ = tls;
     connect.connect()
 }
 

@@ -45,8 +45,9 @@ pub struct Follower {
 impl Follower {
     /// A follower that connects when it is first asked for something.
     pub fn new(hub: impl Connect + 'static, options: Follow) -> Self {
+        let tls = options.common.tls.clone();
         Self {
-            receiving: Receiving::new(hub, FollowingCore::new(options)),
+            receiving: Receiving::new(hub, tls, FollowingCore::new(options)),
         }
     }
 

@@ -12,11 +12,14 @@ use super::connect::begin;
 use super::{Connect, Connecting, Transport};
 use crate::client::{Advance, Core, Error, Unwritten};
 use crate::deadline::Late;
+use crate::tls::Client;
 
 /// Moves the bytes of a core, over as many connections as it takes.
 pub(super) struct Receiving<C> {
     connect: Box<dyn Connect>,
     pub(super) core: C,
+    /// How to make TLS, if the address wants it.
+    tls: Option<Client>,
     link: Link,
     /// What the core's time counts from, once something was asked of it.
     started: Option<Instant>,
@@ -42,10 +45,11 @@ struct Open {
 }
 
 impl<C: Core> Receiving<C> {
-    pub(super) fn new(hub: impl Connect + 'static, core: C) -> Self {
+    pub(super) fn new(hub: impl Connect + 'static, tls: Option<Client>, core: C) -> Self {
         Self {
             connect: Box::new(hub),
             core,
+            tls,
             link: Link::None,
             started: None,
         }
@@ -127,7 +131,7 @@ impl<C: Core> Receiving<C> {
             Link::None | Link::Open(_) => {
                 let (_, now) = self.now();
                 let late = Late::after(self.core.attempt(now));
-                let connecting = begin(&mut *self.connect, self.core.common());
+                let connecting = begin(&mut *self.connect, self.tls.as_ref());
                 self.link = Link::Connecting(connecting, late);
                 return Poll::Ready(());
             }
@@ -144,7 +148,7 @@ impl<C: Core> Receiving<C> {
 
     fn open(&mut self, transport: Box<dyn Transport>) {
         let (_, now) = self.now();
-        let time = self.core.common().answer_timeout;
+        let time = self.core.answer_timeout();
         self.link = Link::Open(Open {
             transport,
             request: Some(Unwritten::new(self.core.connected(now))),
@@ -159,7 +163,7 @@ impl<C: Core> Receiving<C> {
             self.core.lost(Error::Closed);
             return Poll::Ready(());
         };
-        let waited = self.core.common().answer_timeout;
+        let waited = self.core.answer_timeout();
         match open.poll_read(cx, &mut self.core) {
             Poll::Ready(Ok(n)) => self.core.received(n),
             Poll::Ready(Err(error)) => self.core.lost(Error::io(error)),

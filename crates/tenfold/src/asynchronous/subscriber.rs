@@ -44,8 +44,9 @@ pub struct Subscriber {
 impl Subscriber {
     /// A subscriber that connects when it is first asked for something.
     pub fn new(hub: impl Connect + 'static, options: Subscribe) -> Self {
+        let tls = options.common.tls.clone();
         Self {
-            receiving: Receiving::new(hub, Subscription::new(options)),
+            receiving: Receiving::new(hub, tls, Subscription::new(options)),
         }
     }
 

@@ -89,7 +89,7 @@ impl Timekeeper {
 
     async fn connect(&mut self) -> Result<Box<dyn Transport>, Error> {
         let common = &self.timeline.options().common;
-        let connecting = begin(self.connect.as_mut(), common);
+        let connecting = begin(self.connect.as_mut(), common.tls.as_ref());
         let made = within(common.connect_timeout, connecting).await;
         let made = made.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()));
         made.map_err(|error| Error::connect(self.connect.address(), error))

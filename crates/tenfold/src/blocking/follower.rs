@@ -40,7 +40,8 @@ impl Follower {
     /// A follower that connects when it is first asked for something. Fails if the system has no
     /// descriptor left for the means to stop it.
     pub fn new(hub: &Address, options: Follow) -> Result<Self, Error> {
-        let receiving = Receiving::new(hub, FollowingCore::new(options))?;
+        let tls = options.common.tls.clone();
+        let receiving = Receiving::new(hub, tls, FollowingCore::new(options))?;
         Ok(Self { receiving })
     }
 

@@ -17,12 +17,15 @@ use crate::deadline::Deadline;
 use crate::dial::{Dial, Purpose};
 use crate::readiness::earlier;
 use crate::stream::Stream;
+use crate::tls::Client;
 
 /// Moves the bytes of a core, over as many connections as it takes.
 #[derive(Debug)]
 pub(super) struct Receiving<C> {
     address: Address,
     pub(super) core: C,
+    /// How to make TLS, if the address wants it.
+    tls: Option<Client>,
     link: Link,
     alarm: Arc<Alarm>,
     pub(super) timeout: Option<Duration>,
@@ -63,7 +66,7 @@ impl Stop for Alarm {
 
 impl<C: Core> Receiving<C> {
     /// Fails if the system has no descriptor left for the means to stop it.
-    pub(super) fn new(hub: &Address, core: C) -> Result<Self, Error> {
+    pub(super) fn new(hub: &Address, tls: Option<Client>, core: C) -> Result<Self, Error> {
         let alarm = Alarm {
             stopped: AtomicBool::new(false),
             bell: Bell::new().map_err(Error::start)?,
@@ -71,6 +74,7 @@ impl<C: Core> Receiving<C> {
         Ok(Self {
             address: hub.clone(),
             core,
+            tls,
             link: Link::Apart(Duration::ZERO),
             alarm: Arc::new(alarm),
             timeout: None,
@@ -142,8 +146,7 @@ impl<C: Core> Receiving<C> {
                     return self.alarm.wait(None, Some(at), limit);
                 }
                 let time = self.core.attempt(self.started.elapsed());
-                let tls = self.core.common().tls.as_ref();
-                match Dial::begin(&self.address, tls, Purpose::Hub, Some(time)) {
+                match Dial::begin(&self.address, self.tls.as_ref(), Purpose::Hub, Some(time)) {
                     Ok(dial) => self.link = Link::Dialling(dial),
                     Err(error) => self.not_connected(error),
                 }
@@ -170,7 +173,7 @@ impl<C: Core> Receiving<C> {
         self.link = Link::Open(Open {
             stream,
             request: Some(Unwritten::new(request)),
-            answer_by: Deadline::after(self.core.common().answer_timeout),
+            answer_by: Deadline::after(self.core.answer_timeout()),
         });
     }
 
@@ -189,7 +192,7 @@ impl<C: Core> Receiving<C> {
                     open.answer_by = None;
                 }
                 if open.answer_by.as_mut().is_some_and(Deadline::is_over) {
-                    let waited = self.core.common().answer_timeout;
+                    let waited = self.core.answer_timeout();
                     self.core.lost(Error::NoAnswer { waited });
                     return Ok(());
                 }

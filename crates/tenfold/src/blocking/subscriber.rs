@@ -38,7 +38,8 @@ impl Subscriber {
     /// A subscriber that connects when it is first asked for something. Fails if the system has no
     /// descriptor left for the means to stop it.
     pub fn new(hub: &Address, options: Subscribe) -> Result<Self, Error> {
-        let receiving = Receiving::new(hub, Subscription::new(options))?;
+        let tls = options.common.tls.clone();
+        let receiving = Receiving::new(hub, tls, Subscription::new(options))?;
         Ok(Self { receiving })
     }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Error;
-use super::options::Common;
 
 /// The half of a client that receives: it does no I/O and reads no clock.
 ///
@@ -23,8 +22,8 @@ pub(crate) trait Core {
     /// What the hub answers.
     type Answer;
 
-    /// The options that all clients have.
-    fn common(&self) -> &Common;
+    /// How long the hub's answer may take.
+    fn answer_timeout(&self) -> Duration;
 
     /// Goes on to what there is.
     fn advance(&mut self) -> Advance;

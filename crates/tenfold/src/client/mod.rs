@@ -65,8 +65,6 @@ pub use options::{Follow, OnGap, Publish, Retry, Start, Subscribe, Times};
 
 pub(crate) use core::{Advance, Core};
 pub(crate) use following::Following;
-#[cfg(feature = "tokio")]
-pub(crate) use options::Common;
 pub(crate) use publication::{Outgoing, Publication};
 pub(crate) use subscription::Subscription;
 pub(crate) use times::{Timeline, answered};

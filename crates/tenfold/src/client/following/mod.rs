@@ -13,7 +13,6 @@ use tenfold_codec::{DecodeError, Decoder, ErrorKind, Framing};
 
 use super::backoff::{Backoff, Next, WORKED};
 use super::core::{Advance, Core};
-use super::options::Common;
 use super::subscription::{MAX_ANSWER, encode_line};
 use super::{ChannelMessage, Disconnected, Error, Follow, FollowerEvent};
 use crate::inbox::Inbox;
@@ -242,8 +241,8 @@ impl Following {
 impl Core for Following {
     type Answer = Answered;
 
-    fn common(&self) -> &Common {
-        &self.options.common
+    fn answer_timeout(&self) -> Duration {
+        self.options.common.answer_timeout
     }
 
     fn current_answer(&self) -> Option<Answered> {

@@ -11,7 +11,6 @@ use tenfold_codec::{DecodeError, Decoder, Encoder, ErrorKind, Framing};
 
 use super::backoff::{Backoff, Next, WORKED};
 use super::core::{Advance, Core};
-use super::options::Common;
 use super::{Disconnected, Error, Gap, GapReason, Message, Subscribe, SubscriberEvent};
 use crate::inbox::Inbox;
 use crate::protocol::{Answer, Epoch, Position, Request, Subscribed};
@@ -263,8 +262,8 @@ impl Subscription {
 impl Core for Subscription {
     type Answer = Subscribed;
 
-    fn common(&self) -> &Common {
-        &self.options.common
+    fn answer_timeout(&self) -> Duration {
+        self.options.common.answer_timeout
     }
 
     fn current_answer(&self) -> Option<Subscribed> {
