@@ -118,7 +118,10 @@ impl Handover {
             let (time, connecting) = {
                 let mut state = self.lock();
                 let time = state.core.attempt(self.started.elapsed());
-                (time, begin(&mut connect, state.core.options().common.tls.as_ref()))
+                (
+                    time,
+                    begin(&mut connect, state.core.options().common.tls.as_ref()),
+                )
             };
             let made = within(time, connecting).await;
             match made.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {

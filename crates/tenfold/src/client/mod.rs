@@ -42,12 +42,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Inside.** What is said and decided is in two types that do no I/O and read no clock, one for
-//! each kind of client; blocking and tokio only move their bytes and wait until the times that they
-//! name. So both behave alike, and are tested at every cut.
+//! **Inside.** What is said and decided is in types that do no I/O and read no clock, one for each kind of client:
+//! [`core`]. Blocking and tokio only move their bytes and wait until the times that they name.
+//! So both behave alike, and are tested at every cut. A program with an event loop of its own drives them as well.
 
 mod backoff;
-mod core;
+pub mod core;
 mod error;
 mod event;
 mod following;
@@ -63,9 +63,5 @@ pub use event::{
 };
 pub use options::{Follow, OnGap, Publish, Retry, Start, Subscribe, Times};
 
-pub(crate) use core::{Advance, Core};
-pub(crate) use following::Following;
-pub(crate) use publication::{Outgoing, Publication};
-pub(crate) use subscription::Subscription;
+pub(crate) use core::{Advance, Core, Following, Outgoing, Publication, Subscription, Unwritten};
 pub(crate) use times::{Timeline, answered};
-pub(crate) use unacknowledged::Unwritten;

@@ -30,7 +30,7 @@ use slots::{Slot, Slots};
 /// | placing | headings: the place of each channel | tries again, as if nothing had come |
 /// | streaming | headings, and as many messages after each as it says | tries again, with the place in each channel |
 #[derive(Debug)]
-pub(crate) struct Following {
+pub struct Following {
     options: Follow,
     backoff: Backoff,
     inbox: Inbox,
@@ -77,7 +77,8 @@ enum Over {
 }
 
 impl Following {
-    pub(crate) fn new(options: Follow) -> Self {
+    /// One that has not connected yet.
+    pub fn new(options: Follow) -> Self {
         let seed = options.common.seed();
         let slots = options.places.iter().flatten();
         Self {
@@ -99,13 +100,13 @@ impl Following {
     }
 
     /// Where it is in each channel; `None` before it has heard of all of them.
-    pub(crate) fn places(&self) -> Option<Vec<Place>> {
+    pub fn places(&self) -> Option<Vec<Place>> {
         self.is_placed.then(|| self.slots.places().collect())
     }
 
     /// What [`advance`](Core::advance) came to.
     #[inline]
-    pub(crate) fn take_event(&mut self) -> Option<FollowerEvent<'_>> {
+    pub fn take_event(&mut self) -> Option<FollowerEvent<'_>> {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
         }
@@ -114,7 +115,7 @@ impl Following {
 
     /// The message that [`advance`](Core::advance) came to, lent.
     #[inline]
-    pub(crate) fn message(&self) -> Option<ChannelMessage<&ChannelName, &[u8]>> {
+    pub fn message(&self) -> Option<ChannelMessage<&ChannelName, &[u8]>> {
         let bytes = self.inbox.message()?;
         let slot = self.slots.get(self.current)?;
         let seq = slot.next.wrapping_sub(1);
@@ -122,7 +123,7 @@ impl Following {
     }
 
     /// The same, owned.
-    pub(crate) fn take_message(&mut self) -> Option<ChannelMessage> {
+    pub fn take_message(&mut self) -> Option<ChannelMessage> {
         let slot = self.slots.get(self.current)?;
         let (name, seq) = (slot.name.clone(), slot.next.wrapping_sub(1));
         let bytes = self.inbox.take_message()?;
@@ -303,7 +304,6 @@ impl Core for Following {
         self.inbox.advance(n);
     }
 
-    #[cfg(feature = "tokio")]
     fn release(&mut self) {
         self.inbox.decoder.release();
     }

@@ -21,6 +21,8 @@ const LAST_ACK: Duration = Duration::from_secs(10);
 /// How long to wait for the hub's end when everything is acknowledged.
 const LAST_END: Duration = crate::closing::WAIT;
 
+/// A client that publishes, without I/O.
+///
 /// Two sides drive it. The caller's side [`accept`](Self::accept)s messages while there
 /// [`is_room`](Self::is_room). The connection's side goes round:
 ///
@@ -31,13 +33,16 @@ const LAST_END: Duration = crate::closing::WAIT;
 ///    is over; until it [`is_cut`](Self::is_cut);
 /// 3. let go of the connection; [`cut`](Self::cut) says when to make the next one.
 ///
-/// Messages have two numbers. Here they count from the first that this publisher was given; at the
-/// hub from the producer's first. They differ by `offset`.
-///
-/// Invariant: `acknowledged <= unacknowledged.sent() <= unacknowledged.accepted()`, and what is not acknowledged
-/// is in `unacknowledged` (with `acks=none`: what is not written).
+/// It begins a close with [`begin_close`](Self::begin_close), and there is a [`result`](Self::result) once nothing
+/// more is to be done. Time is the time since any fixed moment.
+//
+// Messages have two numbers. Here they count from the first that this publisher was given; at the
+// hub from the producer's first. They differ by `offset`.
+//
+// Invariant: `acknowledged <= unacknowledged.sent() <= unacknowledged.accepted()`, and what is not acknowledged
+// is in `unacknowledged` (with `acks=none`: what is not written).
 #[derive(Debug)]
-pub(crate) struct Publication {
+pub struct Publication {
     options: Publish,
     producer: Option<ProducerId>,
     backoff: Backoff,
@@ -83,7 +88,8 @@ enum Over {
 
 /// What to do with a connection that can be written to.
 #[derive(Debug)]
-pub(crate) enum Outgoing {
+pub enum Outgoing {
+    /// Write these.
     Bytes(Unwritten),
     /// Shut down writing.
     Shutdown,
@@ -92,7 +98,8 @@ pub(crate) enum Outgoing {
 }
 
 impl Publication {
-    pub(crate) fn new(options: Publish) -> Self {
+    /// One that has not connected yet.
+    pub fn new(options: Publish) -> Self {
         let seed = options.common.seed();
         let mut backoff = Backoff::new(&options.common, seed);
         let producer = match (&options.producer, options.acks) {
@@ -128,27 +135,27 @@ impl Publication {
     }
 
     /// How many messages of the producer the hub had at first; `None` before it has answered.
-    pub(crate) fn committed(&self) -> Option<u64> {
+    pub fn committed(&self) -> Option<u64> {
         self.committed
     }
 
     /// How many messages were given.
-    pub(crate) fn given(&self) -> u64 {
+    pub fn given(&self) -> u64 {
         self.given
     }
 
     /// How many of those are known to be at the hub.
-    pub(crate) fn acknowledged(&self) -> u64 {
+    pub fn acknowledged(&self) -> u64 {
         (self.acknowledged - self.unknown).min(self.given)
     }
 
     /// Whether nothing is kept.
-    pub(crate) fn is_flushed(&self) -> bool {
+    pub fn is_flushed(&self) -> bool {
         self.unacknowledged.is_empty() && self.knows_start()
     }
 
     /// How it has ended, if it has.
-    pub(crate) fn result(&self) -> Option<Result<(), Error>> {
+    pub fn result(&self) -> Option<Result<(), Error>> {
         self.result.clone()
     }
 
@@ -158,13 +165,13 @@ impl Publication {
     }
 
     /// Ends it now, without regard to what is not acknowledged.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.result.get_or_insert(Err(Error::Stopped));
     }
 
     /// Whether a message of this length is taken now. Messages of a history wait until it is known
     /// how many of them the hub has.
-    pub(crate) fn is_room(&self, len: usize) -> bool {
+    pub fn is_room(&self, len: usize) -> bool {
         if self.unacknowledged.is_empty() {
             return self.knows_start();
         }
@@ -178,7 +185,7 @@ impl Publication {
     }
 
     /// Takes a message for which there [`is_room`](Self::is_room).
-    pub(crate) fn accept(&mut self, message: &[u8]) -> Result<(), EncodeError> {
+    pub fn accept(&mut self, message: &[u8]) -> Result<(), EncodeError> {
         // Those before were accepted in an earlier run.
         if self.given >= self.unacknowledged.accepted() {
             self.unacknowledged.accept(message)?;
@@ -188,7 +195,7 @@ impl Publication {
     }
 
     /// No message will follow.
-    pub(crate) fn begin_close(&mut self) {
+    pub fn begin_close(&mut self) {
         self.closing = true;
         if self.phase == Phase::Apart && self.is_complete() {
             self.result.get_or_insert(Ok(()));
@@ -196,13 +203,13 @@ impl Publication {
     }
 
     /// A connection is to be made now. How long that may take.
-    pub(crate) fn attempt(&mut self, now: Duration) -> Duration {
+    pub fn attempt(&mut self, now: Duration) -> Duration {
         self.backoff
             .attempt(now, self.options.common.connect_timeout)
     }
 
     /// A connection is there. The bytes to send.
-    pub(crate) fn connected(&mut self, now: Duration) -> Unwritten {
+    pub fn connected(&mut self, now: Duration) -> Unwritten {
         self.phase = Phase::Asked;
         self.connected_at = now;
         self.brought = false;
@@ -217,7 +224,7 @@ impl Publication {
     }
 
     /// What to do next with the connection.
-    pub(crate) fn outgoing(&mut self) -> Outgoing {
+    pub fn outgoing(&mut self) -> Outgoing {
         if self.phase != Phase::Open || self.is_cut() {
             return Outgoing::Nothing;
         }
@@ -232,7 +239,7 @@ impl Publication {
     }
 
     /// The connection has taken the next `n` bytes of messages. Whether some are let go of.
-    pub(crate) fn wrote(&mut self, n: usize) -> bool {
+    pub fn wrote(&mut self, n: usize) -> bool {
         self.unacknowledged.wrote(n);
         if self.keeps_nothing() {
             let written = self.unacknowledged.written();
@@ -243,7 +250,7 @@ impl Publication {
     }
 
     /// How long the hub may take for what it is to say or do next.
-    pub(crate) fn patience(&self) -> Option<Duration> {
+    pub fn patience(&self) -> Option<Duration> {
         match self.phase {
             Phase::Asked => Some(self.options.common.answer_timeout),
             Phase::Shut if self.is_complete() => Some(LAST_END),
@@ -252,8 +259,8 @@ impl Publication {
         }
     }
 
-    /// That time is over.
-    pub(crate) fn timed_out(&mut self) {
+    /// The time that [`patience`](Self::patience) said is over.
+    pub fn timed_out(&mut self) {
         let waited = self.patience().unwrap_or_default();
         self.over
             .get_or_insert(Over::Again(Error::NoAnswer { waited }));
@@ -261,7 +268,7 @@ impl Publication {
     }
 
     /// The hub's next bytes.
-    pub(crate) fn received(&mut self, bytes: &[u8]) {
+    pub fn received(&mut self, bytes: &[u8]) {
         self.decoder.feed(bytes);
         while self.over.is_none() {
             let frame = match self.decoder.next_event() {
@@ -278,7 +285,7 @@ impl Publication {
     }
 
     /// The hub has ended.
-    pub(crate) fn ended(&mut self) {
+    pub fn ended(&mut self) {
         self.decoder.finish();
         let error = match self.decoder.next_event() {
             Err(error) => Error::Frame(error),
@@ -288,18 +295,19 @@ impl Publication {
     }
 
     /// The connection could not be made, or failed.
-    pub(crate) fn lost(&mut self, error: Error) {
+    pub fn lost(&mut self, error: Error) {
         self.over.get_or_insert(Over::Again(error));
         self.settle_end();
     }
 
-    pub(crate) fn is_cut(&self) -> bool {
+    /// Whether the connection is of no use any more.
+    pub fn is_cut(&self) -> bool {
         self.over.is_some()
     }
 
     /// The connection is let go of. When to make the next one; `None` if there is a
     /// [`result`](Self::result).
-    pub(crate) fn cut(&mut self, now: Duration) -> Option<Duration> {
+    pub fn cut(&mut self, now: Duration) -> Option<Duration> {
         let lasted = now.saturating_sub(self.connected_at);
         let worked =
             matches!(self.phase, Phase::Open | Phase::Shut) && (self.brought || lasted >= WORKED);
@@ -331,7 +339,7 @@ impl Publication {
     }
 
     /// What is to be told to the observer.
-    pub(crate) fn take_notice(&mut self) -> Option<Notice> {
+    pub fn take_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 

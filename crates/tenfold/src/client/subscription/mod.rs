@@ -26,7 +26,7 @@ pub(crate) const MAX_ANSWER: u64 = 64 * 1024;
 /// | asked | the answer | a bad frame: the peer is not a hub, and the client ends. Else it tries again |
 /// | streaming | messages | tries again, with the seq of the next message |
 #[derive(Debug)]
-pub(crate) struct Subscription {
+pub struct Subscription {
     options: Subscribe,
     backoff: Backoff,
     inbox: Inbox,
@@ -68,7 +68,8 @@ enum Over {
 }
 
 impl Subscription {
-    pub(crate) fn new(options: Subscribe) -> Self {
+    /// One that has not connected yet.
+    pub fn new(options: Subscribe) -> Self {
         let seed = options.common.seed();
         Self {
             backoff: Backoff::new(&options.common, seed),
@@ -89,8 +90,8 @@ impl Subscription {
         }
     }
 
-    /// The seq of the next message.
-    pub(crate) fn next_seq(&self) -> Option<u64> {
+    /// The seq of the next message. `None` while it is not known.
+    pub fn next_seq(&self) -> Option<u64> {
         match self.answer {
             Some(_) => Some(self.next),
             None => match self.options.from {
@@ -100,33 +101,37 @@ impl Subscription {
         }
     }
 
-    pub(crate) fn epoch(&self) -> Option<Epoch> {
+    /// The epoch of that seq: the one that the hub told last. `None` while it is not known.
+    pub fn epoch(&self) -> Option<Epoch> {
         self.epoch
     }
 
-    pub(crate) fn answer(&self) -> Option<&Subscribed> {
+    /// The hub's last answer.
+    pub fn answer(&self) -> Option<&Subscribed> {
         self.answer.as_ref()
     }
 
-    /// What [`advance`](Self::advance) came to.
+    /// What [`advance`](Core::advance) came to.
+    ///
+    /// A [`Message`](SubscriberEvent::Message) is lent until the core is asked for something else.
     #[inline]
-    pub(crate) fn take_event(&mut self) -> Option<SubscriberEvent<'_>> {
+    pub fn take_event(&mut self) -> Option<SubscriberEvent<'_>> {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
         }
         self.message().map(SubscriberEvent::Message)
     }
 
-    /// The message that [`advance`](Self::advance) came to, lent.
+    /// The message that [`advance`](Core::advance) came to, lent.
     #[inline]
-    pub(crate) fn message(&self) -> Option<Message<&[u8]>> {
+    pub fn message(&self) -> Option<Message<&[u8]>> {
         let seq = self.next.wrapping_sub(1);
         let bytes = self.inbox.message()?;
         Some(Message { seq, bytes })
     }
 
     /// The same, owned.
-    pub(crate) fn take_message(&mut self) -> Option<Message> {
+    pub fn take_message(&mut self) -> Option<Message> {
         let seq = self.next.wrapping_sub(1);
         let bytes = self.inbox.take_message()?;
         Some(Message { seq, bytes })
@@ -295,7 +300,6 @@ impl Core for Subscription {
         self.inbox.advance(n);
     }
 
-    #[cfg(feature = "tokio")]
     fn release(&mut self) {
         self.inbox.decoder.release();
     }

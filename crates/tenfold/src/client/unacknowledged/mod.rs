@@ -61,7 +61,7 @@ struct Cursor {
 
 /// Bytes to write.
 #[derive(Clone, Debug)]
-pub(crate) struct Unwritten {
+pub struct Unwritten {
     bytes: Arc<Vec<u8>>,
     written: usize,
 }
@@ -258,11 +258,12 @@ impl Unwritten {
     }
 
     /// What is left of it.
-    pub(crate) fn rest(&self) -> &[u8] {
+    pub fn rest(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
 
-    pub(crate) fn wrote(&mut self, n: usize) {
+    /// The first `n` bytes of the rest are written.
+    pub fn wrote(&mut self, n: usize) {
         self.written += n;
     }
 }
