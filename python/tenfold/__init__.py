@@ -1,0 +1,24 @@
+"""Whole messages over plain sockets.
+
+>>> import tenfold
+>>> tenfold.Encoder().encode(b"hello, world")
+b'12        hello, world'
+>>> tenfold.Decoder("u32be").feed(b"\\0\\0\\0\\x02hi\\0\\0\\0\\x05hel")
+[b'hi']
+"""
+
+from ._errors import EncodeError, FrameError, FramingError, TenfoldError, TooLargeError, TruncatedError
+from ._tenfold import Decoder, Encoder, Framing, Mark
+
+__all__ = [
+    "Decoder",
+    "EncodeError",
+    "Encoder",
+    "FrameError",
+    "Framing",
+    "FramingError",
+    "Mark",
+    "TenfoldError",
+    "TooLargeError",
+    "TruncatedError",
+]
