@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from authority import Authority
-from hub import Hub
+from browser import browser, page  # noqa: F401 (fixtures)
+from hub import Hub, Kept
 from identities import Everybody
 from support import CLIENTS, NODE, ROOT, Running
 from terminal import Terminal
@@ -108,6 +109,11 @@ def door(hub):
     return start
 
 
+@pytest.fixture
+def kept(tenfold, tmp_path):
+    return Kept(tenfold, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("tls"))
@@ -140,7 +146,7 @@ def lesson(tmp_path_factory):
     built = tmp_path_factory.mktemp("clients")
     commands = {path.name: [sys.executable, path] for path in [*CLIENTS.glob("*.py"), *CLIENTS.glob("broken/*.py")]}
     commands |= {path.name: [shutil.which("bash"), path] for path in CLIENTS.glob("*.sh")}
-    commands |= {path.name: [NODE, path] for path in CLIENTS.glob("*.js")}
+    commands |= {path.name: [NODE, path] for path in CLIENTS.glob("*.*js")}
     for path in CLIENTS.glob("*.c"):
         program = built / path.stem
         subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-o", program, path], check=True, timeout=120)

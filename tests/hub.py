@@ -2,6 +2,7 @@
 
 import fcntl
 import re
+import signal
 import socket
 import ssl
 import struct
@@ -100,6 +101,31 @@ class Hub:
     def may_die(self):
         """For tests that end the hub by force."""
         self._may_die = True
+
+
+class Kept:
+    """Starts a hub with a log and a port for HTTP, and starts it again at the same addresses."""
+
+    def __init__(self, tenfold, directory: Path):
+        self._tenfold, self._directory, self._lives = tenfold, directory, 0
+
+    def __call__(self, *arguments, addresses=("127.0.0.1:0", "127.0.0.1:0")) -> Hub:
+        self._lives += 1
+        self._arguments = arguments
+        ports = self._directory / f"life-{self._lives}"
+        where = ["--listen", addresses[0], "--http", addresses[1], "--port-file", ports]
+        hub = Hub(self._tenfold("serve", "--data", self._directory / "data", *where, *arguments, port_file=ports))
+        hub.http = hub.plain[-1]
+        # Until it has read its log it refuses what asks for a channel.
+        wait_until(lambda: hub.health()["status"] != "starting", BOUND, "the start of the hub")
+        return hub
+
+    def kill(self, hub: Hub):
+        hub.process.signal(signal.SIGKILL)
+        hub.process.process.wait(BOUND)
+
+    def again(self, hub: Hub) -> Hub:
+        return self(*self._arguments, addresses=[f"127.0.0.1:{port}" for port in hub.ports])
 
 
 class Client:

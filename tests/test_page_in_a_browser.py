@@ -1,58 +1,20 @@
 """The page of the HTTP door in Chromium, served by a real hub."""
 
 import json
-import shutil
 import threading
 import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from hub import Hub
+from browser import BOUND
 from support import frame
-
-# A loaded machine draws slowly.
-BOUND = 60_000
-# Nothing that is not this machine is asked for.
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 ODD = [
     b"<script>document.title = 'taken'</script>", b'{"text": "</script><img src=x onerror=alert(1)>"}', "line\u2028separator".encode(),
     "Gr\u00fc\u00dfe, \u4f60\u597d".encode(), b"", b"\xff\x00\xfe", b"x" * 70_000, b"<" * 5000,
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert program, "Chromium is missing: ./test installs it"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=QUIET)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser):
-    """Opens a page of a hub. At the end no page may have complained about a script, a style or its policy."""
-    complaints = []
-    contexts = []
-
-    def open_page(url, **options):
-        contexts.append(browser.new_context(**options))
-        opened = contexts[-1].new_page()
-        opened.set_default_timeout(BOUND)
-        # What a hub that is away, or refuses, leaves in the console is not a fault of the page.
-        opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" and "Failed to load" not in said.text and "WebSocket" not in said.text else None)
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.goto(url)
-        return opened
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 @pytest.fixture
@@ -150,23 +112,16 @@ def test_messages_are_shown_from_where_a_person_says(served, page):
     expect(messages(shown)).to_have_count(11, timeout=BOUND)
 
 
-def test_a_hub_that_was_killed_is_said_and_found_again(tenfold, page, tmp_path):
-    def start(*ports):
-        return Hub(tenfold("serve", "--data", tmp_path / "data", "--http", ports[1], "--listen", ports[0], "--port-file", tmp_path / f"ports{len(killed)}", port_file=tmp_path / f"ports{len(killed)}"))
-
-    killed = []
-    hub = start("127.0.0.1:0", "127.0.0.1:0")
-    addresses = [f"127.0.0.1:{port}" for port in hub.ports]
-    shown = page(f"http://{addresses[1]}/#/kept")
+def test_a_hub_that_was_killed_is_said_and_found_again(kept, page):
+    hub = kept()
+    shown = page(f"http://127.0.0.1:{hub.http}/#/kept")
     for life in range(3):
         publish(hub, "kept", f"life {life}")
         expect(messages(shown).first).to_have_text(f"life {life}", timeout=BOUND)
-        hub.process.process.kill()
-        hub.process.process.wait()
-        killed.append(hub)
+        kept.kill(hub)
         expect(shown.locator("#health")).to_contain_text("does not answer", timeout=BOUND)
         expect(shown.locator(".state")).to_contain_text("trying again")
-        hub = start(*addresses)
+        hub = kept.again(hub)
         expect(shown.locator("#health")).to_have_text("Everything is well", timeout=BOUND)
         expect(shown.locator(".state")).to_contain_text("Live", timeout=BOUND)
     expect(messages(shown)).to_have_count(3)
