@@ -1,10 +1,10 @@
 //! Measures what a log does for all of its channels at once, and what a quiet channel waits meanwhile.
 //!
 //! ```text
-//! many_channels [--channels 10000] [--files 0] [--flush 0] [--rounds 5] [--dir DIR]
+//! many_channels [--channels 10000] [--files N] [--flush 0] [--rounds 5] [--dir DIR]
 //! ```
 //!
-//! The log is Tenfold's crate, in this process, with no more than so many files open (0: no limit). Each flush takes
+//! The log is Tenfold's crate, in this process, with no more than so many files open (half of what the system allows). Each flush takes
 //! so many milliseconds longer than the disk needs.
 //!
 //! | step | is |
@@ -25,6 +25,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit};
 use tenfold_benches::Result;
 use tenfold_benches::disk::{Disk, files_in};
 use tenfold_benches::fill::random;
@@ -72,7 +73,7 @@ fn main() -> Result<()> {
     let bench = Bench {
         disk: Disk::new(options.own("--dir"))?,
         channels: options.own_number("--channels", 10_000)?.max(1),
-        files: options.own_number("--files", 0)?,
+        files: options.own_number("--files", half_of_the_files())?,
         flush: Duration::from_millis(options.own_number("--flush", 0)? as u64),
     };
     let mut rounds = Vec::new();
@@ -136,10 +137,7 @@ impl Bench {
     fn storage(&self, path: &Path) -> Result<Arc<dyn Storage>> {
         let disk = SlowFlush::new(storage::Disk::create(path)?, self.flush);
         let disk: Arc<dyn Storage> = Arc::new(disk);
-        Ok(match self.files {
-            0 => disk,
-            files => Arc::new(FewFiles::new(disk, files)),
-        })
+        Ok(Arc::new(FewFiles::new(disk, self.files)))
     }
 
     fn open(&self, path: &Path) -> Result<Running> {
@@ -168,12 +166,8 @@ impl Bench {
             flush,
             ..
         } = self;
-        let files = match files {
-            0 => "as many files open as there are".to_owned(),
-            files => format!("at most {files} files open"),
-        };
         let title = format!(
-            "{channels} channels, {files}, {} ms more for each flush; {}",
+            "{channels} channels, at most {files} files open, {} ms more for each flush; {}",
             flush.as_millis(),
             self.disk.describe()
         );
@@ -291,6 +285,12 @@ impl Receipt for Told {
     fn refused(self: Box<Self>, why: Refused) {
         let _ = self.0.send(Err(format!("the log refuses: {why:?}")));
     }
+}
+
+/// A channel has more than one file open, and whoever has many channels must not be refused for that.
+fn half_of_the_files() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |files| files as usize / 2)
 }
 
 /// What a process has left that was killed.
