@@ -7,18 +7,24 @@ b'12        hello, world'
 [b'hi']
 """
 
+from ._connection import Connection, connect
 from ._errors import EncodeError, FrameError, FramingError, TenfoldError, TooLargeError, TruncatedError
+from ._listener import Listener, listen
 from ._tenfold import Decoder, Encoder, Framing, Mark
 
 __all__ = [
+    "Connection",
     "Decoder",
     "EncodeError",
     "Encoder",
     "FrameError",
     "Framing",
     "FramingError",
+    "Listener",
     "Mark",
     "TenfoldError",
     "TooLargeError",
     "TruncatedError",
+    "connect",
+    "listen",
 ]
