@@ -8,7 +8,8 @@ from playwright.sync_api import sync_playwright
 # A loaded machine draws slowly.
 BOUND = 60_000
 # Nothing that is not this machine is asked for.
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--host-resolver-rules=MAP *.example 127.0.0.1"]
 
 
 @pytest.fixture(scope="module")
