@@ -37,7 +37,7 @@ class Connection:
         self._decoder = decoder
         self._encoder = encoder
         self._messages: deque[bytes] = deque()
-        self._reading = threading.Lock()
+        self._is_receiving = False
         self._writing = threading.Lock()
         self._unwritten = memoryview(b"")
         self._ended = False
@@ -129,8 +129,10 @@ class Connection:
 
     def _receive(self, timeout: float | None) -> bool:
         """Waits for messages. Whether there are any; there are none at the end."""
-        if not self._reading.acquire(blocking=False):
+        if self._is_receiving:
             raise RuntimeError("two threads receive from one connection at the same time: each would miss what the other gets")
+        # Not a lock: Ctrl-C between taking one and the next line would leave it taken.
+        self._is_receiving = True
         try:
             deadline = Deadline(timeout)
             # What is wrong with the stream was found after messages that were given.
@@ -139,7 +141,7 @@ class Connection:
                 self._read(deadline)
             return bool(self._messages)
         finally:
-            self._reading.release()
+            self._is_receiving = False
 
     def _read(self, deadline: Deadline) -> None:
         if self._failure is not None:
