@@ -234,6 +234,32 @@ def test_requests_of_one_connection_are_answered_in_their_order(door):
     assert statuses == [b"200", b"200", b"404", b"200", b"200"]
 
 
+def test_a_body_that_goes_on_does_not_hold_the_deletion_of_its_channel_up(door):
+    """As long as more of the body came, the channel was neither deleted nor there for anybody else."""
+    hub = door()
+    client = Raw(hub)
+    chunk = b"%x\r\n%s\r\n" % (len(frame(b"one")), frame(b"one"))
+    client.send(b"POST /channels/old HTTP/1.1\r\nHost: localhost\r\nTenfold: 1\r\nContent-Type: application/vnd.tenfold\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+    assert hub.messages("old", 1) == [b"one"]
+    deleting = hub.connect()
+    deleting.request("DELETE old")
+    deleting.sock.setblocking(False)
+
+    def is_answered() -> bool:
+        with contextlib.suppress(ConnectionError):
+            client.send(chunk)
+        with contextlib.suppress(BlockingIOError):
+            return bool(deleting.sock.recv(1, socket.MSG_PEEK))
+        return False
+
+    wait_until(is_answered, what="the end of the deletion")
+    deleting.sock.settimeout(BOUND)
+    assert int(ok(deleting.only())["next"]) >= 1
+    head = client.until(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 410 "), head
+
+
 def test_routes_and_methods_that_are_not_there(door):
     hub = door()
     problem(ask(hub, "GET", "/nothing"), 404)

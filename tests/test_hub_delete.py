@@ -279,6 +279,23 @@ def test_who_follows_a_deleted_channel_is_told_and_goes_on_with_the_others(any_h
     heard_until(follower, b"four")
 
 
+def test_publishers_of_a_channel_that_cannot_be_deleted_are_not_told_that_it_was(hub, tmp_path):
+    """They were told `DELETED` before it was tried, and stopped for good, while the channel went on."""
+    data = tmp_path / "data"
+    hub = hub("--data", data)
+    publisher, answer = hub.ask("PUBLISH old producer=meter")
+    publisher.send(frame(b"one"))
+    assert publisher.frame() == b"ACK 1"
+    waiting, _ = hub.ask("PUBLISH old")
+    # Something else has the name of the directory for channels that are deleted.
+    (data / "deleted").write_text("")
+    refused(hub.refusal("DELETE old"), "STORAGE")
+    for client in (publisher, waiting):
+        refused(client.only(), "BUSY")
+    again = ok(hub.ask("PUBLISH old producer=meter")[1])
+    assert (again["epoch"], again["next"]) == (ok(answer)["epoch"], "1")
+
+
 def test_who_follows_a_channel_that_cannot_be_deleted_goes_on_in_it_without_a_word(hub, tmp_path):
     """It was told that the channel was deleted, and then it got all messages again, under the same epoch."""
     data = tmp_path / "data"

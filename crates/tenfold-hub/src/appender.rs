@@ -54,9 +54,28 @@ impl Appender {
         tokio::select! {
             biased;
             () = self.claim.fenced() => Err(NotAppended::Fenced),
-            appended = self.enter(block) => appended,
+            // Before the block: of a channel that stays after all, nothing may be there that followed what was not
+            // appended.
             () = self.channel().deletion().raised() => Err(NotAppended::Deleted),
+            appended = self.enter(block) => appended,
         }
+    }
+
+    /// Waits until nothing is on its way any more.
+    pub(crate) async fn landed(&self) {
+        let mut progress = self.progress();
+        while !progress.is_settled {
+            self.moved(progress, true).await;
+            progress = self.progress();
+        }
+    }
+
+    /// Leaves a channel that is being deleted, for nothing more is appended, and waits until it is known what has become
+    /// of that. Returns what the publisher is told.
+    pub(crate) async fn outlast_deletion(&self) -> Refusal {
+        self.landed().await;
+        self.visit.leave_early();
+        self.channel().deletion_ended().await
     }
 
     async fn enter(&self, block: Block) -> Result<(), NotAppended> {

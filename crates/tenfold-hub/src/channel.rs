@@ -4,7 +4,7 @@ mod info;
 mod place;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use tenfold::protocol::{
@@ -22,6 +22,7 @@ use crate::frames::after;
 use crate::history::History;
 use crate::ledger::{Entry, Ledger, NotThere};
 use crate::producers::{Producers, TooMany};
+use crate::refusals::{deleted, kept};
 use crate::tail::NotAppended;
 use crate::tail::Tail;
 use crate::throttle::Throttle;
@@ -50,7 +51,9 @@ pub(crate) struct Channel {
     /// Connections that follow it among other channels. They do not keep its name.
     followers: AtomicUsize,
     deletion: Flag,
-    /// Told when a connection has left a channel that is being deleted.
+    /// What its publishers are told when it is known what has become of its deletion.
+    outcome: OnceLock<Refusal>,
+    /// Told when a connection has left a channel that is being deleted, and when that is over.
     left: Change,
     /// Subscribers that retention has passed.
     pub(crate) passed: Throttle,
@@ -97,6 +100,7 @@ impl Channel {
             subscribers: AtomicUsize::new(0),
             followers: AtomicUsize::new(0),
             deletion: Flag::default(),
+            outcome: OnceLock::new(),
             left: Change::default(),
             passed: Throttle::default(),
         }
@@ -132,7 +136,7 @@ impl Channel {
         &self.tail
     }
 
-    /// Whether it is being deleted: its publishers end, and then its subscribers.
+    /// Whether it is being deleted: nothing more is appended, and then its subscribers end.
     pub(crate) fn deletion(&self) -> &Flag {
         &self.deletion
     }
@@ -145,6 +149,19 @@ impl Channel {
     /// Notes that a connection has left it.
     pub(crate) fn leaves(&self) {
         self.left.tell();
+    }
+
+    /// Notes what has become of its deletion.
+    pub(crate) fn end_deletion(&self, is_deleted: bool) {
+        let told = if is_deleted { deleted() } else { kept() };
+        self.outcome.get_or_init(|| told);
+        self.left.tell();
+    }
+
+    /// Waits until it is known what has become of its deletion. Returns what its publishers are told.
+    pub(crate) async fn deletion_ended(&self) -> Refusal {
+        self.left.until(|| self.outcome.get().is_some()).await;
+        self.outcome.get().expect("it was waited for").clone()
     }
 
     /// What it has, for whoever has deleted it.

@@ -1,11 +1,11 @@
 //! Ends a channel with everything that is kept of it.
 //!
 //! ```text
-//!   asked --> publishers are told, and end --> subscribers get what is committed, and end --> it is gone
+//!   asked --> publishers append nothing more --> subscribers get what is committed, and end --> it is gone
 //! ```
 //!
-//! From the beginning on, nobody enters the channel: whoever asks for it is told to try again. What has begun
-//! goes on without the client that has asked for it.
+//! From the beginning on, nobody enters the channel: whoever asks for it is told to try again. Publishers wait for what
+//! becomes of it, and are told that. What has begun goes on without the client that has asked for it.
 
 use std::sync::Arc;
 
@@ -59,6 +59,7 @@ async fn delete(shared: Arc<Shared>, name: ChannelName) -> Result<Deleted, Refus
         None => Ok(()),
     };
     shared.registry.end_deletion(&channel, result.is_ok());
+    channel.end_deletion(result.is_ok());
     result.map(|()| deleted)
 }
 

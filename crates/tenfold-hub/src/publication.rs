@@ -23,7 +23,7 @@ use crate::intake::Intake;
 use crate::memory::Allowance;
 use crate::presence::Presence;
 use crate::publishing::LARGE;
-use crate::refusals::{bad_frame, busy, deleted, fenced, not_stored, shutdown, too_large};
+use crate::refusals::{bad_frame, busy, fenced, not_stored, shutdown, too_large};
 use crate::shared::Shared;
 use crate::shares::Pace;
 use crate::tail::NotAppended;
@@ -261,6 +261,9 @@ impl Publication {
     async fn hold(&mut self, bytes: usize, message: u64) -> Result<(), Refusal> {
         let refusal = match self.obstacle() {
             Some(refusal) => Some(refusal),
+            None if self.appender.channel().deletion().is_raised() => {
+                Some(self.outlast_deletion().await)
+            }
             None => self.wait_for_memory(bytes, message).await.err(),
         };
         refusal.map_or(Ok(()), |refusal| Err(self.broken(refusal)))
@@ -274,7 +277,7 @@ impl Publication {
             biased;
             got = self.get_memory(bytes, message, stall) => got,
             () = shared.draining.raised() => Err(shutdown()),
-            () = channel.deletion().raised() => Err(deleted()),
+            () = channel.deletion().raised() => Err(self.outlast_deletion().await),
             () = revoked(stay.listed.admission().map(AsRef::as_ref)) => Err(not_valid()),
         }
     }
@@ -332,7 +335,7 @@ impl Publication {
                 let refusal = match why {
                     NotAppended::Fenced => fenced(),
                     NotAppended::Refused(why) => self.not_stored(why),
-                    NotAppended::Deleted => deleted(),
+                    NotAppended::Deleted => self.outlast_deletion().await,
                     NotAppended::Closed => shutdown(),
                 };
                 return Err(self.broken(refusal));
@@ -345,6 +348,15 @@ impl Publication {
             self.place = None;
         }
         Ok(())
+    }
+
+    /// Waits until it is known what has become of the channel's deletion, and so what the guest is told.
+    async fn outlast_deletion(&self) -> Refusal {
+        tokio::select! {
+            biased;
+            told = self.appender.outlast_deletion() => told,
+            () = self.shared.draining.raised() => shutdown(),
+        }
     }
 
     fn not_stored(&self, why: tenfold_log::Refused) -> Refusal {

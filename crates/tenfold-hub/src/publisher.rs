@@ -24,7 +24,7 @@ use crate::memory::Allowance;
 use crate::mistakes::Kind;
 use crate::peer::Peer;
 use crate::publishing::{Ending, FIRST_PART, Publishing};
-use crate::refusals::{busy, deleted, fenced, not_stored, shutdown};
+use crate::refusals::{busy, fenced, not_stored, shutdown};
 use crate::shared::Shared;
 use crate::shares::Pace;
 use crate::socket::Socket;
@@ -208,7 +208,8 @@ impl Publisher {
             if self.session.is_receiving() && self.shared.draining.is_raised() {
                 self.session.end(shutdown());
             } else if self.session.is_receiving() && self.channel().deletion().is_raised() {
-                self.session.end(deleted());
+                let refusal = self.outlast_deletion().await;
+                self.session.end(refusal);
             } else if self.session.is_receiving() && is_revoked(self.admission.as_deref()) {
                 self.session.end(not_valid());
             } else if self.may_receive()
@@ -245,12 +246,27 @@ impl Publisher {
                 }
                 Err(NotAppended::Fenced) => self.session.end(fenced()),
                 Err(NotAppended::Refused(why)) => self.session.fail(self.not_stored(why)),
-                Err(NotAppended::Deleted) => self.session.end(deleted()),
+                Err(NotAppended::Deleted) => {
+                    let refusal = self.outlast_deletion().await;
+                    self.session.fail(refusal);
+                }
                 Err(NotAppended::Closed) => self.session.end(shutdown()),
             }
         }
         if !self.session.is_large() {
             self.place = None;
+        }
+    }
+
+    /// Receives nothing until it is known what has become of the channel's deletion. Returns what the peer is told.
+    async fn outlast_deletion(&mut self) -> Refusal {
+        self.appender.landed().await;
+        self.look();
+        self.send();
+        tokio::select! {
+            biased;
+            told = self.appender.outlast_deletion() => told,
+            () = self.shared.draining.raised() => shutdown(),
         }
     }
 

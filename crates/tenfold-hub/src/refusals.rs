@@ -25,6 +25,12 @@ pub(crate) fn deleted() -> Refusal {
     Refusal::new(Code::Deleted, "the channel was deleted")
 }
 
+/// What the publishers of a channel are told that was to be deleted, and is still there.
+pub(crate) fn kept() -> Refusal {
+    let words = "the channel was to be deleted, and that has failed: it is still there";
+    Refusal::new(Code::Busy, words)
+}
+
 /// What a client is told that has not asked yet, and whose place is needed.
 pub(crate) fn gave_way() -> Refusal {
     let words = "too many connections have sent no request yet, and this one was the first: send it at once";

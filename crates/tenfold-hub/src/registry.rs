@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -74,6 +74,8 @@ pub(crate) struct Visit {
     channel: Arc<Channel>,
     registry: Arc<Registry>,
     role: Role,
+    /// It is counted among those that have the channel.
+    counts: AtomicBool,
 }
 
 impl Registry {
@@ -166,6 +168,7 @@ impl Registry {
             channel,
             registry: Arc::clone(self),
             role,
+            counts: AtomicBool::new(true),
         })
     }
 
@@ -583,6 +586,19 @@ impl Visit {
         })
     }
 
+    /// Leaves a channel that is being deleted before the connection ends, which waits for what becomes of that.
+    pub(crate) fn leave_early(&self) {
+        self.stop_counting();
+        self.channel.leaves();
+    }
+
+    /// It counts no more among those that have the channel. To be called as often as one likes.
+    fn stop_counting(&self) {
+        if self.counts.swap(false, SeqCst) {
+            self.channel.count(self.role).fetch_sub(1, Relaxed);
+        }
+    }
+
     /// Notes that a producer's connection has ended.
     pub(crate) fn leave(&self, producer: &ProducerId, claim: &Arc<Claim>, now: SystemTime) {
         self.channel.leave(producer, claim, now);
@@ -593,7 +609,7 @@ impl Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         let mut channels = self.registry.lock();
-        self.channel.count(self.role).fetch_sub(1, Relaxed);
+        self.stop_counting();
         let known = channels.by_name.get(self.channel.name());
         let is_known = known.is_some_and(|known| Arc::ptr_eq(known, &self.channel));
         if self.channel.deletion().is_raised() || !is_known {
