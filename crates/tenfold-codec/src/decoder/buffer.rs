@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 pub(crate) const CHUNK: usize = 64 * 1024;
 /// What an idle stream's first read is given.
 const SMALL: usize = 4 * 1024;
+/// Fewer bytes than these do not keep the memory that a large message had needed.
+const FEW: usize = CHUNK / 2;
 
 /// A growing buffer. Invariant: `start <= end <= bytes.len()`; the bytes from `start` to `end`
 /// were received and are still needed, those after `end` are room.
@@ -18,6 +20,8 @@ pub(crate) struct Buffer {
     burst: usize,
     /// The burst before: how much room the next one is given at first.
     hint: usize,
+    /// Bytes of the large message that was handed over last: the next one may be as large.
+    taken: usize,
     /// Room lent and not yet filled.
     lent: usize,
     /// The last read filled all the room it was lent, so more is likely to come.
@@ -55,7 +59,8 @@ impl Buffer {
     }
 
     /// Room for at least one byte, and for `wanted` as far as the buffer may grow: it at most
-    /// doubles, so its memory follows what was received and not what a header announced.
+    /// doubles, so its memory follows what was received and not what a header announced. Or it grows
+    /// at once to what the message before had, which was received, too.
     pub(crate) fn space(&mut self, wanted: usize) -> &mut [u8] {
         let usual = self
             .burst
@@ -65,8 +70,10 @@ impl Buffer {
         let room = self.bytes.len() - self.end;
         if room < wanted.min(usual) && (self.frees_half() || room < wanted.min(usual / 4)) {
             self.compact();
+            // Before as much of this message has come, `relax` would take the memory back at each read.
+            let expected = if self.end >= FEW { self.taken } else { 0 };
             let target = (self.end + wanted)
-                .min((2 * self.end).max(usual))
+                .min((2 * self.end).max(usual).max(expected))
                 .max(self.end + 1);
             if self.bytes.is_empty() {
                 // The allocator often has zeros at hand.
@@ -115,7 +122,7 @@ impl Buffer {
     /// room it had; and in any case what a large message had needed.
     pub(crate) fn relax(&mut self) {
         if self.len() > 0 {
-            if self.bytes.len() > 2 * CHUNK && self.len() <= CHUNK {
+            if self.bytes.len() > 2 * CHUNK && self.len() < FEW {
                 self.compact();
                 self.bytes.truncate(CHUNK);
                 self.bytes.shrink_to_fit();
@@ -149,6 +156,7 @@ impl Buffer {
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = core::mem::take(&mut self.bytes);
         bytes.truncate(len);
+        self.taken = bytes.capacity();
         self.start = 0;
         self.end = 0;
         bytes
