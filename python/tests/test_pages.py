@@ -9,7 +9,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["python.md"])
+@pytest.mark.parametrize("page", ["python.md", "guide-python.md"])
 def test_the_blocks_of_the_page_run(page):
     text = (DOCS / page).read_text()
     names = {"__name__": "page"}
