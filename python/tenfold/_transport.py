@@ -1,5 +1,6 @@
 """What a connection reads from and writes to. Each call does what can be done now, or waits until its deadline."""
 
+import os
 import select
 import socket
 import ssl
@@ -100,12 +101,16 @@ class Files:
     """A pair of binary files, such as the pipes of a program. They wait for as long as it takes."""
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
-        self._read: Callable[[int], bytes | None] = getattr(reader, "read1", reader.read)
+        for file in (reader, writer):
+            # What it has not got yet would look like its end.
+            if not waits(file):
+                raise ValueError(f"{file!r} does not wait (O_NONBLOCK): os.set_blocking(file.fileno(), True)")
+        self._read: Callable[[int], bytes] = getattr(reader, "read1", reader.read)
         self._files = (reader, writer)
 
     def read(self, deadline: Deadline) -> bytes:
         self._refuse(deadline)
-        return self._read(READ) or b""
+        return self._read(READ)
 
     def write(self, data: memoryview, deadline: Deadline) -> int:
         self._refuse(deadline)
@@ -124,3 +129,12 @@ class Files:
     def _refuse(self, deadline: Deadline) -> None:
         if deadline.left() is not None:
             raise ValueError("reading and writing files cannot be given a time-out")
+
+
+def waits(file: BinaryIO) -> bool:
+    """Whether reading and writing the file waits until it is possible."""
+    try:
+        return os.get_blocking(file.fileno())
+    except OSError:
+        # It has no descriptor, as a BytesIO.
+        return True

@@ -19,7 +19,7 @@ from both import CLIENTS, Waiting, pair
 from tenfold import FrameError, TruncatedError
 
 # No test waits so long unless it fails.
-SOON = 60
+SOON = 120
 SIZES = [0, 1, 127, 4096, 65536, 300_000, 2_000_000]
 
 
@@ -379,6 +379,14 @@ def test_a_pair_of_files_is_a_connection():
         connection.recv(timeout=1) or connection.send(b"", timeout=1)
     connection.close()
     assert writer.closed
+
+
+def test_a_file_that_does_not_wait_is_not_taken_for_one_that_has_ended():
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with open(reading, "rb", buffering=0) as reader, open(writing, "wb", buffering=0) as writer:
+        with pytest.raises(ValueError, match="set_blocking"):
+            tenfold.connect((reader, writer))
 
 
 def test_the_pipes_of_a_program_are_a_connection():
