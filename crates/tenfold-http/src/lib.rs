@@ -23,10 +23,13 @@
 
 mod answer;
 mod body;
+mod desk;
 mod door;
+mod failure;
 mod form;
 mod head;
 mod http;
+mod incoming;
 mod lists;
 mod page;
 mod plan;
@@ -35,6 +38,7 @@ mod problem;
 mod publishing;
 mod query;
 mod reading;
+mod reply;
 mod session;
 mod status;
 mod tickets;

@@ -4,23 +4,24 @@ use tenfold::protocol::{ChannelName, Code, Refusal};
 use tenfold_hub::Publish;
 
 use crate::body::Body;
+use crate::desk::Desk;
+use crate::failure::Failure;
 use crate::head::Head;
+use crate::incoming::Incoming;
 use crate::plan::{Bodies, Publication, Request};
 use crate::posted::Posted;
 use crate::problem::Problem;
-use crate::session::{Failure, Session};
 use crate::status::Status;
 
-const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-
-impl Session {
+impl Desk {
     /// Publishes the body. Returns what the client is told once everything is committed.
     pub(crate) async fn publish(
-        &mut self,
+        &self,
         head: &Head,
         request: &Request,
         channel: &ChannelName,
         what: &Publication,
+        incoming: &mut impl Incoming,
     ) -> Result<String, Failure> {
         let body = Body::of(head)?;
         let waits = waits_for_leave(head, &body)?;
@@ -38,10 +39,10 @@ impl Session {
             let there = answer.next.checked_sub(*first);
             publication.skip(there.ok_or_else(|| Problem::gap(answer.next))?);
         }
-        if waits && self.has_nothing() {
-            self.write(CONTINUE).await?;
+        if waits {
+            incoming.invite().await?;
         }
-        let taken = self.take(body, what.bodies, &mut publication).await;
+        let taken = self.take(incoming, what.bodies, &mut publication).await;
         let committed = match &taken {
             Ok(()) => Ok(publication.finish().await?),
             Err(_) => publication.settle().await,
@@ -60,13 +61,13 @@ impl Session {
     }
 
     async fn take(
-        &mut self,
-        mut body: Body,
+        &self,
+        incoming: &mut impl Incoming,
         bodies: Bodies,
         publication: &mut tenfold_hub::Publication,
     ) -> Result<(), Failure> {
         let mut posted = Posted::new(self.guest.max_message());
-        while let Some(piece) = self.piece(&mut body).await? {
+        while let Some(piece) = incoming.piece().await? {
             match bodies {
                 Bodies::Message => publication.piece(&piece).await?,
                 Bodies::Frames => publication.frames(&piece).await?,

@@ -1,15 +1,14 @@
 //! A channel's messages as an answer.
 
-use std::time::SystemTime;
-
 use tenfold::protocol::{ChannelName, Code, Position, Refusal, Subscribed};
 use tenfold_hub::{Encoding, Feed, Gap, GapReason};
 
-use crate::answer::{Answer, Length};
+use crate::answer::Answer;
+use crate::desk::Desk;
+use crate::failure::Failure;
 use crate::form::Form;
-use crate::head::Head;
 use crate::plan::{Reading, Request};
-use crate::session::{Failure, Session, Then, then};
+use crate::reply::{Content, Messages, Reply};
 use crate::status::Status;
 
 /// A place in a channel, and what is missing before it.
@@ -18,52 +17,35 @@ struct Found {
     gap: Option<Gap>,
 }
 
-impl Session {
-    /// Answers with the messages of a channel, and hands the connection to the hub, which writes them.
-    pub(crate) async fn read(
-        &mut self,
-        head: &Head,
+impl Desk {
+    /// The messages of a channel, from the place that is asked for.
+    pub(crate) async fn messages(
+        &self,
         request: &Request,
         channel: &ChannelName,
         reading: &Reading,
-    ) -> Result<Then, Failure> {
-        let origin = request.origin.as_deref();
+    ) -> Result<Reply, Failure> {
         let Some(Found { feed, gap }) = self.find(request, channel, reading).await? else {
-            let answer = Answer::new(Status::NO_CONTENT).to_origin(origin);
-            let then = then(head);
-            let bytes = answer.head(Length::None, then == Then::GoOn, SystemTime::now());
-            self.write(bytes.as_bytes()).await?;
-            return Ok(then);
+            return Ok(Reply::empty(Answer::new(Status::NO_CONTENT)));
         };
         let place = feed.answer();
-        let answer = answer(place, reading.form).to_origin(origin);
+        let answer = answer(place, reading.form);
         if request.head_only {
-            let then = then(head);
-            let bytes = answer.head(Length::None, then == Then::GoOn, SystemTime::now());
-            drop(feed);
-            self.write(bytes.as_bytes()).await?;
-            return Ok(then);
+            return Ok(Reply::empty(answer));
         }
-        let form = tenfold_hub::Form::of(encoding(reading.form));
-        let (form, length) = if head.is_http_11() {
-            (form.chunked(), Length::Chunked)
-        } else {
-            (form, Length::ToTheEnd)
+        let messages = Messages {
+            feed: until(feed, place, reading),
+            form: tenfold_hub::Form::of(encoding(reading.form)),
+            gap,
+            stops_on_gap: reading.stops_on_gap,
         };
-        let mut bytes = answer.head(length, false, SystemTime::now()).into_bytes();
-        bytes.extend(gap.and_then(|gap| form.gap(&gap)).unwrap_or_default());
-        let mut writing = until(feed, place, reading).write(form, bytes);
-        if reading.stops_on_gap {
-            writing = writing.stopping_at_gaps();
-        }
-        // It goes on for long, and what this task has in memory is not needed for it.
-        tokio::spawn(writing.run());
-        Ok(Then::HandedOver)
+        let content = Content::Messages(messages.into());
+        Ok(Reply { answer, content })
     }
 
     /// The place that is asked for. Events begin with another one, if it cannot be had; nothing if they are not to.
     async fn find(
-        &mut self,
+        &self,
         request: &Request,
         channel: &ChannelName,
         reading: &Reading,

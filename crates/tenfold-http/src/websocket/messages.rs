@@ -11,8 +11,9 @@ use tokio::io::AsyncReadExt;
 use super::Upgrade;
 use super::frames::{Frame, Frames, Opcode, REFUSED, WRONG, close, frame};
 use crate::answer::Length;
+use crate::failure::Failure;
 use crate::plan::{Reading, Request};
-use crate::session::{Failure, Session, Then};
+use crate::session::{Session, Then};
 
 impl Session {
     /// Begins a WebSocket, and has the hub write the messages of a channel to it.

@@ -12,7 +12,8 @@ use tokio::time::{sleep, timeout};
 use super::Upgrade;
 use super::frames::{Frame, Frames, NORMAL, NOT_BINARY, Opcode, WRONG, close, frame, head};
 use crate::answer::Length;
-use crate::session::{Failure, Session, TAKES_NOTHING, Then};
+use crate::failure::Failure;
+use crate::session::{Session, TAKES_NOTHING, Then};
 
 /// What goes into one message.
 const MOST: usize = 64 * 1024;
