@@ -61,9 +61,8 @@ pub(crate) struct Stay {
 pub(crate) struct Seat {
     place: OnceLock<OwnedSemaphorePermit>,
     /// Of a guest: raised when it publishes or subscribes.
-    begun: Option<Box<Flag>>,
-    #[expect(dead_code, reason = "held for its drop")]
-    presence: Presence,
+    begun: Option<Arc<Flag>>,
+    presence: Arc<Presence>,
 }
 
 impl Seat {
@@ -72,8 +71,17 @@ impl Seat {
         shared.counters.accepted();
         Arc::new(Self {
             place: OnceLock::new(),
-            begun: is_guest.then(Box::default),
-            presence: shared.connections.enter(),
+            begun: is_guest.then(Arc::default),
+            presence: Arc::new(shared.connections.enter()),
+        })
+    }
+
+    /// Another one on the same connection, with a place of its own.
+    pub(crate) fn beside(&self) -> Arc<Self> {
+        Arc::new(Self {
+            place: OnceLock::new(),
+            begun: self.begun.clone(),
+            presence: Arc::clone(&self.presence),
         })
     }
 

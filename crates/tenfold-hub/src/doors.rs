@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use tracing::warn;
 
 use crate::accepting::Host;
@@ -58,10 +59,26 @@ impl Door {
         let options = self.shared.options.now();
         let newest = options.tls.as_ref().map(|tls| &tls.config);
         match newest.or_else(|| self.acceptor.config()) {
-            Some(config) => Socket::over_tls(transport, Arc::clone(config)),
+            Some(config) => Socket::over_tls(transport, self.with_protocols(config)),
             // Nothing is ever sent in plain where TLS is to be spoken.
             None => Err(rustls::Error::General("there is no certificate".to_owned())),
         }
+    }
+}
+
+impl Door {
+    /// The configuration with the names of what is spoken here.
+    fn with_protocols(&self, config: &Arc<ServerConfig>) -> Arc<ServerConfig> {
+        let protocols = match &self.kind {
+            PortKind::Guests(host) => host.protocols(),
+            _ => Vec::new(),
+        };
+        if protocols.is_empty() || protocols == config.alpn_protocols {
+            return Arc::clone(config);
+        }
+        let mut own = ServerConfig::clone(config);
+        own.alpn_protocols = protocols;
+        Arc::new(own)
     }
 }
 

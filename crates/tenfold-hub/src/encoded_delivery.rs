@@ -27,6 +27,7 @@ use crate::memory::Rests;
 use crate::peer::Peer;
 use crate::rest::{KEPT_FOR, kept_for};
 use crate::run::Run;
+use crate::sink::Part;
 use crate::socket::Socket;
 use crate::stats::{ClientReport, Counters, End};
 
@@ -380,6 +381,19 @@ impl EncodedDelivery {
         }
     }
 
+    /// The rest, and perhaps more, as parts of what others have, too.
+    fn parts(&self, runs: &[Run], more: bool) -> impl Iterator<Item = Part> {
+        let rest = Part {
+            bytes: self.rest.bytes().clone(),
+            // It may be the end of a large one.
+            of: usize::MAX,
+        };
+        let stretch = self.stretch.as_ref().filter(|_| more);
+        let stretch = stretch.map(|stretch| stretch.run.part());
+        let runs = runs.iter().map(Run::part);
+        [Some(rest), stretch].into_iter().flatten().chain(runs)
+    }
+
     /// Writes once: the rest, and perhaps more.
     fn write(&mut self, runs: Vec<Run>, more: bool) -> io::Result<Attempt> {
         let mut slices = [IoSlice::new(&[]); Cursor::MAX_BLOCKS + 2];
@@ -394,9 +408,10 @@ impl EncodedDelivery {
             }
         }
         let offered: usize = slices[..used].iter().map(|slice| slice.len()).sum();
-        let tried = match &slices[..used] {
-            [slice] => self.socket.try_write(slice),
-            slices => self.socket.try_write_vectored(slices),
+        let tried = match (self.socket.branch(), &slices[..used]) {
+            (Some(branch), _) => branch.try_write_parts(offered, self.parts(&runs, more)),
+            (None, [slice]) => self.socket.try_write(slice),
+            (None, slices) => self.socket.try_write_vectored(slices),
         };
         match tried {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),

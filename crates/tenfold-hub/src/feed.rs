@@ -15,8 +15,11 @@ use crate::encoded_delivery::{EncodedDelivery, Manner};
 use crate::encoding::Form;
 use crate::registry::Visit;
 use crate::reports;
+use crate::sink::{Branch, Sink};
+use crate::socket::Socket;
 use crate::stats::{ClientReport, End};
 use crate::subscriber::{Drain, Subscriber, Watched};
+use crate::transport::Transport;
 
 /// How often an idle client is sent something.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -127,6 +130,17 @@ impl Writing {
     pub fn ending_with(mut self, last: impl Into<Bytes>) -> Self {
         self.manner.last = last.into();
         self
+    }
+
+    /// Writes to one of several streams on the guest's connection in the place of all of it. Its end is said only if nothing is
+    /// missing; otherwise it is cut.
+    #[must_use]
+    pub fn into_sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        // Whoever takes nothing of one stream may take nothing of all of them.
+        self.connection.socket.be_patient(true);
+        let branch = Transport::Branch(Branch::new(sink));
+        self.connection.socket = Arc::new(Socket::from(branch));
+        self.without_input()
     }
 
     /// Leaves what the guest sends to whoever reads its stream. Otherwise it is thrown away.

@@ -68,6 +68,12 @@ pub trait Serve: fmt::Debug + Send + Sync + 'static {
     /// Serves one connection to its end. What goes on longer than what this has in memory is worth, such as a
     /// [`Writing`](crate::Writing), is better a task of its own.
     fn serve(self: Arc<Self>, guest: Guest) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// What it speaks over TLS, by the names of ALPN, the best first. A client that offers other names is refused; one that
+    /// offers none is served. By default it is what the hub's [`Tls`](crate::Tls) says.
+    fn protocols(&self) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
 }
 
 /// A connection that speaks another protocol than the hub's. Clones are handles to the same connection.
@@ -134,6 +140,21 @@ impl Guest {
     /// The address at which the client has arrived; a unix socket has none.
     pub fn arrived_at(&self) -> Option<SocketAddr> {
         self.socket.local_address()
+    }
+
+    /// The protocol on which client and hub have agreed for what is within TLS (ALPN), if they have.
+    pub fn protocol(&self) -> Option<Vec<u8>> {
+        self.socket.protocol()
+    }
+
+    /// The same client, for one of several requests that go on beside each other on its connection. What it publishes or
+    /// subscribes to takes a place of its own.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            seat: self.seat.beside(),
+            ..self.clone()
+        }
     }
 
     /// Whether the connection is encrypted.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::block::Block;
 use crate::encoding::Encoded;
+use crate::sink::Part;
 
 /// An encoding, and how much of it was sent to one client: whole pieces. What is left of a piece that was begun is apart.
 #[derive(Clone, Debug)]
@@ -37,6 +38,14 @@ impl Run {
     /// The pieces that were not begun.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.encoded.bytes[self.offset..]
+    }
+
+    /// The same, as a part of what all clients of the form share.
+    pub(crate) fn part(&self) -> Part {
+        Part {
+            bytes: self.encoded.bytes.slice(self.offset..),
+            of: self.encoded.bytes.len(),
+        }
     }
 
     /// How many bytes were not begun.

@@ -12,6 +12,7 @@ use tenfold::closing;
 use tokio::io::{Interest, ReadBuf, Ready};
 use tokio::time::{sleep, timeout};
 
+use crate::sink::Branch;
 use crate::tls_session::{NoHandshake, TlsSession};
 use crate::transport::{Discarded, Transport};
 
@@ -51,6 +52,11 @@ impl Socket {
             Some(tls) => tls.handshake(&self.transport).await,
             None => Ok(()),
         }
+    }
+
+    /// The protocol on which both sides have agreed for what is within TLS (ALPN).
+    pub(crate) fn protocol(&self) -> Option<Vec<u8>> {
+        self.tls()?.protocol()
     }
 
     /// Whether TLS is spoken here.
@@ -98,6 +104,11 @@ impl Socket {
             Some(tls) => tls.write(&self.transport, slices),
             None => self.transport.try_write_vectored(slices),
         }
+    }
+
+    /// The stream of a guest's connection, if it is one of several.
+    pub(crate) fn branch(&self) -> Option<&Branch> {
+        self.transport.branch()
     }
 
     /// Writes a few bytes, or one slice.

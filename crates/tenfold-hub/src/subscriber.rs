@@ -251,7 +251,9 @@ impl<D: Deliver> Subscriber<D> {
     pub(crate) async fn run(mut self) -> ClientReport {
         self.deliver().await;
         let (socket, half_closed, report) = self.into_parts();
-        if report.torn {
+        // The end of a branch says that nothing is missing.
+        let is_less = socket.branch().is_some() && report.end != End::Complete;
+        if report.torn || is_less {
             socket.reset_on_close();
         } else if !matches!(report.end, End::Gone(_)) {
             socket.finish(half_closed).await;

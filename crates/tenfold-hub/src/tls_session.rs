@@ -97,6 +97,11 @@ impl TlsSession {
         }
     }
 
+    /// The protocol on which both sides have agreed for what is within (ALPN).
+    pub(crate) fn protocol(&self) -> Option<Vec<u8>> {
+        self.lock().connection.alpn_protocol().map(<[u8]>::to_vec)
+    }
+
     /// The peer's certificate and those of its issuers, if it has shown any.
     pub(crate) fn certificates(&self) -> Option<Arc<[CertificateDer<'static>]>> {
         let state = self.lock();

@@ -1,4 +1,4 @@
-//! The system's socket of one connection, TCP or unix, with what the two have in common.
+//! What a connection is carried by: the system's socket, TCP or unix, or one of several streams of a guest's connection.
 
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
@@ -12,22 +12,27 @@ use tenfold::closing;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
-/// The socket of a connection, as the system has it.
+use crate::sink::Branch;
+
+/// What a connection is carried by.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// It is only written to.
+    Branch(Branch),
     /// A simulated socket.
     #[cfg(test)]
     Link(crate::simulation::Link),
 }
 
-/// Does the same to either kind of stream.
+/// Does the same to either kind of stream, and something else to a branch.
 macro_rules! either {
-    ($socket:expr, $stream:ident => $body:expr) => {
+    ($socket:expr, $stream:ident => $body:expr, $branch:ident => $else:expr) => {
         match $socket {
             Transport::Tcp($stream) => $body,
             Transport::Unix($stream) => $body,
+            Transport::Branch($branch) => $else,
             #[cfg(test)]
             Transport::Link($stream) => $body,
         }
@@ -89,27 +94,29 @@ impl Transport {
     }
 
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        either!(self, stream => stream.ready(interest).await)
+        either!(self, stream => stream.ready(interest).await, branch => branch.ready(interest).await)
     }
 
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        either!(self, stream => stream.try_write_vectored(slices))
+        either!(self, stream => stream.try_write_vectored(slices), branch => branch.try_write_vectored(slices))
     }
 
     /// Writes a few bytes.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        either!(self, stream => stream.try_write(bytes))
+        either!(self, stream => stream.try_write(bytes), branch => {
+            branch.try_write_vectored(&[IoSlice::new(bytes)])
+        })
     }
 
     /// Reads into a slice.
     pub(crate) fn try_read_slice(&self, into: &mut [u8]) -> io::Result<usize> {
-        either!(self, stream => stream.try_read(into))
+        either!(self, stream => stream.try_read(into), _branch => Err(nothing_comes()))
     }
 
     /// Reads at most `limit` bytes after what is there, as far as that has room.
     pub(crate) fn try_read(&self, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
         let mut into = into.limit(limit);
-        either!(self, stream => stream.try_read_buf(&mut into))
+        either!(self, stream => stream.try_read_buf(&mut into), _branch => Err(nothing_comes()))
     }
 
     /// Whether something that was written, or the end, is still on its way to the peer. To be asked when
@@ -119,7 +126,7 @@ impl Transport {
             // The system knows a peer's address until the peer has acknowledged the end.
             Self::Tcp(stream) => stream.peer_addr().is_ok(),
             // What was written is in the peer's hands.
-            Self::Unix(_) => false,
+            Self::Unix(_) | Self::Branch(_) => false,
             #[cfg(test)]
             Self::Link(link) => link.has_unacknowledged(),
         }
@@ -131,7 +138,7 @@ impl Transport {
         let mut buffer = [0; 8 * 1024];
         let mut total = 0;
         while total < limit {
-            match either!(self, stream => stream.try_read(&mut buffer)) {
+            match self.try_read_slice(&mut buffer) {
                 // The end is met again by the next call.
                 Ok(0) if total > 0 => break,
                 Ok(0) => return Ok(Discarded::End),
@@ -146,6 +153,10 @@ impl Transport {
 
     pub(crate) fn shut_down_writing(&self) -> io::Result<()> {
         match self {
+            Self::Branch(branch) => {
+                branch.end();
+                Ok(())
+            }
             #[cfg(test)]
             Self::Link(link) => link.shut_down_writing(),
             _ => self
@@ -162,6 +173,7 @@ impl Transport {
                 let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
             }
             Self::Unix(_) => {}
+            Self::Branch(branch) => branch.cut(),
             #[cfg(test)]
             Self::Link(link) => link.reset(),
         }
@@ -171,7 +183,7 @@ impl Transport {
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok(),
-            Self::Unix(_) => None,
+            Self::Unix(_) | Self::Branch(_) => None,
             #[cfg(test)]
             Self::Link(_) => None,
         }
@@ -201,6 +213,7 @@ impl Transport {
         let socket = match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
+            Self::Branch(_) => return PollFlags::empty(),
             #[cfg(test)]
             Self::Link(_) => return PollFlags::empty(),
         };
@@ -211,19 +224,29 @@ impl Transport {
         }
     }
 
-    /// The system's socket; there always is one but in a simulation.
-    #[cfg_attr(
-        not(test),
-        expect(clippy::unnecessary_wraps, reason = "a simulated one has none")
-    )]
+    /// The stream of a guest's connection, if it is one of several.
+    pub(crate) fn branch(&self) -> Option<&Branch> {
+        match self {
+            Self::Branch(branch) => Some(branch),
+            _ => None,
+        }
+    }
+
+    /// The system's socket, if this is one.
     fn raw(&self) -> Option<SockRef<'_>> {
         match self {
             Self::Tcp(stream) => Some(SockRef::from(stream)),
             Self::Unix(stream) => Some(SockRef::from(stream)),
+            Self::Branch(_) => None,
             #[cfg(test)]
             Self::Link(_) => None,
         }
     }
+}
+
+/// A stream that is only written to has nothing to read.
+fn nothing_comes() -> io::Error {
+    io::ErrorKind::WouldBlock.into()
 }
 
 impl closing::Discard for &Transport {
