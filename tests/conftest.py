@@ -103,10 +103,29 @@ def door(hub):
 
     def start(*arguments):
         started = hub("--http", "127.0.0.1:0", *arguments)
-        started.http = started.plain[-1]
+        started.http, started.origin = started.plain[-1], f"http://127.0.0.1:{started.plain[-1]}"
         return started
 
     return start
+
+
+@pytest.fixture
+def https_door(hub, own, authority):
+    """The same with a port over TLS, where HTTP/2 is spoken."""
+
+    def start(*arguments):
+        started = hub("--https", "127.0.0.1:0", "--tls-cert", own, "--tls-key", own.with_suffix(".key"), *arguments)
+        started.http, started.speaks, started.origin = started.plain[-1], "h2", f"https://127.0.0.1:{started.plain[-1]}"
+        started.authority = authority
+        return started
+
+    return start
+
+
+@pytest.fixture(params=["http/1.1", "h2"])
+def each_door(request, door, https_door):
+    """What is the same over HTTP/1.1 and HTTP/2."""
+    return door if request.param == "http/1.1" else https_door
 
 
 @pytest.fixture

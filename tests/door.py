@@ -1,6 +1,7 @@
-"""What the tests of the HTTP door share: requests with Python's http.client, and connections byte by byte."""
+"""What the tests of the HTTP door share: requests over HTTP/1.1 and HTTP/2, and connections byte by byte."""
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import re
 import socket
 import struct
 
+from http2 import Http2
 from hub import Hub
 from support import BOUND
 from websockets.sync.client import connect
@@ -101,6 +103,9 @@ def open_at(hub, path: str, *protocols: str, **options):
 
 def ask(door, method: str, path: str, body=None, headers=None, connection=None):
     """An answer: its status, its headers and its body."""
+    if door.speaks == "h2":
+        with contextlib.closing(Http2(door)) as client:
+            return client.ask(method, path, body, headers)
     own = connection or http.client.HTTPConnection("127.0.0.1", door.http, timeout=BOUND)
     own.request(method, path, body, headers or {})
     answer = own.getresponse()

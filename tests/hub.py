@@ -19,6 +19,9 @@ PRINTABLE = re.compile(rb"[\x20-\x7e]*")
 class Hub:
     """A running `tenfold serve`. `ports` are those of its port file, in its order: one to ask, then the plain ones."""
 
+    #: What a test speaks at its port for HTTP.
+    speaks = "http/1.1"
+
     def __init__(self, process: Running):
         self.process = process
         self.ports = [int(address.rpartition(":")[2]) for address in process.addresses]

@@ -22,8 +22,8 @@ ODD = [b"", b" ", b" leading", b"a\nb", b"\n", b"\n\n", b"a\r\nb", b"\r", b"\xef
 
 # Reading and publishing
 
-def test_a_message_that_is_posted_is_there(door):
-    hub = door()
+def test_a_message_that_is_posted_is_there(each_door):
+    hub = each_door()
     status, said = post(hub, "ticks", b"hello")
     assert (status, said["next"], said["acks"]) == (200, 1, "memory")
     assert lines(hub, "ticks") == [{"seq": 0, "text": "hello"}]
@@ -31,8 +31,8 @@ def test_a_message_that_is_posted_is_there(door):
 
 
 @pytest.mark.parametrize("form", ["ndjson", "sse", "frames", "text"])
-def test_odd_messages_are_the_same_in_each_form(door, form):
-    hub = door()
+def test_odd_messages_are_the_same_in_each_form(each_door, form):
+    hub = each_door()
     for message in ODD:
         assert post(hub, "odd", message)[0] == 200
     status, headers, body = ask(hub, "GET", f"/channels/odd?from=first&until=end&as={form}")
@@ -55,8 +55,8 @@ def test_odd_messages_are_the_same_in_each_form(door, form):
     assert got == ODD
 
 
-def test_the_form_is_the_one_that_the_client_accepts(door):
-    hub = door()
+def test_the_form_is_the_one_that_the_client_accepts(each_door):
+    hub = each_door()
     post(hub, "ticks", b"a")
     for accept, got in [("*/*", "application/x-ndjson"), ("text/event-stream", "text/event-stream"), ("text/plain", "text/plain; charset=utf-8"),
                         ("application/vnd.tenfold", "application/vnd.tenfold"), ("text/html,*/*;q=0.8", "application/x-ndjson")]:
@@ -79,8 +79,8 @@ def test_a_stream_goes_on_as_messages_come(door):
     assert b"three" in rest and b"four" not in rest and rest.endswith(b"0\r\n\r\n")
 
 
-def test_places_are_those_of_subscribe(door):
-    hub = door()
+def test_places_are_those_of_subscribe(each_door):
+    hub = each_door()
     hub.publish("ticks", [str(number).encode() for number in range(10)])
     texts = lambda query: [one["text"] for one in lines(hub, "ticks", query)]  # noqa: E731
     assert texts("from=7&until=end") == ["7", "8", "9"]
@@ -94,8 +94,8 @@ def test_places_are_those_of_subscribe(door):
     assert (headers["Tenfold-From"], headers["Tenfold-First"], headers["Tenfold-Next"], body) == ("3", "0", "10", b"")
 
 
-def test_a_place_that_cannot_be_had_is_an_error_but_for_events(door):
-    hub = door()
+def test_a_place_that_cannot_be_had_is_an_error_but_for_events(each_door):
+    hub = each_door()
     hub.publish("ticks", [b"a", b"b"])
     said = problem(ask(hub, "GET", "/channels/ticks?from=9"), 416, "FUTURE")
     assert said["next"] == 2 and said["line"].startswith("ERROR FUTURE next=2 ")
@@ -110,8 +110,8 @@ def test_a_place_that_cannot_be_had_is_an_error_but_for_events(door):
     assert (status, body) == (204, b"")
 
 
-def test_events_go_on_after_the_last_one(door):
-    hub = door()
+def test_events_go_on_after_the_last_one(each_door):
+    hub = each_door()
     hub.publish("ticks", [b"a", b"b", b"c"])
     _, _, body = ask(hub, "GET", "/channels/ticks?as=sse&from=first&until=end")
     _, last, _ = events(body)[1]
@@ -119,8 +119,8 @@ def test_events_go_on_after_the_last_one(door):
     assert [data for _, _, data in events(body)] == ["c"]
 
 
-def test_many_messages_are_posted_as_frames_and_as_lines(door):
-    hub = door()
+def test_many_messages_are_posted_as_frames_and_as_lines(each_door):
+    hub = each_door()
     messages = [b"first", b"", b"x" * 300_000, b"\xff"]
     status, said = post(hub, "ticks", b"".join(map(frame, messages)), Content_Type="application/vnd.tenfold")
     assert (status, said["next"]) == (200, 4)
@@ -140,8 +140,8 @@ def test_a_body_may_come_in_chunks(door):
     assert hub.messages("ticks", 1) == [b"hello"]
 
 
-def test_what_came_before_a_mistake_is_kept_and_counted(door):
-    hub = door()
+def test_what_came_before_a_mistake_is_kept_and_counted(each_door):
+    hub = each_door()
     status, said = post(hub, "ticks", frame(b"a") + frame(b"b") + b"x", Content_Type="application/vnd.tenfold")
     assert (status, said["code"], said["next"]) == (400, "HEADER", 2)
     status, said = post(hub, "ticks", b'{"text":"c"}\nnothing\n{"text":"d"}\n', Content_Type="application/x-ndjson")
@@ -149,8 +149,8 @@ def test_what_came_before_a_mistake_is_kept_and_counted(door):
     assert [one["text"] for one in lines(hub, "ticks")] == ["a", "b", "c"]
 
 
-def test_a_request_that_is_repeated_is_stored_once(door):
-    hub = door()
+def test_a_request_that_is_repeated_is_stored_once(each_door):
+    hub = each_door()
     send = lambda first, body: post(hub, "ticks", body, Tenfold_Producer="meter7", Tenfold_First=str(first),  # noqa: E731
                                     Content_Type="application/vnd.tenfold")
     body = b"".join(map(frame, [b"0", b"1", b"2"]))
@@ -193,8 +193,8 @@ def test_large_messages_are_refused_at_once_or_taken(door):
 
 # What is asked of the hub
 
-def test_lists_and_health_are_json(door):
-    hub = door()
+def test_lists_and_health_are_json(each_door):
+    hub = each_door()
     hub.publish("ticks", [b"a"])
     _, headers, body = ask(hub, "GET", "/channels")
     assert headers["Content-Type"] == "application/json"
@@ -229,9 +229,12 @@ def test_requests_of_one_connection_are_answered_in_their_order(door):
                 "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nTenfold: 1\r\nContent-Length: 2\r\n\r\nhi"
                 "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 "HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                "HEAD /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 "GET /channels/a?from=0&count=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    statuses = re.findall(rb"HTTP/1.1 (\d+) ", client.rest())
-    assert statuses == [b"200", b"200", b"404", b"200", b"200"]
+    answers = client.rest()
+    assert re.findall(rb"(?m)^HTTP/1.1 (\d+) ", answers) == [b"200", b"200", b"404", b"200", b"404", b"200"]
+    # To HEAD the body is not said.
+    assert answers.count(b'"status":404') == 1
 
 
 def test_a_body_that_goes_on_does_not_hold_the_deletion_of_its_channel_up(door):
@@ -260,8 +263,8 @@ def test_a_body_that_goes_on_does_not_hold_the_deletion_of_its_channel_up(door):
     assert head.startswith(b"HTTP/1.1 410 "), head
 
 
-def test_routes_and_methods_that_are_not_there(door):
-    hub = door()
+def test_routes_and_methods_that_are_not_there(each_door):
+    hub = each_door()
     problem(ask(hub, "GET", "/nothing"), 404)
     answer = ask(hub, "DELETE", "/channels/ticks")
     problem(answer, 405)
@@ -274,19 +277,19 @@ def test_routes_and_methods_that_are_not_there(door):
 # Strangers
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.0.2.1", "127.0.0.1.evil.example", "0.0.0.0"])
-def test_a_host_that_is_not_ours_is_misdirected(door, host):
-    hub = door("--http-host", "hub.example")
+def test_a_host_that_is_not_ours_is_misdirected(each_door, host):
+    hub = each_door("--http-host", "hub.example")
     problem(ask(hub, "GET", "/channels", headers={"Host": f"{host}:{hub.http}"}), 421)
     assert ask(hub, "GET", "/channels", headers={"Host": "hub.example"})[0] == 200
 
 
-def test_other_origins_are_refused_for_each_method(door):
-    hub = door("--http-origin", "https://app.example")
+def test_other_origins_are_refused_for_each_method(each_door):
+    hub = each_door("--http-origin", "https://app.example")
     post(hub, "ticks", b"a")
-    own = f"http://127.0.0.1:{hub.http}"
+    own, scheme = hub.origin, "http" if hub.speaks == "h2" else "https"
     for method, path in [("GET", "/channels"), ("GET", "/channels/ticks?from=first&until=end"), ("GET", "/channels/ticks?as=sse&from=first&until=end"),
                          ("POST", "/channels/ticks"), ("HEAD", "/health")]:
-        for origin in ["null", "https://evil.example", f"https://127.0.0.1:{hub.http}", "http://localhost:1"]:
+        for origin in ["null", "https://evil.example", f"{scheme}://127.0.0.1:{hub.http}", "http://localhost:1"]:
             status, headers, _ = ask(hub, method, path, headers=OPENING | {"Origin": origin})
             assert status == 403 and "Access-Control-Allow-Origin" not in headers, (method, origin)
         for site in ["cross-site", "same-site"]:
@@ -297,8 +300,8 @@ def test_other_origins_are_refused_for_each_method(door):
     assert len(lines(hub, "ticks")) == 3
 
 
-def test_a_post_that_a_form_could_send_is_refused(door):
-    hub = door()
+def test_a_post_that_a_form_could_send_is_refused(each_door):
+    hub = each_door()
     for content_type in ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x", "application/x-ndjson"]:
         problem(ask(hub, "POST", "/channels/ticks", b"x", {"Content-Type": content_type}), 403)
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "tenfold"}
@@ -306,8 +309,8 @@ def test_a_post_that_a_form_could_send_is_refused(door):
     assert json.loads(ask(hub, "GET", "/channels")[2]) == []
 
 
-def test_only_an_allowed_origin_has_its_preflight_answered(door):
-    hub = door("--http-origin", "https://app.example")
+def test_only_an_allowed_origin_has_its_preflight_answered(each_door):
+    hub = each_door("--http-origin", "https://app.example")
     asks = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "tenfold"}
     status, headers, _ = ask(hub, "OPTIONS", "/channels/ticks", headers=asks)
     assert (status, headers["Access-Control-Allow-Origin"]) == (204, "https://app.example")
@@ -378,11 +381,11 @@ def test_many_silent_connections_keep_nobody_away(door):
 
 # Who asks
 
-def test_a_token_says_who_asks(door, tmp_path, binary):
+def test_a_token_says_who_asks(each_door, tmp_path, binary):
     policy = tmp_path / "hub.toml"
     token = subprocess.run([binary, "token", "new", "meter7", "--publish", "meters.*", "--subscribe", "meters.*", "--auth", policy],
                            capture_output=True, check=True, text=True).stdout.strip()
-    hub = door("--auth", policy)
+    hub = each_door("--auth", policy)
     bearer = {"Authorization": f"Bearer {token}"}
     answer = ask(hub, "GET", "/channels/meters.7?from=first&until=end")
     problem(answer, 401, "AUTH")
@@ -396,11 +399,11 @@ def test_a_token_says_who_asks(door, tmp_path, binary):
     assert json.loads(ask(hub, "GET", "/health", headers=bearer)[2]) == {"status": "ok"}
 
 
-def test_a_ticket_is_good_for_one_request(door, tmp_path, binary):
+def test_a_ticket_is_good_for_one_request(each_door, tmp_path, binary):
     policy = tmp_path / "hub.toml"
     token = subprocess.run([binary, "token", "new", "meter7", "--publish", "ticks", "--subscribe", "ticks", "--auth", policy],
                            capture_output=True, check=True, text=True).stdout.strip()
-    hub = door("--auth", policy)
+    hub = each_door("--auth", policy)
     bearer = {"Authorization": f"Bearer {token}"}
     assert ask(hub, "POST", "/channels/ticks", b"x", bearer)[0] == 200
     status, _, body = ask(hub, "POST", "/tickets", headers=bearer)

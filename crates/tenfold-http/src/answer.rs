@@ -1,5 +1,6 @@
 //! The head of an answer.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -87,28 +88,40 @@ impl Answer {
         self
     }
 
-    /// The bytes of the head. `goes_on`: the connection is not closed after it.
+    /// Its status.
+    pub(crate) fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Its headers, but for what says how long the body is.
+    pub(crate) fn fields(&self, now: SystemTime) -> Vec<(&'static str, Cow<'_, str>)> {
+        let mut fields = vec![("Date", Cow::from(date(now)))];
+        let own = self.headers.iter();
+        fields.extend(own.map(|(name, value)| (*name, Cow::from(value))));
+        fields.push(("Cache-Control", "no-store".into()));
+        fields.push(("X-Content-Type-Options", "nosniff".into()));
+        fields.push(("Content-Security-Policy", self.policy.into()));
+        match &self.origin {
+            Some(origin) => {
+                fields.push(("Access-Control-Allow-Origin", origin.into()));
+                fields.push(("Access-Control-Expose-Headers", EXPOSED.into()));
+                fields.push(("Cross-Origin-Resource-Policy", "cross-origin".into()));
+                fields.push(("Vary", "Origin".into()));
+            }
+            None => fields.push(("Cross-Origin-Resource-Policy", "same-origin".into())),
+        }
+        fields
+    }
+
+    /// The bytes of the head of HTTP/1.1. `goes_on`: the connection is not closed after it.
     pub fn head(&self, length: Length, goes_on: bool, now: SystemTime) -> String {
         let mut head = format!("HTTP/1.1 {}\r\n", self.status);
         let mut put = |name: &str, value: &str| {
             // Writing to a String does not fail.
             let _ = write!(head, "{name}: {value}\r\n");
         };
-        put("Date", &date(now));
-        for (name, value) in &self.headers {
-            put(name, value);
-        }
-        put("Cache-Control", "no-store");
-        put("X-Content-Type-Options", "nosniff");
-        put("Content-Security-Policy", self.policy);
-        match &self.origin {
-            Some(origin) => {
-                put("Access-Control-Allow-Origin", origin);
-                put("Access-Control-Expose-Headers", EXPOSED);
-                put("Cross-Origin-Resource-Policy", "cross-origin");
-                put("Vary", "Origin");
-            }
-            None => put("Cross-Origin-Resource-Policy", "same-origin"),
+        for (name, value) in self.fields(now) {
+            put(name, &value);
         }
         if !goes_on {
             put("Connection", "close");

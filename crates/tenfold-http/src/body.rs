@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::head::Head;
+use crate::head::{Head, Version};
 use crate::problem::Problem;
 
 /// The body of a request, as it is received. Tell it what has come, and it takes its bytes from that, and nothing of
@@ -36,6 +36,8 @@ enum State {
     ChunkEnd,
     /// The CRLF after the last chunk.
     LastEnd,
+    /// Whatever comes, until the stream ends that carries it.
+    Open,
     End,
 }
 
@@ -60,6 +62,9 @@ impl Body {
         let length = head.one("content-length")?;
         let coding = head.one("transfer-encoding")?;
         match (coding, length) {
+            (None, None) if head.version() == (Version::Http2 { has_body: true }) => {
+                Ok(Self(State::Open))
+            }
             (None, None) => Ok(Self(State::End)),
             (None, Some(length)) => {
                 let bad = || Problem::bad("Content-Length is not a number");
@@ -68,8 +73,8 @@ impl Body {
                 Ok(Self::exactly(length.ok_or_else(bad)?))
             }
             (Some(_), Some(_)) => Err(Problem::bad("Content-Length beside Transfer-Encoding")),
-            (Some(_), None) if !head.is_http_11() => {
-                Err(Problem::bad("HTTP/1.0 has no Transfer-Encoding"))
+            (Some(_), None) if head.version() != Version::Http11 => {
+                Err(Problem::bad("Transfer-Encoding is only in HTTP/1.1"))
             }
             (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(Self(State::Size)),
             (Some(_), None) => Err(Problem::bad("the only Transfer-Encoding here is chunked")),
@@ -103,6 +108,7 @@ impl Body {
             match self.0 {
                 State::End => return Ok(Piece::End),
                 _ if received.is_empty() => return Ok(Piece::Incomplete),
+                State::Open => return Ok(Piece::Bytes(received.split().freeze())),
                 State::Exactly(left) => {
                     let (bytes, left) = split(received, left);
                     *self = Self::exactly(left);

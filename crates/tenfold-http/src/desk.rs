@@ -22,20 +22,29 @@ use crate::tickets::{GOOD_FOR, NoTicket};
 pub(crate) struct Desk {
     pub(crate) guest: Guest,
     http: Arc<Http>,
-    place: Place,
+    place: Arc<Place>,
 }
 
 impl Desk {
     pub(crate) fn new(http: Arc<Http>, guest: Guest) -> Self {
         Self {
-            place: Place {
+            place: Arc::new(Place {
                 is_over_tls: guest.is_over_tls(),
                 arrived_at: guest.arrived_at().map(|address| address.ip()),
                 names: http.names.clone(),
                 origins: http.origins.clone(),
-            },
+            }),
             guest,
             http,
+        }
+    }
+
+    /// The same for one of several requests that are done beside each other.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            guest: self.guest.beside(),
+            http: Arc::clone(&self.http),
+            place: Arc::clone(&self.place),
         }
     }
 
@@ -97,17 +106,20 @@ impl Desk {
                 return Err(Problem::bad("a WebSocket has a connection to itself").into());
             }
         };
-        Ok(reply.for_origin(request.origin.as_deref()))
+        Ok(reply.to(head, request.origin.as_deref()))
     }
 
-    /// The answer to a request that was not done.
+    /// The answer to a request that was not done; none if nobody is there to read it.
     pub(crate) fn told(&self, head: Option<&Head>, failure: Failure) -> Option<Reply> {
         let Failure::Problem(problem) = failure else {
             return None;
         };
-        let origin = head.and_then(|head| self.place.admit(head).ok().flatten());
         let reply = Reply::text(Answer::from(&problem), format!("{problem}\n"));
-        Some(reply.for_origin(origin))
+        let Some(head) = head else {
+            return Some(reply);
+        };
+        let origin = self.place.admit(head).ok().flatten();
+        Some(reply.to(head, origin))
     }
 
     /// A ticket for a token.

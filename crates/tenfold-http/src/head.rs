@@ -24,13 +24,28 @@ pub enum Method {
     Other,
 }
 
+/// The version of HTTP in which a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Version {
+    /// HTTP/1.0, which knows neither chunks nor upgrades.
+    Http10,
+    /// HTTP/1.1
+    Http11,
+    /// HTTP/2, where a stream says by itself how long a body is.
+    Http2 {
+        /// Something follows the head.
+        has_body: bool,
+    },
+}
+
 /// The first line of a request and its headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     method: Method,
     path: String,
     query: String,
-    is_http_11: bool,
+    version: Version,
     /// Names are in lower case.
     headers: Vec<(String, String)>,
 }
@@ -60,31 +75,42 @@ impl Head {
             Err(error) => return Err(Problem::bad(error.to_string())),
             Ok(_) => return Err(Problem::bad("not the head of a request")),
         }
-        Self::of(&request).map(|head| Some((head, length)))
-    }
-
-    fn of(request: &httparse::Request<'_, '_>) -> Result<Self, Problem> {
-        let target = request.path.unwrap_or_default();
-        if !target.starts_with('/') || target.contains('#') || !target.is_ascii() {
-            return Err(Problem::bad("the target of a request is a path"));
-        }
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let version = match request.version {
+            Some(1) => Version::Http11,
+            _ => Version::Http10,
+        };
         let header = |header: &httparse::Header<'_>| {
             let value = String::from_utf8_lossy(header.value).into_owned();
             (header.name.to_ascii_lowercase(), value)
         };
+        let (method, target) = (request.method.unwrap_or(""), request.path.unwrap_or(""));
+        let headers = request.headers.iter().map(header).collect();
+        Self::of(method, target, version, headers).map(|head| Some((head, length)))
+    }
+
+    /// The head with these parts. Names of headers are in lower case.
+    pub(crate) fn of(
+        method: &str,
+        target: &str,
+        version: Version,
+        headers: Vec<(String, String)>,
+    ) -> Result<Self, Problem> {
+        if !target.starts_with('/') || target.contains('#') || !target.is_ascii() {
+            return Err(Problem::bad("the target of a request is a path"));
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Ok(Self {
-            method: match request.method {
-                Some("GET") => Method::Get,
-                Some("HEAD") => Method::Head,
-                Some("POST") => Method::Post,
-                Some("OPTIONS") => Method::Options,
+            method: match method {
+                "GET" => Method::Get,
+                "HEAD" => Method::Head,
+                "POST" => Method::Post,
+                "OPTIONS" => Method::Options,
                 _ => Method::Other,
             },
             path: path.to_owned(),
             query: query.to_owned(),
-            is_http_11: request.version == Some(1),
-            headers: request.headers.iter().map(header).collect(),
+            version,
+            headers,
         })
     }
 
@@ -103,9 +129,9 @@ impl Head {
         &self.query
     }
 
-    /// Whether the client speaks HTTP/1.1, so that it knows chunks.
-    pub fn is_http_11(&self) -> bool {
-        self.is_http_11
+    /// What the client speaks.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// All values of a header, whose name is given in lower case.
@@ -132,7 +158,7 @@ impl Head {
 
     /// Whether the client wants to go on with the connection after this request.
     pub fn keeps_alive(&self) -> bool {
-        self.is_http_11 && !self.lists("connection", "close")
+        self.version == Version::Http11 && !self.lists("connection", "close")
     }
 }
 

@@ -5,8 +5,14 @@ use std::sync::Arc;
 
 use tenfold_hub::{Guest, Serve};
 
+use crate::desk::Desk;
+use crate::http2;
 use crate::session::Session;
 use crate::tickets::Tickets;
+
+/// The names of what is spoken, as clients offer them in TLS (ALPN).
+const HTTP_2: &[u8] = b"h2";
+const HTTP_11: &[u8] = b"http/1.1";
 
 /// A hub's HTTP server, for [`Port::guests`](tenfold_hub::Port::guests).
 ///
@@ -61,6 +67,13 @@ impl Http {
 
 impl Serve for Http {
     fn serve(self: Arc<Self>, guest: Guest) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        if guest.protocol().as_deref() == Some(HTTP_2) {
+            return Box::pin(http2::serve(Desk::new(self, guest)));
+        }
         Box::pin(Session::new(self, guest).run())
+    }
+
+    fn protocols(&self) -> Vec<Vec<u8>> {
+        [HTTP_2, HTTP_11].map(<[u8]>::to_vec).into()
     }
 }

@@ -17,7 +17,7 @@
 //! - [`Asset`]: a file of the page that browsers show.
 //! - [`Upgrade`], [`Frames`]: how a request becomes a WebSocket, and what a client sends over it.
 //!
-//! [`Http`] drives them, for the guests of a hub.
+//! [`Http`] drives them, for the guests of a hub: over HTTP/1.1, and over HTTP/2 where a client asks for that in TLS.
 
 #![forbid(unsafe_code)]
 
@@ -29,6 +29,7 @@ mod failure;
 mod form;
 mod head;
 mod http;
+mod http2;
 mod incoming;
 mod lists;
 mod page;
@@ -48,7 +49,7 @@ pub use answer::{Answer, Length};
 pub use body::{Body, Piece};
 pub use door::Place;
 pub use form::Form;
-pub use head::{Head, MAX_HEAD, MAX_HEADERS, Method};
+pub use head::{Head, MAX_HEAD, MAX_HEADERS, Method, Version};
 pub use http::Http;
 pub use page::Asset;
 pub use plan::{Bodies, Plan, Publication, Reading, Request, plan};

@@ -6,7 +6,7 @@ use tenfold_hub::Publish;
 use crate::body::Body;
 use crate::desk::Desk;
 use crate::failure::Failure;
-use crate::head::Head;
+use crate::head::{Head, Version};
 use crate::incoming::Incoming;
 use crate::plan::{Bodies, Publication, Request};
 use crate::posted::Posted;
@@ -97,7 +97,7 @@ fn waits_for_leave(head: &Head, body: &Body) -> Result<bool, Problem> {
     match head.one("expect")? {
         None => Ok(false),
         Some(expect) if expect.eq_ignore_ascii_case("100-continue") => {
-            Ok(head.is_http_11() && !body.is_ended())
+            Ok(head.version() != Version::Http10 && !body.is_ended())
         }
         Some(_) => Err(Problem::new(
             Status::EXPECTATION,

@@ -39,8 +39,7 @@ impl Desk {
             gap,
             stops_on_gap: reading.stops_on_gap,
         };
-        let content = Content::Messages(messages.into());
-        Ok(Reply { answer, content })
+        Ok(Reply::new(answer, Content::Messages(messages.into())))
     }
 
     /// The place that is asked for. Events begin with another one, if it cannot be had; nothing if they are not to.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use tenfold_hub::{Feed, Form, Gap, Writing};
 
 use crate::answer::Answer;
+use crate::head::{Head, Method};
 use crate::status::Status;
 
 /// An answer and its body.
@@ -12,6 +13,8 @@ use crate::status::Status;
 pub(crate) struct Reply {
     pub(crate) answer: Answer,
     pub(crate) content: Content,
+    /// The client wants no body.
+    pub(crate) head_only: bool,
 }
 
 /// The body of an answer.
@@ -34,18 +37,20 @@ pub(crate) struct Messages {
 }
 
 impl Reply {
-    pub(crate) fn empty(answer: Answer) -> Self {
+    pub(crate) fn new(answer: Answer, content: Content) -> Self {
         Self {
             answer,
-            content: Content::None,
+            content,
+            head_only: false,
         }
     }
 
+    pub(crate) fn empty(answer: Answer) -> Self {
+        Self::new(answer, Content::None)
+    }
+
     pub(crate) fn text(answer: Answer, text: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            answer,
-            content: Content::Text(text.into()),
-        }
+        Self::new(answer, Content::Text(text.into()))
     }
 
     pub(crate) fn json(status: Status, text: String) -> Self {
@@ -53,10 +58,11 @@ impl Reply {
         Self::text(answer, text)
     }
 
-    /// Lets pages of this origin read it.
-    pub(crate) fn for_origin(self, origin: Option<&str>) -> Self {
+    /// The answer to a request with this head, which pages of this origin may read.
+    pub(crate) fn to(self, head: &Head, origin: Option<&str>) -> Self {
         Self {
             answer: self.answer.to_origin(origin),
+            head_only: head.method() == Method::Head,
             ..self
         }
     }

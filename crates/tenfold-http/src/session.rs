@@ -9,11 +9,11 @@ use tenfold_hub::{Guest, GuestStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::answer::{Answer, Length};
+use crate::answer::Length;
 use crate::body::{Body, Piece};
 use crate::desk::Desk;
 use crate::failure::{Failure, refused};
-use crate::head::Head;
+use crate::head::{Head, Version};
 use crate::http::Http;
 use crate::incoming::Incoming;
 use crate::plan::{Plan, Request};
@@ -22,9 +22,9 @@ use crate::reply::{Content, Reply};
 use crate::status::Status;
 
 /// How long a head may take, from the connection's begin or from the last answer on.
-const HEAD_TIME: Duration = Duration::from_secs(5);
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(5);
 /// In so much time some byte of a body comes.
-const BODY_TIME: Duration = Duration::from_secs(30);
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
 /// How long a client may take nothing of an answer.
 pub(crate) const TAKES_NOTHING: Duration = Duration::from_secs(120);
 /// What is received at once: of a head, and of a body.
@@ -143,20 +143,16 @@ impl Session {
             body,
         };
         let reply = desk.reply(head, request, &mut arriving).await?;
-        self.say(reply, head, request.head_only).await
+        self.say(reply, head).await
     }
 
     /// Writes an answer. A stream of messages has the connection then.
-    async fn say(&mut self, reply: Reply, head: &Head, head_only: bool) -> Result<Then, Failure> {
-        let messages = match reply.content {
-            Content::Messages(messages) => *messages,
-            content => {
-                return self
-                    .say_all(&reply.answer, &content, head_only, then(head))
-                    .await;
-            }
+    async fn say(&mut self, reply: Reply, head: &Head) -> Result<Then, Failure> {
+        let Content::Messages(messages) = reply.content else {
+            return self.say_all(&reply, then(head)).await;
         };
-        let (messages, length) = if head.is_http_11() {
+        let messages = *messages;
+        let (messages, length) = if head.version() == Version::Http11 {
             (messages.chunked(), Length::Chunked)
         } else {
             (messages, Length::ToTheEnd)
@@ -168,19 +164,15 @@ impl Session {
     }
 
     /// Says all of a short answer.
-    async fn say_all(
-        &mut self,
-        answer: &Answer,
-        content: &Content,
-        head_only: bool,
-        then: Then,
-    ) -> Result<Then, Failure> {
-        let (length, text) = match content {
+    async fn say_all(&mut self, reply: &Reply, then: Then) -> Result<Then, Failure> {
+        let (length, text) = match &reply.content {
             Content::Text(text) => (Length::Exactly(text.len() as u64), &**text),
             _ => (Length::None, ""),
         };
-        let mut bytes = answer.head(length, then == Then::GoOn, SystemTime::now());
-        if !head_only {
+        let mut bytes = reply
+            .answer
+            .head(length, then == Then::GoOn, SystemTime::now());
+        if !reply.head_only {
             bytes += text;
         }
         self.write(bytes.as_bytes()).await?;
@@ -193,8 +185,8 @@ impl Session {
         failure: Failure,
         then: Then,
     ) -> Result<Then, Failure> {
-        let Reply { answer, content } = self.desk.told(head, failure).ok_or(Failure::Gone)?;
-        self.say_all(&answer, &content, false, then).await
+        let reply = self.desk.told(head, failure).ok_or(Failure::Gone)?;
+        self.say_all(&reply, then).await
     }
 
     /// Writes all of something, unless the client takes nothing for a while.

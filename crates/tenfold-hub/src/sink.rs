@@ -113,3 +113,82 @@ impl Branch {
         self.0.cut();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    /// A stream that takes so many bytes, and keeps what it has got.
+    #[derive(Debug, Default)]
+    struct Kept {
+        room: usize,
+        got: Mutex<Vec<Bytes>>,
+    }
+
+    impl Sink for Kept {
+        fn room(&self, wanted: usize) -> io::Result<usize> {
+            let got = self.got.lock().unwrap_or_else(PoisonError::into_inner);
+            let taken: usize = got.iter().map(Bytes::len).sum();
+            Ok(wanted.min(self.room - taken))
+        }
+
+        fn put(&self, bytes: Bytes) -> io::Result<()> {
+            self.got.lock().unwrap().push(bytes);
+            Ok(())
+        }
+
+        fn poll_room(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_gone(&self, _: &mut Context<'_>) -> Poll<io::Error> {
+            Poll::Pending
+        }
+
+        fn end(&self) {}
+
+        fn cut(&self) {}
+    }
+
+    fn kept(room: usize) -> (Branch, Arc<Kept>) {
+        let sink = Arc::new(Kept {
+            room,
+            ..Kept::default()
+        });
+        (Branch::new(Arc::clone(&sink) as Arc<dyn Sink>), sink)
+    }
+
+    fn part(bytes: &Bytes) -> Part {
+        Part {
+            bytes: bytes.clone(),
+            of: bytes.len(),
+        }
+    }
+
+    #[test]
+    fn what_there_is_room_for_is_written_and_no_more() {
+        let (branch, sink) = kept(7);
+        let parts = [Bytes::from("abc"), Bytes::new(), Bytes::from("defghi")];
+        let write = |parts: &[Bytes]| branch.try_write_parts(9, parts.iter().map(part));
+        assert_eq!(write(&parts).unwrap(), 7);
+        assert_eq!(sink.got.lock().unwrap().concat(), b"abcdefg");
+        let full = write(&parts).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn what_others_share_is_not_copied_and_a_bit_of_something_large_is() {
+        let (branch, sink) = kept(2000);
+        let (small, large) = (Bytes::from(vec![1; 1000]), Bytes::from(vec![2; SHARED + 1]));
+        let parts = [&small, &large].into_iter().map(part);
+        assert_eq!(branch.try_write_parts(SHARED, parts).unwrap(), 2000);
+        let got = sink.got.lock().unwrap();
+        assert_eq!(got[0].as_ptr(), small.as_ptr());
+        assert_eq!(got[1], large[..1000]);
+        assert_ne!(got[1].as_ptr(), large.as_ptr());
+        drop(large);
+        assert!(got[1].is_unique());
+    }
+}

@@ -6,7 +6,7 @@ use sha1::{Digest, Sha1};
 use tenfold::protocol::Token;
 
 use crate::answer::Answer;
-use crate::head::{Head, Method};
+use crate::head::{Head, Method, Version};
 use crate::problem::Problem;
 use crate::status::Status;
 
@@ -76,8 +76,8 @@ pub(crate) fn upgrade(
             .with_header("Connection", "Upgrade")
             .with_header("Sec-WebSocket-Version", VERSION));
     }
-    if !head.is_http_11() {
-        return Err(Problem::bad("HTTP/1.0 has no upgrades"));
+    if head.version() != Version::Http11 {
+        return Err(Problem::bad("upgrades are only in HTTP/1.1"));
     }
     let key = head.one("sec-websocket-key")?.unwrap_or_default();
     if STANDARD.decode(key).map_or(0, |bytes| bytes.len()) != 16 {
