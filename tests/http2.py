@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import socket
+import ssl
 
 import h2.config
 import h2.connection
@@ -28,11 +29,11 @@ class Http2:
     What comes is taken, and the hub is told that it may send as much again, but for the streams in `held`.
     """
 
-    def __init__(self, hub, **settings):
+    def __init__(self, hub, *, context: ssl.SSLContext | None = None, source: str | None = None, **settings):
         self.authority = f"127.0.0.1:{hub.http}"
-        context = hub.authority.client()
+        context = context or hub.authority.client()
         context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", hub.http), timeout=BOUND)
+        plain = socket.create_connection(("127.0.0.1", hub.http), timeout=BOUND, source_address=(source, 0) if source else None)
         self.sock = context.wrap_socket(plain, server_hostname="localhost")
         assert self.sock.selected_alpn_protocol() == "h2"
         # What is wrong is said to the hub as it is.

@@ -1,11 +1,13 @@
 """Who may do what at the HTTP door: each way in, each request, each identity (docs/security.md, section 4)."""
 
+import contextlib
 import http.client
 import itertools
 import json
 import ssl
 
 import pytest
+from http2 import Http2
 from hub import ok
 from identities import WHO, address
 from support import BOUND, frame, unframe
@@ -56,7 +58,12 @@ DOORS = {
     "https, token": (True, ("token",)),
     "mTLS": (True, ("certificate",)),
     "mTLS, token": (True, ("certificate", "token")),
+    "h2, token": (True, ("token",)),
+    "h2, mTLS": (True, ("certificate",)),
 }
+
+#: WebSockets are spoken over HTTP/1.1.
+BY_WEBSOCKET = [door for door in DOORS if not door.startswith("h2")]
 
 
 def expected(door: str, told: dict[str, str], who: str) -> str:
@@ -74,6 +81,7 @@ class World:
         self.everybody = everybody
         self.hub = everybody.start(hub, "--http", "127.0.0.1:0", "--https", "127.0.0.1:0")
         self.ports = dict(zip((False, True), self.hub.plain, strict=True))
+        self.hub.http = self.ports[True]
         for who, name in [("a", "a.x"), ("b", "b.x"), ("admin", "public.x")]:
             ok(self.hub.publish(name, [b"kept"], f" token={everybody.tokens[who]}"))
 
@@ -85,6 +93,8 @@ class World:
         return self.everybody.authority.client(self.everybody.certificates.get(who) if "certificate" in shows else None) if over_tls else None
 
     def ask(self, door: str, who: str, number: int, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        if door.startswith("h2"):
+            return self.ask_by_http2(door, who, number, method, path, headers)
         options = {"timeout": BOUND, "source_address": (address(who, number), 0)}
         context, port = self.context(door, who), self.ports[DOORS[door][0]]
         connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, **options) if context else http.client.HTTPConnection("127.0.0.1", port, **options)
@@ -96,6 +106,15 @@ class World:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def ask_by_http2(self, door: str, who: str, number: int, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        headers = {"Tenfold": "1"} | headers
+        if token := self.token(door, who):
+            headers["Authorization"] = f"Bearer {token}"
+        client = Http2(self.hub, context=self.context(door, who), source=address(who, number))
+        with contextlib.closing(client):
+            status, _, body = client.ask(method, path, b"x" if path.startswith("/channels/") and method == "POST" else None, headers)
+            return status, body
 
     def code(self, door: str, who: str, number: int, method: str, path: str, producer: str = "") -> str:
         headers = {"Tenfold-Producer": producer, "Tenfold-First": "0"} if producer else {}
@@ -151,7 +170,7 @@ def test_each_reader_by_websocket_is_told_what_it_may(world):
                 assert client.recv(BOUND) == b"kept"
             return code
 
-    compare(READ, cell)
+    compare(READ, cell, BY_WEBSOCKET)
 
 
 def test_each_request_of_the_hubs_protocol_is_answered_through_a_websocket_as_at_the_hubs_own_port(world):
@@ -170,7 +189,7 @@ def test_each_request_of_the_hubs_protocol_is_answered_through_a_websocket_as_at
                 return "OK"
             return code_of(unframe(got[:10 + int(got[:10])])[0].decode())
 
-    compare(LINES, cell)
+    compare(LINES, cell, BY_WEBSOCKET)
 
 
 def test_a_ticket_is_made_for_a_token_and_not_for_a_certificate(world):
