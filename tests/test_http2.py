@@ -193,6 +193,23 @@ def test_each_stream_takes_a_place(https_door):
     wait_until(lambda: client.ask("POST", "/channels/ticks", b"a", OPENING)[0] == 200, what="a place")
 
 
+def test_a_connection_keeps_a_place_until_it_ends(https_door):
+    hub = https_door("--max-connections", "2")
+    clients = [Http2(hub, INITIAL_WINDOW_SIZE=0) for _ in range(2)]
+    for client in clients:
+        # An answer that is not taken keeps the connection, on which nobody publishes any more.
+        health = client.open("GET", "/health")
+        number = client.open("POST", "/channels/ticks", OPENING, ends=False)
+        client.put(number, b"a")
+        client.h2.increment_flow_control_window(1 << 16, number)
+        assert client.answer(number)[0] == 200
+        assert client.until(lambda stream=client.streams[health]: stream.status == 200)
+    refused = Http2(hub)
+    problem(refused.ask("POST", "/channels/ticks", b"a", OPENING), 503, "BUSY")
+    clients[0].close()
+    wait_until(lambda: refused.ask("POST", "/channels/ticks", b"a", OPENING)[0] == 200, what="a place")
+
+
 # Ends
 
 def test_a_hub_that_ends_says_so_and_gives_all_readers_what_is_committed(https_door):

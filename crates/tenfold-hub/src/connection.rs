@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::io;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tenfold::closing;
@@ -60,6 +60,9 @@ pub(crate) struct Stay {
 /// a guest have the same.
 pub(crate) struct Seat {
     place: OnceLock<OwnedSemaphorePermit>,
+    /// Where several share a connection: what was the place of one that has gone. So a connection of which one has had a
+    /// place has one until it ends, and there are no more connections than places.
+    kept: Option<Arc<Mutex<Option<OwnedSemaphorePermit>>>>,
     /// Of a guest: raised when it publishes or subscribes.
     begun: Option<Arc<Flag>>,
     presence: Arc<Presence>,
@@ -71,6 +74,7 @@ impl Seat {
         shared.counters.accepted();
         Arc::new(Self {
             place: OnceLock::new(),
+            kept: is_guest.then(Arc::default),
             begun: is_guest.then(Arc::default),
             presence: Arc::new(shared.connections.enter()),
         })
@@ -80,9 +84,16 @@ impl Seat {
     pub(crate) fn beside(&self) -> Arc<Self> {
         Arc::new(Self {
             place: OnceLock::new(),
+            kept: self.kept.clone(),
             begun: self.begun.clone(),
             presence: Arc::clone(&self.presence),
         })
+    }
+
+    /// The place that the connection has and nobody uses.
+    fn kept(&self) -> Option<OwnedSemaphorePermit> {
+        let kept = self.kept.as_ref()?;
+        kept.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Waits until a guest publishes or subscribes.
@@ -90,6 +101,15 @@ impl Seat {
         match &self.begun {
             Some(begun) => begun.raised().await,
             None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let (Some(kept), Some(place)) = (&self.kept, self.place.take()) {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.get_or_insert(place);
         }
     }
 }
@@ -147,9 +167,12 @@ impl Connection {
             return Ok(());
         }
         let places = self.shared.places.semaphore();
-        let place = match Arc::clone(places).try_acquire_owned() {
-            Ok(place) => Some(place),
-            Err(_) => self.wait_for_place().await,
+        let place = match self.stay.seat.kept() {
+            Some(kept) => Some(kept),
+            None => match Arc::clone(places).try_acquire_owned() {
+                Ok(place) => Some(place),
+                Err(_) => self.wait_for_place().await,
+            },
         };
         let place =
             place.ok_or_else(|| Refusal::new(Code::Busy, "the hub has too many connections"))?;
