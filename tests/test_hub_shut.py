@@ -52,7 +52,7 @@ def test_a_channel_that_cannot_be_read_at_the_start_is_refused_alone_and_comes_b
         health = second.health()
         assert (health["status"], health["why"]) == ("degraded", f"open:channels/a/{0:020}.frames:ELOOP")
         wait_until(lambda: told(second, "WARN", "channels/a"), what="a line in the log")
-        # The journal is begun anew several times.
+        # The journal is begun again several times.
         for _ in range(30):
             second.publish("b", [b"x" * 10_000])
         assert int(second.health()["checkpoints"]) > 2

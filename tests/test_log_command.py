@@ -259,8 +259,8 @@ def test_a_deleted_channel_is_gone_with_its_files_and_comes_back_as_another_hist
     assert again.messages("other", 10) == numbered(10)
     keys = ok(again.ask("SUBSCRIBE ticks")[1])
     assert (keys["first"], keys["next"], keys["new"]) == ("0", "0", "1")
-    assert ok(again.publish("ticks", [b"anew"]))["epoch"] != epoch
-    assert again.messages("ticks", 1) == [b"anew"]
+    assert ok(again.publish("ticks", [b"again"]))["epoch"] != epoch
+    assert again.messages("ticks", 1) == [b"again"]
 
 
 def test_what_is_to_be_deleted_must_be_there_and_free_and_confirmed(stored, tenfold, tmp_path):

@@ -16,6 +16,7 @@ BANNED = {
     # The same in the name of a test.
     r"(?:def|fn) \w*(?<!there)_(?:is|are|was|were)_no_(?!longer_|more_|wider_)": "is_not_a",
     r"\bfor ever\b": "forever",
+    r"\banew\b": "again, or a new one",
     r"\bneedless\b": "say what is not needed",
     r"\bsaid as what\b": "say who says what, to whom",
     # "Who connects gets a message": say "a client that connects", or "whoever".

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A run is planned from what its channel has, and counts only when its first byte is taken by the socket.
-//! Those that were not begun are planned anew. So a client that takes nothing holds the rest of one run
+//! Those that were not begun are planned again. So a client that takes nothing holds the rest of one run
 //! at the most, and its places. Once nobody else keeps what is left of the run, it lets all of it go but the frame that
 //! was begun, and goes on with the run when the socket takes something.
 

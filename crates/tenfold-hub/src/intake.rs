@@ -78,7 +78,7 @@ impl Intake {
     }
 
     /// Goes on after what was taken in another framing, or with another limit. What was received
-    /// and not taken is looked at anew by the next [`scan`](Self::scan).
+    /// and not taken is looked at again by the next [`scan`](Self::scan).
     #[must_use]
     pub fn switch_to(self, side: &Side, limit: u64) -> Self {
         Self {

@@ -266,7 +266,7 @@ impl Publishing {
         let _ = Encoder::new(Framing::default().server()).encode(line.as_bytes(), &mut self.unsent);
     }
 
-    /// Starts the clock anew when the frame under way has got on.
+    /// Starts the clock again when the frame under way has got on.
     fn note_progress(&mut self, now: Instant) {
         let held = self.held();
         if held == 0 {

@@ -1,4 +1,4 @@
-//! Records of the journal that are still needed when its older file is begun anew: those of channels that are
+//! Records of the journal that are still needed when its older file is begun again: those of channels that are
 //! shut. They are written once more, to the end of the newer file.
 
 use std::collections::BTreeSet;

@@ -30,7 +30,7 @@ pub(crate) struct Checkpoint {
 #[derive(Debug)]
 pub(crate) struct Dirty {
     pub(crate) channel: Arc<Channel>,
-    /// Segments that have ended, and whether a sync of the files has failed: the files are made anew then.
+    /// Segments that have ended, and whether a sync of the files has failed: the files are made again then.
     sealed: VecDeque<(Segment, bool)>,
     /// The newest one, and the files that are written.
     newest: Option<(u64, Arc<Files>)>,

@@ -44,7 +44,7 @@ pub(crate) struct Common {
     health: AtomicU8,
     /// What all channels may take on disk together.
     max_disk: AtomicU64,
-    /// About how many bytes all channels take on disk. Retention counts them anew.
+    /// About how many bytes all channels take on disk. Retention counts them again.
     pub(crate) disk: AtomicU64,
     /// All channels take more than they may, and retention has found nothing that it may delete.
     pub(crate) is_stuck: AtomicBool,

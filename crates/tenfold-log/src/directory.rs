@@ -15,7 +15,7 @@ pub(crate) fn sync_dir(storage: &dyn Storage, path: &str) -> io::Result<()> {
     synced(storage.sync_dir(path))
 }
 
-/// Writes a file anew, and gives it its name when it is durable. The name is, when the directory is
+/// Writes a new file, and gives it its name when it is durable. The name is, when the directory is
 /// synced.
 pub(crate) fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<()> {
     let new = names::new(path);

@@ -5,7 +5,7 @@
 //! needs. So a thread that is the only one to submit, on a fast disk, commits by itself. As soon as two
 //! submit at once, or the disk is slow, the committer's thread commits and the others go on. So it does while a
 //! checkpoint is being made, or a channel is shut: the checkpointer can have a channel locked then, for as long as
-//! the disk takes to make its files anew.
+//! the disk takes to make its files again.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -71,7 +71,7 @@ impl Hand {
         let Some(committer) = hand.as_mut().filter(is_light) else {
             return false;
         };
-        // No checkpoint begins while this thread has the hand, and of a channel nothing is made anew without one.
+        // No checkpoint begins while this thread has the hand, and of a channel nothing is made again without one.
         if self.common.duties().is_pending || self.common.has_shut() {
             return false;
         }

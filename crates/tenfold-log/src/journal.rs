@@ -130,14 +130,14 @@ impl Journal {
     }
 
     /// The system tells of a write that failed before once more, to the first sync of a file that is opened
-    /// anew. It says nothing new: what the disk has was read past the system's cache.
+    /// again. It says nothing new: what the disk has was read past the system's cache.
     pub(crate) fn hear_of_old_errors(&self) {
         for file in &self.files {
             let _ = file.sync();
         }
     }
 
-    /// The journal begun anew. The caller has made sure that everything in the files is in the segments and
+    /// The journal begun again. The caller has made sure that everything in the files is in the segments and
     /// synced. Both files get the right size.
     ///
     /// If something is [carried](Self::carry) that is not in the segments, the newer file is needed for that until
@@ -191,7 +191,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Makes a file anew, full of zeros, so that overwriting them later changes no metadata. It gets its name
+    /// Makes a new file, full of zeros, so that overwriting them later changes no metadata. It gets its name
     /// when they are durable: a file that has it has had all its blocks on disk.
     fn make(&mut self, storage: &dyn Storage, number: usize) -> io::Result<()> {
         let path = names::JOURNALS[number];

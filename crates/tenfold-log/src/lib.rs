@@ -41,7 +41,7 @@ mod proven;
 mod queue;
 mod segment;
 
-// After the commit: checkpoints, retention, segments that are made anew.
+// After the commit: checkpoints, retention, segments that are made again.
 mod checkpoint;
 mod checkpointer;
 mod deleting;

@@ -1,4 +1,4 @@
-//! A segment whose files could not be written or synced is made anew.
+//! A segment whose files could not be written or synced is made again.
 //!
 //! After a failed sync the disk may hold anything of such a file, and a second sync would not tell. So the
 //! frames that an earlier checkpoint has made durable are read from the old files and checked, the rest
@@ -18,7 +18,7 @@ use crate::scan::{Scanned, scan};
 use crate::segment::{Files, Segment};
 use crate::whole::{WAITING, read_exact_at, uninterrupted};
 
-/// Makes the segment's files anew, durably, as far as it goes. The caller has the channel's newest
+/// Makes the segment's files again, durably, as far as it goes. The caller has the channel's newest
 /// segment locked, if it is this one.
 pub(crate) fn rebuild(
     journal: &JournalFiles,

@@ -21,7 +21,7 @@ use crate::storage::Storage;
 use crate::whole::{WAITING, read_exact_at, uninterrupted};
 
 /// Recovers a log that no hub uses, as the next start would. Then makes damaged entries of the indexes
-/// anew where the frames between their neighbours are exactly the messages that are missing. What cannot
+/// again where the frames between their neighbours are exactly the messages that are missing. What cannot
 /// be repaired stays damaged: readers get an error for it, and the rest. Nothing is deleted, whatever the
 /// options say of limits.
 pub fn repair(storage: &Arc<dyn Storage>, options: Options) -> Result<Report, OpenError> {
@@ -107,7 +107,7 @@ fn fill(
     }
     write(channel, first, &old, &all)?;
     for (entry, _) in all.iter().filter(|(_, is_new)| *is_new) {
-        let text = "their entry was made anew from the frames, which nothing else proves";
+        let text = "their entry was made again from the frames, which nothing else proves";
         report.push(
             false,
             Some(&channel.name),

@@ -245,7 +245,7 @@ impl Segment {
         self.empty_index()
     }
 
-    /// Empties the index before it is made anew.
+    /// Empties the index before it is made again.
     pub(crate) fn empty_index(&self) -> io::Result<()> {
         uninterrupted(|| self.files.index.set_length(0))
     }

@@ -31,7 +31,7 @@ pub(crate) struct Waiting {
 /// What is to be done before a channel is open again.
 #[derive(Debug)]
 pub(crate) enum Remedy {
-    /// Its segments are to be synced, or made anew.
+    /// Its segments are to be synced, or made again.
     Sync(Dirty),
     /// What a start has recovered is to be written down.
     Write(Box<Unwritten>),

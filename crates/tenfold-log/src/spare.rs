@@ -12,7 +12,7 @@ fn size(journal: u64) -> u64 {
     (journal / 64).clamp(4096, 1 << 20)
 }
 
-/// Makes the file anew, if there is space. The old one is removed first: after a crash the same file may
+/// Makes a new file, if there is space. The old one is removed first: after a crash the same file may
 /// also be a snapshot.
 pub(crate) fn make(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     remove(storage, names::SPARE)?;
@@ -26,7 +26,7 @@ pub(crate) fn make(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     }
 }
 
-/// Makes the file anew if it was used and there is space again.
+/// Makes a new file if it was used and there is space again.
 pub(crate) fn restore(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     match uninterrupted(|| storage.open(names::SPARE, false)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(storage, journal),
@@ -34,7 +34,7 @@ pub(crate) fn restore(storage: &dyn Storage, journal: u64) -> io::Result<()> {
     }
 }
 
-/// Writes a file anew, as [`directory::replace`] does; on a full disk in this space.
+/// Writes a new file, as [`directory::replace`] does; on a full disk in this space.
 pub(crate) fn replace_on_a_full_disk(
     storage: &dyn Storage,
     path: &str,
@@ -49,7 +49,7 @@ pub(crate) fn replace_on_a_full_disk(
     }
 }
 
-/// Writes a file anew in this space, as [`directory::replace`] does elsewhere. False: the
+/// Writes a new file in this space, as [`directory::replace`] does elsewhere. False: the
 /// space is used already, or too small.
 fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<bool> {
     let file = match uninterrupted(|| storage.open(names::SPARE, false)) {

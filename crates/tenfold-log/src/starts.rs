@@ -19,7 +19,7 @@ pub(crate) struct Starts {
     oldest: u64,
     random: Vec<u64>,
     /// The number of the start that the journal's batches are of. That is the newest one, unless later ones have
-    /// had no space to begin the journal anew.
+    /// had no space to begin the journal again.
     of_journal: u64,
 }
 
@@ -59,7 +59,7 @@ impl Starts {
         }
     }
 
-    /// These, and one more, which has not begun the journal anew.
+    /// These, and one more, which has not begun the journal again.
     pub(crate) fn and(&self, random: u64) -> Self {
         let mut starts = self.clone();
         starts.random.push(random);
@@ -74,7 +74,7 @@ impl Starts {
         starts
     }
 
-    /// The same when the newest one has begun the journal anew.
+    /// The same when the newest one has begun the journal again.
     pub(crate) fn begun(&self) -> Self {
         let mut starts = self.clone();
         starts.of_journal = self.newest().map_or(0, |newest| newest.number);

@@ -6,7 +6,7 @@
 //!
 //! A run is some producers that each publish numbered messages, and some subscribers that write
 //! down what they get, as frames or as events. Connections break at random bytes, subscribers are slow, the channel keeps
-//! little, and hubs end and begin anew with another history. What must hold is in [`check`].
+//! little, and hubs end and begin again with another history. What must hold is in [`check`].
 
 mod check;
 mod disk;

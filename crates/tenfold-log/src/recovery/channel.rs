@@ -58,7 +58,7 @@ pub(crate) struct Recovering {
     tidying: Tidying,
     /// Batches are lost, and nothing has shown yet whether they had something for this channel.
     pub(crate) is_uncertain: bool,
-    /// Its snapshot is to be written anew.
+    /// Its snapshot is to be written again.
     is_due: bool,
     /// It has a directory.
     has_directory: bool,
@@ -166,7 +166,7 @@ impl Recovering {
         self.birth = Some(snapshot.birth);
         self.links = snapshot.links;
         if self.starts.newest().is_none() {
-            // The starts are lost, and are counted anew.
+            // The starts are lost, and are counted again.
             self.is_due |= !self.links.is_empty();
             self.links.clear();
         }
@@ -374,7 +374,7 @@ impl Recovering {
         if !index.has_header()? {
             let end = length.min(upto);
             if end > 0 {
-                let text = "its index is made anew from the frames, which nothing else proves";
+                let text = "its index is made again from the frames, which nothing else proves";
                 report.push(
                     true,
                     Some(&self.name),

@@ -73,7 +73,7 @@ impl Remains {
 }
 
 /// The order in which the files are read, also while a hub writes. When the newer one is read last, it has
-/// everything that was committed before the older one was begun anew meanwhile. With `CHECKPOINT` locked
+/// everything that was committed before the older one was begun again meanwhile. With `CHECKPOINT` locked
 /// that happens once at the most.
 pub(crate) fn older_first(storage: &dyn Storage) -> io::Result<[usize; 2]> {
     let mut numbers = [None; 2];

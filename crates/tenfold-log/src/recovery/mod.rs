@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   look   channels: names, snapshots --> journal: scan both files --> replay, into drafts
-//!   write  drafts --> new files, synced, renamed --> snapshots --> journal: begin anew
+//!   write  drafts --> new files, synced, renamed --> snapshots --> journal: begin again
 //! ```
 //!
 //! To look changes nothing, so `tenfold log verify` and `stats` do it as well. Nothing is deleted that a second
@@ -302,7 +302,7 @@ impl Found {
         Ok(())
     }
 
-    /// The journal as it is to be begun anew.
+    /// The journal as it is to be begun again.
     pub(crate) fn journal(
         &self,
         storage: &dyn Storage,
@@ -332,7 +332,7 @@ impl Found {
 }
 
 impl Unfinished {
-    /// Writes everything down, and begins the journal anew. After an error, such as that there is no space, it
+    /// Writes everything down, and begins the journal again. After an error, such as that there is no space, it
     /// can be tried again.
     pub(crate) fn finish(
         &mut self,

@@ -43,7 +43,7 @@ impl Unread {
         let carried = records_of(journal, u64::MAX, |name| *name == *self.name)?;
         let bytes: u64 = carried.iter().map(|(record, _)| record.length).sum();
         if bytes != self.bytes {
-            let words = "the journal is being begun anew while a channel is recovered from it";
+            let words = "the journal is being begun again while a channel is recovered from it";
             return Err(io::Error::other(words));
         }
         for (record, frames) in carried {

@@ -264,7 +264,7 @@ fn on_a_full_disk_retention_makes_space() {
         settle(&mut opened);
         assert_eq!(opened.log.channel("a", 0).first(), round * 20);
         memory.unlimit_space();
-        // What was used for that is kept anew.
+        // What was used for that is kept again.
         advance(10_000);
         settle(&mut opened);
         assert_eq!(opened.log.may_publish(), Ok(()));

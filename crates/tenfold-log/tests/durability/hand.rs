@@ -35,7 +35,7 @@ fn a_thread_that_is_the_only_one_to_submit_commits_by_itself() {
     assert_eq!(opened.log.channel("a", 0).next(), 1000);
 }
 
-/// The checkpointer makes files of a channel anew after a failed sync, with the channel locked: however long the
+/// The checkpointer makes files of a channel again after a failed sync, with the channel locked: however long the
 /// disk takes for that, a task of the hub must not wait for it. A seed of the simulation stood still there.
 #[test]
 fn a_thread_that_submits_does_not_commit_while_files_can_be_made_anew() {

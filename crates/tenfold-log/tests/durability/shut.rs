@@ -237,7 +237,7 @@ fn what_a_start_has_carried_of_a_channel_is_not_missed_when_that_is_open_again()
     }
 }
 
-/// The faults of files that cannot be synced, or written to, nor be made anew.
+/// The faults of files that cannot be synced, or written to, nor be made again.
 fn faults() -> Vec<Vec<Fault>> {
     let new = Fault::next(Kind::Open).on("frames.new").errno(EACCES);
     let on = |kind| Fault::next(kind).on("channels/a/0").forever();

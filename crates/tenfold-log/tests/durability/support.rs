@@ -22,7 +22,7 @@ pub(crate) fn clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(NOW.get())
 }
 
-/// Begins anew with the time and the random numbers, so that each run is the same.
+/// Begins again with the time and the random numbers, so that each run is the same.
 pub(crate) fn reset() {
     NOW.set(1_700_000_000_000);
     RANDOM.set(1);

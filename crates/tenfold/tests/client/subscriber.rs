@@ -159,7 +159,7 @@ fn goes_on_behind_a_gap<S: Subscriber>() {
         connection.end();
         let mut connection = hub.accept("SUBSCRIBE ticks from=first");
         connection.say("OK epoch=00000000000000ff from=0 first=0 next=0");
-        connection.say("anew");
+        connection.say("again");
         connection.wait_for_end();
     });
     let options = first().from(Position::Seq(5)).on_gap(OnGap::Continue);
@@ -182,7 +182,7 @@ fn goes_on_behind_a_gap<S: Subscriber>() {
              0123456789abcdef was asked for); message 13 was to come next; its first message is 0",
         ]
     );
-    message(&mut subscriber, 0, "anew");
+    message(&mut subscriber, 0, "again");
     drop(subscriber);
     script.join();
 }
