@@ -420,3 +420,40 @@ fn a_log_that_runs_by_itself_deletes_channels_while_others_are_written_to() {
     until(|| others.iter().all(is_acknowledged));
     assert!(threads.stop());
 }
+
+/// The journal can still have the frames of the channel that had the name before, at the same offsets.
+#[test]
+fn a_segment_that_is_made_again_has_nothing_of_a_deleted_channel_of_its_name() {
+    // Shorter than the old ones, as long, and longer.
+    for (old, new) in [(40, 9), (40, 40), (9, 40)] {
+        reset();
+        let memory = Memory::new();
+        let mut options = small();
+        options.journal = 16 * 4096;
+        let mut opened = reopen(memory.clone(), options.clone()).unwrap();
+        send(&opened, "a", None, &[vec![b'o'; old], vec![b'o'; old]]);
+        settle(&mut opened);
+        let told = delete(&opened, "a");
+        settle(&mut opened);
+        assert_eq!(told.get(), Some(Ok(())));
+        let messages = [vec![b'n'; new], vec![b'n'; new]];
+        let sent = send(&opened, "a", None, &messages);
+        settle(&mut opened);
+        assert!(is_acknowledged(&sent));
+        memory.fail(Fault::next(Kind::Sync).on("channels/a/0").errno(EIO));
+        let checkpoints = opened.log.numbers().checkpoints;
+        while opened.log.numbers().checkpoints == checkpoints {
+            let other = send(&opened, "c", None, &[vec![b'x'; 100]]);
+            settle(&mut opened);
+            assert!(is_acknowledged(&other));
+        }
+        settle(&mut opened);
+        let is_there = |opened: &Opened| {
+            assert_eq!(opened.log.health(), Health::Ok, "{:?}", opened.log.why());
+            let there = read(&opened.log.channel("a", 0));
+            assert_eq!((there.all(), there.damaged), (messages.to_vec(), vec![]));
+        };
+        is_there(&opened);
+        is_there(&reopen(memory.image(|_| Keep::None), options).unwrap());
+    }
+}
