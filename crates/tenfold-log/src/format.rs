@@ -10,11 +10,34 @@ use crate::starts::Starts;
 use crate::storage::Storage;
 use crate::whole::{WAITING, read_all, uninterrupted};
 
-/// The formats that this version writes.
-const TEXT: &str = "tenfold-log 1\njournal 1\nindex 1\nsnapshot 2\nstarts 1\n";
+/// The versions of a log that are read. The newest is written; a start makes an older one the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// It counts no starts.
+    Uncounted,
+    /// Its journal tells no births: it would take the record of one for the epoch of a start.
+    Birthless,
+    Newest,
+}
 
-/// Those of the version before, which counted no starts. This one reads them, too.
-const UNCOUNTED: &str = "tenfold-log 1\njournal 1\nindex 1\nsnapshot 1\n";
+impl Version {
+    const ALL: [Self; 3] = [Self::Uncounted, Self::Birthless, Self::Newest];
+
+    /// The formats, as `FORMAT` has them.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Uncounted => "tenfold-log 1\njournal 1\nindex 1\nsnapshot 1\n",
+            Self::Birthless => "tenfold-log 1\njournal 1\nindex 1\nsnapshot 2\nstarts 1\n",
+            Self::Newest => "tenfold-log 1\njournal 2\nindex 1\nsnapshot 2\nstarts 1\n",
+        }
+    }
+
+    /// The version whose text this is.
+    fn of(text: &[u8]) -> Option<Self> {
+        let mut versions = Self::ALL.into_iter();
+        versions.find(|version| version.text().as_bytes() == text)
+    }
+}
 
 /// A `FORMAT` of more bytes was not written by any version.
 const MOST: u64 = 4096;
@@ -43,15 +66,15 @@ pub(crate) fn check(storage: &dyn Storage) -> Result<bool, OpenError> {
     let Some(bytes) = read_all(&*file, MOST, WAITING).map_err(&reading)? else {
         return Err(OpenError::Format("a long text".to_owned()));
     };
-    if bytes == TEXT.as_bytes() || bytes == UNCOUNTED.as_bytes() {
+    if Version::of(&bytes).is_some() {
         return Ok(true);
     }
     let text = String::from_utf8_lossy(&bytes);
     let unknown = text.lines().find(|line| {
-        !TEXT
-            .lines()
-            .chain(UNCOUNTED.lines())
-            .any(|known| known == *line)
+        let mut known = Version::ALL
+            .iter()
+            .flat_map(|version| version.text().lines());
+        !known.any(|known| known == *line)
     });
     Err(OpenError::Format(
         unknown.unwrap_or("an incomplete FORMAT").to_owned(),
@@ -94,27 +117,29 @@ fn has_starts(storage: &dyn Storage) -> io::Result<bool> {
 
 /// Makes an empty directory a log.
 pub(crate) fn create(storage: &dyn Storage) -> io::Result<()> {
-    replace(storage, names::FORMAT, TEXT.as_bytes())?;
+    replace(storage, names::FORMAT, Version::Newest.text().as_bytes())?;
     sync_dir(storage, "")
 }
 
-/// Whether the log has the formats of the version before, which counted no starts.
-pub(crate) fn is_uncounted(storage: &dyn Storage) -> io::Result<bool> {
+/// The version of a log that was [checked](check).
+pub(crate) fn version(storage: &dyn Storage) -> io::Result<Version> {
     let file = uninterrupted(|| storage.open(names::FORMAT, false))?;
-    Ok(read_all(&*file, MOST, WAITING)?.is_some_and(|bytes| bytes == UNCOUNTED.as_bytes()))
+    let version = read_all(&*file, MOST, WAITING)?.and_then(|bytes| Version::of(&bytes));
+    version.ok_or_else(|| io::Error::other("FORMAT has changed"))
 }
 
-/// Makes a log of the version before one of this version, before anything is written that the other one
-/// cannot read.
-pub(crate) fn upgrade(storage: &dyn Storage) -> io::Result<()> {
-    Starts::uncounted().save(storage)?;
-    spare::replace_on_a_full_disk(storage, names::FORMAT, TEXT.as_bytes())?;
+/// Makes a log of an older version one of the newest, before anything is written that the other one cannot read.
+pub(crate) fn upgrade(storage: &dyn Storage, from: Version) -> io::Result<()> {
+    if from == Version::Uncounted {
+        Starts::uncounted().save(storage)?;
+    }
+    let text = Version::Newest.text();
+    spare::replace_on_a_full_disk(storage, names::FORMAT, text.as_bytes())?;
     sync_dir(storage, "")
 }
 
 /// Makes a copy of a log a log of the same version.
 pub(crate) fn copy(from: &dyn Storage, to: &dyn Storage) -> io::Result<()> {
-    let text = if is_uncounted(from)? { UNCOUNTED } else { TEXT };
-    replace(to, names::FORMAT, text.as_bytes())?;
+    replace(to, names::FORMAT, version(from)?.text().as_bytes())?;
     sync_dir(to, "")
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::carry::{records_of, with_births};
 use crate::directory::sync_dir;
 use crate::fault::Fault;
-use crate::format;
+use crate::format::{self, Version};
 use crate::journal::{End, Journal, NotWritten, not_there};
 use crate::names;
 use crate::opening::{Opening, Step};
@@ -76,8 +76,8 @@ pub(crate) struct Unfinished {
 #[derive(Clone, Debug)]
 struct Begun {
     starts: Arc<Starts>,
-    /// `FORMAT` is that of a version that counted no starts.
-    is_uncounted: bool,
+    /// What `FORMAT` says.
+    version: Version,
 }
 
 /// What was being done when the storage failed, and its error.
@@ -97,8 +97,8 @@ pub(crate) fn look(
     opening.go_on().map_err(doing("looking at the channels"))?;
     let mut report = Report::default();
     let names = channel_names(&**storage, &mut report).map_err(doing("listing the channels"))?;
-    let is_uncounted = format::is_uncounted(&**storage).map_err(doing("reading FORMAT"))?;
-    let starts = starts(&**storage, is_uncounted, !names.is_empty(), &mut report)
+    let version = format::version(&**storage).map_err(doing("reading FORMAT"))?;
+    let starts = starts(&**storage, version, !names.is_empty(), &mut report)
         .map_err(doing("reading STARTS"))?;
     let There {
         mut channels,
@@ -172,7 +172,7 @@ pub(crate) fn look(
             Some(random) => Arc::new(starts.and(random())),
             None => starts,
         },
-        is_uncounted,
+        version,
     };
     let channels = recovered.into_iter();
     Ok(Found {
@@ -268,11 +268,11 @@ fn attempt<T>(
 /// The starts before this one.
 fn starts(
     storage: &dyn Storage,
-    is_uncounted: bool,
+    version: Version,
     has_channels: bool,
     report: &mut Report,
 ) -> io::Result<Arc<Starts>> {
-    if is_uncounted {
+    if version == Version::Uncounted {
         return Ok(Arc::new(Starts::uncounted()));
     }
     let starts = Starts::read(storage)?;
@@ -341,9 +341,9 @@ impl Unfinished {
         report: &mut Report,
         opening: &Opening,
     ) -> Result<(), Failed> {
-        if self.begun.is_uncounted {
-            format::upgrade(storage).map_err(doing("writing FORMAT"))?;
-            self.begun.is_uncounted = false;
+        if self.begun.version != Version::Newest {
+            format::upgrade(storage, self.begun.version).map_err(doing("writing FORMAT"))?;
+            self.begun.version = Version::Newest;
         }
         opening.begin(Step::Writing, self.channels.len());
         let written = each(
@@ -410,7 +410,7 @@ impl Unfinished {
     /// Writes down that there is this start, although there is no space for the rest: its epochs are told from now
     /// on. False: there is no space for that either.
     pub(crate) fn note_start(&self, storage: &dyn Storage) -> Result<bool, Failed> {
-        if self.begun.is_uncounted {
+        if self.begun.version == Version::Uncounted {
             return Ok(false);
         }
         match self.begun.starts.save(storage) {

@@ -100,8 +100,12 @@ fn what_earlier_versions_have_written_is_read_whole_and_can_be_written_on() {
         write(&left(true), &Path::new(&directory).join("clean"));
         write(&left(false), &Path::new(&directory).join("crashed"));
     }
+    // So a version that cannot read what is written now refuses it.
+    let new = Memory::new();
+    drop(reopen(new.clone(), small()).unwrap());
+    let newest = new.read("FORMAT").unwrap();
     let kept = kept();
-    assert!(kept.len() >= 4, "{kept:?}");
+    assert!(kept.len() >= 6, "{kept:?}");
     for path in kept {
         let expected = fs::read_to_string(path.join(EXPECTED)).unwrap();
         let place = tempfile::tempdir().unwrap();
@@ -111,6 +115,8 @@ fn what_earlier_versions_have_written_is_read_whole_and_can_be_written_on() {
         let mut opened = open(disk, small()).unwrap();
         assert_eq!(opened.report.findings, [], "{}", path.display());
         assert_eq!(describe(&opened, &expected), expected, "{}", path.display());
+        let format = fs::read(place.path().join("FORMAT")).unwrap();
+        assert_eq!(format, newest, "{}", path.display());
         // Retention may delete something now; nothing else changes.
         let next = opened.log.channel("a", 0).next();
         send(&opened, "a", Some("p"), &[b"a new one".to_vec()]);
