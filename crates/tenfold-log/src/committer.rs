@@ -229,8 +229,12 @@ impl Committer {
             return;
         }
         let records = plan.records();
+        let begun = self.common.instant();
         match self.journal.write(&records, &plan.slices()) {
-            Ok(()) => {}
+            Ok(()) => {
+                let took = self.common.instant().duration_since(begun);
+                self.common.counters.syncs.count(took);
+            }
             Err(NotWritten::Full(error)) => {
                 plan.undo(&*self.common.storage);
                 return self.give_up(&error);

@@ -20,6 +20,7 @@ use crate::queue::{Queue, Queued};
 use crate::shut::Shut;
 use crate::starts::Starts;
 use crate::storage::Storage;
+use crate::sync_times::SyncCounters;
 use crate::whole::{uninterrupted, write_all_at};
 
 /// What the committer, the checkpointer and the handles of a log have in common.
@@ -72,6 +73,8 @@ pub(crate) struct Counters {
     pub(crate) removed: AtomicU64,
     /// Channels that could be read only after the start.
     pub(crate) late: AtomicU64,
+    /// How long batches took to be written to the journal and synced.
+    pub(crate) syncs: SyncCounters,
 }
 
 /// What a probe writes, in bytes.

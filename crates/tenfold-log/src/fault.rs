@@ -60,15 +60,18 @@ impl Fault {
     /// One word for programs: `CALL:PATH:ERRNO`, such as `fdatasync:journal/0.journal:EIO`. An error
     /// without a usual name has its number there, and one that is not of the system `-`.
     pub fn why(&self) -> String {
-        let number = || {
-            self.errno
-                .map_or_else(|| "-".to_owned(), |errno| errno.to_string())
-        };
-        let name = self.errno.and_then(name).map(str::to_owned);
-        let name = name.unwrap_or_else(number);
         let path = self.path.replace(|c: char| !c.is_ascii_graphic(), "?");
         let or_dash = |word: &str| if word.is_empty() { "-" } else { word }.to_owned();
-        format!("{}:{}:{name}", or_dash(self.call), or_dash(&path))
+        let error = self.error_name();
+        format!("{}:{}:{error}", or_dash(self.call), or_dash(&path))
+    }
+
+    /// The last part of [`why`](Self::why): `EIO`, a number, or `-`.
+    pub fn error_name(&self) -> String {
+        let Some(errno) = self.errno else {
+            return "-".to_owned();
+        };
+        name(errno).map_or_else(|| errno.to_string(), str::to_owned)
     }
 
     /// Whether it is the same call, path and error.

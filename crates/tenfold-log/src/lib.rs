@@ -49,6 +49,7 @@ mod rebuild;
 mod retention;
 mod side_by_side;
 mod spare;
+mod sync_times;
 mod trimming;
 
 // Channels whose files fail, and what the journal keeps for them.
@@ -120,4 +121,5 @@ pub use repair::repair;
 pub use report::{Finding, Report};
 pub use storage::Storage;
 pub use submission::{Commit, Receipt, Submission};
+pub use sync_times::SyncTimes;
 pub use verify::verify;

@@ -15,6 +15,7 @@ use crate::health::{Health, Numbers};
 use crate::names;
 use crate::queue::Queued;
 use crate::submission::Submission;
+use crate::sync_times::SyncTimes;
 
 /// A log. Clones are handles to the same one.
 ///
@@ -231,6 +232,16 @@ impl Log {
     /// What takes too long just now.
     pub fn stall(&self) -> Option<Stall> {
         self.common.condition().stall(self.common.instant())
+    }
+
+    /// How long batches took to be written to the journal and synced.
+    pub fn sync_times(&self) -> SyncTimes {
+        self.common.counters.syncs.read()
+    }
+
+    /// What all channels may take on disk together, in bytes.
+    pub fn max_disk(&self) -> u64 {
+        self.common.max_disk()
     }
 
     /// Its numbers now.
