@@ -1,5 +1,7 @@
 //! The ways in which messages are written into the body of an answer.
 
+use crate::accept::Accept;
+
 /// How messages are written into the body of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -52,77 +54,20 @@ impl Form {
         }
     }
 
-    /// The form that a client likes most which accepts this: RFC 9110, section 12.5.1. `None` if it accepts none.
+    /// The form that a client likes most which accepts this. `None` if it accepts none.
     pub(crate) fn accepted<'a>(accept: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let ranges: Vec<Range<'_>> = accept
-            .flat_map(|value| value.split(','))
-            .filter(|range| !range.trim().is_empty())
-            .map(Range::read)
-            .collect();
-        if ranges.is_empty() {
+        let accept = Accept::read(accept);
+        if accept.is_empty() {
             return Some(Self::default());
         }
         let mut best = None;
         for form in Self::ALL {
-            let quality = quality(form, &ranges);
+            let quality = accept.quality(form.media_type());
             if quality > best.map_or(0, |(most, _)| most) {
                 best = Some((quality, form));
             }
         }
         best.map(|(_, form)| form)
-    }
-}
-
-/// One of the ranges of `Accept`.
-struct Range<'a> {
-    media_type: &'a str,
-    /// In thousandths.
-    quality: u16,
-}
-
-impl<'a> Range<'a> {
-    fn read(text: &'a str) -> Self {
-        let mut parts = text.split(';').map(str::trim);
-        let media_type = parts.next().unwrap_or_default();
-        let quality =
-            parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        Self {
-            media_type,
-            quality: quality.map_or(1000, thousandths),
-        }
-    }
-
-    /// How exactly it names a form; `None` if it is not for it.
-    fn exactness(&self, form: Form) -> Option<u8> {
-        let whole = form.media_type();
-        let (kind, _) = whole.split_once('/')?;
-        if self.media_type.eq_ignore_ascii_case(whole) {
-            return Some(2);
-        }
-        match self.media_type.strip_suffix("/*") {
-            Some("*") => Some(0),
-            Some(own) if own.eq_ignore_ascii_case(kind) => Some(1),
-            _ => None,
-        }
-    }
-}
-
-/// The quality that the most exact range for a form gives it.
-fn quality(form: Form, ranges: &[Range<'_>]) -> u16 {
-    let fitting = ranges
-        .iter()
-        .filter_map(|range| Some((range.exactness(form)?, range.quality)));
-    fitting.max().map_or(0, |(_, quality)| quality)
-}
-
-/// `0.5` is 500. What is not a quality is none.
-fn thousandths(text: &str) -> u16 {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let fraction = format!("{fraction:0<3}");
-    match (whole, fraction.parse::<u16>()) {
-        ("1", Ok(0)) => 1000,
-        ("0", Ok(fraction)) if fraction < 1000 => fraction,
-        _ => 0,
     }
 }
 

@@ -21,6 +21,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accept;
 mod answer;
 mod body;
 mod desk;
