@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Ask,
     /// The list of connections.
     AskForClients,
+    /// How much of everything there is.
+    AskForNumbers,
     /// What this hub does not know, and allows nobody.
     Unknown,
 }
@@ -47,7 +49,7 @@ impl Purpose {
             }
             Self::Both(channel) => identity.may_publish(channel) && identity.may_subscribe(channel),
             Self::Follow(patterns) => patterns.iter().all(|pattern| identity.may_follow(pattern)),
-            Self::Delete => identity.is_admin(),
+            Self::Delete | Self::AskForNumbers => identity.is_admin(),
             Self::Ask => true,
             Self::AskForClients => identity.name().is_some() || identity.is_admin(),
             Self::Unknown => false,

@@ -114,7 +114,7 @@ impl Question {
         }
     }
 
-    fn about_all(request: &'static str) -> Self {
+    pub(crate) fn about_all(request: &'static str) -> Self {
         Self {
             request,
             channel: None,

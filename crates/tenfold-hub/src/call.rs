@@ -3,11 +3,13 @@
 use tenfold::protocol::{ChannelName, Code, Epoch, Position, Refusal, Request, Token};
 use tenfold_gate::Visitor;
 
+use crate::admission::Purpose;
 use crate::audit::{AuditResult, Question};
 use crate::channel::ChannelInfo;
 use crate::connection::Connection;
 use crate::feed::Feed;
 use crate::health::HubHealth;
+use crate::metrics::Metrics;
 use crate::protocol_port::purpose;
 use crate::publication::{Publication, Publish};
 
@@ -91,12 +93,31 @@ impl Call {
         Ok(shared.health_for(&visitor))
     }
 
+    /// The hub's numbers, for an admin.
+    pub async fn metrics(self) -> Result<Metrics, Refusal> {
+        let visitor = self
+            .admit_to(Purpose::AskForNumbers, || Question::about_all("METRICS"))
+            .await;
+        self.told(visitor)?;
+        let shared = &self.connection.shared;
+        let _turn = self.told(self.connection.turn(&shared.listing).await)?;
+        self.connection.stay.asked.record(AuditResult::Ok);
+        Ok(shared.metrics().await)
+    }
+
     /// Asks the gate. Nothing is done before.
     async fn admit(&self, request: &Request) -> Result<Visitor, Refusal> {
-        self.connection.asks(|| Question::of(request));
-        let admitted = self
-            .connection
-            .authorize(self.token.as_ref(), purpose(request));
+        self.admit_to(purpose(request), || Question::of(request))
+            .await
+    }
+
+    async fn admit_to(
+        &self,
+        purpose: Purpose,
+        question: impl FnOnce() -> Question,
+    ) -> Result<Visitor, Refusal> {
+        self.connection.asks(question);
+        let admitted = self.connection.authorize(self.token.as_ref(), purpose);
         if let Err(refusal) = &admitted
             && refusal.code == Some(Code::Auth)
         {

@@ -1,6 +1,7 @@
 //! One channel: its history behind one interface, and its producers.
 
 mod info;
+mod numbers;
 mod place;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -28,6 +29,7 @@ use crate::tail::Tail;
 use crate::throttle::Throttle;
 
 pub use info::ChannelInfo;
+pub use numbers::ChannelNumbers;
 pub(crate) use place::Begun;
 
 /// A named, ordered sequence of messages.
@@ -57,6 +59,8 @@ pub(crate) struct Channel {
     left: Change,
     /// Subscribers that retention has passed.
     pub(crate) passed: Throttle,
+    /// Whether its numbers are told under its name, once that was decided.
+    pub(crate) is_told_apart: OnceLock<bool>,
 }
 
 /// A place to read from, and what the subscriber is told.
@@ -103,6 +107,7 @@ impl Channel {
             outcome: OnceLock::new(),
             left: Change::default(),
             passed: Throttle::default(),
+            is_told_apart: OnceLock::new(),
         }
     }
 
@@ -442,6 +447,21 @@ impl Channel {
             history.map_or(first, |history| history.channel.first()),
             next,
         )
+    }
+
+    /// Its numbers, but for how far its subscribers are behind.
+    pub(crate) fn numbers(&self) -> ChannelNumbers {
+        let (received_messages, received_bytes) = self
+            .tail
+            .with(|ledger| (ledger.appended(), ledger.appended_bytes()));
+        ChannelNumbers {
+            received_messages,
+            received_bytes,
+            kept_bytes: self.bytes(),
+            subscribers: self.subscribers.load(Relaxed) + self.followers.load(Relaxed),
+            publishers: self.publishers.load(Relaxed),
+            lag: 0,
+        }
     }
 
     /// How many messages were committed since the start, and the bytes of those that are kept.

@@ -151,6 +151,16 @@ impl Clients {
         visitor: &Visitor,
         mistakes: &Mistakes,
     ) -> impl Iterator<Item = Vec<String>> {
+        self.parts().map(|some| {
+            some.iter()
+                .filter(|client| client.is_shown_to(visitor))
+                .map(|client| client.describe(mistakes))
+                .collect()
+        })
+    }
+
+    /// All connections, in parts. One that comes or goes meanwhile may be in it or not.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Vec<Arc<Client>>> {
         let mut last = None;
         std::iter::from_fn(move || {
             let after = last.map_or(Unbounded, Excluded);
@@ -162,12 +172,7 @@ impl Clients {
                 .collect();
             drop(connected);
             last = Some(some.last()?.id);
-            Some(
-                some.iter()
-                    .filter(|client| client.is_shown_to(visitor))
-                    .map(|client| client.describe(mistakes))
-                    .collect(),
-            )
+            Some(some)
         })
     }
 
@@ -284,7 +289,17 @@ impl Client {
         line
     }
 
-    fn kind(&self) -> &'static str {
+    /// How many committed messages it has not got yet, for each channel that it is sent.
+    pub(crate) fn lags(&self, mut each: impl FnMut(&Arc<Channel>, u64)) {
+        if let Some(sending) = self.sending.get() {
+            each(&sending.channel, sending.progress().lag);
+        }
+        if let Some((_, progress)) = self.following.get() {
+            progress.look(|follow| follow.lags(each));
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
         if self.following.get().is_some() {
             return "follower";
         }

@@ -222,6 +222,7 @@ impl Connection {
     /// Notes a refusal for the log, the audit, and whoever asks what clients do wrong. `place` is where it happened.
     pub(crate) fn note(&self, refusal: &Refusal, place: &str) {
         self.shared.refusals.refused(self.peer, refusal);
+        self.shared.tally.refused(refusal);
         self.stay.asked.record_refusal(refusal);
         self.shared.mistakes.note(self.peer, place, refusal);
     }

@@ -188,6 +188,13 @@ impl Follow {
         standing
     }
 
+    /// How many committed messages of each channel are still to be sent.
+    pub(crate) fn lags(&self, mut each: impl FnMut(&Arc<Channel>, u64)) {
+        for followed in self.channels.iter().flatten() {
+            each(&followed.channel, followed.lag().0);
+        }
+    }
+
     fn enter(&mut self, channel: Arc<Channel>, mut begun: Begun) -> u32 {
         if !self.holds {
             begun.cursor.hold_no_more();

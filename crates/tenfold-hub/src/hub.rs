@@ -117,7 +117,11 @@ impl Hub {
         }
         if let Some(durable) = shared.registry.on_disk() {
             accepting.spawn(of_hub(hold(Arc::clone(&shared))));
-            let watch = Watch::new(durable.log.clone(), Arc::clone(&shared.registry));
+            let watch = Watch::new(
+                durable.log.clone(),
+                Arc::clone(&shared.registry),
+                Arc::clone(&shared.tally),
+            );
             watching.spawn(of_hub(watch.run()));
         }
         Self {

@@ -611,6 +611,11 @@ impl Ledger {
         self.next_seq - self.base
     }
 
+    /// How many bytes of frames were ever appended.
+    pub(crate) fn appended_bytes(&self) -> u64 {
+        self.next_byte
+    }
+
     pub(crate) fn cost(&self) -> usize {
         self.cost
     }

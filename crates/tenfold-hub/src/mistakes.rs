@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ const PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes {
     by_peer: Mutex<HashMap<(Who, Kind), Mistake>>,
+    /// How many there were of each kind.
+    counts: [AtomicU64; Kind::ALL.len()],
 }
 
 /// Kinds of mistakes, of which each is told by itself.
@@ -43,6 +46,14 @@ impl Kind {
         Self::RequestAtPlainPort,
         Self::InputThrownAway,
     ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::RequestAtPlainPort => "request-at-plain-port",
+            Self::InputThrownAway => "input-thrown-away",
+        }
+    }
 }
 
 /// Whose mistakes are counted together: those of an address, whatever its ports, and those of all
@@ -86,7 +97,14 @@ impl Mistakes {
         self.tell(peer, kind, place, words);
     }
 
+    /// How many there were of each kind, of all peers.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.counts.iter().map(|count| count.load(Relaxed));
+        Kind::ALL.map(Kind::name).into_iter().zip(counts).collect()
+    }
+
     fn tell(&self, peer: Peer, kind: Kind, place: &str, words: &str) {
+        self.counts[kind as usize].fetch_add(1, Relaxed);
         if let Some(before) = self.is_to_be_told(peer, kind, words, Instant::now()) {
             let words = words.strip_prefix("ERROR ").unwrap_or(words);
             warn!(%peer, %place, before, "a client's mistake: {words}");

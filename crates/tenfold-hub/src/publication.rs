@@ -214,8 +214,13 @@ impl Publication {
         if !self.pieces.is_empty() {
             self.end_message().await?;
         }
-        let acknowledged = self.acknowledged().await;
-        acknowledged.map_err(|refusal| self.broken(refusal))
+        match self.acknowledged().await {
+            Ok(next) => {
+                self.shared.tally.acknowledged(1);
+                Ok(next)
+            }
+            Err(refusal) => Err(self.broken(refusal)),
+        }
     }
 
     /// Waits for the acknowledgement of what was appended, whole messages of a stream that is wrong after them included: so
@@ -372,6 +377,7 @@ impl Publication {
             let place = self.appender.channel().name().as_str();
             let peer = self.stay.listed.peer();
             self.shared.mistakes.note(peer, place, &refusal);
+            self.shared.tally.refused(&refusal);
         }
         refusal
     }

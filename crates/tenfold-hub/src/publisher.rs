@@ -150,6 +150,7 @@ impl Publisher {
             (Ok(()), Some(Ending::Refused(refusal, _))) => {
                 let place = self.channel().name().as_str();
                 self.shared.mistakes.note(self.peer, place, refusal);
+                self.shared.tally.refused(refusal);
                 Finish::Refused(refusal.code)
             }
             (Ok(()), _) => Finish::Complete,
@@ -296,6 +297,14 @@ impl Publisher {
     /// Sends what the socket takes at once. A peer that takes nothing any more may still have sent
     /// something: what was received is read to its end all the same.
     fn send(&mut self) {
+        self.write();
+        let acks = self.session.take_acks();
+        if acks > 0 {
+            self.shared.tally.acknowledged(acks);
+        }
+    }
+
+    fn write(&mut self) {
         loop {
             let output = self.session.output();
             if output.is_empty() {

@@ -43,6 +43,8 @@ pub(crate) struct Publishing {
     gone: usize,
     /// The number of the last `ACK` that was sent or is being sent.
     acknowledged: Option<u64>,
+    /// How many acknowledgements were said that nobody has counted yet.
+    acks: u64,
     /// Why nothing more is received.
     ending: Option<Ending>,
     /// Since when the frame under way has brought too little, and what was there of it then.
@@ -100,6 +102,7 @@ impl Publishing {
             unsent: Vec::new(),
             gone: 0,
             acknowledged: None,
+            acks: 0,
             ending: None,
             mark: None,
         }
@@ -233,6 +236,11 @@ impl Publishing {
         self.ending.as_ref()
     }
 
+    /// How many acknowledgements were said since the last call.
+    pub(crate) fn take_acks(&mut self) -> u64 {
+        std::mem::take(&mut self.acks)
+    }
+
     fn speak(&mut self) {
         let Voice::Protocol(acks) = self.voice else {
             return;
@@ -254,6 +262,7 @@ impl Publishing {
         };
         if due {
             self.acknowledged = Some(self.committed);
+            self.acks += 1;
             self.say(&ack(self.committed));
         }
         if let Some(line) = line {

@@ -1,5 +1,7 @@
 //! The channels of a hub, by name.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -10,7 +12,7 @@ use tenfold::protocol::{ChannelName, Code, Epoch, ProducerId, Refusal};
 use tenfold_gate::{Identity, Visitor};
 use tenfold_log::{Log, Refused};
 
-use crate::channel::{Channel, ChannelInfo, Role};
+use crate::channel::{Channel, ChannelInfo, ChannelNumbers, Role};
 use crate::claim::Claim;
 use crate::durable::Durable;
 use crate::history::History;
@@ -64,6 +66,8 @@ struct Channels {
     deletions: u64,
     /// Messages that were committed since the start to channels that were deleted.
     past_messages: u64,
+    /// What of that, and of its bytes, was not told under the name of its channel.
+    past: ChannelNumbers,
     /// The hub ends: no connection enters a channel any more.
     closed: bool,
 }
@@ -296,7 +300,7 @@ impl Registry {
     pub(crate) fn end_deletion(&self, channel: &Arc<Channel>, is_deleted: bool) {
         let name = channel.name();
         let mut channels = self.lock();
-        channels.past_messages += channel.size().0;
+        channels.note_past(channel);
         if is_deleted && !channels.only_names.contains(name) {
             let next = channel.tail().next_seq();
             let how = match next {

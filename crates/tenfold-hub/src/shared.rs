@@ -1,6 +1,7 @@
 //! What all connections of a hub share.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tenfold::protocol::Epoch;
 use tenfold_gate::Visitor;
@@ -22,6 +23,7 @@ use crate::refusal_log::RefusalLog;
 use crate::registry::Registry;
 use crate::shares::Shares;
 use crate::stats::{Counters, HubStats};
+use crate::tally::Tally;
 
 /// Connections that are told at once how the hub is. An answer is a line, so each needs its place for
 /// a moment only.
@@ -42,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) receiving: Arc<Receiving>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) mistakes: Arc<Mistakes>,
     pub(crate) refusals: Arc<RefusalLog>,
     pub(crate) clients: Arc<Clients>,
@@ -49,6 +52,7 @@ pub(crate) struct Shared {
     /// Whoever connects, as long as nobody is asked.
     pub(crate) anybody: Visitor,
     pub(crate) started: Instant,
+    pub(crate) started_at: SystemTime,
     /// Connections that have not said what they want.
     pub(crate) pending: Arc<Pending>,
     /// The same of other protocols, of those that neither publish nor subscribe yet.
@@ -88,6 +92,7 @@ impl Shared {
             receiving: Arc::clone(registry.receiving()),
             registry,
             counters: Arc::default(),
+            tally: Arc::default(),
             mistakes: Arc::default(),
             refusals: Arc::default(),
             clients: Arc::default(),
@@ -95,6 +100,7 @@ impl Shared {
             punished: Semaphore::new(PUNISHED),
             anybody: Visitor::anybody(),
             started: Instant::now(),
+            started_at: (options.clock)(),
             pending: Arc::new(Pending::new(options.max_pending)),
             guests: Arc::new(Pending::new(options.max_pending)),
             places: Resizable::new(options.max_connections),
@@ -147,6 +153,19 @@ impl Shared {
         }
     }
 
+    /// How it is, in one word.
+    pub(crate) fn status(&self) -> &'static str {
+        let log = self.registry.on_disk().map(|durable| &durable.log);
+        match log.map(Log::health) {
+            _ if self.starting.is_some() => "starting",
+            None | Some(Health::Ok) => "ok",
+            Some(Health::Slow) => "slow",
+            Some(Health::Degraded) => "degraded",
+            Some(Health::Full) => "full",
+            Some(_) => "read-only",
+        }
+    }
+
     /// What `HEALTH` says.
     pub(crate) fn health(&self) -> HubHealth {
         let HubStats {
@@ -158,14 +177,7 @@ impl Shared {
             ..
         } = self.stats();
         let log = self.registry.on_disk().map(|durable| &durable.log);
-        let status = match log.map(Log::health) {
-            _ if self.starting.is_some() => "starting",
-            None | Some(Health::Ok) => "ok",
-            Some(Health::Slow) => "slow",
-            Some(Health::Degraded) => "degraded",
-            Some(Health::Full) => "full",
-            Some(_) => "read-only",
-        };
+        let status = self.status();
         let mut health = HubHealth::new(status);
         health.add("version", env!("CARGO_PKG_VERSION"));
         health.add("uptime", uptime.as_secs());
@@ -216,6 +228,7 @@ impl Shared {
             messages,
             bytes,
             delivered: numbers.delivered,
+            sent_bytes: numbers.bytes,
             closed_slow: numbers.closed_slow,
             accept_errors: numbers.accept_errors,
             uptime: self.started.elapsed(),

@@ -46,6 +46,8 @@ pub struct HubStats {
     pub bytes: u64,
     /// Messages given to the system for sending, over all subscribers.
     pub delivered: u64,
+    /// Bytes given to the system for sending, over all subscribers.
+    pub sent_bytes: u64,
     /// Subscribers closed because their place was no longer kept.
     pub closed_slow: u64,
     /// Attempts to accept a client that the system refused.
@@ -113,6 +115,8 @@ pub(crate) struct Counters {
     accepted: AtomicU64,
     delivered: AtomicU64,
     bytes: AtomicU64,
+    /// Calls that have given the system something to send.
+    writes: AtomicU64,
     skipped: AtomicU64,
     closed_slow: AtomicU64,
     stalled: AtomicU64,
@@ -128,9 +132,17 @@ impl Counters {
         self.accept_errors.fetch_add(1, Relaxed);
     }
 
+    /// One write. Without bytes it is only noted that messages were sent before.
     pub(crate) fn sent(&self, messages: u64, bytes: u64) {
         self.delivered.fetch_add(messages, Relaxed);
-        self.bytes.fetch_add(bytes, Relaxed);
+        if bytes > 0 {
+            self.bytes.fetch_add(bytes, Relaxed);
+            self.writes.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Relaxed)
     }
 
     pub(crate) fn skipped(&self, messages: u64) {

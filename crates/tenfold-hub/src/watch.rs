@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::registry::Registry;
+use crate::tally::Tally;
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -29,13 +30,14 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Faults are told as soon as they are met, also after the hub has ended.
-    pub(crate) fn new(log: Log, registry: Arc<Registry>) -> Self {
+    pub(crate) fn new(log: Log, registry: Arc<Registry>, tally: Arc<Tally>) -> Self {
         let is_full = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&is_full);
         log.on_fault(move |fault| {
             if fault.refused == Refused::Full {
                 told.store(true, Relaxed);
             }
+            tally.failed(fault);
             tell(fault);
         });
         Self {
