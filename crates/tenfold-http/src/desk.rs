@@ -33,6 +33,7 @@ impl Desk {
                 arrived_at: guest.arrived_at().map(|address| address.ip()),
                 names: http.names.clone(),
                 origins: http.origins.clone(),
+                has_only_numbers: http.has_only_numbers,
             }),
             guest,
             http,
@@ -102,6 +103,12 @@ impl Desk {
                 let all = call().clients().await?;
                 Reply::json(Status::OK, crate::lists::array(&all))
             }
+            Plan::Metrics(exposition) => {
+                let metrics = call().metrics().await?;
+                let answer =
+                    Answer::new(Status::OK).with("Content-Type", exposition.content_type());
+                Reply::text(answer, crate::metrics::text(&metrics, *exposition))
+            }
             Plan::Messages(..) | Plan::Tunnel(_) => {
                 return Err(Problem::bad("a WebSocket has a connection to itself").into());
             }
@@ -158,6 +165,7 @@ POST /tickets                            a ticket for an EventSource: &ticket=T
 POST /channels/NAME                      publishes the body (header Tenfold: 1, or a token)
 GET  /clients                            who is connected
 GET  /health                             how the hub is
+GET  /metrics                            its numbers, for Prometheus
 POST /tickets                            a ticket for an EventSource, for ?ticket=
 GET  /channels, /channels/NAME           over WebSocket, too (tenfold, tenfold.messages)
 

@@ -20,6 +20,8 @@ pub struct Place {
     pub names: Vec<String>,
     /// Origins whose pages may use it (`--http-origin`), as browsers write them.
     pub origins: Vec<String>,
+    /// There is nothing but `/metrics` and `/health`.
+    pub has_only_numbers: bool,
 }
 
 impl Place {
@@ -105,6 +107,7 @@ mod tests {
             arrived_at: Some("192.0.2.7".parse().unwrap()),
             names: vec!["hub.example".to_owned()],
             origins: vec!["https://app.example".to_owned()],
+            has_only_numbers: false,
         }
     }
 

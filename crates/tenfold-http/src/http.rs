@@ -45,6 +45,7 @@ const HTTP_11: &[u8] = b"http/1.1";
 pub struct Http {
     pub(crate) names: Vec<String>,
     pub(crate) origins: Vec<String>,
+    pub(crate) has_only_numbers: bool,
     pub(crate) tickets: Tickets,
 }
 
@@ -61,6 +62,13 @@ impl Http {
     #[must_use]
     pub fn origins(mut self, origins: impl IntoIterator<Item = String>) -> Self {
         self.origins.extend(origins);
+        self
+    }
+
+    /// Has nothing but `/metrics` and `/health`.
+    #[must_use]
+    pub fn only_numbers(mut self) -> Self {
+        self.has_only_numbers = true;
         self
     }
 }

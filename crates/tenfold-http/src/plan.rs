@@ -8,6 +8,7 @@ use crate::body::Body;
 use crate::door::Place;
 use crate::form::Form;
 use crate::head::{Head, Method};
+use crate::metrics::Exposition;
 use crate::page::{self, Asset};
 use crate::problem::Problem;
 use crate::query::Query;
@@ -43,6 +44,8 @@ pub enum Plan {
     Channels,
     /// The connections.
     Clients,
+    /// The hub's numbers, and how they are written.
+    Metrics(Exposition),
     /// Messages of a channel.
     Read(ChannelName, Reading),
     /// To publish to a channel.
@@ -109,17 +112,10 @@ pub fn plan(head: &Head, place: &Place) -> Result<Request, Problem> {
         return Err(Problem::bad("only a POST has a body here"));
     }
     if is_upgrade(head) {
-        return websocket(head, origin);
+        return websocket(head, place, origin);
     }
-    let plan = match route(head.path()) {
-        None => {
-            return Err(Problem::new(
-                Status::NOT_FOUND,
-                "there is nothing here; GET / names what there is",
-            ));
-        }
-        Some(route) => route.plan(head)?,
-    };
+    let route = place.route(head.path());
+    let plan = route.ok_or_else(|| place.nothing_here())?.plan(head)?;
     let token = token(head)?;
     if head.method() == Method::Post && token.is_none() && head.one("tenfold")? != Some("1") {
         let words =
@@ -136,10 +132,11 @@ pub fn plan(head: &Head, place: &Place) -> Result<Request, Problem> {
 }
 
 /// A request for a WebSocket. A browser cannot add a header to it, so its token may come with the names of protocols.
-fn websocket(head: &Head, origin: Option<&str>) -> Result<Request, Problem> {
-    let channel = match route(head.path()) {
+fn websocket(head: &Head, place: &Place, origin: Option<&str>) -> Result<Request, Problem> {
+    let channel = match place.route(head.path()) {
         Some(Route::Channels) => None,
         Some(Route::Channel(name)) => Some(channel(name)?),
+        _ if place.has_only_numbers => return Err(place.nothing_here()),
         _ => {
             return Err(Problem::new(
                 Status::NOT_FOUND,
@@ -183,8 +180,28 @@ enum Route<'a> {
     Health,
     Channels,
     Clients,
+    Metrics,
     Tickets,
     Channel(&'a str),
+}
+
+impl Place {
+    /// What is at a path of this door.
+    fn route<'a>(&self, path: &'a str) -> Option<Route<'a>> {
+        let found = route(path)?;
+        let is_there = !self.has_only_numbers || matches!(found, Route::Metrics | Route::Health);
+        is_there.then_some(found)
+    }
+
+    /// What a client is told that asks for something else.
+    fn nothing_here(&self) -> Problem {
+        let what = if self.has_only_numbers {
+            "there is nothing here but /metrics and /health"
+        } else {
+            "there is nothing here; GET / names what there is"
+        };
+        Problem::new(Status::NOT_FOUND, what)
+    }
 }
 
 fn route(path: &str) -> Option<Route<'_>> {
@@ -193,6 +210,7 @@ fn route(path: &str) -> Option<Route<'_>> {
         "/health" => Route::Health,
         "/channels" => Route::Channels,
         "/clients" => Route::Clients,
+        "/metrics" => Route::Metrics,
         "/tickets" => Route::Tickets,
         path if path.starts_with("/page/") => Route::Page(Asset::named(&path["/page/".len()..])?),
         path => {
@@ -231,6 +249,7 @@ impl Route<'_> {
                     Self::Health => Plan::Health,
                     Self::Channels => Plan::Channels,
                     Self::Clients => Plan::Clients,
+                    Self::Metrics => Plan::Metrics(Exposition::accepted(head.all("accept"))),
                     Self::Page(asset) => Plan::Page(*asset),
                     _ if page::is_wanted(head) => Plan::Page(Asset::index()),
                     _ => Plan::Routes,

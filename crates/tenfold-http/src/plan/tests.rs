@@ -43,6 +43,10 @@ fn each_route_has_its_methods() {
     assert_eq!(planned("HEAD /channels").unwrap().plan, Plan::Channels);
     assert!(planned("HEAD /channels").unwrap().head_only);
     assert_eq!(planned("GET /clients").unwrap().plan, Plan::Clients);
+    assert_eq!(
+        planned("GET /metrics").unwrap().plan,
+        Plan::Metrics(Exposition::Text)
+    );
     for (request, expected) in [
         ("GET /nothing", 404),
         ("GET /page/", 404),
