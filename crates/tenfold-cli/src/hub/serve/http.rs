@@ -1,7 +1,5 @@
 //! The ports for HTTP.
 
-use std::sync::Arc;
-
 use clap::Args;
 use tenfold::Address;
 use tenfold_http::Http;
@@ -14,7 +12,7 @@ use crate::failure::Failure;
 #[command(next_help_heading = "HTTP (docs/http.md)")]
 pub(super) struct HttpOptions {
     /// Listen for browsers, curl and other HTTP clients, at 127.0.0.1:10080 if no ADDR is given; may be given several
-    /// times
+    /// times. A browser that opens the address gets a page that shows the channels as they are
     #[arg(
         long,
         value_name = "ADDR",
@@ -28,6 +26,11 @@ pub(super) struct HttpOptions {
     #[arg(long, value_name = "ADDR", value_parser = over_tls, value_delimiter = ',')]
     https: Vec<Address>,
 
+    /// Listen for Prometheus at an address that has nothing but /metrics and /health (--http has them, too); may be given
+    /// several times
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    metrics: Vec<Address>,
+
     /// A name by which HTTP clients know the hub, beside localhost and its addresses; may be given several times
     #[arg(long, value_name = "NAME", value_parser = host, value_delimiter = ',')]
     http_host: Vec<String>,
@@ -38,19 +41,24 @@ pub(super) struct HttpOptions {
 }
 
 impl HttpOptions {
-    /// Whether HTTP is spoken.
-    pub(super) fn is_given(&self) -> bool {
-        self.addresses().next().is_some()
+    /// Where HTTP is spoken: first where everything is, and then where there are only numbers.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.doors().chain(&self.metrics)
     }
 
-    /// Where HTTP is spoken.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = &Address> {
+    /// Where everything is that HTTP clients can ask for.
+    pub(super) fn doors(&self) -> impl Iterator<Item = &Address> {
         self.http.iter().chain(&self.https)
+    }
+
+    /// Where there are only numbers.
+    pub(super) fn metrics(&self) -> &[Address] {
+        &self.metrics
     }
 
     /// The options for HTTP need a port for it.
     pub(super) fn check(&self, settings: &Settings) -> Result<(), Failure> {
-        if self.is_given() {
+        if self.addresses().next().is_some() {
             return Ok(());
         }
         // An empty list says nothing.
@@ -62,17 +70,17 @@ impl HttpOptions {
         match given {
             None => Ok(()),
             Some(setting) => Err(Failure::Usage(format!(
-                "{} is for HTTP, which is not spoken: add --http or --https ADDR, or leave it out",
+                "{} is for HTTP, which is not spoken: add --http, --https ADDR or --metrics ADDR, or leave it out",
                 setting.place()
             ))),
         }
     }
 
-    /// The server of these ports.
-    pub(super) fn server(&self) -> Arc<Http> {
+    /// The server of the ports where everything is.
+    pub(super) fn server(&self) -> Http {
         let names = self.http_host.iter().cloned();
         let origins = self.http_origin.iter().cloned();
-        Arc::new(Http::default().names(names).origins(origins))
+        Http::default().names(names).origins(origins)
     }
 }
 

@@ -300,8 +300,10 @@ impl Serve {
                 "publish with `tenfold pub CHANNEL MESSAGE -s {place}`, subscribe with `tenfold sub CHANNEL -s {place}`"
             ));
         }
-        // The last ports are those for HTTP.
-        if let Some(place) = places.last().filter(|_| self.http.is_given())
+        // The last ports are those for HTTP, and after them those for numbers.
+        let pages = &places[..places.len() - self.http.metrics().len()];
+        let has_page = self.http.doors().next().is_some();
+        if let Some(place) = pages.last().filter(|_| has_page)
             && let Some(url) = http::url(&place.address)
         {
             words.hint(format_args!("with a browser or curl: {url}"));

@@ -1,8 +1,11 @@
 //! Where a hub listens, and what it offers there.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tenfold::protocol::{BadName, ChannelName};
 use tenfold::{Address, AddressError, Encoder, Framing, Listener};
+use tenfold_http::Http;
 use tenfold_hub::{Direction, Plain, Port};
 
 use super::{Serve, Settings};
@@ -130,7 +133,7 @@ fn over_tls(port: Port, address: &Address) -> Port {
 }
 
 impl Serve {
-    /// Listens everywhere: the ports for the protocol, then the plain ones, and then those for HTTP.
+    /// Listens everywhere: the ports for the protocol, then the plain ones, those for HTTP, and those for numbers.
     pub(super) fn ports(&self) -> Result<(Vec<Port>, Vec<Place>), Failure> {
         let mut ports = Vec::new();
         let mut places = Vec::new();
@@ -155,11 +158,18 @@ impl Serve {
             let what = Some(port.description());
             places.push(Place { address, what });
         }
-        let server = self.http.server();
-        for address in self.http.addresses() {
+        let (server, numbers) = (
+            Arc::new(self.http.server()),
+            Arc::new(self.http.server().only_numbers()),
+        );
+        let doors = self.http.doors().map(|address| (address, &server, "HTTP"));
+        let metrics = self.http.metrics().iter();
+        let metrics = metrics.map(|address| (address, &numbers, "metrics"));
+        for (address, server, what) in doors.chain(metrics) {
             let (listener, address) = listen(address, &self.listening)?;
-            ports.push(over_tls(Port::guests(listener, server.clone()), &address));
-            let what = Some("HTTP".to_owned());
+            let server: Arc<Http> = Arc::clone(server);
+            ports.push(over_tls(Port::guests(listener, server), &address));
+            let what = Some(what.to_owned());
             places.push(Place { address, what });
         }
         Ok((ports, places))
