@@ -243,7 +243,7 @@ mod tests {
                 .samples(&times)
                 .put_times(&classes, 3, Duration::from_millis(1500));
             // Of this one there is nothing.
-            drop(writer.samples(&counter));
+            assert!(!writer.samples(&counter).is_begun);
             writer.finish()
         };
         let samples = "a_bytes_total{x=\"1\",y=\"2\"} 18446744073709551615\na_bytes_total 0\n";

@@ -1,5 +1,6 @@
 //! Which numbers there are, and what they are called.
 
+use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 use tenfold_hub::{ChannelNumbers, LogMetrics, Metrics};
@@ -8,6 +9,21 @@ use super::exposition::{Family, Kind, Samples};
 
 /// What all channels have that are not told under their names. A name of a channel does not begin so.
 const OTHERS: &str = "_others";
+
+/// Kinds of connections of which there may be none now.
+const KINDS: &[&str] = &[
+    "publisher",
+    "subscriber",
+    "follower",
+    "times",
+    "request",
+    "plain-in",
+    "plain-out",
+    "plain-both",
+    "http",
+    "http-publisher",
+    "http-reader",
+];
 
 /// What a hub that takes requests can be.
 const STATUSES: &[&str] = &["ok", "slow", "degraded", "full", "read-only"];
@@ -218,9 +234,10 @@ pub(super) const FAMILIES: &[Family] = &[
 
 /// A connection of HTTP is in the list of clients only while it asks for something.
 fn connections(metrics: &Metrics, put: &mut Samples<'_>) {
-    let mut kinds = metrics.connections.clone();
-    let listed: u64 = kinds.values().sum();
+    let listed: u64 = metrics.connections.values().sum();
     let idle = (metrics.stats.connections as u64).saturating_sub(listed);
+    let mut kinds: BTreeMap<_, _> = KINDS.iter().map(|kind| (*kind, 0)).collect();
+    kinds.extend(&metrics.connections);
     *kinds.entry("http").or_default() += idle;
     for (kind, count) in kinds {
         put.put(&[("kind", kind)], count);
