@@ -521,3 +521,15 @@ def test_http_without_an_address_is_port_10080_of_this_machine(binary, tmp_path)
     settings.write_text('http = ["127.0.0.1:10081"]\nhttp-origin = ["https://app.example"]\n')
     done = subprocess.run([binary, "serve", "--config", settings, "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_log_tells_of_publications_as_of_all_publishers(door):
+    hub = door()
+    assert post(hub, "ticks", b"one", Tenfold_Producer="meter7", Tenfold_First="0")[0] == 200
+    status, said = post(hub, "ticks", b"{}", Content_Type="application/x-ndjson")
+    assert status == 400, said
+    wait_until(lambda: hub.process.err.count("publisher disconnected") == 2, what="the lines of the log")
+    log = [line for line in hub.process.err.splitlines() if "publisher" in line]
+    assert [line.count("channel=ticks") for line in log] == [1, 1, 1, 1], log
+    assert 'producer="meter7" next=0' in log[0] and "reason=complete committed=1 bytes=3" in log[1]
+    assert "reason=abandoned committed=0" in log[3]

@@ -22,8 +22,10 @@ use crate::frames::after;
 use crate::intake::Intake;
 use crate::memory::Allowance;
 use crate::presence::Presence;
+use crate::publisher::{Finish, Published};
 use crate::publishing::LARGE;
 use crate::refusals::{bad_frame, busy, fenced, not_stored, shutdown, too_large};
+use crate::reports;
 use crate::shared::Shared;
 use crate::shares::Pace;
 use crate::tail::NotAppended;
@@ -79,8 +81,8 @@ pub struct Publication {
     pace: Option<Arc<Pace>>,
     received: Arc<AtomicU64>,
     limit: u64,
-    /// Nothing more is received.
-    is_broken: bool,
+    /// Why nothing more is received.
+    end: Option<Finish>,
     #[expect(dead_code, reason = "held for its drop")]
     appending: Presence,
 }
@@ -104,6 +106,7 @@ impl Publication {
         let visitor = visitor.map(|admission| admission.visitor());
         let pace = shared.shares.pace(visitor.as_ref().map(Visitor::identity));
         let received: Arc<AtomicU64> = Arc::default();
+        reports::publisher_connected(connection.peer, channel, producer.as_ref(), base);
         connection.stay.asked.record(AuditResult::Ok);
         connection.stay.listed.receives(Receiving {
             channel: Arc::clone(appender.channel()),
@@ -127,7 +130,7 @@ impl Publication {
             pace,
             received,
             limit,
-            is_broken: false,
+            end: None,
             appending: shared.appending.enter(),
             shared,
         })
@@ -217,6 +220,7 @@ impl Publication {
         match self.acknowledged().await {
             Ok(next) => {
                 self.shared.tally.acknowledged(1);
+                self.end = Some(Finish::Complete);
                 Ok(next)
             }
             Err(refusal) => Err(self.broken(refusal)),
@@ -314,7 +318,7 @@ impl Publication {
 
     /// Why nothing more is received.
     fn obstacle(&self) -> Option<Refusal> {
-        if self.is_broken {
+        if self.end.is_some() {
             return Some(Refusal::new(Code::Proto, "an earlier message was refused"));
         }
         if self.shared.draining.is_raised() {
@@ -373,7 +377,8 @@ impl Publication {
 
     /// Nothing more is received, and it is noted why.
     fn broken(&mut self, refusal: Refusal) -> Refusal {
-        if !std::mem::replace(&mut self.is_broken, true) {
+        if self.end.is_none() {
+            self.end = Some(Finish::Refused(refusal.code));
             let place = self.appender.channel().name().as_str();
             let peer = self.stay.listed.peer();
             self.shared.mistakes.note(peer, place, &refusal);
@@ -385,9 +390,15 @@ impl Publication {
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        let messages = self.appender.committed().saturating_sub(self.base);
-        let bytes = self.received.load(Relaxed);
-        self.stay.asked.record_end(messages, bytes);
+        let published = Published {
+            end: self.end.unwrap_or(Finish::Abandoned),
+            committed: self.appender.committed(),
+            bytes: self.received.load(Relaxed),
+        };
+        let channel = self.appender.channel().name();
+        reports::publisher_disconnected(&published, self.stay.listed.peer(), channel);
+        let messages = published.committed.saturating_sub(self.base);
+        self.stay.asked.record_end(messages, published.bytes);
     }
 }
 

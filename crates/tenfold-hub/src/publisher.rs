@@ -86,6 +86,8 @@ pub(crate) enum Finish {
     Refused(Option<Code>),
     /// The peer went away.
     Gone(io::ErrorKind),
+    /// The server of another protocol has ended it before its end: its client went away, or has sent what is not messages.
+    Abandoned,
 }
 
 impl fmt::Display for Finish {
@@ -96,6 +98,7 @@ impl fmt::Display for Finish {
             // Only TLS says when a stream ends, and so only there an end is missed.
             Self::Gone(io::ErrorKind::UnexpectedEof) => f.write_str("cut"),
             Self::Gone(kind) => kind.fmt(f),
+            Self::Abandoned => f.write_str("abandoned"),
         }
     }
 }

@@ -14,7 +14,7 @@ pub enum Exposition {
     /// The text format 0.0.4 of Prometheus, which everything reads.
     #[default]
     Text,
-    /// OpenMetrics 1.0, with units.
+    /// `OpenMetrics` 1.0, with units.
     OpenMetrics,
 }
 
@@ -53,7 +53,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text";
 const TEXT: &str = "text/plain";
 
 impl Exposition {
-    /// What a client gets that accepts this: OpenMetrics if it likes that more. Nobody is refused.
+    /// What a client gets that accepts this: `OpenMetrics` if it likes that more. Nobody is refused.
     pub(crate) fn accepted<'a>(accept: impl Iterator<Item = &'a str>) -> Self {
         let accept = Accept::read(accept);
         if accept.quality(OPEN_METRICS) > accept.quality(TEXT) {
