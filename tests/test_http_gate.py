@@ -36,6 +36,7 @@ REQUESTS = (
     | {("POST", "/channels/a.x", name): told for name, told in PRODUCER.items()}
     | {("GET", path, ""): ANYBODY for path in ("/channels", "/health")}
     | {("GET", "/clients", ""): ANYBODY | {"anonymous": "AUTH"}}
+    | {("GET", "/metrics", ""): only("admin")}
     # They tell nothing of the hub.
     | {("GET", path, ""): dict.fromkeys(WHO, "OK") for path in ("/", "/page/main.js")}
 )
