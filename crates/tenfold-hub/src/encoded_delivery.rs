@@ -183,6 +183,12 @@ impl EncodedDelivery {
         self.nudged.notify_one();
     }
 
+    /// The same, but these bytes are the last, in the place of what the form says at an orderly end.
+    pub(crate) fn finish_with(&mut self, last: Bytes) {
+        self.manner.last = last;
+        self.finish();
+    }
+
     /// The seq of the first message that was not begun.
     fn next_seq(&self) -> u64 {
         match &self.stretch {

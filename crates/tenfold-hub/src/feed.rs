@@ -262,6 +262,14 @@ impl Remote {
             watched.change(EncodedDelivery::finish);
         }
     }
+
+    /// Ends the stream after the message that was begun, with these bytes and not with those of the form.
+    pub fn finish_with(&self, last: impl Into<Bytes>) {
+        if let Some(watched) = self.0.get() {
+            let last = last.into();
+            watched.change(|delivery| delivery.finish_with(last));
+        }
+    }
 }
 
 impl fmt::Debug for Remote {

@@ -9,7 +9,7 @@ use tenfold_hub::{Encoding, Form, GuestStream, Remote};
 use tokio::io::AsyncReadExt;
 
 use super::Upgrade;
-use super::frames::{Frame, Frames, Opcode, REFUSED, WRONG, close, frame};
+use super::frames::{Frame, Frames, Opcode, REFUSED, WRONG, Wrong, close, frame};
 use crate::answer::Length;
 use crate::failure::Failure;
 use crate::plan::{Reading, Request};
@@ -51,7 +51,11 @@ impl Session {
             let mut writing = pin!(writing.run());
             tokio::select! {
                 _ = &mut writing => return,
-                () = listen(stream, received, &remote) => remote.finish(),
+                listened = listen(stream, received, &remote) => match listened {
+                    Ok(()) => remote.finish(),
+                    // There is one close: nothing is said after it.
+                    Err(_) => remote.finish_with(close(WRONG)),
+                },
             }
             writing.await;
         });
@@ -60,7 +64,11 @@ impl Session {
 }
 
 /// Answers what the client asks of the connection, and throws away what else it sends, until it has nothing more to say.
-async fn listen(mut stream: GuestStream, mut received: BytesMut, remote: &Remote) {
+async fn listen(
+    mut stream: GuestStream,
+    mut received: BytesMut,
+    remote: &Remote,
+) -> Result<(), Wrong> {
     let mut frames = Frames::default();
     loop {
         loop {
@@ -68,21 +76,18 @@ async fn listen(mut stream: GuestStream, mut received: BytesMut, remote: &Remote
                 Ok(Some(Frame::Ping(bytes))) => {
                     if !remote.say(&frame(Opcode::Pong, &bytes)) {
                         // It asks, and takes no answers.
-                        return;
+                        return Ok(());
                     }
                 }
-                Ok(Some(Frame::Close)) => return,
+                Ok(Some(Frame::Close)) => return Ok(()),
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(_) => {
-                    remote.say(&close(WRONG));
-                    return;
-                }
+                Err(wrong) => return Err(wrong),
             }
         }
         received.reserve(1024);
         match stream.read_buf(&mut received).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return Ok(()),
             Ok(_) => {}
         }
     }
