@@ -19,8 +19,12 @@ OPENING = {"Tenfold": "1"}
 class Raw:
     """One connection, byte by byte. It is closed with its hub."""
 
-    def __init__(self, hub: Hub):
-        self.sock = socket.create_connection(("127.0.0.1", hub.http), timeout=BOUND)
+    def __init__(self, hub: Hub, *, receive_buffer: int | None = None):
+        self.sock = socket.socket()
+        if receive_buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.settimeout(BOUND)
+        self.sock.connect(("127.0.0.1", hub.http))
         self.got = b""
         hub.closes(self)
 
@@ -55,6 +59,11 @@ class Raw:
         taken, self.got = self.got, b""
         return taken
 
+    def reset(self):
+        """Ends the connection with a reset instead of an end."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
     def close(self):
         self.sock.close()
 
@@ -62,8 +71,8 @@ class Raw:
 class RawWebSocket(Raw):
     """A WebSocket of which every byte is the test's."""
 
-    def __init__(self, hub: Hub, protocol: str, path: str = "/channels/ticks", headers: str = ""):
-        super().__init__(hub)
+    def __init__(self, hub: Hub, protocol: str, path: str = "/channels/ticks", headers: str = "", **options):
+        super().__init__(hub, **options)
         key = base64.b64encode(os.urandom(16)).decode()
         self.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                   f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {protocol}\r\n{headers}\r\n")
