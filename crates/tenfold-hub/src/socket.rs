@@ -145,9 +145,7 @@ impl Socket {
             let room = into.remaining();
             return tls.read(&self.transport, into, room);
         }
-        let read = self.transport.try_read_slice(into.initialize_unfilled())?;
-        into.advance(read);
-        Ok(read)
+        self.transport.try_read_into(into)
     }
 
     /// Reads what has arrived and throws it away, but not more than `limit` (rounded up to a buffer) at once.

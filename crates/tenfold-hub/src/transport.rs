@@ -9,7 +9,7 @@ use bytes::{BufMut, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{SockRef, TcpKeepalive};
 use tenfold::closing;
-use tokio::io::{Interest, Ready};
+use tokio::io::{Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::sink::Branch;
@@ -111,6 +111,11 @@ impl Transport {
     /// Reads into a slice.
     pub(crate) fn try_read_slice(&self, into: &mut [u8]) -> io::Result<usize> {
         either!(self, stream => stream.try_read(into), _branch => Err(nothing_comes()))
+    }
+
+    /// Reads into the space of a buffer. What nothing has come for is not touched, so that it takes no memory.
+    pub(crate) fn try_read_into(&self, into: &mut ReadBuf<'_>) -> io::Result<usize> {
+        either!(self, stream => stream.try_read_buf(into), _branch => Err(nothing_comes()))
     }
 
     /// Reads at most `limit` bytes after what is there, as far as that has room.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -229,10 +229,7 @@ impl Link {
         self.line().read(self.side, into)
     }
 
-    pub(crate) fn try_read_buf(
-        &self,
-        into: &mut bytes::buf::Limit<&mut BytesMut>,
-    ) -> io::Result<usize> {
+    pub(crate) fn try_read_buf(&self, into: &mut impl BufMut) -> io::Result<usize> {
         let mut part = vec![0; into.remaining_mut().min(4096)];
         let n = self.try_read(&mut part)?;
         into.put_slice(&part[..n]);
