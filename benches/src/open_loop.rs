@@ -6,7 +6,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::time::{
@@ -17,7 +17,7 @@ use rustix::time::{
 use crate::Result;
 use crate::drain::discard;
 use crate::poll::Poll;
-use crate::servers::Server;
+use crate::servers::{Arrivals, Server};
 use crate::stamps::{Layout, STAMP, Stamps};
 
 /// The numbers of connections that are not subscribers; subscribers count from 0.
@@ -35,7 +35,7 @@ pub struct OpenLoop {
     unsent: Vec<u8>,
     sent: u64,
     layout: Layout,
-    subscribers: Vec<(TcpStream, Stamps)>,
+    subscribers: Vec<(Box<dyn Arrivals>, Stamps)>,
     scratch: Vec<u8>,
     delivered: u64,
     /// Nanoseconds of each delivery since the last `forget`.
@@ -50,10 +50,9 @@ impl OpenLoop {
         let poll = Poll::new()?;
         let mut subscribers = Vec::new();
         for number in 0..clients {
-            let socket = server.subscribe()?;
-            socket.set_nonblocking(true)?;
-            poll.add(&socket, number as u64)?;
-            subscribers.push((socket, Stamps::default()));
+            let arrivals = server.receive()?;
+            poll.add(arrivals.as_fd(), number as u64)?;
+            subscribers.push((arrivals, Stamps::default()));
         }
         let publisher = server.publish()?;
         publisher.set_nonblocking(true)?;
@@ -133,8 +132,8 @@ impl OpenLoop {
                 }
                 ANSWERS => discard(&self.publisher, &mut self.scratch)?,
                 subscriber => {
-                    let (socket, stamps) = &mut self.subscribers[subscriber as usize];
-                    let read = match socket.read(&mut self.scratch) {
+                    let (arrivals, stamps) = &mut self.subscribers[subscriber as usize];
+                    let read = match arrivals.read(&mut self.scratch) {
                         Ok(0) => return Err("the server has closed a subscriber".into()),
                         Ok(read) => read,
                         Err(error) if error.kind() == ErrorKind::WouldBlock => continue,

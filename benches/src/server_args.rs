@@ -87,9 +87,8 @@ pub fn read_port_file(path: &std::path::Path) -> io::Result<Vec<SocketAddr>> {
     let text = fs::read_to_string(path)?;
     text.lines()
         .map(|line| {
-            line.trim_start_matches("tcp://")
-                .parse()
-                .map_err(io::Error::other)
+            let address = line.split_once("://").map_or(line, |(_, address)| address);
+            address.parse().map_err(io::Error::other)
         })
         .collect()
 }

@@ -29,14 +29,19 @@ impl Hub {
         command
             .args(["serve", "--listen", "127.0.0.1:0", "-q"])
             .args(setup.args(name));
-        let (process, addresses) = Process::start_with_port_file(&mut command, &setup.port_file())
+        Ok(Self::start_with(&mut command, setup)?.0)
+    }
+
+    /// By this command, whose first address is the hub's without TLS; and all addresses.
+    pub fn start_with(command: &mut Command, setup: &Setup) -> Result<(Self, Vec<SocketAddr>)> {
+        let (process, addresses) = Process::start_with_port_file(command, &setup.port_file())
             .map_err(|error| format!("{error}; --tenfold-bin says where `tenfold` is"))?;
-        let address = *addresses.first().ok_or("the hub's port file is empty")?;
-        Ok(Self {
+        let hub = Self {
             process,
-            address,
+            address: *addresses.first().ok_or("the hub's port file is empty")?,
             subscribe: format!("SUBSCRIBE {CHANNEL} from=next"),
-        })
+        };
+        Ok((hub, addresses))
     }
 
     /// Its subscribers follow the channel as one of many.

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `hub` | `tenfold serve` | a frame of `decimal:10` |
 //! | `follow` | the same, whose subscribers say `FOLLOW` for the one channel | the same, and a heading before each run |
+//! | `tls` | the same, whose subscribers come over TLS | the same, in records |
 //! | `relay`, `engine` | the bare block relay; the hub's engine behind one socket | the same |
 //! | `redis` | Redis pub/sub | an array of three strings in RESP |
 //! | `nats` | NATS core | `MSG` and its payload |
@@ -14,9 +15,12 @@ pub mod broadcast;
 pub mod hub;
 pub mod nats;
 pub mod redis;
+pub mod tls;
 mod zmq;
 
+use std::io::Read;
 use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::Result;
@@ -32,6 +36,13 @@ pub trait Server {
     /// A connection at which all messages arrive that are published after this has returned, and
     /// nothing else but `interjection`.
     fn subscribe(&self) -> Result<TcpStream>;
+
+    /// A subscriber whose messages are read. It never waits.
+    fn receive(&self) -> Result<Box<dyn Arrivals>> {
+        let socket = self.subscribe()?;
+        socket.set_nonblocking(true)?;
+        Ok(Box::new(socket))
+    }
 
     /// A connection that messages may be written to at once.
     fn publish(&self) -> Result<TcpStream>;
@@ -53,6 +64,11 @@ pub trait Server {
         b""
     }
 }
+
+/// What arrives at a subscriber, and where to wait for it.
+pub trait Arrivals: Read + AsFd {}
+
+impl Arrivals for TcpStream {}
 
 /// What stands before and after a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +131,7 @@ pub fn start(name: &str, setup: &Setup) -> Result<Box<dyn Server>> {
     Ok(match kind(name) {
         "hub" => Box::new(hub::Hub::start(name, setup)?),
         "follow" => Box::new(hub::Hub::start(name, setup)?.following()),
+        "tls" => Box::new(tls::Tls::start(name, setup)?),
         "relay" | "engine" => Box::new(broadcast::Broadcast::start(name, setup)?),
         "redis" => Box::new(redis::Redis::start(name, setup)?),
         "nats" => Box::new(nats::Nats::start(name, setup)?),
