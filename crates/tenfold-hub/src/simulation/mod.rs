@@ -33,7 +33,7 @@ const SEEDS: u64 = 1000;
 fn seeds() -> std::ops::Range<u64> {
     match env::var("SEED") {
         Ok(words) => wanted(&words).expect("SEED is a number, or two with `..` between them"),
-        Err(_) if env::var("TENFOLD_FULL").is_ok_and(|full| full == "1") => 0..20 * SEEDS,
+        Err(_) if env::var("TENFOLD_FULL").is_ok_and(|full| full == "1") => 0..10 * SEEDS,
         Err(_) => 0..SEEDS,
     }
 }
