@@ -16,9 +16,9 @@ use crate::transport::Transport;
 
 /// The server's side of TLS on one transport.
 ///
-/// It encrypts only what the transport takes: the next record is made when all of the last one has gone. So a peer
-/// that takes nothing costs one record. The rest of a record [goes first](Self::flush), before the next write or while
-/// somebody waits.
+/// It encrypts only what the transport takes: the next records are made when all of the last ones have gone, and more than
+/// one only if the system has [room](Transport::room) for them. So a peer that takes nothing costs one record. The rest of
+/// a record [goes first](Self::flush), before the next write or while somebody waits.
 #[derive(Debug)]
 pub(crate) struct TlsSession {
     state: Mutex<State>,
@@ -48,6 +48,10 @@ pub(crate) enum NoHandshake {
 
 /// The most that is in one record, in bytes.
 const RECORD: usize = 16 * 1024;
+/// The most records that are made at once. Each write costs the system as much as it takes to encrypt some records.
+const RECORDS: usize = 8;
+/// What a record is longer than what is in it, at most, in bytes.
+const AROUND: usize = 64;
 /// The most pieces of which a record is made.
 const PIECES: usize = 16;
 /// What is received in one turn, in bytes as they are on the wire, besides what is worth it. Records can be empty, or
@@ -58,9 +62,11 @@ const FIRST_BYTE: u8 = 22;
 
 impl TlsSession {
     pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+        let mut connection = ServerConnection::new(config)?;
+        connection.set_buffer_limit(Some(RECORDS * (RECORD + AROUND)));
         Ok(Self {
             state: Mutex::new(State {
-                connection: ServerConnection::new(config)?,
+                connection,
                 has_begun: false,
                 is_tired: false,
             }),
@@ -277,12 +283,13 @@ impl State {
         }
     }
 
-    /// Encrypts one record after the other, each when the one before has gone.
+    /// Encrypts as many records as the transport takes at once, when those before have gone.
     fn send(&mut self, transport: &Transport, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.connection.is_handshaking() {
             return Err(io::ErrorKind::NotConnected.into());
         }
         let mut unsent = Unsent { slices, begun: 0 };
+        let all: usize = slices.iter().map(|slice| slice.len()).sum();
         let mut written = 0;
         while !unsent.slices.is_empty() {
             match self.flush(transport) {
@@ -293,11 +300,20 @@ impl State {
                 Err(_) if written > 0 => return Ok(written),
                 Err(error) => return Err(error),
             }
-            let mut record = [IoSlice::new(&[]); PIECES];
-            let pieces = unsent.record(&mut record);
-            let some = self.connection.writer().write_vectored(&record[..pieces])?;
-            unsent.advance(some);
-            written += some;
+            let records = match all - written {
+                0..=RECORD => 1,
+                _ => (transport.room() / RECORD).clamp(1, RECORDS),
+            };
+            for _ in 0..records {
+                let mut record = [IoSlice::new(&[]); PIECES];
+                let pieces = unsent.record(&mut record);
+                let some = self.connection.writer().write_vectored(&record[..pieces])?;
+                unsent.advance(some);
+                written += some;
+                if unsent.slices.is_empty() {
+                    break;
+                }
+            }
         }
         // What is not taken now goes before whatever comes next, and that meets the error, too.
         let _ = self.flush(transport);
