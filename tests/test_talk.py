@@ -181,7 +181,8 @@ def test_a_restart_of_the_hub_is_said_and_what_was_typed_meanwhile_arrives(termi
         return serve
 
     first = start()
-    ann, bob = chat(terminal, place, "ann"), chat(terminal, place, "bob")
+    # The place is told, and is as long as the directory's name.
+    ann, bob = (chat(terminal, place, name, columns=300) for name in ("ann", "bob"))
     ann.type("before" + ENTER)
     bob.shows_line("ann: before")
     bob.type("half")
