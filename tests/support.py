@@ -93,6 +93,12 @@ def wait_until(condition, bound: float = 30.0, what: str = "the condition"):
         time.sleep(0.01)
 
 
+def printed(client, expected: bytes):
+    """Waits until a program has printed as much as this, or has ended; it must be this and nothing else."""
+    wait_until(lambda: len(client.out) >= len(expected) or client.process.poll() is not None, what=f"{len(expected)} bytes")
+    assert client.out == expected, client.err
+
+
 class Running:
     """A process with its output gathered by threads, so that no pipe ever fills up unless a test wants it to.
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from browser import BOUND
 from door import ask
-from support import CLIENTS, accept, listener, wait_until
+from support import CLIENTS, accept, listener, printed, wait_until
 
 SUBSCRIBERS = ["http_sub.sh", "http_sub.mjs", "websocket_sub.mjs"]
 PUBLISHERS = ["http_pub.sh", "http_pub.mjs", "websocket_pub.mjs"]
@@ -22,11 +22,6 @@ def url(name: str, port: int, channel: str = "ticks") -> str:
 
 def text(messages) -> bytes:
     return b"".join(message + b"\n" for message in messages)
-
-
-def printed(client, expected: bytes):
-    wait_until(lambda: len(client.out) >= len(expected) or client.process.poll() is not None, what=f"{len(expected)} bytes")
-    assert client.out == expected, client.err
 
 
 @pytest.mark.parametrize("reading", SUBSCRIBERS)

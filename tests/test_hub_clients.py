@@ -2,7 +2,7 @@
 
 import pytest
 
-from support import accept, frame, frames, listener, read_exactly, wait_until
+from support import accept, frame, frames, listener, printed, read_exactly, wait_until
 
 LANGUAGES = ["py", "sh", "c", "js"]
 PAYLOADS = {
@@ -26,11 +26,6 @@ def subscribe(run, lesson, hub, language: str, channel: str, *position):
 
 def publish(run, lesson, hub, language: str, channel: str, stdin: bytes):
     return run(*lesson[f"hub_pub.{language}"], "127.0.0.1", str(hub.port), channel, stdin=stdin)
-
-
-def printed(client, expected: bytes):
-    wait_until(lambda: len(client.out) >= len(expected) or client.process.poll() is not None, what=f"{len(expected)} bytes")
-    assert client.out == expected, client.err
 
 
 @pytest.mark.parametrize("reading", LANGUAGES)
