@@ -54,12 +54,14 @@ mod candidates;
 pub mod closing;
 pub mod deadline;
 mod dial;
+mod hubs;
 mod listener;
 mod readiness;
 mod stream;
 
 pub use address::{Address, AddressError};
 pub use error::{ReadError, WriteError};
+pub use hubs::Hubs;
 pub use inbox::PATIENCE;
 pub use listener::{Listener, SocketFile};
 pub use outbox::HIGH_WATER;

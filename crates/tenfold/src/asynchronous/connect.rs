@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 
 use crate::address::{Address, ipv6};
 use crate::candidates::Candidates;
+use crate::hubs::Hubs;
 use crate::stream::tune;
 use crate::tls::Client;
 
@@ -23,7 +24,7 @@ pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>
 
 /// Makes a client's connections.
 ///
-/// An [`Address`] connects over TCP or a unix socket. A closure can do it in any other way:
+/// An [`Address`] connects over TCP or a unix socket, and [`Hubs`] to one of several addresses. A closure can do it in any other way:
 ///
 /// ```
 /// use tenfold::client::Subscribe;
@@ -47,6 +48,16 @@ pub trait Connect: Send {
     fn connect_with(&mut self, client: &Client) -> Connecting {
         let _ = client;
         self.connect()
+    }
+
+    /// How many hubs there are to connect to.
+    fn hubs(&self) -> usize {
+        1
+    }
+
+    /// From now on connections lead to this one of the hubs, counted from 0.
+    fn turn_to(&mut self, hub: usize) {
+        let _ = hub;
     }
 
     /// Where the connections lead, for the words of an error; `None` if that has no address.
@@ -77,6 +88,29 @@ impl Connect for Address {
     #[cfg(feature = "_tls")]
     fn connect_with(&mut self, client: &Client) -> Connecting {
         connecting(self.clone(), Some(client.clone()))
+    }
+}
+
+impl Connect for Hubs {
+    fn hubs(&self) -> usize {
+        self.addresses().len()
+    }
+
+    fn turn_to(&mut self, hub: usize) {
+        Self::turn_to(self, hub);
+    }
+
+    fn address(&self) -> Option<Address> {
+        Some(self.current().clone())
+    }
+
+    fn connect(&mut self) -> Connecting {
+        connecting(self.current().clone(), None)
+    }
+
+    #[cfg(feature = "_tls")]
+    fn connect_with(&mut self, client: &Client) -> Connecting {
+        connecting(self.current().clone(), Some(client.clone()))
     }
 }
 

@@ -51,7 +51,9 @@ impl Publisher {
     ///
     /// Outside of a runtime. It needs one with I/O and time enabled; all time is tokio's.
     pub fn new(hub: impl Connect + 'static, options: Publish) -> Self {
-        let handover = Arc::new(Handover::new(Publication::new(options)));
+        let mut core = Publication::new(options);
+        core.set_hubs(hub.hubs());
+        let handover = Arc::new(Handover::new(core));
         let abandon = Abandon(Arc::clone(&handover));
         let task = tokio::spawn(async move {
             let until_it_ends = abandon;

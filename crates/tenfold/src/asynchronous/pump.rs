@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::connect::begin;
 use super::{Connect, Transport};
-use crate::client::{Error, Outgoing, Publication, Unwritten};
+use crate::client::{Error, Outgoing, Patience, Publication, Unwritten};
 use crate::deadline::{Late, within};
 
 /// What the caller and the task share. Nothing waits with the lock held, and what is done with it
@@ -118,6 +118,7 @@ impl Handover {
             let (time, connecting) = {
                 let mut state = self.lock();
                 let time = state.core.attempt(self.started.elapsed());
+                connect.turn_to(state.core.hub());
                 (
                     time,
                     begin(&mut connect, state.core.options().common.tls.as_ref()),
@@ -185,7 +186,7 @@ struct Exchange<'a> {
     unwritten: Option<Unwritten>,
     is_request: bool,
     writing: Writing,
-    patience: Option<Duration>,
+    patience: Option<Patience>,
     late: Option<Late>,
 }
 
@@ -300,7 +301,7 @@ impl Exchange<'_> {
         let patience = self.handover.lock().core.patience();
         if patience != self.patience {
             self.patience = patience;
-            self.late = patience.map(Late::after);
+            self.late = patience.map(|patience| Late::after(patience.time));
         }
         let Some(late) = &mut self.late else {
             return Poll::Pending;

@@ -45,7 +45,8 @@ struct Open {
 }
 
 impl<C: Core> Receiving<C> {
-    pub(super) fn new(hub: impl Connect + 'static, tls: Option<Client>, core: C) -> Self {
+    pub(super) fn new(hub: impl Connect + 'static, tls: Option<Client>, mut core: C) -> Self {
+        core.set_hubs(hub.hubs());
         Self {
             connect: Box::new(hub),
             core,
@@ -131,6 +132,7 @@ impl<C: Core> Receiving<C> {
             Link::None | Link::Open(_) => {
                 let (_, now) = self.now();
                 let late = Late::after(self.core.attempt(now));
+                self.connect.turn_to(self.core.hub());
                 let connecting = begin(&mut *self.connect, self.tls.as_ref());
                 self.link = Link::Connecting(connecting, late);
                 return Poll::Ready(());

@@ -27,6 +27,8 @@ use crate::protocol::{Committed, Epoch};
 /// ```
 pub struct Timekeeper {
     connect: Box<dyn Connect>,
+    /// Whose turn it is, of the hubs that it may connect to.
+    hub: usize,
     timeline: Timeline,
     lines: Option<Reader<Box<dyn Transport>>>,
 }
@@ -36,6 +38,7 @@ impl Timekeeper {
     pub fn new(hub: impl Connect + 'static, options: Times) -> Self {
         Self {
             connect: Box::new(hub),
+            hub: 0,
             timeline: Timeline::new(options),
             lines: None,
         }
@@ -56,12 +59,13 @@ impl Timekeeper {
             return Ok(known);
         }
         // A connection may have broken since it told something last.
-        let was_connected = self.lines.is_some();
-        match self.find(seq).await {
-            Err(error) if was_connected && self.timeline.is_worth_another(&error, seq) => {
-                self.find(seq).await
+        let mut attempts = self.connect.hubs() + usize::from(self.lines.is_some());
+        loop {
+            attempts -= 1;
+            match self.find(seq).await {
+                Err(error) if attempts > 0 && self.timeline.is_worth_another(&error, seq) => {}
+                found => return found,
             }
-            found => found,
         }
     }
 
@@ -69,6 +73,8 @@ impl Timekeeper {
         let found = self.find_over_one(seq).await;
         if found.is_err() {
             self.lines = None;
+            self.hub = (self.hub + 1) % self.connect.hubs().max(1);
+            self.connect.turn_to(self.hub);
         }
         found
     }

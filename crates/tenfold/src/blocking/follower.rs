@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::receiving::Receiving;
 use super::stopper::Stopper;
-use crate::address::Address;
 use crate::client::{
     Advance, ChannelMessage, Core, Error, Follow, FollowerEvent, Following as FollowingCore,
 };
+use crate::hubs::Hubs;
 use crate::protocol::{ChannelName, Following, Place};
 
 /// Receives the messages of all channels of a hub whose names fit: each once, and in the order of its
@@ -20,7 +20,7 @@ use crate::protocol::{ChannelName, Following, Place};
 /// use tenfold::blocking::Follower;
 /// use tenfold::client::Follow;
 ///
-/// let hub = "127.0.0.1:10010".parse()?;
+/// let hub: tenfold::Address = "127.0.0.1:10010".parse()?;
 /// let mut follower = Follower::new(&hub, Follow::new(["quotes.*".parse()?]))?;
 /// while let Some(message) = follower.message()? {
 ///     println!("{} {}", message.channel, message.bytes.escape_ascii());
@@ -39,9 +39,9 @@ pub struct Follower {
 impl Follower {
     /// A follower that connects when it is first asked for something. Fails if the system has no
     /// descriptor left for the means to stop it.
-    pub fn new(hub: &Address, options: Follow) -> Result<Self, Error> {
+    pub fn new(hubs: impl Into<Hubs>, options: Follow) -> Result<Self, Error> {
         let tls = options.common.tls.clone();
-        let receiving = Receiving::new(hub, tls, FollowingCore::new(options))?;
+        let receiving = Receiving::new(hubs.into(), tls, FollowingCore::new(options))?;
         Ok(Self { receiving })
     }
 

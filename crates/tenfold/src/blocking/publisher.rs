@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::pump::{Handover, State};
 use super::stopper::{Stop, Stopper, TimeLimit};
-use crate::address::Address;
 use crate::client::{Error, Publication, Publish};
+use crate::hubs::Hubs;
 
 /// Publishes messages to a channel of a hub: each is stored once and in order, over as many
 /// connections as it takes.
@@ -21,7 +21,7 @@ use crate::client::{Error, Publication, Publish};
 /// use tenfold::blocking::Publisher;
 /// use tenfold::client::Publish;
 ///
-/// let hub = "127.0.0.1:10010".parse()?;
+/// let hub: tenfold::Address = "127.0.0.1:10010".parse()?;
 /// let mut publisher = Publisher::new(&hub, Publish::new("ticks".parse()?))?;
 /// for line in std::io::stdin().lines() {
 ///     publisher.send(line?.as_bytes())?;
@@ -41,12 +41,14 @@ pub struct Publisher {
 impl Publisher {
     /// A publisher that connects in the background. Fails if the system has no thread or no
     /// descriptor left for it.
-    pub fn new(hub: &Address, options: Publish) -> Result<Self, Error> {
-        let handover = Arc::new(Handover::new(Publication::new(options)).map_err(Error::start)?);
-        let (threads, hub) = (Arc::clone(&handover), hub.clone());
+    pub fn new(hubs: impl Into<Hubs>, options: Publish) -> Result<Self, Error> {
+        let (hubs, mut core) = (hubs.into(), Publication::new(options));
+        core.set_hubs(hubs.addresses().len());
+        let handover = Arc::new(Handover::new(core).map_err(Error::start)?);
+        let threads = Arc::clone(&handover);
         let thread = std::thread::Builder::new()
             .name("tenfold-publisher".into())
-            .spawn(move || threads.run(&hub))
+            .spawn(move || threads.run(hubs))
             .map_err(Error::start)?;
         Ok(Self {
             handover,

@@ -13,9 +13,10 @@ use rustix::event::PollFlags;
 use super::bell::Bell;
 use super::stopper::{Stop, TimeLimit};
 use crate::address::Address;
-use crate::client::{Error, Outgoing, Publication, Unwritten};
+use crate::client::{Error, Outgoing, Patience, Publication, Unwritten};
 use crate::deadline::Deadline;
 use crate::dial::{Dial, Purpose};
+use crate::hubs::Hubs;
 use crate::stream::Stream;
 
 /// What the caller and the thread share. Nothing waits with the lock held.
@@ -98,14 +99,15 @@ impl Handover {
     }
 
     /// Makes connections and uses them, until the publisher has a result or is dropped.
-    pub(super) fn run(&self, address: &Address) {
+    pub(super) fn run(&self, mut hubs: Hubs) {
         let _abandoned = Abandon(self);
         let mut connect_at = Duration::ZERO;
         while self.pause_until(connect_at) {
-            match self.dial(address) {
+            hubs.turn_to(self.lock().core.hub());
+            match self.dial(hubs.current()) {
                 Ok(stream) => self.exchange(stream),
                 Err(error) => {
-                    let error = Error::connect(Some(address.clone()), error);
+                    let error = Error::connect(Some(hubs.current().clone()), error);
                     self.change(|core| core.lost(error));
                 }
             }
@@ -193,7 +195,7 @@ struct Exchange<'a> {
     is_request: bool,
     /// Everything is written, and the end is still to be said.
     is_ending: bool,
-    patience: Option<Duration>,
+    patience: Option<Patience>,
     deadline: Option<Deadline>,
 }
 
@@ -311,7 +313,7 @@ impl Exchange<'_> {
         let patience = self.handover.lock().core.patience();
         if patience != self.patience {
             self.patience = patience;
-            self.deadline = patience.and_then(Deadline::after);
+            self.deadline = patience.and_then(|patience| Deadline::after(patience.time));
         }
     }
 }

@@ -10,11 +10,11 @@ use rustix::event::PollFlags;
 
 use super::bell::Bell;
 use super::stopper::{Stop, Stopper, TimeLimit};
-use crate::address::Address;
 use crate::client::{Advance, Core, Error, Unwritten};
 use crate::closing;
 use crate::deadline::Deadline;
 use crate::dial::{Dial, Purpose};
+use crate::hubs::Hubs;
 use crate::readiness::earlier;
 use crate::stream::Stream;
 use crate::tls::Client;
@@ -22,7 +22,7 @@ use crate::tls::Client;
 /// Moves the bytes of a core, over as many connections as it takes.
 #[derive(Debug)]
 pub(super) struct Receiving<C> {
-    address: Address,
+    hubs: Hubs,
     pub(super) core: C,
     /// How to make TLS, if the address wants it.
     tls: Option<Client>,
@@ -66,13 +66,14 @@ impl Stop for Alarm {
 
 impl<C: Core> Receiving<C> {
     /// Fails if the system has no descriptor left for the means to stop it.
-    pub(super) fn new(hub: &Address, tls: Option<Client>, core: C) -> Result<Self, Error> {
+    pub(super) fn new(hubs: Hubs, tls: Option<Client>, mut core: C) -> Result<Self, Error> {
+        core.set_hubs(hubs.addresses().len());
         let alarm = Alarm {
             stopped: AtomicBool::new(false),
             bell: Bell::new().map_err(Error::start)?,
         };
         Ok(Self {
-            address: hub.clone(),
+            hubs,
             core,
             tls,
             link: Link::Apart(Duration::ZERO),
@@ -146,7 +147,9 @@ impl<C: Core> Receiving<C> {
                     return self.alarm.wait(None, Some(at), limit);
                 }
                 let time = self.core.attempt(self.started.elapsed());
-                match Dial::begin(&self.address, self.tls.as_ref(), Purpose::Hub, Some(time)) {
+                self.hubs.turn_to(self.core.hub());
+                let hub = self.hubs.current();
+                match Dial::begin(hub, self.tls.as_ref(), Purpose::Hub, Some(time)) {
                     Ok(dial) => self.link = Link::Dialling(dial),
                     Err(error) => self.not_connected(error),
                 }
@@ -164,7 +167,7 @@ impl<C: Core> Receiving<C> {
     }
 
     fn not_connected(&mut self, error: io::Error) {
-        let address = Some(self.address.clone());
+        let address = Some(self.hubs.current().clone());
         self.core.lost(Error::connect(address, error));
     }
 

@@ -17,7 +17,7 @@ use crate::deadline::Deadline;
 /// use tenfold::blocking::Subscriber;
 /// use tenfold::client::{Error, Retry, Subscribe};
 ///
-/// let hub = "127.0.0.1:1".parse()?; // nothing listens there
+/// let hub: tenfold::Address = "127.0.0.1:1".parse()?; // nothing listens there
 /// let options = Subscribe::new("ticks".parse()?).until_connected(Retry::Forever);
 /// let mut subscriber = Subscriber::new(&hub, options)?;
 /// let stopper = subscriber.stopper();

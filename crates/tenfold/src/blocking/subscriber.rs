@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::receiving::Receiving;
 use super::stopper::Stopper;
-use crate::address::Address;
 use crate::client::{Advance, Core, Error, Message, Subscribe, SubscriberEvent, Subscription};
+use crate::hubs::Hubs;
 use crate::protocol::{Epoch, Subscribed};
 
 /// Receives the messages of a channel of a hub: each once and in order, over as many connections as
@@ -18,7 +18,7 @@ use crate::protocol::{Epoch, Subscribed};
 /// use tenfold::blocking::Subscriber;
 /// use tenfold::client::Subscribe;
 ///
-/// let hub = "127.0.0.1:10010".parse()?;
+/// let hub: tenfold::Address = "127.0.0.1:10010".parse()?;
 /// let mut subscriber = Subscriber::new(&hub, Subscribe::new("ticks".parse()?))?;
 /// while let Some(message) = subscriber.message()? {
 ///     println!("{} {}", message.seq, message.bytes.escape_ascii());
@@ -37,9 +37,9 @@ pub struct Subscriber {
 impl Subscriber {
     /// A subscriber that connects when it is first asked for something. Fails if the system has no
     /// descriptor left for the means to stop it.
-    pub fn new(hub: &Address, options: Subscribe) -> Result<Self, Error> {
+    pub fn new(hubs: impl Into<Hubs>, options: Subscribe) -> Result<Self, Error> {
         let tls = options.common.tls.clone();
-        let receiving = Receiving::new(hub, tls, Subscription::new(options))?;
+        let receiving = Receiving::new(hubs.into(), tls, Subscription::new(options))?;
         Ok(Self { receiving })
     }
 

@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use super::reader::Reader;
-use crate::address::Address;
 use crate::client::{Error, Timeline, Times, answered};
 use crate::deadline::Deadline;
 use crate::dial::{Dial, Purpose};
+use crate::hubs::Hubs;
 use crate::protocol::{Committed, Epoch};
 use crate::stream::Stream;
 
@@ -31,16 +31,16 @@ use crate::stream::Stream;
 /// ```
 #[derive(Debug)]
 pub struct Timekeeper {
-    hub: Address,
+    hubs: Hubs,
     timeline: Timeline,
     lines: Option<Reader<Stream>>,
 }
 
 impl Timekeeper {
     /// One that connects when it is first asked.
-    pub fn new(hub: &Address, options: Times) -> Self {
+    pub fn new(hubs: impl Into<Hubs>, options: Times) -> Self {
         Self {
-            hub: hub.clone(),
+            hubs: hubs.into(),
             timeline: Timeline::new(options),
             lines: None,
         }
@@ -61,12 +61,13 @@ impl Timekeeper {
             return Ok(known);
         }
         // A connection may have broken since it told something last.
-        let was_connected = self.lines.is_some();
-        match self.find(seq) {
-            Err(error) if was_connected && self.timeline.is_worth_another(&error, seq) => {
-                self.find(seq)
+        let mut attempts = self.hubs.addresses().len() + usize::from(self.lines.is_some());
+        loop {
+            attempts -= 1;
+            match self.find(seq) {
+                Err(error) if attempts > 0 && self.timeline.is_worth_another(&error, seq) => {}
+                found => return found,
             }
-            found => found,
         }
     }
 
@@ -74,6 +75,7 @@ impl Timekeeper {
         let found = self.read_to(seq);
         if found.is_err() {
             self.lines = None;
+            self.hubs.turn_on();
         }
         match found {
             Err(Error::Io(error)) if crate::error::is_time_out(&error) => Err(Error::NoAnswer {
@@ -121,12 +123,12 @@ impl Timekeeper {
         let common = &self.timeline.options().common;
         let made = || {
             let (tls, time) = (common.tls.as_ref(), Some(common.connect_timeout));
-            let stream = Dial::begin(&self.hub, tls, Purpose::Hub, time)?.wait()?;
+            let stream = Dial::begin(self.hubs.current(), tls, Purpose::Hub, time)?.wait()?;
             stream.set_nonblocking(false)?;
             stream.set_read_timeout(Some(common.answer_timeout))?;
             stream.set_write_timeout(Some(common.answer_timeout))?;
             Ok(stream)
         };
-        made().map_err(|error| Error::connect(Some(self.hub.clone()), error))
+        made().map_err(|error| Error::connect(Some(self.hubs.current().clone()), error))
     }
 }

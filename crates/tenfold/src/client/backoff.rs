@@ -24,6 +24,11 @@ pub(crate) struct Backoff {
     failing_since: Option<Duration>,
     /// Pauses since something worked.
     pauses: u32,
+    /// How many hubs there are, and which of them is to be connected to.
+    hubs: usize,
+    hub: usize,
+    /// Failures since something worked.
+    failures: usize,
     random: Random,
 }
 
@@ -46,8 +51,26 @@ impl Backoff {
             connected: false,
             failing_since: None,
             pauses: 0,
+            hubs: 1,
+            hub: 0,
+            failures: 0,
             random: Random(seed),
         }
+    }
+
+    /// There are so many hubs to connect to: at least one.
+    pub(crate) fn set_hubs(&mut self, count: usize) {
+        self.hubs = count.max(1);
+    }
+
+    /// How many hubs there are.
+    pub(crate) fn hubs(&self) -> usize {
+        self.hubs
+    }
+
+    /// Which of them is to be connected to, counted from 0.
+    pub(crate) fn hub(&self) -> usize {
+        self.hub
     }
 
     /// A random number, for a name.
@@ -73,21 +96,26 @@ impl Backoff {
         }
     }
 
-    /// A connection could not be made, or broke; `worked` if it had done its work before.
+    /// A connection could not be made, or broke; `worked` if it had done its work before. It is the next hub's turn,
+    /// at once if that was not tried since something worked.
     pub(crate) fn failed(&mut self, now: Duration, worked: bool) -> Next {
         if worked {
             self.failing_since = None;
             self.pauses = 0;
+            self.failures = 0;
         }
+        self.failures += 1;
+        self.hub = (self.hub + 1) % self.hubs;
+        let all_have_failed = self.failures.is_multiple_of(self.hubs);
         let since = *self.failing_since.get_or_insert(now);
         let failing = now.saturating_sub(since);
         let left = match self.retry() {
-            Retry::Never => return Next::Stop,
+            Retry::Never if all_have_failed => return Next::Stop,
             Retry::For(time) if failing >= time => return Next::GiveUp(failing),
             Retry::For(time) => time.saturating_sub(failing),
-            Retry::Forever => Duration::MAX,
+            Retry::Never | Retry::Forever => Duration::MAX,
         };
-        if worked {
+        if worked || !all_have_failed {
             Next::RetryIn(Duration::ZERO)
         } else {
             Next::RetryIn(self.pause().min(left))
@@ -186,6 +214,41 @@ mod tests {
         assert_eq!(some.failed(now, false), Next::GiveUp(three));
         let mut never = backoff(Retry::Never, Retry::Forever);
         assert_eq!(never.attempt(now, most), most);
+    }
+
+    #[test]
+    fn each_hub_is_tried_at_once_before_there_is_a_pause() {
+        let mut three = backoff(Retry::Forever, Retry::Forever);
+        three.set_hubs(3);
+        three.connected();
+        let now = Duration::from_secs(9);
+        let mut seen = Vec::new();
+        for worked in [false, false, false, false, true, false, false] {
+            let Next::RetryIn(pause) = three.failed(now, worked) else {
+                panic!();
+            };
+            seen.push((three.hub(), pause.is_zero()));
+        }
+        let expected = [
+            (1, true),
+            (2, true),
+            (0, false),
+            (1, true),
+            // A connection that has worked is the first failure of another round.
+            (2, true),
+            (0, true),
+            (1, false),
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn who_is_not_to_try_again_tries_each_hub_once() {
+        let mut two = backoff(Retry::Never, Retry::Never);
+        two.set_hubs(2);
+        let now = Duration::from_secs(9);
+        assert_eq!(two.failed(now, false), Next::RetryIn(Duration::ZERO));
+        assert_eq!(two.failed(now, false), Next::Stop);
     }
 
     #[test]

@@ -24,12 +24,13 @@
 //! use tenfold::client::{Error, Message, Subscribe};
 //!
 //! fn receive(
-//!     hub: &str,
+//!     hubs: &[&str],
 //!     options: Subscribe,
 //!     mut give: impl FnMut(Message<&[u8]>),
 //! ) -> Result<(), Error> {
 //!     let started = Instant::now();
 //!     let mut core = Subscription::new(options);
+//!     core.set_hubs(hubs.len());
 //!     let mut socket: Option<TcpStream> = None;
 //!     let mut connect_at = Duration::ZERO;
 //!     loop {
@@ -39,7 +40,7 @@
 //!             Advance::NeedsConnection => {
 //!                 sleep(connect_at.saturating_sub(started.elapsed()));
 //!                 core.attempt(started.elapsed());
-//!                 match TcpStream::connect(hub) {
+//!                 match TcpStream::connect(hubs[core.hub()]) {
 //!                     Ok(connected) => {
 //!                         let request = core.connected(started.elapsed());
 //!                         report(&mut core, (&connected).write_all(&request));
@@ -86,7 +87,7 @@
 //! # });
 //! # let options = Subscribe::new("ticks".parse()?).from(tenfold::protocol::Position::First);
 //! # let mut seen = Vec::new();
-//! # receive(&address, options.until_end(), |message| seen.push((message.seq, message.bytes.to_vec())))?;
+//! # receive(&[&address], options.until_end(), |message| seen.push((message.seq, message.bytes.to_vec())))?;
 //! # assert_eq!(seen, [(0, b"first".to_vec()), (1, b"next".to_vec())]);
 //! # serving.join().unwrap();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -97,7 +98,7 @@ use std::time::Duration;
 use super::Error;
 
 pub use super::following::Following;
-pub use super::publication::{Outgoing, Publication};
+pub use super::publication::{Outgoing, Patience, Publication};
 pub use super::subscription::Subscription;
 pub use super::unacknowledged::Unwritten;
 
@@ -110,13 +111,19 @@ pub use super::unacknowledged::Unwritten;
 ///    [`lost`](Self::lost). While the core [awaits the answer](Self::awaits_answer), do not wait longer than
 ///    [`answer_timeout`](Self::answer_timeout) says, and then tell [`Error::NoAnswer`];
 /// 4. `Cut`: let go of the connection; [`cut`](Self::cut) says when to make the next one;
-/// 5. `NeedsConnection`: make one, at that time, in no more than [`attempt`](Self::attempt) says; then send
-///    what [`connected`](Self::connected) gives, or tell the failure.
+/// 5. `NeedsConnection`: make one, at that time, to the [`hub`](Self::hub) whose turn it is, in no more than
+///    [`attempt`](Self::attempt) says; then send what [`connected`](Self::connected) gives, or tell the failure.
 ///
 /// Time is the time since any fixed moment. The cores of this module are all there are.
 pub trait Core: sealed::Sealed {
     /// What the hub answers.
     type Answer;
+
+    /// There are so many hubs to connect to, which have the same channels; one if it is not said.
+    fn set_hubs(&mut self, count: usize);
+
+    /// Which of the hubs is to be connected to, counted from 0.
+    fn hub(&self) -> usize;
 
     /// How long the hub's answer may take.
     fn answer_timeout(&self) -> Duration;

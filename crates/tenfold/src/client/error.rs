@@ -34,6 +34,11 @@ pub enum Error {
         /// How long the client has waited.
         waited: Duration,
     },
+    /// The hub has what was sent, and acknowledges nothing of it, while there is another hub to go to.
+    NoAck {
+        /// How long the client has waited.
+        waited: Duration,
+    },
     /// The hub's own words, and their code.
     Refused(Refusal),
     /// What the hub sends is not a sequence of frames, or ends inside one.
@@ -183,6 +188,9 @@ impl fmt::Display for Error {
             ),
             Self::NoAnswer { waited } => {
                 write!(f, "the hub did not answer within {waited:?}")
+            }
+            Self::NoAck { waited } => {
+                write!(f, "the hub has acknowledged nothing for {waited:?}")
             }
             Self::Refused(refusal) => write!(f, "the hub says: {refusal}"),
             Self::Frame(error) => error.fmt(f),

@@ -42,6 +42,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Several hubs** that have the same channels, a hub and its mirrors, are [`Hubs`](crate::Hubs) in the place of the
+//! address. A client goes to the next one after each failure, and all that it promises goes on: each message once and in
+//! order. A publisher also goes to the next one when the hub has acknowledged nothing for 5 s of what it was sent.
+//!
 //! **Inside.** What is said and decided is in types that do no I/O and read no clock, one for each kind of client:
 //! [`core`]. Blocking and tokio only move their bytes and wait until the times that they name.
 //! So both behave alike, and are tested at every cut. A program with an event loop of its own drives them as well.
@@ -63,5 +67,7 @@ pub use event::{
 };
 pub use options::{Follow, OnGap, Publish, Retry, Start, Subscribe, Times};
 
-pub(crate) use core::{Advance, Core, Following, Outgoing, Publication, Subscription, Unwritten};
+pub(crate) use core::{
+    Advance, Core, Following, Outgoing, Patience, Publication, Subscription, Unwritten,
+};
 pub(crate) use times::{Timeline, answered};

@@ -14,11 +14,11 @@ use crate::tls::Client;
 /// How long to go on trying without success.
 ///
 /// A connection was a success when it brought something or lasted a second. After one, the next is
-/// tried at once; then after 50 ms and twice as long each time, up to 5 s, somewhat less by chance.
+/// tried at once, and so is each other one of several [hubs](crate::Hubs); then after 50 ms and twice as long each time, up to 5 s, somewhat less by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Retry {
-    /// Not at all: the first failure is the client's error.
+    /// Not at all: the first failure is the client's error; of several [hubs](crate::Hubs) each is tried once.
     Never,
     /// For this long, counted from the first attempt that failed; the last one ends when it is over.
     For(Duration),

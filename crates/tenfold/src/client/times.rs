@@ -77,8 +77,8 @@ impl Timeline {
         Ok(self.of(seq))
     }
 
-    /// Whether a connection that was there before has failed in such a way that another one may do better: it has
-    /// broken, or the hub does not have on it any more what was asked for.
+    /// Whether a connection has failed in such a way that another one, of this hub or of another, may do better: there
+    /// is none, it has broken, or the hub does not have on it any more what was asked for.
     pub(crate) fn is_worth_another(&self, error: &Error, seq: u64) -> bool {
         is_break(error) || self.is_past(seq)
     }
@@ -110,6 +110,9 @@ fn there(line: Line<'_>) -> Result<&[u8], Error> {
 fn is_break(error: &Error) -> bool {
     match error {
         Error::Frame(error) => matches!(error.kind(), ErrorKind::Truncated { .. }),
-        error => matches!(error, Error::Io(_) | Error::Closed | Error::Cut),
+        error => matches!(
+            error,
+            Error::Connect { .. } | Error::Io(_) | Error::Closed | Error::Cut
+        ),
     }
 }

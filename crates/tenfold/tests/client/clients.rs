@@ -2,7 +2,7 @@
 
 use tenfold::client::{Error, Follow, FollowerEvent, Publish, Subscribe, SubscriberEvent};
 use tenfold::protocol::Epoch;
-use tenfold::{Address, blocking};
+use tenfold::{Hubs, blocking};
 
 /// An event that is owned, as text where that is enough.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(crate) enum Seen {
 }
 
 pub(crate) trait Subscriber: Sized {
-    fn new(hub: &Address, options: Subscribe) -> Self;
+    fn new(hub: impl Into<Hubs>, options: Subscribe) -> Self;
     /// From which seq on it is subscribed.
     fn connect(&mut self) -> Result<u64, Error>;
     fn next(&mut self) -> Result<Seen, Error>;
@@ -55,7 +55,7 @@ fn line(event: Option<FollowerEvent<'_>>) -> String {
 }
 
 pub(crate) trait Follower: Sized {
-    fn new(hub: &Address, options: Follow) -> Self;
+    fn new(hub: impl Into<Hubs>, options: Follow) -> Self;
     /// How many channels there are.
     fn connect(&mut self) -> Result<u64, Error>;
     fn next(&mut self) -> Result<String, Error>;
@@ -65,7 +65,7 @@ pub(crate) trait Follower: Sized {
 }
 
 impl Follower for blocking::Follower {
-    fn new(hub: &Address, options: Follow) -> Self {
+    fn new(hub: impl Into<Hubs>, options: Follow) -> Self {
         Self::new(hub, options).unwrap()
     }
 
@@ -93,7 +93,7 @@ impl Follower for blocking::Follower {
 }
 
 pub(crate) trait Publisher: Sized {
-    fn new(hub: &Address, options: Publish) -> Self;
+    fn new(hub: impl Into<Hubs>, options: Publish) -> Self;
     fn send(&mut self, message: &[u8]) -> Result<(), Error>;
     fn flush(&mut self) -> Result<(), Error>;
     fn close(&mut self) -> Result<(), Error>;
@@ -119,7 +119,7 @@ fn seen(event: Option<SubscriberEvent<'_>>) -> Seen {
 }
 
 impl Subscriber for blocking::Subscriber {
-    fn new(hub: &Address, options: Subscribe) -> Self {
+    fn new(hub: impl Into<Hubs>, options: Subscribe) -> Self {
         Self::new(hub, options).unwrap()
     }
 
@@ -145,7 +145,7 @@ impl Subscriber for blocking::Subscriber {
 }
 
 impl Publisher for blocking::Publisher {
-    fn new(hub: &Address, options: Publish) -> Self {
+    fn new(hub: impl Into<Hubs>, options: Publish) -> Self {
         Self::new(hub, options).unwrap()
     }
 
@@ -200,8 +200,8 @@ mod of_tokio {
     }
 
     impl Subscriber for Tokio<clients::Subscriber> {
-        fn new(hub: &Address, options: Subscribe) -> Self {
-            Self::make(|| clients::Subscriber::new(hub.clone(), options))
+        fn new(hub: impl Into<Hubs>, options: Subscribe) -> Self {
+            Self::make(|| clients::Subscriber::new(hub.into(), options))
         }
 
         fn connect(&mut self) -> Result<u64, Error> {
@@ -229,8 +229,8 @@ mod of_tokio {
     }
 
     impl Follower for Tokio<clients::Follower> {
-        fn new(hub: &Address, options: Follow) -> Self {
-            Self::make(|| clients::Follower::new(hub.clone(), options))
+        fn new(hub: impl Into<Hubs>, options: Follow) -> Self {
+            Self::make(|| clients::Follower::new(hub.into(), options))
         }
 
         fn connect(&mut self) -> Result<u64, Error> {
@@ -258,8 +258,8 @@ mod of_tokio {
     }
 
     impl Publisher for Tokio<clients::Publisher> {
-        fn new(hub: &Address, options: Publish) -> Self {
-            Self::make(|| clients::Publisher::new(hub.clone(), options))
+        fn new(hub: impl Into<Hubs>, options: Publish) -> Self {
+            Self::make(|| clients::Publisher::new(hub.into(), options))
         }
 
         fn send(&mut self, message: &[u8]) -> Result<(), Error> {

@@ -5,6 +5,7 @@ mod fake_hub;
 mod follower;
 mod paused;
 mod publisher;
+mod several_hubs;
 mod stopping;
 mod subscriber;
 mod timekeeper;

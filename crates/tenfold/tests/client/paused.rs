@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 #[test]
 #[ignore = "it is the other process of a test below"]
 fn subscribes() {
-    let hub = std::env::var(HUB).unwrap().parse().unwrap();
+    let hub: tenfold::Address = std::env::var(HUB).unwrap().parse().unwrap();
     let options = Subscribe::new("ticks".parse().unwrap()).answer_timeout(PATIENCE);
     let mut subscriber = Subscriber::new(&hub, options).unwrap();
     subscriber.set_timeout(Some(PATIENCE));
@@ -32,7 +32,7 @@ fn subscribes() {
 #[test]
 #[ignore = "it is the other process of a test below"]
 fn publishes() {
-    let hub = std::env::var(HUB).unwrap().parse().unwrap();
+    let hub: tenfold::Address = std::env::var(HUB).unwrap().parse().unwrap();
     let options = Publish::new("ticks".parse().unwrap())
         .producer("meter7".parse().unwrap())
         .answer_timeout(PATIENCE);

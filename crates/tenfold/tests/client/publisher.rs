@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use tenfold::Address;
 use tenfold::client::{Error, Notice, Publish, Retry, Start};
 use tenfold::protocol::{Acks, Code};
 
@@ -370,10 +371,7 @@ fn a_unix_socket_will_do<P: Publisher>() {
         connection.write_all(b"5         ACK 1").unwrap();
         got
     });
-    let mut publisher = P::new(
-        &format!("unix:{}", path.display()).parse().unwrap(),
-        meter(),
-    );
+    let mut publisher = P::new(Address::Unix(path), meter());
     publisher.send(b"hello").unwrap();
     publisher.close().unwrap();
     assert_eq!(hub.join().unwrap(), b"5         hello");

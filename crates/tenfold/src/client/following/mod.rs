@@ -17,7 +17,7 @@ use super::subscription::{MAX_ANSWER, encode_line};
 use super::{ChannelMessage, Disconnected, Error, Follow, FollowerEvent};
 use crate::inbox::Inbox;
 use crate::protocol::{
-    Answer, ChannelName, Following as Answered, Heading, Place, Position, Request,
+    Answer, ChannelName, Code, Following as Answered, Heading, Place, Position, Refusal, Request,
 };
 use slots::{Slot, Slots};
 
@@ -188,11 +188,7 @@ impl Following {
             });
             match answer {
                 Ok(Ok(answer)) => self.begin_placing(answer),
-                Ok(Err(refusal))
-                    if refusal
-                        .code
-                        .is_some_and(crate::protocol::Code::is_temporary) =>
-                {
+                Ok(Err(refusal)) if self.may_be_otherwise(&refusal) => {
                     self.lost(Error::Refused(refusal));
                 }
                 Ok(Err(refusal)) => self.over = Some(Over::Final(Error::Refused(refusal))),
@@ -209,6 +205,15 @@ impl Following {
             && let Ok(name) = self.slots.name(channel)
         {
             self.over = self.heading(name, kind).err().map(Over::Final);
+        }
+    }
+
+    /// Whether the same request may succeed later, or at another hub: one of several may not have come yet to where
+    /// another one was.
+    fn may_be_otherwise(&self, refusal: &Refusal) -> bool {
+        match refusal.code {
+            Some(Code::Future) => self.backoff.hubs() > 1 && self.has_begun,
+            code => code.is_some_and(Code::is_temporary),
         }
     }
 
@@ -241,6 +246,14 @@ impl Following {
 
 impl Core for Following {
     type Answer = Answered;
+
+    fn set_hubs(&mut self, count: usize) {
+        self.backoff.set_hubs(count);
+    }
+
+    fn hub(&self) -> usize {
+        self.backoff.hub()
+    }
 
     fn answer_timeout(&self) -> Duration {
         self.options.common.answer_timeout

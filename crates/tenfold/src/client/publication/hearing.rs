@@ -100,7 +100,10 @@ impl Publication {
             );
             return Err(Over::Final(Error::Protocol(words)));
         };
-        self.brought |= number > self.acknowledged;
+        if number > self.acknowledged {
+            self.brought = true;
+            self.unheard = 0;
+        }
         self.acknowledged = number;
         self.unacknowledged.release(number);
         Ok(())

@@ -18,6 +18,10 @@ use crate::protocol::{Acks, Epoch, ProducerId, Request};
 /// How long the hub may take to commit what is left, once the publisher has ended.
 const LAST_ACK: Duration = Duration::from_secs(10);
 
+/// How long a hub may acknowledge nothing of what it was sent, if there is another one to go to. It is twice as long
+/// after each hub in a row that did not, up to 16 times: over a slow network a large message takes its time.
+const NEXT_ACK: Duration = Duration::from_secs(5);
+
 /// How long to wait for the hub's end when everything is acknowledged.
 const LAST_END: Duration = crate::closing::WAIT;
 
@@ -30,7 +34,7 @@ const LAST_END: Duration = crate::closing::WAIT;
 /// 2. write what [`outgoing`](Self::outgoing) gives, and say with [`wrote`](Self::wrote) how much;
 ///    feed what comes to [`received`](Self::received), or say that it [`ended`](Self::ended) or was
 ///    [`lost`](Self::lost); tell [`timed_out`](Self::timed_out) when [`patience`](Self::patience)
-///    is over; until it [`is_cut`](Self::is_cut);
+///    is over, counted from when that became another one; until it [`is_cut`](Self::is_cut);
 /// 3. let go of the connection; [`cut`](Self::cut) says when to make the next one.
 ///
 /// It begins a close with [`begin_close`](Self::begin_close), and there is a [`result`](Self::result) once nothing
@@ -64,6 +68,8 @@ pub struct Publication {
     connected_at: Duration,
     /// This connection has brought an acknowledgement.
     brought: bool,
+    /// So many connections in a row have ended because nothing was acknowledged.
+    unheard: u32,
     closing: bool,
     result: Option<Result<(), Error>>,
 }
@@ -84,6 +90,15 @@ enum Over {
     Final(Error),
     /// Everything has arrived, and the hub was told that it is all.
     Complete,
+}
+
+/// What the hub is to say or do next, and how long it may take for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long.
+    pub time: Duration,
+    /// A next acknowledgement is awaited beyond so many messages.
+    beyond: Option<u64>,
 }
 
 /// What to do with a connection that can be written to.
@@ -124,6 +139,7 @@ impl Publication {
             over: None,
             connected_at: Duration::ZERO,
             brought: false,
+            unheard: 0,
             closing: false,
             result: None,
             options,
@@ -202,6 +218,16 @@ impl Publication {
         }
     }
 
+    /// There are so many hubs to connect to, which have the same channels; one if it is not said.
+    pub fn set_hubs(&mut self, count: usize) {
+        self.backoff.set_hubs(count);
+    }
+
+    /// Which of the hubs is to be connected to, counted from 0.
+    pub fn hub(&self) -> usize {
+        self.backoff.hub()
+    }
+
     /// A connection is to be made now. How long that may take.
     pub fn attempt(&mut self, now: Duration) -> Duration {
         self.backoff
@@ -250,20 +276,32 @@ impl Publication {
     }
 
     /// How long the hub may take for what it is to say or do next.
-    pub fn patience(&self) -> Option<Duration> {
-        match self.phase {
-            Phase::Asked => Some(self.options.common.answer_timeout),
-            Phase::Shut if self.is_complete() => Some(LAST_END),
-            Phase::Shut => Some(LAST_ACK),
-            Phase::Apart | Phase::Open => None,
-        }
+    pub fn patience(&self) -> Option<Patience> {
+        let (time, beyond) = match self.phase {
+            Phase::Asked => (self.options.common.answer_timeout, None),
+            Phase::Open if self.goes_elsewhere() => (
+                NEXT_ACK * (1 << self.unheard.min(4)),
+                Some(self.acknowledged),
+            ),
+            Phase::Shut if self.is_complete() => (LAST_END, None),
+            Phase::Shut => (LAST_ACK, None),
+            Phase::Apart | Phase::Open => return None,
+        };
+        Some(Patience { time, beyond })
     }
 
     /// The time that [`patience`](Self::patience) said is over.
     pub fn timed_out(&mut self) {
-        let waited = self.patience().unwrap_or_default();
-        self.over
-            .get_or_insert(Over::Again(Error::NoAnswer { waited }));
+        let Some(Patience { time: waited, .. }) = self.patience() else {
+            return;
+        };
+        let error = if self.phase == Phase::Open {
+            self.unheard += 1;
+            Error::NoAck { waited }
+        } else {
+            Error::NoAnswer { waited }
+        };
+        self.over.get_or_insert(Over::Again(error));
         self.settle_end();
     }
 
@@ -363,6 +401,13 @@ impl Publication {
         }
         self.phase = Phase::Apart;
         self.decoder = new_decoder();
+    }
+
+    /// The hub has a message that it is to acknowledge, and there is another hub.
+    fn goes_elsewhere(&self) -> bool {
+        self.backoff.hubs() > 1
+            && !self.keeps_nothing()
+            && self.unacknowledged.has_written_the_first()
     }
 
     /// Messages are let go of as soon as they are written.

@@ -396,6 +396,60 @@ fn what_is_not_a_frame_or_not_a_word_of_a_hub_is_an_error() {
     }
 }
 
+/// A publisher that may go to another hub, and has written three messages to this one.
+fn of_two_hubs(options: Publish) -> Publication {
+    let (mut core, _) = with_written(options, 0, 3);
+    core.set_hubs(2);
+    core
+}
+
+#[test]
+fn a_hub_that_acknowledges_nothing_is_left_for_another_one() {
+    let mut core = of_two_hubs(named());
+    let waits = core.patience().unwrap();
+    assert_eq!(waits.time, NEXT_ACK);
+    core.received(&ack(2));
+    let beyond = core.patience().unwrap();
+    assert_ne!(beyond, waits, "the time counts from the acknowledgement");
+    core.timed_out();
+    assert!(core.is_cut());
+    assert_eq!((core.cut(NOW), core.hub()), (Some(NOW), 1));
+
+    core.connected(NOW);
+    core.received(&ok(2, "memory"));
+    let mut out = Vec::new();
+    take(&mut core, 1000, &mut out);
+    assert_eq!(out, frame(b"2"), "what was not acknowledged is sent again");
+    let twice = core.patience().unwrap().time;
+    assert_eq!(twice, NEXT_ACK * 2, "a slow network gets more time");
+    core.received(&ack(3));
+    assert_eq!(core.patience(), None, "there is nothing to acknowledge");
+}
+
+#[test]
+fn a_hub_owes_no_acknowledgement_of_what_it_does_not_have_whole() {
+    let mut core = Publication::new(named());
+    core.set_hubs(2);
+    core.connected(NOW);
+    core.received(&ok(0, "memory"));
+    core.accept(b"first").unwrap();
+    core.accept(b"second").unwrap();
+    assert_eq!(core.patience(), None);
+    take(&mut core, 14, &mut Vec::new());
+    assert_eq!(core.patience(), None, "one byte is to come");
+    take(&mut core, 1, &mut Vec::new());
+    assert!(core.patience().is_some());
+}
+
+#[test]
+fn a_publisher_without_another_hub_or_without_acknowledgements_waits() {
+    let (core, _) = with_written(named(), 0, 3);
+    assert_eq!(core.patience(), None);
+    let mut core = of_two_hubs(named().acks(Acks::None));
+    core.accept(b"more").unwrap();
+    assert_eq!(core.patience(), None);
+}
+
 #[test]
 fn the_pauses_begin_again_after_a_connection_that_worked() {
     let mut core = Publication::new(options());

@@ -12,6 +12,9 @@ impl Subscription {
             Some(Code::Epoch) => self.other_epoch(&refusal),
             Some(Code::Corrupt) => self.corrupt(&refusal),
             Some(code) if code.is_temporary() => return Over::Again(Error::Refused(refusal)),
+            Some(Code::Future) if self.another_was_ahead() => {
+                return Over::Again(Error::Refused(refusal));
+            }
             _ => return Over::Final(Error::Refused(refusal)),
         };
         let Some((gap, elsewhere)) = gap else {
@@ -24,6 +27,11 @@ impl Subscription {
         let again = self.gap.replace(gap).is_some();
         self.place = elsewhere;
         Over::Elsewhere(again)
+    }
+
+    /// Whether this place was reached at one of several hubs, so that the one that does not have it yet will.
+    fn another_was_ahead(&self) -> bool {
+        self.backoff.hubs() > 1 && self.answer.is_some()
     }
 
     fn trimmed(&self, refusal: &Refusal) -> Option<(Gap, Position)> {

@@ -267,6 +267,14 @@ impl Subscription {
 impl Core for Subscription {
     type Answer = Subscribed;
 
+    fn set_hubs(&mut self, count: usize) {
+        self.backoff.set_hubs(count);
+    }
+
+    fn hub(&self) -> usize {
+        self.backoff.hub()
+    }
+
     fn answer_timeout(&self) -> Duration {
         self.options.common.answer_timeout
     }

@@ -518,3 +518,28 @@ fn the_pauses_begin_again_after_a_connection_that_worked() {
     let pause = fail(&mut core);
     assert!(!pause.is_zero() && pause <= FIRST_PAUSE, "{pause:?}");
 }
+
+#[test]
+fn a_hub_that_is_behind_the_one_before_is_asked_again_later() {
+    for hubs in [1, 2] {
+        let mut core = Subscription::new(options());
+        core.set_hubs(hubs);
+        assert_eq!(core.advance(), Advance::NeedsConnection);
+        core.connected(Duration::ZERO);
+        let answer = frame(b"OK epoch=0123456789abcdef from=0 first=0 next=1");
+        feed(&mut core, &[answer, frame(b"hello")].concat());
+        assert_eq!(core.advance(), Advance::Notice);
+        drop(core.take_event());
+        assert_eq!(core.advance(), Advance::Message);
+        core.lost(Error::Closed);
+        while core.advance() != Advance::Cut {}
+        core.cut(Duration::ZERO).unwrap();
+        drop(core.take_event());
+        assert_eq!(core.hub(), 1 % hubs);
+
+        core.connected(Duration::ZERO);
+        feed(&mut core, &frame(b"ERROR FUTURE next=0 not reached"));
+        assert_eq!(core.advance(), Advance::Cut);
+        assert_eq!(core.cut(Duration::ZERO).is_ok(), hubs > 1, "{hubs} hubs");
+    }
+}

@@ -167,6 +167,15 @@ impl Unacknowledged {
         number <= sure || number <= self.written()
     }
 
+    /// Whether this connection has taken whole the first message that is kept.
+    pub(crate) fn has_written_the_first(&self) -> bool {
+        let first = self.segments.front().filter(|first| first.messages > 0);
+        first.is_some_and(|segment| {
+            self.cursor.segment > self.gone
+                || self.cursor.offset >= segment.offset_of(segment.first + 1)
+        })
+    }
+
     /// The connection is gone: what it took counts as sent.
     pub(crate) fn note_sent(&mut self) {
         self.sent = self.sent.max(self.written());
