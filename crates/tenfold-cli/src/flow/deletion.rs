@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::protocol::{Answer, ChannelName, Deleted, Request};
 
 use super::listing::ask;
@@ -13,7 +13,7 @@ use crate::flow::credential::Credential;
 pub(crate) fn delete(
     channel: &ChannelName,
     credential: &Credential,
-    server: &Address,
+    server: &Hubs,
     timeout: Duration,
 ) -> Result<Deleted, Failure> {
     let request = Request::delete(channel.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::client::{Disconnected, Error};
 use tenfold::protocol::{BadAnswer, Code, Refusal};
 
@@ -15,14 +15,14 @@ use crate::words::Words;
 /// Tells of outages: once when one begins, and once when it is over.
 #[derive(Debug)]
 pub(crate) struct Outages {
-    server: Address,
+    server: Hubs,
     words: Words,
     since: Option<Instant>,
     was_connected: bool,
 }
 
 impl Outages {
-    pub(crate) fn new(server: &Address, words: &Words) -> Self {
+    pub(crate) fn new(server: &Hubs, words: &Words) -> Self {
         Self {
             server: server.clone(),
             words: words.clone(),
@@ -64,10 +64,15 @@ impl Outages {
 }
 
 /// What a client's error means here.
-pub(crate) fn failure(error: &Error, server: &Address) -> Failure {
+pub(crate) fn failure(error: &Error, server: &Hubs) -> Failure {
     match error.root() {
-        Error::Connect { error: cause, .. } => {
-            let hint = match (tls_hint(server, cause), error) {
+        Error::Connect {
+            address,
+            error: cause,
+        } => {
+            let first = &server.addresses()[0];
+            let address = address.as_ref().unwrap_or(first);
+            let hint = match (tls_hint(address, cause), error) {
                 (Some(hint), _) => hint,
                 (None, Error::GaveUp { .. }) => "",
                 _ => " (is `tenfold serve` running? --retry waits for it)",

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tenfold::protocol::Refusal;
-use tenfold::{Address, Event, native};
+use tenfold::{Address, Event, Hubs, native};
 
 use crate::failure::Failure;
 use crate::flow::source::{Decoded, Source};
@@ -17,18 +17,24 @@ pub(crate) fn is_a_hub(address: &Address, command: &str, refusal: &Refusal) -> F
 }
 
 /// A port that was to be a hub's gives messages without being asked.
-pub(crate) fn is_not_a_hub(server: &Address) -> Failure {
-    Failure::Other(format!(
-        "{server} is not a hub: it sends messages without being asked, as a plain port or a broadcast does: \
-         tenfold recv {server}"
-    ))
+pub(crate) fn is_not_a_hub(server: &Hubs) -> Failure {
+    let words = format!(
+        "{server} is not a hub: it sends messages without being asked, as a plain port or a broadcast does"
+    );
+    Failure::Other(match server.addresses() {
+        [one] => format!("{words}: tenfold recv {one}"),
+        _ => words,
+    })
 }
 
 /// What to try when a port that was to be a hub's says nothing.
-pub(crate) fn silence_hint(server: &Address) -> String {
-    format!(
-        " (if it is a plain port or a broadcast: tenfold recv {server} receives, tenfold send {server} sends)"
-    )
+pub(crate) fn silence_hint(server: &Hubs) -> String {
+    match server.addresses() {
+        [one] => format!(
+            " (if it is a plain port or a broadcast: tenfold recv {one} receives, tenfold send {one} sends)"
+        ),
+        _ => String::new(),
+    }
 }
 
 /// The hub's refusal, if a peer that was not asked for anything has sent that, and nothing else.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tenfold::{Address, Framing, Side, client};
+use tenfold::{Address, Framing, Hubs, Side, client};
 
 use crate::failure::Failure;
 use crate::flow::credential::CredentialOptions;
@@ -175,15 +175,16 @@ pub(crate) struct PeerOptions {
 /// Which hub to talk to, and how patiently.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HubPeer {
-    /// Where the hub listens
+    /// Where the hub listens; several addresses with commas between them are a hub and its mirrors,
+    /// of which each failure leads to the next
     #[arg(
         long,
         short = 's',
-        value_name = "ADDR",
+        value_name = "ADDR[,ADDR]...",
         env = "TENFOLD_SERVER",
         default_value = "127.0.0.1:10010"
     )]
-    pub(crate) server: Address,
+    pub(crate) server: Hubs,
 
     #[command(flatten)]
     pub(crate) credential: CredentialOptions,

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use tenfold::Address;
 use tenfold::tls::{Client, ClientOptions};
+use tenfold::{Address, Hubs};
 
 use crate::flow::tls_own::TlsOwnOptions;
 
@@ -68,9 +68,13 @@ pub(crate) fn nothing_is_over_tls(option: &str) -> String {
 /// Refuses options of TLS for a hub that is not one over TLS. A bridge may have other peers over TLS.
 pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
     let Some((command, matches)) = matches.subcommand() else {
-        return match matches.try_get_one::<Address>("server") {
-            Ok(Some(server)) if !server.is_tls() => {
-                given_in(matches).map_or(Ok(()), |option| Err(means_nothing(option, server)))
+        let Ok(Some(server)) = matches.try_get_one::<Hubs>("server") else {
+            return Ok(());
+        };
+        let hubs = server.addresses();
+        return match given_in(matches) {
+            Some(option) if !hubs.iter().any(Address::is_tls) => {
+                Err(means_nothing(option, &hubs[0]))
             }
             _ => Ok(()),
         };

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::blocking::{Publisher, Subscriber};
 use tenfold::client::{Error, OnGap, Publish, Subscribe, SubscriberEvent};
 use tenfold::protocol::{ChannelName, Position};
@@ -166,7 +166,7 @@ struct Speaking {
     publisher: Publisher,
     name: String,
     own: Own,
-    server: Address,
+    server: Hubs,
     over: mpsc::Sender<Over>,
 }
 
@@ -214,7 +214,7 @@ struct Hearing {
     own: Own,
     screen: Screen,
     outages: Outages,
-    server: Address,
+    server: Hubs,
     words: Words,
 }
 

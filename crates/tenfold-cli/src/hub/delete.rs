@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::protocol::{ChannelName, Deleted};
 
 use crate::failure::Failure;
@@ -33,15 +33,16 @@ pub(crate) struct Delete {
     #[arg(value_name = "CHANNEL", required = true)]
     channels: Vec<ChannelName>,
 
-    /// Where the hub listens
+    /// Where the hub listens; of several addresses with commas between them, the first that there is
+    /// a connection to
     #[arg(
         long,
         short = 's',
-        value_name = "ADDR",
+        value_name = "ADDR[,ADDR]...",
         env = "TENFOLD_SERVER",
         default_value = "127.0.0.1:10010"
     )]
-    server: Address,
+    server: Hubs,
 
     #[command(flatten)]
     credential: CredentialOptions,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tenfold::blocking::Reader;
 use tenfold::protocol::{Refusal, Request};
-use tenfold::{Address, Decoder, Encoder, Framing, ReadError};
+use tenfold::{Address, Decoder, Encoder, Framing, Hubs, ReadError};
 
 use crate::failure::Failure;
 use crate::flow::connect::hint_to_connect;
@@ -18,8 +18,25 @@ use crate::flow::look_alike::{is_not_a_hub, silence_hint};
 const LONGEST: u64 = 64 * 1024;
 const MOST: usize = 128 << 20;
 
-/// The lines of the answer; `is_answer` tells them from what somebody else than a hub sends.
+/// The lines of the answer of the first hub that there is a connection to; `is_answer` tells them from what somebody else than a hub sends.
 pub(crate) fn ask(
+    request: &Request,
+    credential: &Credential,
+    is_answer: impl Fn(&str) -> bool,
+    server: &Hubs,
+    timeout: Duration,
+) -> Result<Vec<String>, Failure> {
+    let mut answer = Ok(Vec::new());
+    for address in server.addresses() {
+        answer = ask_one(request, credential, &is_answer, address, timeout);
+        if !matches!(answer, Err(Failure::Connect(_))) {
+            break;
+        }
+    }
+    answer
+}
+
+fn ask_one(
     request: &Request,
     credential: &Credential,
     is_answer: impl Fn(&str) -> bool,
@@ -34,7 +51,7 @@ pub(crate) fn ask(
         })?;
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            let hint = silence_hint(server);
+            let hint = silence_hint(&server.into());
             Failure::TimedOut(format!(
                 "{server} said nothing for {timeout:?} (--timeout){hint}"
             ))
@@ -60,7 +77,7 @@ pub(crate) fn ask(
     })? {
         let is_printable = |byte: &u8| *byte == b' ' || byte.is_ascii_graphic();
         if !line.iter().all(is_printable) {
-            return Err(is_not_a_hub(server));
+            return Err(is_not_a_hub(&server.into()));
         }
         let line = String::from_utf8_lossy(line).into_owned();
         if let Some(refusal) = Refusal::parse(&line) {
@@ -75,7 +92,7 @@ pub(crate) fn ask(
             });
         }
         if !is_answer(&line) {
-            return Err(is_not_a_hub(server));
+            return Err(is_not_a_hub(&server.into()));
         }
         bytes += line.len();
         if bytes > MOST {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::protocol::Request;
 
 use crate::escape;
@@ -25,15 +25,16 @@ pub(crate) use columns::{Column, aligned};
 /// Whom to ask, how often, and how to show what it says.
 #[derive(Args, Debug)]
 pub(crate) struct Listing {
-    /// Where the hub listens
+    /// Where the hub listens; of several addresses with commas between them, the first that there is
+    /// a connection to
     #[arg(
         long,
         short = 's',
-        value_name = "ADDR",
+        value_name = "ADDR[,ADDR]...",
         env = "TENFOLD_SERVER",
         default_value = "127.0.0.1:10010"
     )]
-    pub(crate) server: Address,
+    pub(crate) server: Hubs,
 
     #[command(flatten)]
     pub(crate) credential: CredentialOptions,
@@ -137,7 +138,7 @@ pub(crate) fn ask_for_objects(
     request: &Request,
     credential: &Credential,
     member: &str,
-    server: &Address,
+    server: &Hubs,
     timeout: Duration,
 ) -> Result<Vec<Value>, Failure> {
     let lines = ask(request, credential, has_member(member), server, timeout)?;
@@ -148,7 +149,7 @@ fn has_member(member: &str) -> impl Fn(&str) -> bool {
     move |line| serde_json::from_str(line).is_ok_and(|object: Value| object.get(member).is_some())
 }
 
-fn objects(lines: &[String], server: &Address) -> Result<Vec<Value>, Failure> {
+fn objects(lines: &[String], server: &Hubs) -> Result<Vec<Value>, Failure> {
     lines
         .iter()
         .map(|line| {

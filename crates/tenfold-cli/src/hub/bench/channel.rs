@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::protocol::{Answer, ChannelName, Request};
 
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct OwnChannel<'a> {
     name: &'a ChannelName,
-    server: &'a Address,
+    server: &'a Hubs,
     credential: Credential,
 }
 
@@ -28,7 +28,7 @@ impl<'a> OwnChannel<'a> {
     /// memory, and forgets them anyway.
     pub(super) fn find(
         name: &'a ChannelName,
-        server: &'a Address,
+        server: &'a Hubs,
         credential: Credential,
         yes: bool,
     ) -> Result<Option<Self>, Failure> {
@@ -70,7 +70,7 @@ impl<'a> OwnChannel<'a> {
 }
 
 /// Whether the hub has such a channel.
-fn is_there(name: &ChannelName, server: &Address, token: &Credential) -> Result<bool, Failure> {
+fn is_there(name: &ChannelName, server: &Hubs, token: &Credential) -> Result<bool, Failure> {
     let object = |line: &str| serde_json::from_str::<Value>(line).ok();
     let lines = ask(
         &Request::Channels,
@@ -84,7 +84,7 @@ fn is_there(name: &ChannelName, server: &Address, token: &Credential) -> Result<
 }
 
 /// Whether the hub has a log, or does not say so to everybody.
-fn is_on_disk(server: &Address, token: &Credential) -> Result<bool, Failure> {
+fn is_on_disk(server: &Hubs, token: &Credential) -> Result<bool, Failure> {
     let keys = |line: &str| match Answer::parse(line.as_bytes()) {
         Ok(Answer::Ok(keys)) => Some(keys),
         _ => None,

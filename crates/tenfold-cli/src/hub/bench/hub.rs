@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tenfold::client::Error;
 use tenfold::protocol::ChannelName;
-use tenfold::{Address, DEFAULT_LIMIT};
+use tenfold::{Address, DEFAULT_LIMIT, Hubs};
 use tenfold_hub::{Hub, HubOptions, Pattern, Port, WhenSlow};
 use tokio::runtime::Runtime;
 
@@ -46,7 +46,7 @@ Examples:
 pub(super) struct HubBench {
     /// The hub to measure [default: one in this process]
     #[arg(long, short = 's', value_name = "ADDR", env = "TENFOLD_SERVER")]
-    server: Option<Address>,
+    server: Option<Hubs>,
 
     #[command(flatten)]
     credential: CredentialOptions,
@@ -141,7 +141,7 @@ impl HubBench {
     }
 
     /// Measures, unless a signal comes before.
-    fn measure_until(&self, stop: &Stop, server: &Address, stdout: &Stdout) -> Result<(), Failure> {
+    fn measure_until(&self, stop: &Stop, server: &Hubs, stdout: &Stdout) -> Result<(), Failure> {
         let (done, measured) = mpsc::channel();
         let (bench, of, until) = (self.clone(), server.clone(), stop.clone());
         // Nobody needs what was measured after the end.
@@ -166,7 +166,7 @@ impl HubBench {
         }
     }
 
-    fn plan(&self, server: &Address, stop: Stop) -> Plan {
+    fn plan(&self, server: &Hubs, stop: Stop) -> Plan {
         let publishers = u32::from(self.publishers);
         let each = u64::from(publishers);
         #[expect(
@@ -194,7 +194,7 @@ impl HubBench {
         }
     }
 
-    fn measure(&self, server: &Address, stop: Stop) -> Result<Report, Error> {
+    fn measure(&self, server: &Hubs, stop: Stop) -> Result<Report, Error> {
         let plan = self.plan(server, stop);
         let subscribers = self.subscribe(&plan)?;
         let begin = Instant::now();
@@ -248,7 +248,7 @@ fn joined<T>(threads: Vec<JoinHandle<Result<T, Error>>>) -> Result<Vec<T>, Error
 }
 
 /// A hub in this process, as long as these are kept.
-fn start_hub() -> Result<(Runtime, Hub, Address), Failure> {
+fn start_hub() -> Result<(Runtime, Hub, Hubs), Failure> {
     let anywhere = Address::Tcp {
         host: "127.0.0.1".to_owned(),
         port: 0,
@@ -266,5 +266,5 @@ fn start_hub() -> Result<(Runtime, Hub, Address), Failure> {
     let hub = runtime
         .block_on(async { Hub::start([Port::protocol(listener)], options) })
         .map_err(failed)?;
-    Ok((runtime, hub, server))
+    Ok((runtime, hub, server.into()))
 }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::blocking::Publisher;
 use tenfold::client::{Error, Publish};
 use tenfold::protocol::ChannelName;
@@ -15,7 +15,7 @@ use crate::signals::Stop;
 /// What all publishers and subscribers share.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    pub(super) server: Address,
+    pub(super) server: Hubs,
     pub(super) credential: CredentialOptions,
     pub(super) channel: ChannelName,
     pub(super) run: u64,

@@ -20,7 +20,7 @@ use std::{env, fs, io};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::protocol::{ChannelName, ProducerId};
 
 use crate::failure::Failure;
@@ -74,7 +74,7 @@ impl Following {
     pub(super) fn open(
         path: &Path,
         state: Option<&Path>,
-        (server, channel): (&Address, &ChannelName),
+        (server, channel): (&Hubs, &ChannelName),
         producer: Option<&ProducerId>,
         words: &Words,
     ) -> Result<Self, Failure> {
@@ -84,7 +84,8 @@ impl Following {
         let state = match state {
             Some(state) => Some(state.to_owned()),
             None => usual_place(&[
-                server.to_string(),
+                // Mirrors that are added later change nothing.
+                server.addresses()[0].to_string(),
                 channel.to_string(),
                 producer.map(ToString::to_string).unwrap_or_default(),
                 path.display().to_string(),

@@ -1,6 +1,6 @@
 //! `--history`: whether the input begins with what the producer has published before.
 
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::asynchronous::Subscriber;
 use tenfold::client::{Subscribe, SubscriberEvent};
 use tenfold::protocol::{ChannelName, Position, ProducerId};
@@ -16,7 +16,7 @@ use crate::words::Words;
 #[derive(Debug)]
 pub(super) struct Past {
     subscriber: Subscriber,
-    server: Address,
+    server: Hubs,
     producer: ProducerId,
     order: Order,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::asynchronous::Timekeeper;
 use tenfold::client::{self, Error};
 use tenfold::protocol::{ChannelName, Code, Epoch};
@@ -108,7 +108,7 @@ impl Times {
     }
 }
 
-fn problem(error: &Error, hub: &Address) -> String {
+fn problem(error: &Error, hub: &Hubs) -> String {
     match error {
         Error::Refused(refusal) if refusal.code == Some(Code::Proto) => {
             "the hub is an older one, which does not tell".to_owned()

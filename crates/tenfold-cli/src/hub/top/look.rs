@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tenfold::Address;
+use tenfold::Hubs;
 use tenfold::protocol::Request;
 
 use crate::escape;
@@ -54,7 +54,7 @@ pub(super) struct Client {
 impl Look {
     /// Asks the hub.
     pub(super) fn take(
-        server: &Address,
+        server: &Hubs,
         credential: &Credential,
         timeout: Duration,
     ) -> Result<Self, Failure> {

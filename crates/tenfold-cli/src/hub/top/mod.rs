@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tenfold::Address;
+use tenfold::Hubs;
 
 use crate::failure::Failure;
 use crate::flow::credential::CredentialOptions;
@@ -41,15 +41,16 @@ Examples:
   tenfold top -s 192.168.1.5:10010 --every 5s
   tenfold top --json | jq '.channels[] | select(.lag > 1000)'")]
 pub(crate) struct Top {
-    /// Where the hub listens
+    /// Where the hub listens; of several addresses with commas between them, the first that there is
+    /// a connection to
     #[arg(
         long,
         short = 's',
-        value_name = "ADDR",
+        value_name = "ADDR[,ADDR]...",
         env = "TENFOLD_SERVER",
         default_value = "127.0.0.1:10010"
     )]
-    server: Address,
+    server: Hubs,
 
     #[command(flatten)]
     credential: CredentialOptions,
@@ -182,7 +183,7 @@ impl Top {
 
 /// What is drawn.
 struct Board {
-    server: Address,
+    server: Hubs,
     look: Look,
     history: History,
     /// Why there is no newer look.

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use tenfold::asynchronous::{Reader, Subscriber};
 use tenfold::client::{self, OnGap, Subscribe};
 use tenfold::protocol::{ChannelName, Position};
-use tenfold::{
-    Address, DEFAULT_LIMIT, Decoder, ErrorKind, Event, PATIENCE, ReadError, Side, closing,
-};
+use tenfold::{DEFAULT_LIMIT, Decoder, ErrorKind, Event, Hubs, PATIENCE, ReadError, Side, closing};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::device::{Line, Opened};
@@ -67,7 +65,7 @@ pub(super) struct Device {
 pub(super) struct Channel {
     subscriber: Subscriber,
     outages: Outages,
-    server: Address,
+    server: Hubs,
     words: Words,
 }
 

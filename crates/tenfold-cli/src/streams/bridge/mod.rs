@@ -216,7 +216,7 @@ impl Bridge {
         let addresses: Vec<&Address> = [&self.a, &self.b]
             .into_iter()
             .filter_map(End::address)
-            .chain([&self.hub.server])
+            .chain(self.hub.server.addresses())
             .collect();
         tls_peer::check(
             self.hub.credential.tls_files(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tenfold::asynchronous::{Publisher, Writer};
 use tenfold::client::{Notice, Publish};
 use tenfold::protocol::ChannelName;
-use tenfold::{Address, Event, Side, WriteError};
+use tenfold::{Event, Hubs, Side, WriteError};
 use tokio::io::AsyncWrite;
 
 use super::device::{Line, Opened};
@@ -46,7 +46,7 @@ pub(super) struct Device {
 
 pub(super) struct Channel {
     publisher: Publisher,
-    server: Address,
+    server: Hubs,
     name: String,
 }
 
