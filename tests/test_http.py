@@ -263,6 +263,34 @@ def test_a_body_that_goes_on_does_not_hold_the_deletion_of_its_channel_up(door):
     assert head.startswith(b"HTTP/1.1 410 "), head
 
 
+def idle_body(hub, producer: str = "") -> Raw:
+    """A request whose body has begun with one message, and of which nothing more comes."""
+    client = Raw(hub)
+    named = f"Tenfold-Producer: {producer}\r\nTenfold-First: 0\r\n" if producer else ""
+    body = frame(b"one")
+    client.send(f"POST /channels/old HTTP/1.1\r\nHost: localhost\r\nTenfold: 1\r\nContent-Type: application/vnd.tenfold\r\n{named}"
+                f"Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n".encode() + body + b"\r\n")
+    assert hub.messages("old", 1) == [b"one"]
+    return client
+
+
+def test_a_body_of_which_nothing_more_comes_does_not_hold_the_deletion_of_its_channel_up(door):
+    """The channel was deleted when the time of the body was over, after 30 s, and the answer was 408."""
+    hub = door()
+    client = idle_body(hub)
+    assert int(ok(hub.ask("DELETE old")[1])["next"]) == 1
+    head = client.until(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 410 "), head
+
+
+def test_a_body_of_which_nothing_more_comes_is_answered_when_another_client_takes_its_producer(door):
+    hub = door()
+    client = idle_body(hub, "meter7")
+    assert int(ok(hub.ask("PUBLISH old producer=meter7")[1])["next"]) == 1
+    head = client.until(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 409 "), head
+
+
 def test_routes_and_methods_that_are_not_there(each_door):
     hub = each_door()
     problem(ask(hub, "GET", "/nothing"), 404)

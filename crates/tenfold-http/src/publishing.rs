@@ -67,7 +67,13 @@ impl Desk {
         publication: &mut tenfold_hub::Publication,
     ) -> Result<(), Failure> {
         let mut posted = Posted::new(self.guest.max_message());
-        while let Some(piece) = incoming.piece().await? {
+        loop {
+            let piece = tokio::select! {
+                biased;
+                piece = incoming.piece() => piece?,
+                refusal = publication.stopped() => return Err(refusal.into()),
+            };
+            let Some(piece) = piece else { break };
             match bodies {
                 Bodies::Message => publication.piece(&piece).await?,
                 Bodies::Frames => publication.frames(&piece).await?,

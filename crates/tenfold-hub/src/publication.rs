@@ -206,6 +206,30 @@ impl Publication {
         Ok(())
     }
 
+    /// Waits until nothing more would be appended, whatever comes, and says why. For whoever waits for the next bytes, which
+    /// may never come.
+    pub async fn stopped(&mut self) -> Refusal {
+        let refusal = self.next_obstacle().await;
+        self.broken(refusal)
+    }
+
+    async fn next_obstacle(&self) -> Refusal {
+        let channel = Arc::clone(self.appender.channel());
+        loop {
+            let progress = self.appender.progress();
+            if let Some(refusal) = self.obstacle() {
+                return refusal;
+            }
+            tokio::select! {
+                biased;
+                () = self.shared.draining.raised() => return shutdown(),
+                () = channel.deletion().raised() => return self.outlast_deletion().await,
+                () = revoked(self.stay.listed.admission().map(AsRef::as_ref)) => return not_valid(),
+                () = self.appender.moved(progress, false) => {}
+            }
+        }
+    }
+
     /// Says that everything has come, and waits for the acknowledgement: how many messages of the producer there are now, or
     /// without a producer how many of this publication.
     pub async fn finish(mut self) -> Result<u64, Refusal> {
