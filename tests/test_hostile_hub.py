@@ -79,3 +79,12 @@ def test_a_framing_of_any_length_is_refused_in_a_few_lines(tenfold):
         assert refused.wait() == 2
         assert "panicked" not in refused.err and "\x1b[2J" not in refused.err
         assert len(refused.err) < 2000, refused.err[:3000]
+
+
+@pytest.mark.parametrize("status, code", [("ok", 0), ("slow", 0), ("degraded", 0), ("full", 1), ("read-only", 1), ("starting", 1)])
+def test_the_exit_code_of_health_says_whether_the_hub_takes_messages(tenfold, hostile, status, code):
+    server = hostile(frame(b"OK status=%s version=0.1.0" % status.encode()))
+    for more in [], ["--json"]:
+        asked = tenfold("channels", "--health", *more, "--server", server)
+        assert asked.wait() == code, asked.err
+        assert status.encode() in asked.out and (f"it is {status}" in asked.err) == (code == 1)

@@ -21,12 +21,14 @@ Examples:
   tenfold channels
   tenfold channels --watch=500ms
   tenfold channels --names
+  tenfold channels --health
   tenfold channels --json | jq .channel")]
 pub(crate) struct Channels {
     #[command(flatten)]
     listing: Listing,
 
-    /// Say how the hub is, in one line, instead of what it holds
+    /// Say how the hub is, in one line, instead of what it holds; the exit code is 1 while it takes no messages, because it
+    /// is `starting`, `full` or `read-only`
     #[arg(long, conflicts_with = "watch")]
     health: bool,
 
@@ -42,12 +44,18 @@ impl Channels {
         }
         let stdout = Stdout::open()?;
         signals::end_between_writes()?;
-        let text = if self.names {
-            self.names()?
-        } else {
-            self.health()?
-        };
-        stdout.write(text.as_bytes())
+        if self.names {
+            return stdout.write(self.names()?.as_bytes());
+        }
+        let (text, status) = self.health()?;
+        stdout.write(text.as_bytes())?;
+        match status.as_str() {
+            "starting" | "full" | "read-only" => Err(Failure::Other(format!(
+                "{} takes no messages now: it is {status}",
+                self.listing.server
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Shells take what is printed as words of theirs, so a name that cannot be one is left out, whatever the hub says.
@@ -68,7 +76,8 @@ impl Channels {
             .collect())
     }
 
-    fn health(&self) -> Result<String, Failure> {
+    /// What the hub says of itself, and its status.
+    fn health(&self) -> Result<(String, String), Failure> {
         let Listing {
             server,
             timeout,
@@ -86,16 +95,18 @@ impl Channels {
             )));
         };
         let fields = line.strip_prefix("OK ").unwrap_or(line);
-        if !json {
-            return Ok(format!("{fields}\n"));
-        }
         let pairs = fields.split(' ').filter_map(|field| field.split_once('='));
+        let status = pairs.clone().find(|(key, _)| *key == "status");
+        let status = status.map_or(String::new(), |(_, status)| status.to_owned());
+        if !json {
+            return Ok((format!("{fields}\n"), status));
+        }
         let object = pairs.map(|(key, value)| {
             let value = value
                 .parse::<u64>()
                 .map_or_else(|_| value.into(), Value::from);
             (key.to_owned(), value)
         });
-        Ok(format!("{}\n", Value::Object(object.collect())))
+        Ok((format!("{}\n", Value::Object(object.collect())), status))
     }
 }
