@@ -135,6 +135,11 @@ impl Hub {
         &self.shared
     }
 
+    /// How it is, in one word, as `HEALTH` says it: `ok`, or what is wrong with its log.
+    pub fn status(&self) -> &'static str {
+        self.shared.status()
+    }
+
     /// Its numbers now.
     pub fn stats(&self) -> HubStats {
         self.shared.stats()

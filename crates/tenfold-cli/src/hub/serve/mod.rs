@@ -7,6 +7,7 @@ mod checked;
 mod config_file;
 mod data;
 mod exposed;
+mod handed_over;
 mod http;
 mod limits;
 mod log;
@@ -15,6 +16,7 @@ mod ports;
 mod print;
 mod reload;
 mod report;
+mod service_manager;
 mod settings;
 mod starting;
 
@@ -46,6 +48,7 @@ use limits::LimitOptions;
 use log::{Log, LogLevel};
 use ports::{Place, PlainArgument, PlainPort};
 use reload::{Again, Reload};
+use service_manager::ServiceManager;
 pub(crate) use settings::{FileError, Settings, explain, with_environment, with_file};
 use starting::Started;
 
@@ -229,6 +232,12 @@ impl Serve {
         let (ports, places) = self.ports()?;
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let runtime = runtime(self.data.is_given()).map_err(cannot)?;
+        let manager = ServiceManager::from_environment();
+        let mut manager = manager.map_err(|error| {
+            Failure::Other(format!(
+                "cannot tell the service manager anything at NOTIFY_SOCKET: {error}"
+            ))
+        })?;
         let mut data = None;
         let served = runtime.block_on(async {
             self.limits.tell_memory();
@@ -236,7 +245,7 @@ impl Serve {
             let mut options = self.options(checked, self.data.is_given());
             options.audit = audit.as_ref().map(AuditFile::taker);
             let hub = match self
-                .start(options, ports, &places, &mut stop, words)
+                .start(options, ports, &places, &mut stop, (words, &manager))
                 .await?
             {
                 Started::Hub(hub, running) => {
@@ -245,6 +254,7 @@ impl Serve {
                 }
                 Started::Ended(signal, stats) => return Ok((signal, stats)),
             };
+            manager.ready(&hub);
             let mut reload = Reload::new(&self.settings, self.again);
             let signal = loop {
                 tokio::select! {
@@ -254,8 +264,10 @@ impl Serve {
                         reload.run(&hub, data.as_ref()).await;
                         audit.as_ref().inspect(|audit| audit.reopen());
                     }
+                    () = manager.beat(&hub) => {}
                 }
             };
+            manager.stopping();
             Ok((signal, hub.drain().await))
         });
         // The tasks of connections that were cut may still be running.
@@ -321,7 +333,7 @@ impl Serve {
         ports: Vec<Port>,
         places: &[Place],
         stop: &mut Stop,
-        words: &Words,
+        (words, manager): (&Words, &ServiceManager),
     ) -> Result<Started, Failure> {
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let announce = || self.announce(places, words);
@@ -331,7 +343,7 @@ impl Serve {
             return Ok(Started::Hub(hub, None));
         };
         let starting = Starting::new(ports, options, opening.log()).map_err(cannot)?;
-        starting::start(starting, opening, stop, words, announce).await
+        starting::start(starting, opening, stop, (words, manager), announce).await
     }
 
     /// Says where the hub listens.

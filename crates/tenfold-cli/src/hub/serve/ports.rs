@@ -8,6 +8,7 @@ use tenfold::{Address, AddressError, Encoder, Framing, Listener};
 use tenfold_http::Http;
 use tenfold_hub::{Direction, Plain, Port};
 
+use super::handed_over::HandedOver;
 use super::{Serve, Settings};
 use crate::failure::Failure;
 use crate::flow::connect::bind;
@@ -115,13 +116,23 @@ pub(super) fn check_plain_options(plain: &[PlainPort], settings: &Settings) -> R
     }
 }
 
-/// Listens; of an address over TLS too, which the hub speaks by itself.
-fn listen(address: &Address, options: &ListenOptions) -> Result<(Listener, Address), Failure> {
-    if !address.is_tls() {
-        return bind(address, options);
-    }
-    let (listener, place) = bind(&address.clone().without_tls(), options)?;
-    Ok((listener, place.over_tls()))
+/// Listens, or takes the socket that was handed over; of an address over TLS too, which the hub speaks by itself.
+fn listen(
+    address: &Address,
+    options: &ListenOptions,
+    handed_over: &mut HandedOver,
+) -> Result<(Listener, Address), Failure> {
+    let plain = address.clone().without_tls();
+    let (listener, place) = match handed_over.take(&plain) {
+        Some(there) => there,
+        None => bind(&plain, options)?,
+    };
+    let place = if address.is_tls() {
+        place.over_tls()
+    } else {
+        place
+    };
+    Ok((listener, place))
 }
 
 /// A port over TLS, if its address is.
@@ -135,17 +146,18 @@ fn over_tls(port: Port, address: &Address) -> Port {
 impl Serve {
     /// Listens everywhere: the ports for the protocol, then the plain ones, those for HTTP, and those for numbers.
     pub(super) fn ports(&self) -> Result<(Vec<Port>, Vec<Place>), Failure> {
+        let mut handed_over = HandedOver::from_environment()?;
         let mut ports = Vec::new();
         let mut places = Vec::new();
         for address in &self.listen {
-            let (listener, address) = listen(address, &self.listening)?;
+            let (listener, address) = listen(address, &self.listening, &mut handed_over)?;
             ports.push(over_tls(Port::protocol(listener), &address));
             let what = None;
             places.push(Place { address, what });
         }
         let welcome = self.welcome()?;
         for port in self.plain_ports()? {
-            let (listener, address) = listen(&port.address, &self.listening)?;
+            let (listener, address) = listen(&port.address, &self.listening, &mut handed_over)?;
             let mut plain =
                 Plain::new(port.channel.clone(), port.direction).welcome(welcome.clone());
             if port.asks_token {
@@ -166,12 +178,13 @@ impl Serve {
         let metrics = self.http.metrics().iter();
         let metrics = metrics.map(|address| (address, &numbers, "metrics"));
         for (address, server, what) in doors.chain(metrics) {
-            let (listener, address) = listen(address, &self.listening)?;
+            let (listener, address) = listen(address, &self.listening, &mut handed_over)?;
             let server: Arc<Http> = Arc::clone(server);
             ports.push(over_tls(Port::guests(listener, server), &address));
             let what = Some(what.to_owned());
             places.push(Place { address, what });
         }
+        handed_over.finish()?;
         Ok((ports, places))
     }
 

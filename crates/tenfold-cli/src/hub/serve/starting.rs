@@ -7,6 +7,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use tracing::{info, warn};
 
 use super::data::{Opening, Running};
+use super::service_manager::ServiceManager;
 use crate::failure::Failure;
 use crate::signals::{Signal, Stop};
 use crate::words::{ProgressLine, Words};
@@ -36,7 +37,7 @@ pub(super) async fn start(
     mut starting: Starting,
     mut opening: Opening,
     stop: &mut Stop,
-    words: &Words,
+    (words, manager): (&Words, &ServiceManager),
     announce: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<Started, Failure> {
     let begun = Instant::now();
@@ -67,6 +68,7 @@ pub(super) async fn start(
                 starting.answer().map_err(cannot)?;
                 announce.take().map_or(Ok(()), |announce| announce())?;
                 let seconds = begun.elapsed().as_secs();
+                manager.starting(&opening.progress().to_string());
                 info!(seconds, "starting: {}", opening.progress());
                 told += TOLD_EVERY;
             }
