@@ -9,10 +9,12 @@ static FILE *in;
 
 /* Copies the next frame's payload. Its length; -1 at the end; ends the program if the stream ends inside a frame. */
 static long long frame(FILE *out, char *start, size_t room) {
-    char header[11] = "";
+    char header[11] = "", canonical[32];
     size_t got = fread(header, 1, 10, in);
     if (got == 0 && !ferror(in)) return -1;
     long long length = atoll(header), at = 0;
+    snprintf(canonical, sizeof canonical, "%-10lld", length);
+    if (got == 10 && (length < 0 || strcmp(header, canonical) != 0)) fprintf(stderr, "not a length: %s\n", header), exit(4);
     for (int c; got == 10 && at < length && (c = getc(in)) != EOF; at++) {
         if ((size_t)at < room) start[at] = c;
         if (out) putc(c, out);
@@ -27,12 +29,12 @@ int main(int argc, char **argv) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) return perror("connect"), 3;
 
-    char request[4096], answer[4] = "";
+    char request[4096], answer[4096] = "";
     int length = snprintf(request, sizeof request, "SUBSCRIBE %s%s%s", argv[3], argc > 4 ? " from=" : "", argc > 4 ? argv[4] : "");
     if (length >= (int)sizeof request || dprintf(fd, "%-10d%s", length, request) < 0) return 1;
 
     in = fdopen(fd, "r");
-    if (frame(NULL, answer, 3) < 3 || strcmp(answer, "OK ") != 0) return fputs("the hub said no\n", stderr), 1;
+    if (frame(NULL, answer, sizeof answer - 1) < 0 || strncmp(answer, "OK ", 3) != 0) return fprintf(stderr, "not subscribed: %s\n", answer), 1;
     while (frame(stdout, NULL, 0) >= 0) putchar('\n'), fflush(stdout);
     return 0;
 }

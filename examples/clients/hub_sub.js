@@ -13,11 +13,15 @@ socket.on('data', chunk => {
   let all = Buffer.concat(data), at = 0
   for (;;) {
     wanted = 10
-    if (all.length - at >= 10) wanted += Number(all.toString('latin1', at, at + 10))
+    if (all.length - at >= 10) {
+      const header = all.toString('latin1', at, at + 10)
+      if (!/^(0|[1-9][0-9]*) *$/.test(header)) fail(`not a length: ${header}`)
+      wanted += Number(header)
+    }
     if (all.length - at < wanted) break
     const payload = all.subarray(at + 10, at += wanted)
     if (answered) process.stdout.write(Buffer.concat([payload, Buffer.from('\n')]))
-    else if (!(answered = payload.toString().startsWith('OK '))) fail(payload.toString())
+    else if (!(answered = payload.toString().startsWith('OK '))) fail(`not subscribed: ${payload}`)
   }
   data = [all.subarray(at)]; have = all.length - at
 })

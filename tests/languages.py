@@ -1,0 +1,72 @@
+"""The example clients of a hub: in which languages they are, how each is made and started, and what it cannot do."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from support import CLIENTS, FULL, NODE
+
+
+def started_by(*command) -> Callable:
+    """For a language whose programs are run from their source."""
+    return lambda source, program: [*command, source]
+
+
+def compiled(*command, run=()) -> Callable:
+    """For one whose programs are made of their source first."""
+
+    def make(source: Path, program: Path) -> list:
+        words = [os.fspath(word).format(source=source, program=program) for word in command]
+        subprocess.run(words, check=True, timeout=600)
+        return [*run, program]
+
+    return make
+
+
+@dataclass(frozen=True)
+class Language:
+    name: str
+    #: Where the programs are, with `*` for what they do.
+    files: str
+    #: How one is made: its source, and where a program may be put, give a command.
+    make: Callable
+    #: Its tools are large, so that only `./test --full` installs them.
+    large: bool = False
+    #: It has a publisher that stores each message once, whatever happens to the hub.
+    producer: bool = False
+    #: A message can have a NUL byte.
+    nul: bool = True
+    #: What its publisher asks for after the channel.
+    acks: bytes = b" acks=none"
+    #: Its publisher learns whether all was stored.
+    asks: bool = True
+
+    def source(self, role: str) -> Path:
+        return CLIENTS / self.files.replace("*", role)
+
+
+LANGUAGES = [
+    Language("Python", "hub_*.py", started_by(sys.executable), producer=True),
+    Language("shell", "hub_*.sh", started_by(shutil.which("bash")), nul=False, acks=b""),
+    Language("C", "hub_*.c", compiled("cc", "-Wall", "-Wextra", "-Werror", "-o", "{program}", "{source}")),
+    Language("JavaScript", "hub_*.js", started_by(NODE)),
+]
+TRIED = [language for language in LANGUAGES if FULL or not language.large]
+
+
+class Programs:
+    """The programs as commands. Each is made when it is wanted for the first time."""
+
+    def __init__(self, directory: Path):
+        self._directory = directory
+        self._made: dict[Path, list] = {}
+
+    def command(self, language: Language, role: str) -> list:
+        source = language.source(role)
+        if source not in self._made:
+            self._made[source] = language.make(source, self._directory / f"{source.name}.program")
+        return self._made[source]
