@@ -54,6 +54,13 @@ LANGUAGES = [
     Language("shell", "hub_*.sh", started_by(shutil.which("bash")), nul=False, acks=b""),
     Language("C", "hub_*.c", compiled("cc", "-Wall", "-Wextra", "-Werror", "-o", "{program}", "{source}")),
     Language("JavaScript", "hub_*.js", started_by(NODE)),
+    Language("Go", "hub_*.go", compiled("go", "build", "-o", "{program}", "{source}"), large=True, producer=True),
+    Language("Java", "hub_*.java", started_by("java"), large=True),
+    Language("C#", "hub_*.cs", compiled("mcs", "-warnaserror", "-out:{program}", "{source}", run=["mono"])),
+    Language("Ruby", "hub_*.rb", started_by("ruby", "-w")),
+    Language("PHP", "hub_*.php", started_by("php")),
+    Language("Perl", "hub_*.pl", started_by("perl")),
+    Language("Lua", "hub_*.lua", started_by("lua5.4")),
 ]
 TRIED = [language for language in LANGUAGES if FULL or not language.large]
 

@@ -26,7 +26,7 @@ BANNED = {
     r"\bstands? on the wire\b": "is on the wire",
     r"\b(?:newline|message|frame|header|number|bytes?|nothing) behind (?:it|them|each|every)\b": "after",
 }
-FILES = ["*.rs", "*.md", "*.py", "*.sh", "*.c", "*.js", "*.toml", "test"]
+FILES = ["*.rs", "*.md", "*.py", "*.sh", "*.c", "*.js", "*.go", "*.java", "*.cs", "*.rb", "*.php", "*.pl", "*.lua", "*.ino", "*.h", "*.cpp", "*.toml", "test"]
 
 
 def lines():
