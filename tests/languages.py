@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from support import CLIENTS, FULL, NODE
+from support import CLIENTS, FULL, NODE, ROOT
+
+SHIM = ROOT / "tests" / "arduino"
+
+#: A sketch gets by these what its first lines are for.
+SKETCH = {
+    "NETWORK": '"", ""',
+    "HUB": "arguments[1], uint16_t(atoi(arguments[2]))",
+    "SUBSCRIBE": 'String("SUBSCRIBE ") + arguments[3] + (arguments[4] ? String(" from=") + arguments[4] : "")',
+    "PUBLISH": 'String("PUBLISH ") + arguments[3] + (arguments[4] ? String(" producer=") + arguments[4] : "")',
+}
+#: Its own command is a program of Python as well, which loses the exit code.
+MICROPYTHON = "import sys, micropython_run; sys.exit(micropython_run.run_main(['micropython', *sys.argv[1:]]))"
 
 
 def started_by(*command) -> Callable:
@@ -61,7 +73,16 @@ LANGUAGES = [
     Language("PHP", "hub_*.php", started_by("php")),
     Language("Perl", "hub_*.pl", started_by("perl")),
     Language("Lua", "hub_*.lua", started_by("lua5.4")),
-]
+    Language("MicroPython", "micropython/hub_*.py", started_by(sys.executable, "-c", MICROPYTHON), producer=True, acks=b""),
+    Language(
+        "Arduino",
+        "arduino/hub_*/hub_*.ino",
+        compiled("c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-I", SHIM, *(f"-D{name}={value}" for name, value in SKETCH.items()),
+                 '-DSKETCH="{source}"', "-o", "{program}", SHIM / "main.cpp"),
+        producer=True,
+        asks=False,
+    ),
+]  # fmt: skip
 TRIED = [language for language in LANGUAGES if FULL or not language.large]
 
 
