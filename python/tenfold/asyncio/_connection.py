@@ -1,12 +1,4 @@
-"""Whole messages for programs with an event loop: the names of `tenfold`, with `await`.
-
-    async with tenfold.asyncio.connect("127.0.0.1:5000") as connection:
-        await connection.send(b"hi")
-        async for message in connection:
-            print(message)
-
-Cancelling a call loses nothing: messages are in the connection, and not in the call.
-"""
+"""Whole messages over a connection, for programs with an event loop."""
 
 import asyncio
 import socket
@@ -16,11 +8,11 @@ from contextlib import AbstractAsyncContextManager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-from ._address import Address, written
-from ._connection import CLOSE, GROUP, LIMIT, codec, json_bytes
-from ._errors import TenfoldError
-from ._listener import close_listening, listening_socket
-from ._tenfold import Decoder, Encoder, Framing
+from .._address import Address, written
+from .._connection import CLOSE, GROUP, LIMIT, codec, json_bytes
+from .._errors import TenfoldError
+from .._listener import close_listening, listening_socket
+from .._tenfold import Decoder, Encoder, Framing
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,8 +20,6 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
 
 T = TypeVar("T", bound="AbstractAsyncContextManager[Any]")
-
-__all__ = ["Connection", "Listener", "connect", "listen"]
 
 # A connection that holds so many bytes of messages reads no more before they are taken.
 HELD = 1024 * 1024

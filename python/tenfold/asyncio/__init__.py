@@ -1,0 +1,13 @@
+"""Whole messages for programs with an event loop: the names of `tenfold`, with `await`.
+
+    async with tenfold.asyncio.connect("127.0.0.1:5000") as connection:
+        await connection.send(b"hi")
+        async for message in connection:
+            print(message)
+
+Cancelling a call loses nothing: messages are in the connection, and not in the call.
+"""
+
+from ._connection import Connection, Listener, connect, listen
+
+__all__ = ["Connection", "Listener", "connect", "listen"]
