@@ -1,12 +1,16 @@
 //! The part of the Python package `tenfold` that is written in Rust: module `tenfold._tenfold`.
 //!
-//! It has the codec, and nothing that waits: sockets, time and threads belong to Python.
+//! It has the codec and the hub's clients, and nothing that waits: sockets, time and threads belong to Python.
 
 mod decoder;
 mod encoder;
 mod errors;
+mod events;
 mod framing;
 mod message;
+mod options;
+mod publication;
+mod receiving;
 
 use pyo3::prelude::*;
 
@@ -19,4 +23,8 @@ mod _tenfold {
     use super::encoder::Encoder;
     #[pymodule_export]
     use super::framing::Framing;
+    #[pymodule_export]
+    use super::publication::Publication;
+    #[pymodule_export]
+    use super::receiving::Receiving;
 }

@@ -8,23 +8,69 @@ b'12        hello, world'
 """
 
 from ._connection import Connection, connect
-from ._errors import EncodeError, FrameError, FramingError, TenfoldError, TooLargeError, TruncatedError
+from ._errors import (
+    EncodeError,
+    FrameError,
+    FramingError,
+    GapError,
+    GaveUp,
+    HistoryError,
+    HubError,
+    Refused,
+    TenfoldError,
+    TooLargeError,
+    TruncatedError,
+)
+from ._events import (
+    ChannelMessage,
+    Connected,
+    Deleted,
+    Disconnected,
+    Following,
+    Gap,
+    Message,
+    Place,
+    Publishing,
+    Subscribed,
+    Unreadable,
+)
 from ._listener import Listener, listen
+from ._publisher import Publisher
+from ._receiver import Follower, Subscriber
 from ._tenfold import Decoder, Encoder, Framing, Mark
 
 __all__ = [
+    "ChannelMessage",
+    "Connected",
     "Connection",
     "Decoder",
+    "Deleted",
+    "Disconnected",
     "EncodeError",
     "Encoder",
+    "Follower",
+    "Following",
     "FrameError",
     "Framing",
     "FramingError",
+    "Gap",
+    "GapError",
+    "GaveUp",
+    "HistoryError",
+    "HubError",
     "Listener",
     "Mark",
+    "Message",
+    "Place",
+    "Publisher",
+    "Publishing",
+    "Refused",
+    "Subscribed",
+    "Subscriber",
     "TenfoldError",
     "TooLargeError",
     "TruncatedError",
+    "Unreadable",
     "connect",
     "listen",
 ]

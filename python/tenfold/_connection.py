@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,8 +10,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from ._address import Address
+from ._dialling import dial
 from ._tenfold import Decoder, Encoder, Framing
-from ._transport import DISCARD, CallTimeout, Deadline, Files, Socket, Transport
+from ._transport import DISCARD, CallTimeout, Deadline, Files, Socket, Transport, WrappedSocket
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -188,6 +190,8 @@ class Connection:
             return
         with self._writing:
             self._flush(deadline)
+        if not self._transport.ends:
+            return
         self._transport.end_writing()
         discarded = 0
         while not self._ended and discarded < DISCARD and (data := self._transport.read(deadline)):
@@ -201,15 +205,18 @@ def connect(
     side: Literal["client", "server"] = "client",
     limit: int = LIMIT,
     timeout: float | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Connection:
     """Connects to an address, or takes a socket that is connected, or a pair of files to read from and to write to.
 
     `side` is what this program is on the connection: the one that connected, unless something else is said.
-    `timeout` bounds connecting, in seconds.
+    `timeout` bounds connecting, in seconds. `tls` says whom to trust at a `tls://` address.
     """
     decoder, encoder = codec(framing, side, limit)
     if isinstance(to, str):
-        transport: Transport = Socket(dial(Address.parse(to), timeout))
+        transport: Transport = dial(Address.parse(to, tls), Deadline(timeout))
+    elif isinstance(to, ssl.SSLSocket):
+        transport = WrappedSocket(to)
     elif isinstance(to, socket.socket):
         transport = Socket(to)
     elif isinstance(to, tuple) and len(to) == 2:
@@ -217,20 +224,6 @@ def connect(
     else:
         raise TypeError("connect to an address such as \"127.0.0.1:5000\", a socket, or a pair of binary files")
     return Connection(transport, decoder, encoder)
-
-
-def dial(address: Address, timeout: float | None) -> socket.socket:
-    """A socket that is connected to the address."""
-    if isinstance(address.place, tuple):
-        return socket.create_connection(address.place, timeout)
-    sock = socket.socket(address.family)
-    try:
-        sock.settimeout(timeout)
-        sock.connect(address.place)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def codec(framing: str | Framing, side: Literal["client", "server"], limit: int) -> tuple[Decoder, Encoder]:

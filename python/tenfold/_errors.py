@@ -1,5 +1,7 @@
 """What can go wrong, beside the built-in errors (`TimeoutError`, `ConnectionError`, `OSError`, `TypeError`)."""
 
+from ._events import Gap
+
 
 class TenfoldError(Exception):
     """What Tenfold's own errors have in common."""
@@ -47,5 +49,50 @@ class EncodeError(TenfoldError, ValueError):
         self.index = index
 
 
-for _error in (TenfoldError, FramingError, FrameError, TruncatedError, TooLargeError, EncodeError):
+class HubError(TenfoldError):
+    """A client of a hub has ended."""
+
+
+class Refused(HubError):
+    """The hub says no. `code` is one of docs/hub-protocol.md, or `None` for one that is not known here; `fields` are its keys."""
+
+    def __init__(self, message: str, code: str | None, fields: dict[str, str]) -> None:
+        super().__init__(message, code, fields)
+        self.code = code
+        self.fields = fields
+
+
+class GapError(HubError):
+    """Messages that were asked for cannot be had."""
+
+    def __init__(self, message: str, gap: Gap) -> None:
+        super().__init__(message, gap)
+        self.gap = gap
+
+
+class HistoryError(HubError):
+    """The hub has not what this producer has published, or more than that."""
+
+    def __init__(self, message: str, producer: str, committed: int, acknowledged: int, sent: int) -> None:
+        super().__init__(message, producer, committed, acknowledged, sent)
+        self.producer = producer
+        self.committed = committed
+        self.acknowledged = acknowledged
+        self.sent = sent
+
+
+class GaveUp(HubError):
+    """It went on failing for as long as the client was to try. `last` is what went wrong last, and `after` are seconds."""
+
+    def __init__(self, message: str, after: float, last: Exception) -> None:
+        super().__init__(message, after, last)
+        self.after = after
+        self.last = last
+        self.__cause__ = last
+
+
+for _error in (
+    TenfoldError, FramingError, FrameError, TruncatedError, TooLargeError, EncodeError,
+    HubError, Refused, GapError, HistoryError, GaveUp,
+):  # fmt: skip
     _error.__module__ = "tenfold"

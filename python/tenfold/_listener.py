@@ -2,13 +2,15 @@
 
 import os
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ._address import Address, written
 from ._connection import LIMIT, Connection, codec
 from ._tenfold import Framing
-from ._transport import CallTimeout, Deadline, Socket
+from ._tls import Tls
+from ._transport import CallTimeout, Deadline, SecureSocket, Socket
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,12 +24,13 @@ BACKLOG = 1024
 class Listener:
     """Accepts connections. As an iterator it gives one after the other."""
 
-    def __init__(self, sock: socket.socket, framing: str | Framing, limit: int) -> None:
+    def __init__(self, sock: socket.socket, framing: str | Framing, limit: int, tls: ssl.SSLContext | None) -> None:
         codec(framing, "server", limit)  # A framing that is wrong is told at once.
         self._socket = sock
         self._framing = framing
         self._limit = limit
-        self.address: str = written(sock.getsockname())
+        self._tls = tls
+        self.address: str = ("tls://" if tls else "") + written(sock.getsockname())
 
     def accept(self, timeout: float | None = None) -> Connection:
         """The next connection. `TimeoutError` after so many seconds."""
@@ -36,7 +39,9 @@ class Listener:
             peer, _ = self._socket.accept()
         except BlockingIOError:
             raise CallTimeout("timed out") from None
-        return Connection(Socket(peer), *codec(self._framing, "server", self._limit))
+        # Over TLS the two sides agree when something is sent or received.
+        transport = Socket(peer) if self._tls is None else SecureSocket(peer, Tls(self._tls, None, is_server=True))
+        return Connection(transport, *codec(self._framing, "server", self._limit))
 
     def __iter__(self) -> Iterator[Connection]:
         while True:
@@ -55,11 +60,16 @@ class Listener:
         self.close()
 
 
-def listen(address: str, framing: str | Framing = "decimal:10", *, limit: int = LIMIT) -> Listener:
-    """Listens at an address. With port 0 the system chooses a free one; the listener's `address` tells it."""
-    sock = listening_socket(Address.parse(address))
+def listen(
+    address: str, framing: str | Framing = "decimal:10", *, limit: int = LIMIT, tls: ssl.SSLContext | None = None
+) -> Listener:
+    """Listens at an address. With port 0 the system chooses a free one; the listener's `address` tells it.
+
+    A `tls://` address needs `tls`, a context that has a certificate.
+    """
+    sock = listening_socket(Address.to_listen(address, tls))
     try:
-        return Listener(sock, framing, limit)
+        return Listener(sock, framing, limit, tls)
     except BaseException:
         sock.close()
         raise

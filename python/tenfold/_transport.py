@@ -4,11 +4,17 @@ import os
 import select
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from typing import BinaryIO, Protocol, TypeVar
 
+from ._tls import PIECE, Tls
+
 T = TypeVar("T")
+
+# How a socket says that it is not ready.
+BLOCKED = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 # Read at once: from here on a larger read makes no message cheaper.
 READ = 64 * 1024
@@ -32,8 +38,32 @@ class Deadline:
         return None if self._at is None else max(0.0, self._at - time.monotonic())
 
 
+class NotYet(Exception):
+    """Something that cannot be done before a socket is ready, or some time is over."""
+
+    def __init__(self, sock: socket.socket | None, event: int, pause: float | None = None) -> None:
+        self.socket = sock
+        self.event = event
+        self.pause = pause
+
+    def wait(self, left: float | None, bell: int | None = None) -> bool:
+        """Waits until it can be tried again, or a bell rings: a descriptor that gets readable. False if the time is over before."""
+        poll = select.poll()
+        if self.socket is not None:
+            poll.register(self.socket, self.event)
+        if bell is not None:
+            poll.register(bell, select.POLLIN)
+        if self.pause is not None and (left is None or self.pause < left):
+            poll.poll(self.pause * 1000)
+            return True
+        return bool(poll.poll(None if left is None else max(0.0, left) * 1000))
+
+
 class Transport(Protocol):
     """A way to a peer."""
+
+    #: Whether it can end while the peer still sends.
+    ends: bool
 
     def read(self, deadline: Deadline) -> bytes:
         """The next bytes; none is the end."""
@@ -54,6 +84,8 @@ class Socket:
     It does not wait by itself, because its own time-out would hold for a thread that reads and one that writes.
     """
 
+    ends = True
+
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -62,10 +94,24 @@ class Socket:
         self.socket = sock
 
     def read(self, deadline: Deadline) -> bytes:
-        return self._retry(lambda: self.socket.recv(READ), select.POLLIN, deadline)
+        return self._retry(self.read_now, deadline)
 
     def write(self, data: memoryview, deadline: Deadline) -> int:
-        return self._retry(lambda: self.socket.send(data), select.POLLOUT, deadline)
+        return self._retry(lambda: self.write_now(data), deadline)
+
+    def read_now(self) -> bytes:
+        """The next bytes; none is the end. `NotYet` if there are none for now."""
+        try:
+            return self.socket.recv(READ)
+        except BLOCKED as error:
+            raise NotYet(self.socket, wanted(error, select.POLLIN)) from None
+
+    def write_now(self, data: memoryview) -> int:
+        """Writes what goes now. How many bytes; `NotYet` if none."""
+        try:
+            return self.socket.send(data)
+        except BLOCKED as error:
+            raise NotYet(self.socket, wanted(error, select.POLLOUT)) from None
 
     def end_writing(self) -> None:
         try:
@@ -77,28 +123,132 @@ class Socket:
     def close(self) -> None:
         self.socket.close()
 
-    def _retry(self, call: Callable[[], T], wanted: int, deadline: Deadline) -> T:
+    @staticmethod
+    def _retry(call: Callable[[], T], deadline: Deadline) -> T:
         while True:
             try:
                 return call()
-            except ssl.SSLWantReadError:
-                event = select.POLLIN
-            except ssl.SSLWantWriteError:
-                event = select.POLLOUT
-            except BlockingIOError:
-                event = wanted
-            self._wait(event, deadline)
+            except NotYet as there:
+                if not there.wait(deadline.left()):
+                    raise CallTimeout("timed out") from None
 
-    def _wait(self, event: int, deadline: Deadline) -> None:
-        poll = select.poll()
-        poll.register(self.socket, event)
-        left = deadline.left()
-        if not poll.poll(None if left is None else left * 1000):
-            raise CallTimeout("timed out")
+
+def wanted(error: OSError, otherwise: int) -> int:
+    """What a socket waits for that is not ready: with TLS not always what it was asked for."""
+    if isinstance(error, ssl.SSLWantReadError):
+        return select.POLLIN
+    if isinstance(error, ssl.SSLWantWriteError):
+        return select.POLLOUT
+    return otherwise
+
+
+class WrappedSocket(Socket):
+    """A socket that `ssl` has wrapped. One direction cannot end alone: what is received then would be thrown away."""
+
+    ends = False
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        # OpenSSL does not allow two threads in one connection.
+        self._turn = threading.Lock()
+
+    def read_now(self) -> bytes:
+        with self._turn:
+            return super().read_now()
+
+    def write_now(self, data: memoryview) -> int:
+        with self._turn:
+            return super().write_now(data)
+
+    def end_writing(self) -> None:
+        raise ValueError("a socket that ssl has wrapped cannot say its end and still be read: connect to tls://host:port")
+
+    def close(self) -> None:
+        try:
+            with self._turn:
+                # Says the end, and does not wait for the peer's.
+                self.socket.unwrap()  # type: ignore[attr-defined]
+        except (OSError, ValueError):
+            pass
+        super().close()
+
+
+class SecureSocket(Socket):
+    """A socket, and TLS over it."""
+
+    def __init__(self, sock: socket.socket, tls: Tls) -> None:
+        super().__init__(sock)
+        self._tls = tls
+        self._has_agreed = False
+        # Bytes of the caller's that are encrypted, and are not written yet.
+        self._taken = 0
+        self._owed = memoryview(b"")
+        # What is received or sent goes through TLS and the socket in the same order, also with two threads.
+        self._receiving, self._sending = threading.Lock(), threading.Lock()
+
+    def agree(self) -> None:
+        """Goes on with the handshake. `NotYet` as long as both sides do not agree."""
+        while not self._has_agreed:
+            self._has_agreed = self._tls.shake_hands()
+            is_flushed = self._flush()
+            if not self._has_agreed:
+                self._receive(is_flushed)
+
+    def read_now(self) -> bytes:
+        self.agree()
+        is_flushed = self._flush()
+        while (data := self._tls.read()) is None:
+            self._receive(is_flushed)
+        return data
+
+    def write_now(self, data: memoryview) -> int:
+        """As above; after `NotYet` it is called with the same bytes again."""
+        self.agree()
+        if not self._taken:
+            self._tls.write(data[:PIECE])
+            self._taken = len(data[:PIECE])
+        if not self._flush():
+            raise NotYet(self.socket, select.POLLOUT)
+        taken, self._taken = self._taken, 0
+        return taken
+
+    def end_writing(self) -> None:
+        self._tls.end()
+        # What does not go now goes with the next read.
+        self._flush()
+
+    def close(self) -> None:
+        try:
+            self.end_writing()
+        except OSError:
+            # The peer has gone.
+            pass
+        super().close()
+
+    def _receive(self, is_flushed: bool) -> None:
+        with self._receiving:
+            try:
+                self._tls.received(self.socket.recv(READ))
+            except BlockingIOError:
+                event = select.POLLIN if is_flushed else select.POLLIN | select.POLLOUT
+                raise NotYet(self.socket, event) from None
+
+    def _flush(self) -> bool:
+        """Writes what TLS has for the socket. Whether all of it went."""
+        with self._sending:
+            while self._owed or (owed := self._tls.outgoing()):
+                self._owed = self._owed or memoryview(owed)
+                try:
+                    self._owed = self._owed[self.socket.send(self._owed) :]
+                except BlockingIOError:
+                    return False
+            return True
 
 
 class Files:
     """A pair of binary files, such as the pipes of a program. They wait for as long as it takes."""
+
+    ends = False
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
         for file in (reader, writer):

@@ -5,9 +5,13 @@ Each call of the client that waits is made in a thread, so that a test can be th
 
 import asyncio
 import contextlib
+import functools
 
 import tenfold
 import tenfold.asyncio
+
+# No test waits so long unless it fails.
+SOON = 120
 
 
 class Waiting:
@@ -20,6 +24,18 @@ class Waiting:
     @staticmethod
     def listen(*args, **options):
         return Opening(lambda: Listener(tenfold.listen(*args, **options)))
+
+    @staticmethod
+    def Publisher(*args, **options):
+        return Threaded(tenfold.Publisher(*args, **options))
+
+    @staticmethod
+    def Subscriber(*args, **options):
+        return Receiver(tenfold.Subscriber(*args, **options))
+
+    @staticmethod
+    def Follower(*args, **options):
+        return Receiver(tenfold.Follower(*args, **options))
 
 
 class Opening:
@@ -42,7 +58,8 @@ class Threaded:
         self.inner = inner
 
     def __getattr__(self, name):
-        return lambda *args, **options: asyncio.to_thread(getattr(self.inner, name), *args, **options)
+        value = getattr(self.inner, name)
+        return functools.partial(asyncio.to_thread, value) if callable(value) else value
 
     async def __aenter__(self):
         return self
@@ -52,28 +69,32 @@ class Threaded:
 
 
 class Listener(Threaded):
-    @property
-    def address(self):
-        return self.inner.address
-
     async def accept(self, *args):
         return Connection(await asyncio.to_thread(self.inner.accept, *args))
 
 
 class Connection(Threaded):
-    async def __aiter__(self):
-        async for message in each(iter(self.inner)):
-            yield message
+    def __aiter__(self):
+        return each(iter(self.inner))
 
-    async def batches(self):
-        async for batch in each(self.inner.batches()):
-            yield batch
+    def batches(self):
+        return each(self.inner.batches())
+
+
+class Receiver(Connection):
+    def events(self):
+        return each(self.inner.events())
 
 
 async def each(iterator):
     end = object()
     while (item := await asyncio.to_thread(next, iterator, end)) is not end:
         yield item
+
+
+def run(test, loop_factory=None):
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(asyncio.wait_for(test, SOON))
 
 
 CLIENTS = {"waiting": Waiting, "asyncio": tenfold.asyncio}

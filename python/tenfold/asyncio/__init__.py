@@ -9,5 +9,7 @@ Cancelling a call loses nothing: messages are in the connection, and not in the 
 """
 
 from ._connection import Connection, Listener, connect, listen
+from ._publisher import Publisher
+from ._receiver import Follower, Subscriber
 
-__all__ = ["Connection", "Listener", "connect", "listen"]
+__all__ = ["Connection", "Follower", "Listener", "Publisher", "Subscriber", "connect", "listen"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -13,6 +14,7 @@ from .._connection import CLOSE, GROUP, LIMIT, codec, json_bytes
 from .._errors import TenfoldError
 from .._listener import close_listening, listening_socket
 from .._tenfold import Decoder, Encoder, Framing
+from ._dialling import adopt, dial
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -211,20 +213,21 @@ class Connection(asyncio.Protocol):
 class Listener:
     """Accepts connections. As an asynchronous iterator it gives one after the other."""
 
-    def __init__(self, sock: socket.socket, framing: str | Framing, limit: int) -> None:
+    def __init__(self, sock: socket.socket, framing: str | Framing, limit: int, tls: ssl.SSLContext | None) -> None:
         codec(framing, "server", limit)  # A framing that is wrong is told at once.
         sock.setblocking(False)
         self._socket = sock
         self._framing = framing
         self._limit = limit
-        self.address: str = written(sock.getsockname())
+        self._tls = tls
+        self.address: str = ("tls://" if tls else "") + written(sock.getsockname())
 
     async def accept(self, timeout: float | None = None) -> Connection:
         """The next connection. `TimeoutError` after so many seconds."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(timeout):
             peer, _ = await loop.sock_accept(self._socket)
-        return await _adopt(peer, self._framing, "server", self._limit)
+        return await adopt(peer, lambda: Connection(*codec(self._framing, "server", self._limit)), self._tls)
 
     async def __aiter__(self) -> AsyncIterator[Connection]:
         while True:
@@ -269,59 +272,48 @@ def connect(
     side: Literal["client", "server"] = "client",
     limit: int = LIMIT,
     timeout: float | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> _Opening[Connection]:
     """Connects to an address, or takes a socket that is connected. To be awaited, or entered with `async with`.
 
     `side` is what this program is on the connection: the one that connected, unless something else is said.
-    `timeout` bounds connecting, in seconds.
+    `timeout` bounds connecting, in seconds. `tls` says whom to trust at a `tls://` address.
     """
-    return _Opening(_connect(to, framing, side, limit, timeout))
+    return _Opening(_connect(to, framing, side, limit, timeout, tls))
 
 
 async def _connect(
-    to: str | socket.socket, framing: str | Framing, side: Literal["client", "server"], limit: int, timeout: float | None
+    to: str | socket.socket,
+    framing: str | Framing,
+    side: Literal["client", "server"],
+    limit: int,
+    timeout: float | None,
+    tls: ssl.SSLContext | None,
 ) -> Connection:
     codec(framing, side, limit)  # A framing that is wrong is told before anything is done.
     async with asyncio.timeout(timeout):
         if isinstance(to, socket.socket):
-            return await _adopt(to, framing, side, limit)
+            return await adopt(to, lambda: Connection(*codec(framing, side, limit)))
         if not isinstance(to, str):
             raise TypeError('connect to an address such as "127.0.0.1:5000", or to a socket')
-        address = Address.parse(to)
-        loop = asyncio.get_running_loop()
-
-        def new() -> Connection:
-            return Connection(*codec(framing, side, limit))
-
-        if isinstance(address.place, tuple):
-            _, connection = await loop.create_connection(new, *address.place)
-        else:
-            _, connection = await loop.create_unix_connection(new, address.place)
-        return connection
+        return await dial(Address.parse(to, tls), lambda: Connection(*codec(framing, side, limit)))
 
 
-async def _adopt(
-    sock: socket.socket, framing: str | Framing, side: Literal["client", "server"], limit: int
-) -> Connection:
-    """A connection over a socket that is connected."""
-    sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.connect_accepted_socket(lambda: Connection(*codec(framing, side, limit)), sock)
-    return connection
-
-
-def listen(address: str, framing: str | Framing = "decimal:10", *, limit: int = LIMIT) -> _Opening[Listener]:
+def listen(
+    address: str, framing: str | Framing = "decimal:10", *, limit: int = LIMIT, tls: ssl.SSLContext | None = None
+) -> _Opening[Listener]:
     """Listens at an address. To be awaited, or entered with `async with`.
 
-    With port 0 the system chooses a free port; the listener's `address` tells it.
+    With port 0 the system chooses a free port; the listener's `address` tells it. A `tls://` address needs `tls`, a
+    context that has a certificate.
     """
-    return _Opening(_listen(address, framing, limit))
+    return _Opening(_listen(address, framing, limit, tls))
 
 
-async def _listen(address: str, framing: str | Framing, limit: int) -> Listener:
-    sock = listening_socket(Address.parse(address))
+async def _listen(address: str, framing: str | Framing, limit: int, tls: ssl.SSLContext | None) -> Listener:
+    sock = listening_socket(Address.to_listen(address, tls))
     try:
-        return Listener(sock, framing, limit)
+        return Listener(sock, framing, limit, tls)
     except BaseException:
         sock.close()
         raise
