@@ -7,6 +7,7 @@ b'12        hello, world'
 [b'hi']
 """
 
+from ._broadcast import Broadcast
 from ._connection import Connection, connect
 from ._errors import (
     EncodeError,
@@ -40,6 +41,7 @@ from ._receiver import Follower, Subscriber
 from ._tenfold import Decoder, Encoder, Framing, Mark
 
 __all__ = [
+    "Broadcast",
     "ChannelMessage",
     "Connected",
     "Connection",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LIMIT = 16 * 1024 * 1024
 # How many messages of an iterable are framed at once.
 GROUP = 256
+# A client of a broadcast for which more bytes than this wait is too slow.
+WAITING = 1024 * 1024
 # How long `close` takes at most.
 CLOSE = 1.0
 

@@ -26,6 +26,10 @@ class Waiting:
         return Opening(lambda: Listener(tenfold.listen(*args, **options)))
 
     @staticmethod
+    def Broadcast(*args, **options):
+        return Threaded(tenfold.Broadcast(*args, **options))
+
+    @staticmethod
     def Publisher(*args, **options):
         return Threaded(tenfold.Publisher(*args, **options))
 

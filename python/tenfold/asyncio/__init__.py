@@ -8,8 +8,9 @@
 Cancelling a call loses nothing: messages are in the connection, and not in the call.
 """
 
+from ._broadcast import Broadcast
 from ._connection import Connection, Listener, connect, listen
 from ._publisher import Publisher
 from ._receiver import Follower, Subscriber
 
-__all__ = ["Connection", "Follower", "Listener", "Publisher", "Subscriber", "connect", "listen"]
+__all__ = ["Broadcast", "Connection", "Follower", "Listener", "Publisher", "Subscriber", "connect", "listen"]
