@@ -48,6 +48,11 @@ pub(crate) fn of_framing(py: Python<'_>, error: &FramingError) -> PyErr {
     make(py, "FramingError", (error.to_string(), error.at()))
 }
 
+/// A message that is not a value, or a value that is not a message.
+pub(crate) fn of_payload(py: Python<'_>, words: &str) -> PyErr {
+    make(py, "PayloadError", (words,))
+}
+
 /// Why a client of a hub ends, or its connection broke.
 pub(crate) fn of_client(py: Python<'_>, error: &Error) -> PyErr {
     client(py, error, error.to_string(), None)

@@ -9,6 +9,7 @@ mod events;
 mod framing;
 mod message;
 mod options;
+mod payload;
 mod publication;
 mod receiving;
 
@@ -23,6 +24,8 @@ mod _tenfold {
     use super::encoder::Encoder;
     #[pymodule_export]
     use super::framing::Framing;
+    #[pymodule_export]
+    use super::payload::{payload_from_json, payload_to_json};
     #[pymodule_export]
     use super::publication::Publication;
     #[pymodule_export]

@@ -49,6 +49,10 @@ class EncodeError(TenfoldError, ValueError):
         self.index = index
 
 
+class PayloadError(TenfoldError, ValueError):
+    """A message that is not a value, or a value that is not a message."""
+
+
 class HubError(TenfoldError):
     """A client of a hub has ended."""
 
@@ -92,7 +96,7 @@ class GaveUp(HubError):
 
 
 for _error in (
-    TenfoldError, FramingError, FrameError, TruncatedError, TooLargeError, EncodeError,
+    TenfoldError, FramingError, FrameError, TruncatedError, TooLargeError, EncodeError, PayloadError,
     HubError, Refused, GapError, HistoryError, GaveUp,
 ):  # fmt: skip
     _error.__module__ = "tenfold"

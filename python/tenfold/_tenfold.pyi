@@ -5,7 +5,7 @@ from typing_extensions import Buffer
 
 from ._options import Common
 
-__all__ = ["Decoder", "Encoder", "Framing", "Mark", "Publication", "Receiving"]
+__all__ = ["Decoder", "Encoder", "Framing", "Mark", "Publication", "Receiving", "payload_from_json", "payload_to_json"]
 
 @final
 class Framing:
@@ -135,3 +135,6 @@ class Receiving:
     def end(self) -> int | None: ...
     @property
     def places(self) -> list[Any] | None: ...
+
+def payload_to_json(format: str, data: Buffer) -> str: ...
+def payload_from_json(format: str, text: str) -> bytes: ...

@@ -124,4 +124,4 @@ def test_streams_of_real_programs_come_out_as_they_went_in():
 
 def test_the_package_has_nothing_that_it_does_not_name():
     public = {name for name in vars(tenfold) if not name.startswith("_")}
-    assert public - set(tenfold.__all__) <= {"asyncio", "testing"}
+    assert public - set(tenfold.__all__) <= {"asyncio", "payload", "testing"}
