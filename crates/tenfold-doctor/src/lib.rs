@@ -31,6 +31,7 @@
 //! 2. When the walker breaks, there is a [`Scene`]: the side, the error, the excerpt, the last frame.
 //!    [`diagnose`] makes [findings](Finding) of it, the likeliest first. One can name a framing that
 //!    would have [worked](Works).
+//!    A stream that does not break can be in [doubt], too.
 //! 3. [`rank`] tries every preset on the beginning of a stream, and every framing with a number near the
 //!    beginning of its messages. Each [`Ranked`] framing has a
 //!    [`Trial`], which weighs in bits of surprise how well the framing explains the bytes.
@@ -39,12 +40,15 @@
 
 // The stream, and where its frames stand.
 mod excerpt;
+mod known;
 mod lengths;
 mod walker;
 
 // Which framing it has.
+mod protocols;
 mod rank;
 mod search;
+mod seen;
 mod sides;
 mod signatures;
 mod surprise;
@@ -52,11 +56,14 @@ mod trial;
 
 // Why it breaks.
 mod diagnosis;
+mod doubt;
 
 mod numbers;
 
 pub use diagnosis::{Finding, Scene, Works, diagnose};
+pub use doubt::doubt;
 pub use excerpt::{BEGINNING, Excerpt};
+pub use known::known;
 pub use lengths::Lengths;
 pub use numbers::{counted, grouped};
 pub use rank::{Ranked, WORTH_NAMING, leads_past, rank};

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use tenfold_codec::{Framing, PRESETS, Shape, Side};
 
 use crate::numbers::counted;
+use crate::protocols;
 use crate::search;
+use crate::seen::seen;
 use crate::sides;
 use crate::signatures::{self, Signature};
 use crate::surprise::Rarity;
@@ -32,6 +34,9 @@ const OTHERS: &[&str] = &[
 /// The least that makes a framing worth to be named: one chance in a thousand.
 pub const WORTH_NAMING: f64 = 10.0;
 
+/// How many of the likeliest framings have their messages described.
+const DESCRIBED: usize = 3;
+
 /// Where nothing explains more than this, the stream may begin inside a message.
 const DOUBTFUL: f64 = 3.0 * WORTH_NAMING;
 
@@ -48,6 +53,8 @@ pub struct Ranked {
     /// What it makes of the bytes.
     pub trial: Trial,
     says: Option<Says>,
+    /// What its messages have in common, of the likeliest ones.
+    saw: Option<String>,
 }
 
 /// What the messages show of a protocol, beside its framing.
@@ -111,6 +118,9 @@ impl Ranked {
                 _ => "not each",
             };
             let _ = write!(why, "; {which} {words}");
+        }
+        if let Some(saw) = self.saw.as_ref().filter(|_| self.says.is_none()) {
+            let _ = write!(why, "; {saw}");
         }
         if let Some(size) = self.begins_inside() {
             let _ = write!(
@@ -202,6 +212,11 @@ pub fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
             put(&mut ranked, None, None, &side, trial, None);
         }
     }
+    if protocols::of(bytes).is_some() {
+        // Each of its lines is one, and none of its messages.
+        let lines = ranked.iter_mut().filter(|one| sides::is_lines(&one.side));
+        lines.for_each(|lines| lines.trial.bits = 0.0);
+    }
     ranked.sort_by(|a, b| {
         let longer = || match a.trial.score() {
             // Of two delimiters that end all messages, the longer one is the whole of it.
@@ -213,6 +228,10 @@ pub fn rank(bytes: &[u8], whole: bool) -> Vec<Ranked> {
             .total_cmp(&a.trial.score())
             .then_with(longer)
     });
+    let worthy = ranked.iter_mut().take(DESCRIBED);
+    for one in worthy.filter(|one| one.trial.score() >= WORTH_NAMING && one.trial.is_complete()) {
+        one.saw = seen(&one.side, bytes);
+    }
     ranked
 }
 
@@ -275,6 +294,7 @@ fn put(
             side: side.clone(),
             trial,
             says,
+            saw: None,
         });
         return;
     };

@@ -20,6 +20,11 @@ pub(crate) fn is_in_digits(side: &Side) -> bool {
     number(first(side)).is_some_and(|number| number.base() == Some(Base::Decimal))
 }
 
+/// Whether a length is a binary number.
+pub(crate) fn is_binary(side: &Side) -> bool {
+    number(first(side)).is_some_and(|number| number.base().is_none())
+}
+
 /// How many characters there are for a length in decimal digits, where that is fixed.
 pub(crate) fn field(side: &Side) -> Option<usize> {
     match number(first(side))? {
@@ -98,9 +103,27 @@ pub(crate) fn is_small(side: &Side) -> bool {
         .all(|step| is_bare(step) && is_small(step))
 }
 
+/// Whether a length is one byte, or as many as it takes.
+pub(crate) fn is_byte(side: &Side) -> bool {
+    side.steps().iter().all(|step| {
+        matches!(
+            number(step),
+            Some(Number::Bits { bits: ..=8, .. } | Number::Varint)
+        )
+    })
+}
+
 /// Whether messages end at a delimiter.
 pub(crate) fn is_delimited(side: &Side) -> bool {
     matches!(first(side).shape(), Shape::Delim(_))
+}
+
+/// Whether messages are lines, of either kind.
+pub(crate) fn is_lines(side: &Side) -> bool {
+    let is_newline = |step: &Step| matches!(step.shape(), Shape::Delim(end) if matches!(**end, [b'\n'] | [b'\r', b'\n']));
+    side.steps()
+        .iter()
+        .all(|step| is_newline(step) && step.open().is_empty())
 }
 
 /// How many bytes end each message, where a delimiter does.

@@ -310,14 +310,14 @@ fn is_full_of_strings(mut bytes: &[u8]) -> bool {
 }
 
 /// Whether a line is a part of something that has several, as JSON that is laid out for people.
-fn is_a_part(line: &[u8]) -> bool {
+pub(crate) fn is_a_part(line: &[u8]) -> bool {
     matches!(
         line,
         [b' ' | b'\t', ..] | [b'{' | b'}' | b'[' | b']'] | [b'}' | b']', b',']
     )
 }
 
-fn is_text(message: &[u8]) -> bool {
+pub(crate) fn is_text(message: &[u8]) -> bool {
     std::str::from_utf8(message).is_ok_and(|text| {
         !text
             .chars()

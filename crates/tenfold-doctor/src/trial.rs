@@ -39,6 +39,8 @@ pub struct Trial {
     /// Each number is so small that it never leads far.
     is_small: bool,
     empty: u64,
+    /// Messages of which the number says nothing.
+    nothing: u64,
 }
 
 /// How a trial ended.
@@ -87,6 +89,7 @@ impl Trial {
             anywhere: ends_anywhere(side),
             is_small: sides::is_small(side),
             empty: 0,
+            nothing: 0,
         };
         let mut decoder = Decoder::new(side).with_limit(limit(side));
         if is_in_digits(side) && !sample.whole {
@@ -142,6 +145,7 @@ impl Trial {
             };
             let length = message.len();
             announces |= shortest.is_some_and(|shortest| length as u64 > shortest);
+            trial.nothing += u64::from(shortest == Some(length as u64));
             let payload_bits = sample.rarity.bits(message);
             if let Some(signature) = signature {
                 trial.compare(signature, message, &before);
@@ -174,6 +178,9 @@ impl Trial {
             self.bits += columns.saved(constants * self.messages as f64);
         }
         if self.cuts_anything() {
+            self.bits = self.bits.min(0.0);
+        } else if self.is_small && self.nothing > 1 && self.nothing * 3 > self.messages {
+            // Each zero of a larger number is an empty message to a small one.
             self.bits = self.bits.min(0.0);
         } else if !announces && self.messages > 1 {
             // Numbers that are all zero are as well a part of the messages.

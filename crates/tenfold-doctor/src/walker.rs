@@ -49,6 +49,9 @@ pub struct Walker {
     /// The message that comes in pieces.
     pieces: Option<Pieces>,
     last: Option<Frame>,
+    /// Broken frames that were left out, and why the first one was.
+    left_out: u64,
+    first_left_out: Option<DecodeError>,
     ended: bool,
 }
 
@@ -76,6 +79,8 @@ impl Walker {
             at: 0,
             pieces: None,
             last: None,
+            left_out: 0,
+            first_left_out: None,
             ended: false,
         }
     }
@@ -105,6 +110,11 @@ impl Walker {
         self.last
     }
 
+    /// Broken frames that were left out.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     /// Whether the end of the stream was seen.
     pub fn has_ended(&self) -> bool {
         self.ended
@@ -121,7 +131,8 @@ impl Walker {
         self.walk(each)
     }
 
-    /// The stream has ended. Lines of text may end without a newline.
+    /// The stream has ended. Lines of text may end without a newline; a stuffed stream of which most frames
+    /// were left out is broken.
     pub fn end(&mut self, each: &mut impl FnMut(&Excerpt, Found<'_>)) -> Result<(), DecodeError> {
         self.ended = true;
         if self.side.is_lines() {
@@ -141,7 +152,12 @@ impl Walker {
             return Ok(());
         }
         self.decoder.finish();
-        self.walk(each)
+        let ended = self.walk(each);
+        // A stream of which most frames are broken has another framing.
+        match self.first_left_out.take() {
+            Some(first) if self.left_out * 2 > self.index => Err(first),
+            _ => ended,
+        }
     }
 
     /// More bytes of a stream that is already broken, because they can explain the break.
@@ -175,6 +191,10 @@ impl Walker {
                 }
                 Event::Skipped(skipped) => {
                     each(&self.excerpt, Found::LeftOut(skipped));
+                    self.left_out += 1;
+                    if self.first_left_out.is_none() {
+                        self.first_left_out = Some(skipped.reason().clone());
+                    }
                     self.pieces = None;
                     self.index += 1;
                     self.at = self.decoder.offset();

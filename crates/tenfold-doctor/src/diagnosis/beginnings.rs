@@ -6,7 +6,7 @@
 use super::Finding;
 
 /// A finding about these bytes, if they begin so.
-pub(super) fn find(bytes: &[u8]) -> Option<Finding> {
+pub(crate) fn find(bytes: &[u8]) -> Option<Finding> {
     if let [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, ..] = bytes {
         return Some(Finding::new(
             "pack",

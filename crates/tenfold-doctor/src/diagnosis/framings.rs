@@ -6,7 +6,7 @@ use super::near::{Near, near};
 use super::{Finding, Scene, Works, looks};
 use crate::numbers::counted;
 use crate::rank::{self, WORTH_NAMING};
-use crate::sides::{field, is_delimited};
+use crate::sides::{self, field, is_delimited};
 use crate::surprise::Rarity;
 use crate::trial::{Sample, Trial, TrialEnd};
 
@@ -35,6 +35,10 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
         if far.2 && far.1 < before.bits {
             return false;
         }
+        // Nor does a delimiter, or a small number, beat a mistake that explains everything.
+        if (far.2 || far.3) && near.as_ref().is_some_and(|near| near.2) {
+            return false;
+        }
         // The mistake that people make is likelier than a framing that fits as well.
         let needed = near
             .as_ref()
@@ -45,7 +49,7 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     match (encryption, far, near) {
         (Some(finding), _, _)
         | (None, Some((finding, ..)), _)
-        | (None, None, Some((finding, _))) => {
+        | (None, None, Some((finding, ..))) => {
             vec![finding]
         }
         (None, None, None) => unpadded(scene, sample).into_iter().collect(),
@@ -62,7 +66,8 @@ fn gets_through(scene: Scene<'_>, trial: &Trial) -> bool {
     past && (trial.is_complete() || cut_at_the_end) && !trial.cuts_anything()
 }
 
-fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
+/// The finding, what it is worth, and whether it explains everything.
+fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)> {
     let [step] = scene.side.steps() else {
         return None;
     };
@@ -79,19 +84,30 @@ fn best_near(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64)> {
     }
     let (near, trial) = best?;
     let works = works(near.side, &trial, sample);
+    // What the end cuts is a weaker proof than what ends with it.
+    let certainty = if trial.is_complete() { 92 } else { 86 };
     let finding = Finding {
         works: Some(works),
-        ..Finding::new(near.kind, 92, near.says)
+        ..Finding::new(near.kind, certainty, near.says)
     };
-    Some((finding, trial.score()))
+    let is_whole = trial.is_complete() && !trial.is_anywhere();
+    Some((finding, trial.score(), is_whole))
 }
 
-/// The finding, what it is worth, and whether any bytes are its frames.
-fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)> {
+/// The finding, what it is worth, whether any bytes are its frames, and whether it is a guess that a few small
+/// numbers in a row can bring about.
+fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool, bool)> {
     let ranked = rank::rank(sample.bytes, sample.whole);
     let first = ranked.into_iter().find(|ranked| {
         ranked.side != *scene.side && !ranked.has_records() && gets_through(scene, &ranked.trial)
     })?;
+    // Any letter of a text is a length of one byte.
+    if first.presets.is_empty()
+        && sides::is_byte(&first.side)
+        && looks::is_mostly_text(sample.bytes)
+    {
+        return None;
+    }
     // A block of headers has lines, and is not a stream of lines.
     let is_guess = is_delimited(&first.side) || first.presets.is_empty();
     if looks::is_block(scene) && is_guess && looks::has_block(sample.bytes) {
@@ -104,8 +120,10 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)
     let score = first.trial.score();
     // A framing that somebody would have made for themselves, and a last frame that would be cut.
     let is_doubtful = first.presets.is_empty() && matches!(first.trial.end, TrialEnd::Broken(_));
+    let is_small = first.presets.is_empty() && sides::is_small(&first.side);
     let certainty = match score {
         _ if is_doubtful => GUESS,
+        _ if is_small => 60,
         20.0.. => 85,
         _ => 60,
     };
@@ -120,10 +138,10 @@ fn best_far(scene: Scene<'_>, sample: Sample<'_>) -> Option<(Finding, f64, bool)
             ),
         )
     };
-    Some((finding, score, first.trial.is_anywhere()))
+    Some((finding, score, first.trial.is_anywhere(), is_small))
 }
 
-fn works(side: Side, trial: &Trial, sample: Sample<'_>) -> Works {
+pub(super) fn works(side: Side, trial: &Trial, sample: Sample<'_>) -> Works {
     Works {
         side,
         messages: trial.messages,

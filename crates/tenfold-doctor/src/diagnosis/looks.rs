@@ -2,8 +2,9 @@
 
 use tenfold_codec::{Decoder, Framing, LooksLike, Side};
 
+use super::syslog::begins_with_priority;
 use super::{Finding, Scene, beginnings};
-use crate::sides::{ends_digits, has_blocks, is_delimited, plain_field};
+use crate::sides::{ends_digits, field, has_blocks, is_binary, is_delimited, plain_field};
 
 /// Bytes that are looked at.
 const LOOKED_AT: usize = 64;
@@ -15,7 +16,8 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
         .error
         .looks_like()
         .or_else(|| by_native(bytes))
-        .filter(|guess| !is_meant(*guess, scene.side));
+        .filter(|guess| !is_meant(*guess, scene.side) && leads_on(*guess, scene))
+        .filter(|guess| *guess != LooksLike::Xml || !begins_with_priority(bytes));
     let mut findings: Vec<Finding> = by_bytes(scene, bytes).into_iter().collect();
     if is_utf16(bytes) || guess == Some(LooksLike::Utf16) {
         let where_ = if scene.broken() == 0 {
@@ -32,8 +34,26 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
         ));
     } else if let Some(guess) = guess {
         findings.push(finding(scene, guess, bytes));
+    } else if is_binary(scene.side) && is_words(bytes) {
+        findings.push(Finding::new(
+            "text",
+            40,
+            "this is text where a binary length belongs: the sender writes no length before it, or one in digits",
+        ));
     }
     findings
+}
+
+/// Whether these bytes are nothing but text.
+fn is_words(bytes: &[u8]) -> bool {
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+    bytes.len() > 7 && bytes.iter().all(is_text)
+}
+
+/// Whether nine of ten bytes are text.
+pub(super) fn is_mostly_text(bytes: &[u8]) -> bool {
+    let is_text = |byte: &&u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+    bytes.iter().filter(is_text).count() * 10 >= bytes.len() * 9
 }
 
 /// What bytes tell that no text has.
@@ -57,6 +77,8 @@ fn by_bytes(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
     }
     let finding = beginnings::find(bytes)
         .or_else(|| line_ends(scene, bytes))
+        .or_else(|| blank_line(scene, bytes))
+        .or_else(|| dns(scene))
         .or_else(|| newline(scene, bytes));
     if finding.is_some() {
         return finding;
@@ -68,7 +90,21 @@ fn by_bytes(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
     let digits = header.iter().take_while(|byte| byte.is_ascii_digit());
     let (number, rest) = header.split_at(digits.count());
     let pad = *rest.first()?;
-    let is_padded = !number.is_empty() && pad != b' ' && rest.iter().all(|byte| *byte == pad);
+    let padding = rest.iter().skip_while(|byte| **byte == b' ').count();
+    if !number.is_empty() && matches!(&rest[rest.len() - padding..], b"\n" | b"\r\n") {
+        return Some(Finding::new(
+            "padding",
+            94,
+            format!(
+                "each header ends with \"{}\", which takes the place of spaces: the sender writes it with a newline \
+                 (in Python, print() or a template that ends with one)",
+                rest[rest.len() - padding..].escape_ascii()
+            ),
+        ));
+    }
+    // One other byte can be anything.
+    let is_pad = pad == 0 || pad != b' ' && rest.len() > 1;
+    let is_padded = !number.is_empty() && is_pad && rest.iter().all(|byte| *byte == pad);
     is_padded.then(|| {
         Finding::new(
             "padding",
@@ -113,6 +149,47 @@ fn line_ends(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
             94,
             "the sender ends the lines of its headers with a newline alone, and not with a carriage return and a \
              newline (in Python, a file in text mode, or print())",
+        )
+    })
+}
+
+/// A block of headers, and then the message without a blank line between.
+fn blank_line(scene: Scene<'_>, bytes: &[u8]) -> Option<Finding> {
+    let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
+    let after = &bytes[end + 2..];
+    let is_message = matches!(after, [b'{' | b'[' | b'<', ..]);
+    (begins_block(bytes) && is_block(scene) && is_message).then(|| {
+        Finding::new(
+            "blank-line",
+            94,
+            "no blank line stands between the header and the message: the header ends with \\r\\n\\r\\n",
+        )
+    })
+}
+
+/// A message of DNS as it is in a datagram.
+fn dns(scene: Scene<'_>) -> Option<Finding> {
+    let bytes = scene.from(scene.broken());
+    let is_dns = "dns"
+        .parse::<Framing>()
+        .is_ok_and(|dns| dns.client() == scene.side);
+    let [_, _, flags, more, 0, 1, ..] = bytes else {
+        return None;
+    };
+    if !is_dns || flags & 0x78 != 0 || more & 0x40 != 0 {
+        return None;
+    }
+    // The question: a name in labels, a type and a class.
+    let mut rest = bytes.get(12..)?;
+    while let [size @ 1..=63, after @ ..] = rest {
+        rest = after.get(usize::from(*size)..)?;
+    }
+    matches!(rest, [0, _, _, 0, 1 | 255, ..]).then(|| {
+        Finding::new(
+            "dns",
+            97,
+            "this is a message of DNS without the two bytes of its length, which belong before it on a stream: it is as \
+             a datagram has it",
         )
     })
 }
@@ -170,13 +247,49 @@ fn is_meant(guess: LooksLike, side: &Side) -> bool {
         LooksLike::Netstring => ends_digits(side, b":"),
         LooksLike::OctetCounted => ends_digits(side, b" "),
         LooksLike::ContentLength => has_blocks(side),
-        LooksLike::Lines => is_delimited(side),
+        LooksLike::Lines | LooksLike::Json | LooksLike::Xml => is_delimited(side),
+        LooksLike::Mqtt => is(side, "mqtt"),
+        LooksLike::BigEndian4(_) => is(side, "u32be"),
+        LooksLike::LittleEndian4(_) => is(side, "u32le"),
+        LooksLike::ZeroPadded => is(side, "decimal:010"),
+        LooksLike::RightAligned => is(side, "decimal:10,lax"),
+        LooksLike::Unpadded => field(side).is_none(),
         _ => false,
     }
 }
 
+fn is(side: &Side, line: &str) -> bool {
+    line.parse::<Framing>()
+        .is_ok_and(|framing| framing.client() == side)
+}
+
+/// Whether a length of four bytes has its message there, as far as that is known.
+fn leads_on(guess: LooksLike, scene: Scene<'_>) -> bool {
+    let (LooksLike::BigEndian4(length) | LooksLike::LittleEndian4(length)) = guess else {
+        return true;
+    };
+    let end = scene.broken() + 4 + u64::from(length);
+    !scene.ended || end <= scene.excerpt.end()
+}
+
+/// Whether a guess is told by bytes that hardly anything else begins with.
+pub(crate) fn is_sure(guess: LooksLike) -> bool {
+    matches!(
+        guess,
+        LooksLike::Http
+            | LooksLike::Http2
+            | LooksLike::Tls
+            | LooksLike::Ssh
+            | LooksLike::Json
+            | LooksLike::Gzip
+            | LooksLike::Resp
+            | LooksLike::Nats
+            | LooksLike::Proxy
+    )
+}
+
 /// What the native framing's description says of these bytes, where the framing at hand says nothing.
-fn by_native(bytes: &[u8]) -> Option<LooksLike> {
+pub(crate) fn by_native(bytes: &[u8]) -> Option<LooksLike> {
     let mut decoder = Decoder::new(Framing::default().client());
     decoder.feed(bytes);
     decoder.next_event().err()?.looks_like()
@@ -234,8 +347,12 @@ fn finding(scene: Scene<'_>, guess: LooksLike, bytes: &[u8]) -> Finding {
                 .to_owned(),
         ),
         LooksLike::Lines => ("lines", 45, guess.to_string()),
-        LooksLike::RightAligned | LooksLike::ZeroPadded | LooksLike::OctetCounted => {
-            ("number", 55, guess.to_string())
+        LooksLike::OctetCounted => ("number", 55, guess.to_string()),
+        LooksLike::RightAligned => {
+            ("number", 55, "this looks like a decimal number with spaces before it".to_owned())
+        }
+        LooksLike::ZeroPadded => {
+            ("number", 55, "this looks like a decimal number with zeros before it".to_owned())
         }
         LooksLike::Signed => ("number", 70, guess.to_string()),
         // What the diagnosis of one frame finds out by itself says more.

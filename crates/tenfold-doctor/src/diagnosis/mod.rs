@@ -2,27 +2,38 @@
 //!
 //! ```text
 //!   framings.rs   the whole stream by another framing: one that is near, or one that is not
-//!   places.rs     the framing is right, and one frame is not: where is it right again?
+//!   counted.rs    the whole stream by lengths that count something else than bytes
+//!   undone.rs     the whole stream without what a text encoder or a text mode did to it
+//!   one_frame.rs  the framing is right, and one frame is not: where is it right again?
+//!   ends.rs       a delimiter that the stream has nowhere
 //!   looks.rs      what the bytes at the break look like by themselves
 //!   beginnings.rs what begins with bytes of its own: an archive, a pickle, a pack
+//!   syslog.rs     syslog in a framing of syslog that is another one
+//!   serial.rs     Modbus RTU over TCP
 //! ```
 //!
 //! Each of them looks at the same [`Scene`], and gives findings with a certainty. The surest is the
 //! cause that is shown; the others follow.
 
-mod beginnings;
+pub(crate) mod beginnings;
+mod counted;
+mod ends;
 mod framings;
-mod looks;
+mod heads;
+pub(crate) mod looks;
 mod near;
 mod one_frame;
+pub(crate) mod serial;
+pub(crate) mod syslog;
+mod undone;
 
 use tenfold_codec::{DecodeError, ErrorKind, Part, Side};
 
 use crate::excerpt::{BEGINNING, Excerpt};
 use crate::numbers::counted;
-use crate::sides::is_delimited;
+use crate::sides::{has_blocks, is_delimited, is_in_digits};
 use crate::surprise::Rarity;
-use crate::trial::Sample;
+use crate::trial::{Sample, Trial, is_padded};
 use crate::walker::{Frame, Walker};
 
 /// A stream that broke, as far as its bytes are at hand.
@@ -39,6 +50,10 @@ pub struct Scene<'a> {
     pub last: Option<Frame>,
     /// Whether the bytes at hand reach to the end of the stream.
     pub ended: bool,
+    /// Messages so far, with those that were left out.
+    pub messages: u64,
+    /// Broken frames that were left out.
+    pub left_out: u64,
 }
 
 /// One thing that is known or suspected about a broken stream.
@@ -72,7 +87,7 @@ pub struct Works {
 }
 
 impl Finding {
-    fn new(kind: &'static str, certainty: u8, says: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: &'static str, certainty: u8, says: impl Into<String>) -> Self {
         Self {
             kind,
             says: says.into(),
@@ -86,6 +101,12 @@ impl Finding {
 pub fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
     let mut findings = framings::find(scene);
     findings.extend(one_frame::find(scene));
+    findings.extend(counted::find(scene));
+    findings.extend(undone::find(scene));
+    findings.extend(syslog::find(scene));
+    findings.extend(serial::find(scene));
+    findings.extend(ends::find(scene));
+    findings.extend(ends::broken(scene));
     findings.extend(looks::find(scene));
     findings.extend(cut(scene));
     // A finding that could be chance is left out where another one is sure.
@@ -114,7 +135,7 @@ pub fn diagnose(scene: Scene<'_>) -> Vec<Finding> {
 }
 
 /// Bytes that are not a stream of messages can have lines or numbers, too. A person who reads them by
-/// those gains nothing, so no such framing is proposed.
+/// those gains nothing, so no such framing is proposed; nor is one frame to blame where all are alike.
 fn drop_lines_of_others(findings: &mut Vec<Finding>) {
     let Some(first) = findings.first() else {
         return;
@@ -125,11 +146,37 @@ fn drop_lines_of_others(findings: &mut Vec<Finding>) {
     );
     let all = matches!(
         first.kind,
-        "zeros" | "pack" | "padding" | "byte-order-mark" | "file" | "line-ends"
+        "zeros"
+            | "pack"
+            | "padding"
+            | "byte-order-mark"
+            | "file"
+            | "line-ends"
+            | "blank-line"
+            | "newlines"
+            | "text-encoded"
+            | "characters"
+            | "utf-16-units"
+            | "off-by"
+            | "header-counted"
+            | "packed-digits"
+            | "repr"
+            | "dns"
+            | "modbus-rtu"
+            | "syslog-mixed"
+            | "syslog-lines"
+            | "log-line"
     );
+    let surest = first.clone();
     findings.retain(|finding| {
         let works = finding.works.as_ref();
-        works.is_none_or(|works| !(all || lines && is_delimited(&works.side)))
+        let is_other = works.is_some_and(|works| all || lines && is_delimited(&works.side));
+        let is_local = all
+            && matches!(
+                finding.kind,
+                "extra-bytes" | "missing-bytes" | "begins-inside" | "characters" | "text-encoded"
+            );
+        *finding == surest || !(is_other || is_local)
     });
 }
 
@@ -144,6 +191,16 @@ fn cut(scene: Scene<'_>) -> Option<Finding> {
         return None;
     };
     let index = scene.error.index();
+    if !has_evidence(scene) {
+        return missing.map(|missing| {
+            let says = format!(
+                "as {} message {index} would have {} more than there are: the stream is cut, or it is framed otherwise",
+                scene.side,
+                counted(missing, "byte")
+            );
+            Finding::new("cut", 20, says)
+        });
+    }
     let says = match (part, have, missing) {
         (Part::Payload, 0, Some(missing)) => format!(
             "the stream ends after the header of message {index}, and the {} that it announces never came: \
@@ -163,6 +220,19 @@ fn cut(scene: Scene<'_>) -> Option<Finding> {
     Some(Finding::new("cut", 50, says))
 }
 
+/// Whether the bytes before the end are frames of this framing, and hardly by chance.
+fn has_evidence(scene: Scene<'_>) -> bool {
+    let rarity = Rarity::of(scene.excerpt.beginning());
+    let Some(sample) = scene.beginning(&rarity) else {
+        // The framing has lasted for long.
+        return true;
+    };
+    let header = scene.error.header();
+    let says_so = is_in_digits(scene.side) && is_padded(header) || has_blocks(scene.side);
+    let trial = Trial::run(scene.side, sample, None);
+    says_so || trial.bits > 10.0 || is_delimited(scene.side) && trial.messages > 0
+}
+
 impl<'a> Scene<'a> {
     /// The scene where this walker broke.
     pub fn of(walker: &'a Walker, error: &'a DecodeError) -> Self {
@@ -170,8 +240,10 @@ impl<'a> Scene<'a> {
             side: walker.side(),
             error,
             excerpt: walker.excerpt(),
-            last: walker.last(),
+            last: walker.last().filter(|last| last.offset < error.offset()),
             ended: walker.has_ended(),
+            messages: walker.index(),
+            left_out: walker.left_out(),
         }
     }
 

@@ -4,7 +4,7 @@ use tenfold_codec::{Base, ByteOrder, FramingError, Number, Pad, Shape, Side, Ste
 
 use crate::sides;
 
-const CHARACTERS: &str = "the header counted characters where bytes are counted: the sender takes the length of the \
+pub(super) const CHARACTERS: &str = "the header counted characters where bytes are counted: the sender takes the length of the \
      text and encodes it afterwards (encode first, then take the length)";
 
 /// A framing with a mistake in it, and what the mistake is.
@@ -29,6 +29,10 @@ pub(super) fn near(step: &Step) -> Vec<Near> {
             pad,
             ..
         }) => mistakes.decimal(*width, *pad),
+        Some(Number::Field { width, .. }) if mistakes.is_plain() => {
+            mistakes.header_counted((*width).into());
+            mistakes.too_much();
+        }
         Some(Number::Bits { bits, order, .. }) => mistakes.binary(*bits, *order),
         Some(Number::Ended {
             base: Base::Decimal,
@@ -36,7 +40,9 @@ pub(super) fn near(step: &Step) -> Vec<Near> {
         }) if mistakes.sum() == (0, 0) => mistakes.ended(),
         _ => {}
     }
-    if mistakes.is_plain() && !matches!(step.shape(), Shape::Delim(_)) {
+    if let Shape::Delim(end) = step.shape() {
+        mistakes.delimited(end);
+    } else if mistakes.is_plain() {
         mistakes.trailing();
         mistakes.too_little();
     }
@@ -155,6 +161,13 @@ impl Mistakes<'_> {
                 "the length that the sender writes is that of the message alone",
             );
         }
+        if bits == 16 && (add, at) == (0, 0) {
+            self.add(
+                "other-width",
+                Number::zero_padded_decimal(4).map(Step::number),
+                "the sender writes each length in four decimal digits, as with ISO 8583, and not as a binary number",
+            );
+        }
         // The longest first: with half of a number as a number, each message has an empty one before it.
         for bits in [64, 32, 24, 16] {
             for (order, name) in [
@@ -177,18 +190,79 @@ impl Mistakes<'_> {
     fn ended(&mut self) {
         self.add("characters", self.step().with_chars(), CHARACTERS);
         let close = self.of.close();
-        if !close.is_empty() {
+        if close.is_empty() {
+            self.trailing();
+        } else {
             let number = sides::number(self.of).cloned();
             let step = number.map_or_else(|| self.step(), Step::number);
             let step = match self.of.open() {
                 [] => Ok(step),
                 open => step.with_open(open),
             };
-            let says = format!(
-                "the sender leaves out the \"{}\" after each message",
-                close.escape_ascii()
+            let name = close.escape_ascii();
+            self.add(
+                "trailing-bytes",
+                step.clone()
+                    .and_then(|step| step.with_close([close, b"\n"].concat())),
+                format!(
+                    "the sender writes a newline after the \"{name}\" that closes each message"
+                ),
             );
+            let says = format!("the sender leaves out the \"{name}\" after each message");
             self.add("not-closed", step, says);
+        }
+    }
+
+    /// What is wrong with what ends each message, or begins it. The longest end first: a shorter one fits, too.
+    fn delimited(&mut self, end: &[u8]) {
+        let open = self.of.open().to_vec();
+        let with = |end: &[u8], open: &[u8]| {
+            let step = Step::delimited(end)?;
+            match open {
+                [] => Ok(step),
+                _ => step.with_open(open),
+            }
+        };
+        let name = end.escape_ascii().to_string();
+        let added: &[&[u8]] = match end {
+            [b'\n' | b'\r' | 0] | [b'\r', b'\n'] => &[],
+            _ => &[b"\r\n", b"\n", b"\r"],
+        };
+        for more in added {
+            let says = format!(
+                "the sender writes \"{}\" after \"{name}\", which ends each message",
+                more.escape_ascii()
+            );
+            self.add("trailing-bytes", with(&[end, more].concat(), &open), says);
+        }
+        if !open.is_empty() {
+            let says = format!(
+                "the sender leaves out the \"{}\" before each message",
+                open.escape_ascii()
+            );
+            self.add("not-opened", with(end, &[]), says);
+        }
+        let mut others: Vec<Vec<u8>> = Vec::new();
+        if let [first, .., last] = end {
+            if end == b"\r\n" {
+                others.push(b"\n\r".to_vec());
+            }
+            if *last == b'\r' {
+                others.push([&end[..end.len() - 1], b"\n"].concat());
+            }
+            others.push(vec![*first]);
+            others.push(vec![*last]);
+        }
+        others.extend([b"\r\n".to_vec(), b"\n".to_vec(), b"\0".to_vec()]);
+        for other in others
+            .into_iter()
+            .filter(|other| !end.ends_with(other) || end.len() > other.len())
+        {
+            let says = format!(
+                "the sender ends each message with \"{}\", and not with \"{name}\"",
+                other.escape_ascii()
+            );
+            self.add("other-end", with(&other, &open), says);
         }
     }
 

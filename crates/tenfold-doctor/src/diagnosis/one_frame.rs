@@ -1,17 +1,22 @@
 //! The framing is right, and one frame is not: where the stream is right again, and what that says.
 
-use tenfold_codec::{Decoder, ErrorKind, Event, Framing, Side};
+use tenfold_codec::{ByteOrder, ErrorKind, Framing, Number, Side};
 
+use super::heads::head;
 use super::near::near;
+use super::syslog::begins_with_priority;
 use super::{Finding, Scene};
 use crate::numbers::{counted, grouped};
-use crate::sides::{field, is_in_digits};
+use crate::sides::{self, field, is_in_digits};
 use crate::surprise::Rarity;
 use crate::trial::{Sample, Trial, TrialEnd, is_padded};
 use crate::walker::Frame;
 
 /// How far to look for the next header.
 const REACH: u64 = 32 * 1024;
+
+/// The longest header that is read where a frame may begin.
+const LONGEST_HEADER: usize = 64;
 
 /// Messages that a place must lead to if they do not lead to the end.
 const ENOUGH: u64 = 3;
@@ -62,11 +67,16 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     let Some(gap) = around.gap() else {
         return findings;
     };
-    findings.push(if gap.next > gap.end {
+    let encoded = around.text_encoded(gap);
+    let log_line = around.log_line(gap);
+    findings.push(if let Some(finding) = log_line {
+        finding
+    } else if gap.next > gap.end {
         around.too_much(gap)
     } else {
         too_little(gap)
     });
+    findings.extend(encoded);
     findings
 }
 
@@ -135,40 +145,13 @@ impl Surroundings<'_> {
 
     /// The frame that begins here by its header, whether all of it is there or not.
     fn frame_at(&self, offset: u64) -> Option<Frame> {
-        let mut decoder = Decoder::new(self.side)
-            .with_limit(u64::MAX)
-            .with_pieces_above(0);
-        let bytes = self.scene.from(offset);
-        for size in 1..=bytes.len().min(64) {
-            decoder.feed(&bytes[size - 1..size]);
-            match decoder.next_event() {
-                Ok(Some(Event::Begin {
-                    length: Some(length),
-                })) => {
-                    let size = length.checked_add(size as u64)?;
-                    let index = self.scene.error.index();
-                    return Some(Frame {
-                        index,
-                        offset,
-                        size,
-                        length,
-                    });
-                }
-                Ok(Some(Event::Message(_))) => {
-                    let index = self.scene.error.index();
-                    let (size, length) = (size as u64, 0);
-                    return Some(Frame {
-                        index,
-                        offset,
-                        size,
-                        length,
-                    });
-                }
-                Ok(None) => {}
-                _ => return None,
-            }
-        }
-        None
+        let head = head(self.side, self.scene.from(offset), LONGEST_HEADER)?;
+        Some(Frame {
+            index: self.scene.error.index(),
+            offset,
+            size: head.length.checked_add(head.size as u64)?,
+            length: head.length,
+        })
     }
 
     /// A frame like the others, but for its size.
@@ -303,7 +286,9 @@ impl Surroundings<'_> {
             .filter_map(|line| line.parse::<Framing>().ok());
         let other = others
             .map(|framing| framing.client().clone())
-            .find(|side| side != self.side && self.leads_on(side, true))?;
+            .find(|side| {
+                side != self.side && self.leads_on(side, !self.scene.error.is_truncated())
+            })?;
         Some(Finding::new(
             "other-framing",
             82,
@@ -385,6 +370,56 @@ impl Surroundings<'_> {
         Finding::new(kind, certainty, says)
     }
 
+    /// Lines of text between two frames, or before the first one.
+    fn log_line(&self, gap: Gap) -> Option<Finding> {
+        let broken = self.scene.broken();
+        let line = first_line(self.scene.excerpt.between(broken, gap.next))?;
+        let place = match self.scene.error.index().checked_sub(1) {
+            Some(before) => format!("after message {before}"),
+            None => "before the first frame".to_owned(),
+        };
+        let says = format!(
+            "text stands {place}, in no frame: \"{line}\" (something else writes to the same place: print, a log; it \
+             belongs on stderr)"
+        );
+        Some(Finding::new("log-line", 91, says))
+    }
+
+    /// A byte of a binary length that a text encoder has replaced.
+    fn text_encoded(&self, gap: Gap) -> Option<Finding> {
+        const REPLACED: &[u8] = b"\xef\xbf\xbd";
+        let frame = gap.frame?;
+        let step = self.side.steps().last()?;
+        let Some(Number::Bits { bits, order, .. }) = sides::number(step) else {
+            return None;
+        };
+        let width = usize::from(bits.div_ceil(8));
+        let bytes = self.scene.from(frame.offset);
+        let header = bytes.get(..width)?;
+        let is_replaced = (0..width).any(|at| bytes[at..].starts_with(REPLACED));
+        // What the length would have to be, and whether only bytes of text are different.
+        let length = gap.next.checked_sub(frame.offset + width as u64)?;
+        let right = match order {
+            ByteOrder::Big => length.to_be_bytes()[8 - width..].to_vec(),
+            ByteOrder::Little => length.to_le_bytes()[..width].to_vec(),
+        };
+        let is_asked = header
+            .iter()
+            .zip(&right)
+            .all(|(is, was)| is == was || *is == b'?' && *was >= 0x80);
+        let instead = match (is_replaced, is_asked) {
+            (true, _) => "EF BF BD, which is what UTF-8 writes",
+            (_, true) => "a question mark",
+            _ => return None,
+        };
+        let says = format!(
+            "the length of message {} has {instead} in the place of a byte that is not ASCII: it went through a text \
+             encoder, which lost that byte (write bytes, and no string that holds them)",
+            frame.index
+        );
+        Some(Finding::new("text-encoded", 92, says))
+    }
+
     /// The message and what is left over have as many characters as the length says bytes.
     fn characters(&self, frame: Frame, gap: Gap) -> Option<Finding> {
         let start = frame.offset + frame.size - frame.length;
@@ -411,6 +446,23 @@ impl Surroundings<'_> {
             ),
         ))
     }
+}
+
+/// The first line of what is nothing but lines of text.
+fn first_line(bytes: &[u8]) -> Option<String> {
+    const SHOWN: usize = 60;
+    let text = std::str::from_utf8(bytes).ok()?;
+    if begins_with_priority(bytes) {
+        return None;
+    }
+    let is_text = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\x1b');
+    let words = text.chars().filter(|c| c.is_alphabetic()).count();
+    let line = text.strip_suffix('\n')?.lines().next()?;
+    (words > 3 && text.chars().all(is_text)).then(|| {
+        let shown: String = line.chars().take(SHOWN).collect();
+        let rest = if shown.len() < line.len() { "..." } else { "" };
+        shown.escape_debug().to_string() + rest
+    })
 }
 
 /// The next frame begins inside the one that is wrong.

@@ -37,9 +37,17 @@ pub(crate) struct Candidate {
 /// The likeliest framings with a number, the likeliest first.
 pub(crate) fn candidates(sample: Sample<'_>) -> Vec<Candidate> {
     let mut found: Vec<(Shape, Chain)> = Vec::new();
+    // Any letter of a text is a small number, too.
+    let is_text = sample
+        .bytes
+        .iter()
+        .all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'));
     for at in 0..=LAST_AT {
         for number in numbers(sample.bytes.get(at..).unwrap_or_default()) {
             for add in -MOST_OFF..=MOST_OFF {
+                if is_text && number.is_binary() && (at, add) != (0, 0) {
+                    continue;
+                }
                 let shape = Shape { number, at, add };
                 if let Some(chain) = shape.follow(sample) {
                     found.push((shape, chain));

@@ -255,6 +255,11 @@ impl Kind {
         }
     }
 
+    /// Whether it is not written in digits.
+    pub(super) fn is_binary(self) -> bool {
+        matches!(self, Self::Bytes(..) | Self::Varint)
+    }
+
     /// Whether digits are ended by a byte that is not one.
     pub(super) fn is_ended(self) -> bool {
         matches!(self, Self::Ended { .. })

@@ -43,11 +43,14 @@ impl Shape {
         let at = match self.at {
             0 => 0.0,
             // Text has many numbers.
-            _ if self.is_text() => 16.0,
+            _ if self.is_text() => 32.0,
             1 => 2.0,
             _ => 4.0,
         };
-        at + self.number.cost() + self.cost_of_add()
+        let is_byte = matches!(self.number, Kind::Bytes(1, _) | Kind::Varint);
+        let is_odd = is_byte && !matches!((self.at, self.add), (0, 0 | -1) | (1, 0));
+        let odd = if is_odd { 10.0 } else { 0.0 };
+        at + self.number.cost() + self.cost_of_add() + odd
     }
 
     /// Whether the number is what a frame begins with, and the truth: one frame is enough to believe it.
@@ -78,7 +81,7 @@ impl Shape {
     }
 
     fn is_text(self) -> bool {
-        !matches!(self.number, Kind::Bytes(..) | Kind::Varint)
+        !self.number.is_binary()
     }
 
     fn fixed_size(self) -> Option<usize> {
