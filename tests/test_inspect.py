@@ -18,6 +18,7 @@ import pytest
 from hub import unread as bytes_unread
 from support import BOUND, ROOT, accept, connect, frame, frames, listener, read_to_end, wait_until
 
+SYSLOG = b"".join(b"<34>1 2026-11-27T08:00:0%dZ host app - - - it is %d\n" % (n, n * n) for n in range(8))
 CAPTURES = ROOT / "vectors" / "captures"
 MESSAGES = [b"hello, world", b"the second message", b"", b"a third one that is longer than those before it", b"x" * 200, b"last"]
 OBJECTS = [json.dumps({"n": number, "text": "a" * number}).encode() for number in range(6)]
@@ -100,6 +101,16 @@ BROKEN = [
     ("cut in a payload", "decimal:10", each(frame)[:-2], "cut", "2 bytes of it are missing", None),
     ("cut in a header", "decimal:10", each(frame) + b"12   ", "cut", "5 bytes of it are missing", None),
     ("noise", "decimal:10", random.Random(1).randbytes(3000), "unknown", "look like nothing known", None),
+    ("syslog in lines at a port that wants counts", "syslog", SYSLOG, "syslog-lines", "set the sender to octet counting", r"delim:\n"),
+    ("syslog with and without counts", "syslog", b"%d %s" % (len(SYSLOG), SYSLOG) + SYSLOG, "syslog-mixed", "mixes lines and octet counting", None),
+    ("UTF-16 units counted", "u32be", b"".join(struct.pack(">I", len(text.encode("utf-16-le")) // 2) + text.encode() for text in ["a 😀", "plain", "two 😀😀", "end"]), "utf-16-units", "Buffer.byteLength", None),
+    ("newlines translated", "lsp", each(lsp, OBJECTS).replace(b"\n", b"\r\n"), "newlines", "text mode", None),
+    ("a log line before the first frame", "native-messaging", b"Loading config\n" + each(lambda m: struct.pack("<I", len(m)) + m, OBJECTS * 2), "log-line", "Loading config", None),
+    ("header blocks that say one byte more", "lsp", each(lambda m: b"Content-Length: %d\r\n\r\n%s" % (len(m) + 1, m), OBJECTS), "off-by", "1 more than the message has", None),
+    ("a newline as the last byte of each header", "decimal:10", each(lambda m: (b"%d" % len(m)).ljust(9) + b"\n" + m), "padding", "ends with", None),
+    ("MLLP with a newline after each message", "mllp", b"\x0bMSH|one\r\x1c\r\n\x0bMSH|two\r\x1c\r\n", "trailing-bytes", "which ends each message", r"delim:\x1c\r\n,open=\x0b"),
+    ("Modbus RTU", "modbus", bytes.fromhex("1103006b00037687"), "modbus-rtu", "with its checksum", None),
+    ("frames that are not stuffed", "cobs", each(u32, OBJECTS * 3), "other-framing", "framed as u32be", "u32be"),
 ]  # fmt: skip
 
 
@@ -121,6 +132,40 @@ def test_a_broken_stream_leads_to_its_cause(tenfold, tmp_path, framing, stream, 
         again = tenfold("inspect", path, "--framing", works, "--json")
         assert again.wait() == 0, again.err
         assert json.loads(again.out.splitlines()[-1])["summary"]["messages"] == broken["works"]["messages"]
+
+
+@pytest.mark.parametrize(
+    "framing, stream, words",
+    [
+        ("line", each(u32), "the message is not text"),
+        ("line", b"one\r\ntwo\r\n", r"delim:\r\n takes it off"),
+        ("line", b"*1\r\n$4\r\nPING\r\n", "RESP"),
+        ("mllp", b"\x0bMSH|one\r\x0bMSH|two\r\x1c\r", "the end of the one before is missing"),
+        ("iec104", b"\x00\x03abc\x01\x02de", "no message begins with 0x68"),
+    ],
+    ids=["frames as lines", "CR LF as LF", "RESP as lines", "a missing end", "another protocol's framing"],
+)  # fmt: skip
+def test_a_stream_that_fits_by_luck_is_doubted_in_one_sentence(tenfold, framing, stream, words):
+    inspected = tenfold("inspect", "-", "--framing", framing, "--json", stdin=stream)
+    assert inspected.wait() == 0, inspected.err
+    (doubt,) = [line["doubt"] for line in map(json.loads, inspected.out.splitlines()) if "doubt" in line]
+    assert words in doubt["says"]
+    for_people = tenfold("inspect", "-", "--framing", framing, stdin=stream)
+    assert for_people.wait() == 0
+    assert words in " ".join(for_people.out.decode().split())
+
+
+def test_text_that_is_not_lines_is_called_what_it_is(tenfold):
+    inspected = tenfold("inspect", "-", "--framing", "auto", stdin=b"".join(b"OPTIONS sip:%s@example.test SIP/2.0\r\nVia: %s\r\n\r\n" % (b"a" * n, b"x" * (n * n % 7)) for n in range(1, 6)))
+    assert inspected.wait() == 4
+    assert "this looks like SIP" in inspected.err
+
+
+def test_auto_says_what_the_messages_have_in_common(tenfold):
+    stream = each(u32, [struct.pack(">BI", 1, 600 + n) + b"degrees" * (n % 4 + 1) for n in range(20)])
+    inspected = tenfold("inspect", "-", "--framing", "auto", "--summary", stdin=stream)
+    assert inspected.wait() == 0, inspected.err
+    assert b"byte 0 is always 01, bytes 1-4 count up, the rest is text" in inspected.out
 
 
 def presets(tenfold) -> dict[str, str]:

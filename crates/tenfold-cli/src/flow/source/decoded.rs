@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tenfold::{DEFAULT_LIMIT, DecodeError, Decoder, ErrorKind, Event, Framing, Recovery, Side};
+use tenfold::{
+    DEFAULT_LIMIT, DecodeError, Decoder, ErrorKind, Event, Framing, LooksLike, Recovery, Side,
+};
 
 use super::{Limits, Source};
 use crate::failure::Failure;
@@ -215,5 +217,30 @@ pub(crate) fn describe(input: &mut Input, mut error: DecodeError) -> Failure {
         ErrorKind::TooLarge { .. } => " (--max-message raises it)",
         _ => "",
     };
-    Failure::Framing(format!("{error}{hint}"))
+    Failure::Framing(format!("{}{hint}", without_doubtful_guess(&error)))
+}
+
+/// What is wrong, and what the bytes look like where a few of them tell; the doctor sees more of them.
+fn without_doubtful_guess(error: &DecodeError) -> String {
+    let words = error.to_string();
+    let Some(guess) = error.looks_like() else {
+        return words;
+    };
+    let is_sure = matches!(
+        guess,
+        LooksLike::Http
+            | LooksLike::Http2
+            | LooksLike::Tls
+            | LooksLike::Ssh
+            | LooksLike::Json
+            | LooksLike::Gzip
+            | LooksLike::Nats
+            | LooksLike::Proxy
+            | LooksLike::Mqtt
+            | LooksLike::Signed
+    );
+    match words.strip_suffix(&format!("; {guess}")) {
+        Some(words) if !is_sure => format!("{words}; `tenfold inspect` says why"),
+        _ => words,
+    }
 }

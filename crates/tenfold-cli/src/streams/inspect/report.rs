@@ -174,6 +174,15 @@ fn sentence(works: &Works) -> String {
     )
 }
 
+/// Why a stream that did not break is hardly framed so.
+pub(crate) fn doubt(doubt: &Finding, rows: &Rows) -> String {
+    if rows.json {
+        return json!({ "doubt": {"kind": doubt.kind, "says": doubt.says} }).to_string() + "\n";
+    }
+    let name = rows.paint.bold(&format!("{:<11}", "doubt"));
+    format!("\n  {name}  {}", wrapped(&doubt.says, 15, rows.width))
+}
+
 /// Lengths over time, and how many of each size. `read` says how many bytes of what.
 pub(crate) fn summary(lengths: &Lengths, framing: &str, read: &str, rows: &Rows) -> String {
     const OVER_TIME: &str = "lengths over time";

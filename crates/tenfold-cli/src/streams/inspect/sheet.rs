@@ -68,7 +68,7 @@ impl Sheet {
         self.batch.extend_from_slice(text.as_bytes());
     }
 
-    /// Says why a stream is broken, if it is.
+    /// Says why a stream is broken or in doubt, if it is.
     pub(crate) fn report(&mut self, track: &Track) {
         let text = report(&self.rows, track);
         self.text(&text);
@@ -109,10 +109,11 @@ impl Sheet {
     }
 }
 
-/// Why a stream is broken; nothing if it is not.
+/// Why a stream is broken, or why it is in doubt; nothing for most streams.
 pub(crate) fn report(rows: &Rows, track: &Track) -> String {
     let Some(broken) = track.report() else {
-        return String::new();
+        let doubt = track.doubt();
+        return doubt.map_or_else(String::new, |doubt| report::doubt(&doubt, rows));
     };
     if rows.json {
         let mut object = broken.object();

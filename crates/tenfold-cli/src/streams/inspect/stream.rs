@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use tenfold::Side;
-use tenfold_doctor::{BEGINNING, Excerpt, Found, Frame, Ranked, WORTH_NAMING, leads_past, rank};
+use tenfold_doctor::{
+    BEGINNING, Excerpt, Found, Frame, Ranked, WORTH_NAMING, known, leads_past, rank,
+};
 
 use super::Reading;
 use super::dump::Dump;
@@ -376,8 +378,9 @@ fn guess(
         Some(first) if first.trial.score() >= WORTH_NAMING => Ok(first.side),
         _ => {
             sheet.flush()?;
+            let known = known(&sample.bytes).map_or_else(String::new, |known| format!("; {known}"));
             Err(Failure::Framing(format!(
-                "no preset, and no framing with a length near the beginning of its messages, explains the first {} of this stream better than chance would (--framing names one to try)",
+                "no preset, and no framing with a length near the beginning of its messages, explains the first {} of this stream better than chance would{known} (--framing names one to try)",
                 counted(sample.bytes.len() as u64, "byte")
             )))
         }

@@ -1,7 +1,7 @@
 //! One direction of a stream under inspection: its walker, its numbers, and whether it broke.
 
 use tenfold::{DecodeError, Side};
-use tenfold_doctor::{Excerpt, Found, Lengths, Scene, Walker};
+use tenfold_doctor::{Excerpt, Finding, Found, Lengths, Scene, Walker, doubt};
 
 use super::report::{self, Broken};
 use super::rows::{Rows, Stamp, Who};
@@ -106,6 +106,15 @@ impl Track {
     pub(crate) fn report(&self) -> Option<Broken<'_>> {
         let error = self.broken.as_ref()?;
         Some(Broken::new(Scene::of(&self.walker, error)))
+    }
+
+    /// Why the stream is hardly framed as it was read, although it did not break.
+    pub(crate) fn doubt(&self) -> Option<Finding> {
+        let walker = &self.walker;
+        let is_read = self.broken.is_none() && self.lengths.messages() > 0;
+        is_read
+            .then(|| doubt(walker.side(), walker.excerpt(), walker.has_ended()))
+            .flatten()
     }
 
     /// The summary, as text or as an object.
