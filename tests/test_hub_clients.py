@@ -142,6 +142,17 @@ def test_a_client_that_is_refused_says_why(hub, start, language):
         assert refused.out == b"" and code in refused.err
 
 
+@pytest.mark.parametrize("language", [language for language in TRIED if language.name != "Arduino"], ids=lambda language: language.name)
+def test_where_nobody_listens_a_client_says_so(start, language):
+    """A board tries again until there is a hub."""
+    server, address = listener()
+    server.close()
+    for role in ("sub", "pub"):
+        client = start(language, role, address.rpartition(":")[2], "ticks", stdin=b"hello\n")
+        # MicroPython prints on stdout what no program has caught.
+        assert client.wait() != 0 and client.err + client.out.decode() != ""
+
+
 @each
 @pytest.mark.parametrize("said", [b"", frame(OK)[:-1], frames([b"", b"hello"]), frames([b"OKAY epoch=0123456789abcdef", b"hello"])], ids=["nothing", "half", "empty", "OKAY"])
 def test_another_answer_than_ok_is_a_failure(play, language, said):

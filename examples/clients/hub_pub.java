@@ -11,20 +11,20 @@ class HubPub {
         return frame.toByteArray();
     }
 
+    /** The next line without its end; null after the last one. */
+    static byte[] readLine(InputStream in) throws IOException {
+        var line = new ByteArrayOutputStream();
+        int c;
+        while ((c = in.read()) >= 0 && c != '\n') line.write(c);
+        return c < 0 && line.size() == 0 ? null : line.toByteArray();
+    }
+
     public static void main(String[] args) throws IOException {
         Socket socket = new Socket(args[0], Integer.parseInt(args[1]));
         var hub = new BufferedOutputStream(socket.getOutputStream());
         hub.write(frame(("PUBLISH " + args[2] + " acks=none").getBytes(ISO_8859_1)));    // one acknowledgement, at the end
-        var line = new ByteArrayOutputStream();
         int count = 0;
-        for (int c, last = '\n'; last >= 0; last = c) {
-            c = System.in.read();
-            if (c == '\n' || c < 0 && last != '\n') {
-                hub.write(frame(line.toByteArray()));
-                line.reset();
-                count++;
-            } else if (c >= 0) line.write(c);
-        }
+        for (byte[] line; (line = readLine(System.in)) != null; count++) hub.write(frame(line));
         hub.flush();
         socket.shutdownOutput();                                                         // what the hub says is still read
         String answers = new String(socket.getInputStream().readAllBytes(), ISO_8859_1);

@@ -36,7 +36,7 @@ public:
   unsigned int length() const { return bytes.size(); }
   const char *c_str() const { return bytes.c_str(); }
   String &operator+=(char c) { bytes += c; return *this; }
-  friend String operator+(const String &first, const String &second) { return first.bytes + second.bytes; }
+  String operator+(const String &more) const { return bytes + more.bytes; }
   bool startsWith(const String &start) const { return bytes.compare(0, start.length(), start.bytes) == 0; }
   int indexOf(const char *text) const { return int(bytes.find(text)); }
   String substring(unsigned int from) const { return from < bytes.size() ? bytes.substr(from) : ""; }

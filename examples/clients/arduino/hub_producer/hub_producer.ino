@@ -10,14 +10,14 @@ WiFiClient hub;
 long number = -1;                                 // of the next message: the hub says where to go on
 
 void fail(const String &why) {
-  log_e("%s", why.c_str());
+  log_e("%s", why.c_str());                       // is seen with the core's debug level "Error"
   ESP.restart();
 }
 
 void send(const String &message) {
   char header[11];
   snprintf(header, sizeof header, "%-10u", (unsigned)message.length());
-  String frame = header + message;                // in one piece: TCP may hold a second one back
+  String frame = String(header) + message;        // in one piece: TCP may hold a second one back
   hub.write((const uint8_t *)frame.c_str(), frame.length());
 }
 

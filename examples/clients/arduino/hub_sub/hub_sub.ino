@@ -10,7 +10,7 @@ WiFiClient hub;
 char bytes[512];
 
 void fail(const String &why) {
-  log_e("%s", why.c_str());
+  log_e("%s", why.c_str());                       // is seen with the core's debug level "Error"
   ESP.restart();
 }
 
