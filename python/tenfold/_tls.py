@@ -23,8 +23,8 @@ class Tls:
         self._turn = threading.Lock()
         self._has_agreed = False
         # Written before both sides have agreed.
-        self._early = b""
-        self._has_ended = False
+        self._early = bytearray()
+        self._ends = False
         # What was decrypted, and whether the peer has said its end, or was cut, after it.
         self._read: list[bytes] = []
         self._at_end = self._cut = False
@@ -37,8 +37,10 @@ class Tls:
             except ssl.SSLWantReadError:
                 return False
             self._has_agreed = True
-            early, self._early = self._early, b""
-            self._encrypt(early)
+            self._encrypt(bytes(self._early))
+            self._early.clear()
+            if self._ends:
+                self._say_end()
             return True
 
     def received(self, data: bytes) -> None:
@@ -89,16 +91,24 @@ class Tls:
     def end(self) -> None:
         """Says that nothing more will be written."""
         with self._turn:
-            if self._has_ended:
-                return
-            self._has_ended = True
+            if not self._ends:
+                self._ends = True
+                if self._has_agreed:
+                    self._say_end()
+
+    def _say_end(self) -> None:
+        try:
             # OpenSSL throws away what it finds when it says the end.
             self._decrypt()
-            try:
-                self._object.unwrap()
-            except ssl.SSLError:
-                # The peer has not ended as well, which is not waited for.
-                pass
+            self._object.unwrap()
+        except ssl.SSLError:
+            # The peer has not ended as well, which is not waited for; or something is wrong, which reading tells.
+            pass
+
+    @property
+    def early(self) -> int:
+        """How many bytes wait until both sides have agreed."""
+        return len(self._early)
 
     def outgoing(self) -> bytes:
         """What is to be written to the socket."""

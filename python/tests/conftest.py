@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # No test fails because a machine is busy.
-settings.register_profile("tenfold", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("tenfold", database=None, deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tenfold")
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))

@@ -94,13 +94,17 @@ def test_over_tls(client, own, authority):
     async def test():
         listens = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         listens.load_cert_chain(own, own.with_suffix(".key"))
-        async with client.Broadcast("tls://127.0.0.1:0", welcome=b"hello", tls=listens) as broadcast:
+        async with client.Broadcast("tls://127.0.0.1:0", welcome=b"hello", waiting=100_000, tls=listens) as broadcast:
             # One that never agrees.
             with socket.create_connection(("127.0.0.1", int(broadcast.address.rpartition(":")[2]))):
                 async with tenfold.asyncio.connect(broadcast.address, tls=authority.client()) as connection:
                     await broadcast.wait_for(2, SOON)
                     await broadcast.send(b"one")
                     assert [await connection.recv(SOON) for _ in range(2)] == [b"hello", b"one"]
+                    for _ in range(3):
+                        await broadcast.send(b"x" * 50_000)
+                        assert await connection.recv(SOON) == b"x" * 50_000
+                    assert (broadcast.clients, broadcast.let_go) == (1, 1)
 
     run(test())
 

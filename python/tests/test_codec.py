@@ -3,6 +3,8 @@
 import pickle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from tenfold import Decoder, EncodeError, Encoder, FrameError, Framing, FramingError, TenfoldError, TooLargeError, TruncatedError
 
@@ -119,3 +121,30 @@ def test_a_decoder_tells_where_it_is():
 
 def test_marks_are_passed_over_by_feed():
     assert Decoder("hex:4-4,marks").feed(b"0006a\n00000004") == [b"a\n", b""]
+
+
+@pytest.mark.parametrize("framing", ["decimal:10", "u32be", "netstring", "varint", "cobs", "slip", "hdlc"])
+@given(messages=some.lists(some.binary(min_size=1, max_size=300)), cuts=some.lists(some.integers(1, 200)))
+def test_whatever_is_encoded_comes_back_wherever_it_is_cut(framing, messages, cuts):
+    # Not all of them have empty messages.
+    wire = Encoder(framing).encode_all(messages)
+    decoder, seen = Decoder(framing), []
+    for cut in cuts:
+        seen += decoder.feed(wire[:cut])
+        wire = wire[cut:]
+    seen += decoder.feed(wire)
+    decoder.finish()
+    assert seen == messages
+
+
+@given(data=some.binary(), cut=some.integers(0, 100))
+def test_any_bytes_are_messages_or_an_error_that_says_where(data, cut):
+    decoder, seen = Decoder(), []
+    try:
+        for piece in (data[:cut], data[cut:]):
+            seen += decoder.feed(piece)
+        decoder.finish()
+    except FrameError as error:
+        assert error.offset <= len(data)
+        # A call that finds messages and an error gives the messages.
+        assert error.index == len(seen)

@@ -389,6 +389,24 @@ def test_nothing_is_lost_or_doubled_when_the_hub_is_killed(tmp_path, client):
         run(test(hub))
 
 
+def test_a_subscriber_whose_messages_nobody_takes_stops_reading(hub):
+    messages = [b"%d" % n * 8192 for n in range(100, 612)]
+
+    async def test():
+        async with tenfold.asyncio.Publisher(hub.address, "ticks") as publisher:
+            await publisher.send_all(messages)
+        async with tenfold.asyncio.Subscriber(hub.address, "ticks", start="first", until_end=True) as subscriber:
+            seen = [await subscriber.recv(SOON)]
+            while subscriber._link._transport.is_reading():
+                await asyncio.sleep(0.001)
+            # As much as it may hold, and what one read brings.
+            assert subscriber._held <= (1 << 20) + (1 << 18)
+            seen += await all_of(subscriber)
+            assert seen == messages
+
+    run(test())
+
+
 def test_cancelling_a_call_loses_nothing(hub):
     async def test():
         async with tenfold.asyncio.Subscriber(hub.address, "ticks", start="first") as subscriber:

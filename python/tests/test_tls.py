@@ -62,6 +62,26 @@ def test_messages_go_both_ways_and_each_direction_ends_alone(listening, client, 
     run(test())
 
 
+def test_what_is_sent_and_ended_before_both_sides_have_agreed_arrives(client, listens, trusts):
+    async def test():
+        async with tenfold.asyncio.listen("tls://127.0.0.1:0", tls=listens) as listener:
+
+            async def serve():
+                async with await listener.accept() as server:
+                    server._write(tenfold.Encoder().encode(b"early"))
+                    server._transport.write_eof()
+                    assert await server.recv(SOON) is None
+
+            serving = asyncio.create_task(serve())
+            async with client.connect(listener.address, tls=trusts) as connection:
+                assert await connection.recv(SOON) == b"early"
+                assert await connection.recv(SOON) is None
+                await connection.finish()
+                await serving
+
+    run(test())
+
+
 def test_a_connection_that_is_cut_is_an_error_after_its_messages(client, listens, trusts):
     def cut():
         with listening:
