@@ -15,6 +15,11 @@ sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from authority import Authority  # noqa: E402
 
 
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop_factory(request):
+    return pytest.importorskip("uvloop").new_event_loop if request.param == "uvloop" else None
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("authority"))

@@ -25,11 +25,6 @@ def client(request):
     return CLIENTS[request.param]
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def loop_factory(request):
-    return pytest.importorskip("uvloop").new_event_loop if request.param == "uvloop" else None
-
-
 class Peer:
     """A peer that sends and gets bytes."""
 

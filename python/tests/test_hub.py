@@ -41,7 +41,7 @@ async def all_of(subscriber):
     return [message async for message in subscriber]
 
 
-def test_what_is_published_is_received_with_its_numbers(hub, client):
+def test_what_is_published_is_received_with_its_numbers(hub, client, loop_factory):
     async def test():
         async with client.Subscriber(hub.address, "ticks", start="first") as subscriber:
             await subscriber.connect(SOON)
@@ -62,7 +62,7 @@ def test_what_is_published_is_received_with_its_numbers(hub, client):
                     break
             assert seen == numbered(0, 100)
 
-    run(test())
+    run(test(), loop_factory)
 
 
 def test_leaving_a_loop_loses_nothing(hub, client):

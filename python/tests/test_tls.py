@@ -36,7 +36,7 @@ def trusts(request, authority):
 
 
 @pytest.mark.parametrize("listening", CLIENTS.values(), ids=CLIENTS)
-def test_messages_go_both_ways_and_each_direction_ends_alone(listening, client, listens, trusts):
+def test_messages_go_both_ways_and_each_direction_ends_alone(listening, client, listens, trusts, loop_factory):
     messages = [bytes([size % 251]) * size for size in SIZES]
 
     async def serve(listener):
@@ -59,7 +59,7 @@ def test_messages_go_both_ways_and_each_direction_ends_alone(listening, client, 
                 assert await connection.recv(SOON) is None
             await serving
 
-    run(test())
+    run(test(), loop_factory)
 
 
 def test_what_is_sent_and_ended_before_both_sides_have_agreed_arrives(client, listens, trusts):
