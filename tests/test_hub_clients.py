@@ -245,7 +245,6 @@ def test_producers_lose_nothing_and_store_nothing_twice_when_the_hub_is_killed_a
         assert hub.messages(channel, len(expected) + 1) == [*expected, b"end"], channel
 
 
-
 @pytest.mark.parametrize("language", [language for language in PRODUCERS if language.name in ("Python", "Go")], ids=lambda language: language.name)
 def test_a_producer_that_is_run_again_with_the_same_input_stores_the_rest(hub, start, language):
     hub = hub()
