@@ -1,6 +1,7 @@
 """The example clients of a hub: in which languages they are, how each is made and started, and what it cannot do."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -90,7 +91,9 @@ LANGUAGES = [
         asks=False,
     ),
 ]  # fmt: skip
-TRIED = [language for language in LANGUAGES if FULL or not language.large]
+#: Python's registry has MicroPython for this kind of machine only.
+HAS_MICROPYTHON = platform.machine() == "x86_64"
+TRIED = [language for language in LANGUAGES if (FULL or not language.large) and (HAS_MICROPYTHON or language.name != "MicroPython")]
 
 
 class Programs:
