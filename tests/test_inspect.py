@@ -155,6 +155,34 @@ def test_a_stream_that_fits_by_luck_is_doubted_in_one_sentence(tenfold, framing,
     assert words in " ".join(for_people.out.decode().split())
 
 
+def test_rows_can_be_those_of_some_messages_only(tenfold):
+    stream = each(frame, [b"%d" % n for n in range(30)])
+    for span, wanted in [("10..13", [10, 11, 12]), ("28..", [28, 29]), ("..2", [0, 1]), ("7", [7])]:
+        inspected = tenfold("inspect", "-", "--messages", span, "--json", stdin=stream)
+        assert inspected.wait() == 0, inspected.err
+        *rows, summary = map(json.loads, inspected.out.splitlines())
+        assert [row["index"] for row in rows] == wanted
+        assert summary["summary"]["messages"] == 30
+    refused = tenfold("inspect", "-", "--messages", "5..5", stdin=stream)
+    assert refused.wait() == 2 and "10..20 has those from 10 to 19" in refused.err
+
+
+def test_numbers_of_each_message_are_shown_beside_it(tenfold):
+    stream = each(u32, [struct.pack(">BhI", n, -n, n << 20) + b"text" for n in range(1, 4)] + [b"\x09"])
+    inspected = tenfold("inspect", "-", "--framing", "u32be", "--columns", "0:u8,1:i16be,3:u32be", "--json", stdin=stream)
+    assert inspected.wait() == 0, inspected.err
+    *rows, _ = map(json.loads, inspected.out.splitlines())
+    assert [row["fields"] for row in rows[:3]] == [{"0:u8": n, "1:i16be": -n, "3:u32be": n << 20} for n in range(1, 4)]
+    assert rows[3]["fields"] == {"0:u8": 9, "1:i16be": None, "3:u32be": None}
+    for_people = tenfold("inspect", "-", "--framing", "u32be", "--columns", "0:u8,1:i16be,3:u32be", stdin=stream)
+    assert for_people.wait() == 0
+    title, first, _, _, last, *_ = for_people.out.decode().splitlines()
+    assert title.split() == ["INDEX", "OFFSET", "LENGTH", "0:u8", "1:i16be", "3:u32be", "MESSAGE"]
+    assert first.split()[3:6] == ["1", "-1", "1048576"] and last.split()[3:6] == ["9", "-", "-"]
+    refused = tenfold("inspect", "-", "--columns", "0:u16", stdin=stream)
+    assert refused.wait() == 2 and "u16be or u16le" in refused.err
+
+
 def test_text_that_is_not_lines_is_called_what_it_is(tenfold):
     inspected = tenfold("inspect", "-", "--framing", "auto", stdin=b"".join(b"OPTIONS sip:%s@example.test SIP/2.0\r\nVia: %s\r\n\r\n" % (b"a" * n, b"x" * (n * n % 7)) for n in range(1, 6)))
     assert inspected.wait() == 4
@@ -182,7 +210,8 @@ def test_auto_names_the_right_framing_of_the_recorded_streams(tenfold):
     for name, framing, *_ in rows:
         if framing not in sides:
             continue
-        inspected = tenfold("inspect", CAPTURES / name, "--framing", "auto", "--json")
+        # As a file, a capture of packets is shown by its conversations.
+        inspected = tenfold("inspect", "-", "--framing", "auto", "--json", stdin=(CAPTURES / name).read_bytes())
         inspected.wait()
         first = json.loads(inspected.out.splitlines()[0])["framings"][0]
         if framing in {part.strip() for part in first["line"].split("//")}:

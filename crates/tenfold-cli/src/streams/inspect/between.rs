@@ -86,7 +86,7 @@ pub(super) fn run(
     sheet.title();
     shown.put(&mut sheet.batch);
     let proxy = Arc::new(Proxy {
-        rows: sheet.rows,
+        rows: sheet.rows.clone(),
         quiet: sheet.quiet,
         sheet: Mutex::new(sheet),
         shown,

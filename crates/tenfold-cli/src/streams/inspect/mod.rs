@@ -5,20 +5,23 @@
 //!
 //! ```text
 //!   track                               one direction of a stream: the walker, and its rows
-//!   rows, preview, dump, report, paint  frames and findings as text or JSON
+//!   rows, fields, preview, dump, report frames and findings as text or JSON
 //!   sheet, shown                        the way of rows to stdout
-//!   stream, between, recording          where bytes come from: a file, stdin or a connection; a
-//!                                       proxy; and the files that the proxy wrote
+//!   stream, between, recording, capture where bytes come from: a file, stdin or a connection; a
+//!                                       proxy, and the files that the proxy wrote; and packets
 //! ```
 
 mod between;
+mod capture;
 mod dump;
+mod fields;
 mod preview;
 mod recording;
 mod report;
 mod rows;
 mod sheet;
 mod shown;
+mod span;
 mod stream;
 mod track;
 
@@ -40,8 +43,10 @@ use crate::stderr;
 use crate::units;
 use crate::words::{Color, Words};
 
+use fields::Field;
 use rows::Columns;
 use sheet::Sheet;
+use span::Span;
 
 /// Show what is in a stream, or what is wrong with it, where, and what it looks like
 #[derive(Args, Debug)]
@@ -58,10 +63,11 @@ Examples:
   tenfold inspect capture.bin --framing auto
   tenfold inspect capture.bin --hex 17
   tenfold inspect 127.0.0.1:10010 --json
+  tenfold inspect capture.pcapng --stream 2 --framing postgres
   tenfold inspect --between :5433 :5432 --framing postgres --record session/
   tenfold inspect session/")]
 pub(crate) struct Inspect {
-    /// A file, a recording (directory), `-` for stdin, or an address to connect to
+    /// A file, a recording (directory), a capture (pcap), `-` for stdin, or an address to connect to
     #[arg(
         value_name = "FILE|ADDR|-",
         required_unless_present_any = ["listen", "between"],
@@ -105,6 +111,18 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "KIND", value_enum)]
     payload: Option<Payload>,
 
+    /// Show these messages only, counted from 0: `10..20` has those from 10 to 19
+    #[arg(long, value_name = "FROM..TO", conflicts_with_all = ["hex", "summary"])]
+    messages: Option<Span>,
+
+    /// Show numbers of each message beside it: `0:u8,2:u16be` (also i8 to i64le, f32be to f64le)
+    #[arg(long, value_name = "OFFSET:TYPE,...", value_delimiter = ',', conflicts_with_all = ["hex", "summary"])]
+    columns: Vec<Field>,
+
+    /// Show this conversation of a capture of packets (pcap, pcapng), counted from 0
+    #[arg(long, value_name = "N", conflicts_with_all = ["between", "listen"])]
+    stream: Option<u64>,
+
     /// Leave the rows out
     #[arg(long)]
     summary: bool,
@@ -141,7 +159,7 @@ enum Reading {
 
 impl Inspect {
     pub(crate) fn run(&self, words: &Words, color: Color) -> Result<(), Failure> {
-        let sheet = |columns| Sheet::open(self.json, self.summary, columns, self.payload, color);
+        let sheet = |columns| Sheet::open(self, columns, color);
         if let Some([listen, upstream]) = self.between.as_deref() {
             let framing = self.framing_of_both()?;
             self.peer.tls.check(&[listen, upstream])?;
@@ -161,8 +179,16 @@ impl Inspect {
         }
         let from = self.from.as_deref().unwrap_or_else(|| OsStr::new("-"));
         if self.peer.listen.is_none() && address_in(from)?.is_none() && Path::new(from).is_dir() {
-            self.check_recording()?;
+            self.check_recording("recording", "with one of the .bin files in it")?;
             return recording::show(self, Path::new(from), sheet(Columns::Directed)?);
+        }
+        if self.is_capture(from)? {
+            self.check_recording("capture", "with a file of the bytes of one")?;
+            return capture::show(self, Path::new(from), sheet(Columns::Directed)?, words);
+        }
+        if self.stream.is_some() {
+            let says = "--stream is for captures of packets (pcap, pcapng), which have several";
+            return Err(Failure::Usage(says.to_owned()));
         }
         let (input, reading, live) = self.open(from, words)?;
         let stream = stream::Stream::new(input, live, self.hex);
@@ -182,6 +208,12 @@ impl Inspect {
             can,
         };
         exposure.check(self.network, words)
+    }
+
+    /// Whether packets are to be read, and what they carry is to be shown.
+    fn is_capture(&self, from: &OsStr) -> Result<bool, Failure> {
+        let is_file = self.peer.listen.is_none() && address_in(from)?.is_none();
+        Ok(is_file && !capture::is_frames(self.framing.as_ref()) && capture::is_one(from.as_ref()))
     }
 
     /// Opens a file, stdin or a connection: an input of one direction.
@@ -232,15 +264,15 @@ impl Inspect {
         }
     }
 
-    fn check_recording(&self) -> Result<(), Failure> {
+    fn check_recording(&self, what: &str, instead: &str) -> Result<(), Failure> {
         let problem = match (&self.framing, self.hex, self.side) {
-            (Some(Choice::Auto), ..) => "--framing auto",
+            (Some(Choice::Auto), ..) if what == "recording" => "--framing auto",
             (_, Some(_), _) => "--hex",
             (.., Some(_)) => "--side",
             _ => return Ok(()),
         };
         Err(Failure::Usage(format!(
-            "a recording has two directions: use {problem} with one of the .bin files in it"
+            "a {what} has two directions: use {problem} {instead}"
         )))
     }
 }

@@ -319,8 +319,7 @@ impl Shown<'_> {
         sheet: &mut Sheet,
     ) -> Result<u64, Failure> {
         let (track, lengths) = (&mut self.tracks[which], &mut self.lengths[which]);
-        let (quiet, rows) = (sheet.quiet, sheet.rows);
-        let rows = (!quiet).then_some(&rows);
+        let rows = (!sheet.quiet).then_some(&sheet.rows);
         let mut left = bytes;
         let mut space = vec![0; CHUNK.min(usize::try_from(bytes).unwrap_or(CHUNK))];
         while left > 0 {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,13 +10,15 @@ use jiff::ZonedDateTime;
 use serde_json::json;
 use tenfold_doctor::{Found, Frame, SHOWN, WHOLE};
 
+use super::fields::{self, Field};
 use super::preview;
+use super::span::Span;
 use crate::escape;
 use crate::flow::paint::Paint;
 use crate::flow::payload::Payload;
 
 /// How lines are made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rows {
     pub(crate) json: bool,
     pub(crate) paint: Paint,
@@ -24,6 +27,10 @@ pub(crate) struct Rows {
     pub(crate) columns: Columns,
     /// What the messages are, if the values in them are to be shown.
     pub(crate) payload: Option<Payload>,
+    /// Which messages have rows; all, if nothing is said.
+    pub(crate) messages: Option<Span>,
+    /// Numbers that are shown beside each message.
+    pub(crate) fields: Arc<[Field]>,
 }
 
 /// What a row has beside the message.
@@ -92,8 +99,11 @@ impl Rows {
             ""
         };
         let title = format!(
-            "{who}{:>7}  {:>10}  {:>8}{time}  MESSAGE",
-            "INDEX", "OFFSET", "LENGTH"
+            "{who}{:>7}  {:>10}  {:>8}{time}{}  MESSAGE",
+            "INDEX",
+            "OFFSET",
+            "LENGTH",
+            fields::titles(&self.fields)
         );
         out.extend_from_slice(self.paint.bold(&title).as_bytes());
         out.push(b'\n');
@@ -107,6 +117,12 @@ impl Rows {
         stamp: Option<&Stamp>,
         out: &mut Vec<u8>,
     ) {
+        if self
+            .messages
+            .is_some_and(|messages| !is_in(found, messages))
+        {
+            return;
+        }
         if self.json {
             self.object(found, who, stamp, out);
         } else {
@@ -148,6 +164,12 @@ impl Rows {
             text += &self.paint.dim(&format!("  {clock:<15}"));
             plain += 17;
         }
+        let numbers = match found {
+            Found::Message(_, head) => fields::line(&self.fields, Some(head)),
+            _ => fields::line(&self.fields, None),
+        };
+        text += &numbers;
+        plain += numbers.len();
         text += "  ";
         let width = self.width.saturating_sub(plain).max(16);
         match found {
@@ -198,6 +220,9 @@ impl Rows {
         match found {
             Found::Message(frame, head) => {
                 place(frame, out);
+                if !self.fields.is_empty() {
+                    out.extend_from_slice(fields::member(&self.fields, head).as_bytes());
+                }
                 match self.value(frame, head) {
                     None => bytes(frame, head, out),
                     // It is JSON already.
@@ -231,6 +256,15 @@ impl Rows {
             let _ = write!(out, ",\"time\":\"{}\"", stamp.full);
         }
         out.extend_from_slice(b"}\n");
+    }
+}
+
+/// Whether this is one of these messages; a mark is none.
+fn is_in(found: Found<'_>, messages: Span) -> bool {
+    match found {
+        Found::Message(frame, _) => messages.has(frame.index),
+        Found::LeftOut(skipped) => messages.has(skipped.reason().index()),
+        Found::Mark(..) => false,
     }
 }
 
@@ -318,6 +352,8 @@ mod tests {
             width: 60,
             columns: Columns::Plain,
             payload: None,
+            messages: None,
+            fields: Arc::default(),
         }
     }
 

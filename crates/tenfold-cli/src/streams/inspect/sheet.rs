@@ -5,6 +5,7 @@ use std::io;
 use tenfold::Side;
 use tenfold_doctor::Lengths;
 
+use super::Inspect;
 use super::report;
 use super::rows::{Columns, Rows};
 use super::track::Track;
@@ -12,7 +13,6 @@ use crate::failure::Failure;
 use crate::flow::layout::width;
 use crate::flow::output::Stdout;
 use crate::flow::paint::Paint;
-use crate::flow::payload::Payload;
 use crate::flow::pump::BATCH;
 use crate::words::Color;
 
@@ -27,24 +27,21 @@ pub(crate) struct Sheet {
 }
 
 impl Sheet {
-    pub(crate) fn open(
-        json: bool,
-        quiet: bool,
-        columns: Columns,
-        payload: Option<Payload>,
-        color: Color,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn open(options: &Inspect, columns: Columns, color: Color) -> Result<Self, Failure> {
+        let json = options.json;
         let stdout = Stdout::open()?;
         let rows = Rows {
             json,
             paint: Paint(!json && color.applies_to(&io::stdout())),
             width: width(&stdout),
             columns,
-            payload,
+            payload: options.payload,
+            messages: options.messages,
+            fields: options.columns.as_slice().into(),
         };
         Ok(Self {
             rows,
-            quiet,
+            quiet: options.summary,
             batch: Vec::new(),
             stdout,
         })
