@@ -64,6 +64,10 @@ pub(super) fn find(scene: Scene<'_>) -> Vec<Finding> {
     findings.extend(around.interleaved_headers());
     findings.extend(around.frame_inside());
     findings.extend(around.framed_otherwise());
+    // After a broken stuffed frame the next one has been looked for already.
+    if side.is_stuffed() {
+        return findings;
+    }
     let Some(gap) = around.gap() else {
         return findings;
     };
@@ -92,12 +96,22 @@ impl Surroundings<'_> {
     /// Whether frames begin at this offset, surely enough.
     fn goes_on_at(&self, offset: u64) -> bool {
         let bytes = self.scene.from(offset);
+        if !self.may_begin(bytes) {
+            return false;
+        }
         let trial = self.try_from(bytes);
         match trial.end {
             TrialEnd::Exact => trial.messages > 0 && trial.bits >= PROOF,
             TrialEnd::Open => trial.messages >= ENOUGH.min(2) && trial.bits >= PROOF,
             TrialEnd::Broken(_) => trial.messages >= ENOUGH && trial.bits >= 2.0 * PROOF,
         }
+    }
+
+    /// Whether it is worth to look for frames here: this is asked at each offset, and a header block may be 16 KiB
+    /// long until it is none.
+    fn may_begin(&self, bytes: &[u8]) -> bool {
+        const USUAL_BLOCK: usize = 256;
+        !sides::has_blocks(self.side) || head(self.side, bytes, USUAL_BLOCK).is_some()
     }
 
     fn try_from(&self, bytes: &[u8]) -> Trial {
