@@ -1,8 +1,10 @@
 """Where a socket leads: the addresses that the commands take, too."""
 
 import socket
-import ssl
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Address(NamedTuple):
@@ -10,20 +12,23 @@ class Address(NamedTuple):
 
     family: socket.AddressFamily
     place: tuple[str, int] | str
-    tls: ssl.SSLContext | None = None
+    tls: "ssl.SSLContext | None" = None
 
     @classmethod
-    def parse(cls, text: str, tls: ssl.SSLContext | None = None) -> "Address":
+    def parse(cls, text: str, tls: "ssl.SSLContext | None" = None) -> "Address":
         """Reads an address to connect to; over TLS the CAs of the system are trusted, unless something else is said."""
         address = cls.read(text)
         if text.startswith("tls://"):
+            # Programs without TLS need not load it.
+            import ssl
+
             return address._replace(tls=tls or ssl.create_default_context())
         if tls is not None:
             raise ValueError(f"{text!r} is an address without TLS: put tls:// before it")
         return address
 
     @classmethod
-    def to_listen(cls, text: str, tls: ssl.SSLContext | None) -> "Address":
+    def to_listen(cls, text: str, tls: "ssl.SSLContext | None") -> "Address":
         """Reads an address to listen at, for which TLS needs a certificate."""
         if text.startswith("tls://") and tls is None:
             raise ValueError(f"{text!r}: whoever listens needs a certificate: tls=, an ssl.SSLContext that has one")

@@ -1,7 +1,6 @@
 """One to many, for programs that wait."""
 
 import os
-import ssl
 import threading
 from collections.abc import Callable, Coroutine
 from itertools import islice
@@ -11,6 +10,7 @@ from ._connection import GROUP, WAITING
 from ._tenfold import Framing
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable
     from types import TracebackType
 
@@ -33,7 +33,7 @@ class Broadcast:
         *,
         welcome: "Buffer | None" = None,
         waiting: int = WAITING,
-        tls: ssl.SSLContext | None = None,
+        tls: "ssl.SSLContext | None" = None,
     ) -> None:
         # Programs without a broadcast need not load asyncio.
         import asyncio

@@ -2,7 +2,7 @@
 
 import json
 import socket
-import ssl
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from ._address import Address
 from ._dialling import dial
 from ._tenfold import Decoder, Encoder, Framing
-from ._transport import DISCARD, CallTimeout, Deadline, Files, Socket, Transport, WrappedSocket
+from ._transport import DISCARD, CallTimeout, Deadline, Files, Socket, Transport
 
 if TYPE_CHECKING:
+    import ssl
     from types import TracebackType
 
     from typing_extensions import Buffer, Self
@@ -207,7 +208,7 @@ def connect(
     side: Literal["client", "server"] = "client",
     limit: int = LIMIT,
     timeout: float | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: "ssl.SSLContext | None" = None,
 ) -> Connection:
     """Connects to an address, or takes a socket that is connected, or a pair of files to read from and to write to.
 
@@ -217,15 +218,26 @@ def connect(
     decoder, encoder = codec(framing, side, limit)
     if isinstance(to, str):
         transport: Transport = dial(Address.parse(to, tls), Deadline(timeout))
-    elif isinstance(to, ssl.SSLSocket):
-        transport = WrappedSocket(to)
     elif isinstance(to, socket.socket):
-        transport = Socket(to)
+        transport = adopt(to)
     elif isinstance(to, tuple) and len(to) == 2:
         transport = Files(*to)
     else:
         raise TypeError("connect to an address such as \"127.0.0.1:5000\", a socket, or a pair of binary files")
     return Connection(transport, decoder, encoder)
+
+
+def adopt(sock: socket.socket) -> Socket:
+    """The transport of a socket that is connected."""
+    # A program that has not loaded ssl has wrapped none, and need not load it.
+    if "ssl" in sys.modules:
+        import ssl
+
+        if isinstance(sock, ssl.SSLSocket):
+            from ._wrapped import WrappedSocket
+
+            return WrappedSocket(sock)
+    return Socket(sock)
 
 
 def codec(framing: str | Framing, side: Literal["client", "server"], limit: int) -> tuple[Decoder, Encoder]:

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Generator
 
 from ._address import Address
-from ._tls import Tls
 from ._transport import CallTimeout, Deadline, NotYet, SecureSocket, Socket
 
 # A unix socket whose backlog is full says so at once, and is tried again after this time.
@@ -24,6 +23,9 @@ def dialling(address: Address) -> Generator[NotYet, None, Socket]:
             yield from _connecting(sock, place)
             if address.tls is None:
                 return Socket(sock)
+            # Programs without TLS need not load it.
+            from ._tls import Tls
+
             secure = SecureSocket(sock, Tls(address.tls, address.host))
             yield from _agreeing(secure)
             return secure

@@ -2,17 +2,16 @@
 
 import os
 import socket
-import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ._address import Address, written
 from ._connection import LIMIT, Connection, codec
 from ._tenfold import Framing
-from ._tls import Tls
 from ._transport import CallTimeout, Deadline, SecureSocket, Socket
 
 if TYPE_CHECKING:
+    import ssl
     from types import TracebackType
 
     from typing_extensions import Self
@@ -24,7 +23,7 @@ BACKLOG = 1024
 class Listener:
     """Accepts connections. As an iterator it gives one after the other."""
 
-    def __init__(self, sock: socket.socket, framing: str | Framing, limit: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, sock: socket.socket, framing: str | Framing, limit: int, tls: "ssl.SSLContext | None") -> None:
         codec(framing, "server", limit)  # A framing that is wrong is told at once.
         self._socket = sock
         self._framing = framing
@@ -39,9 +38,15 @@ class Listener:
             peer, _ = self._socket.accept()
         except BlockingIOError:
             raise CallTimeout("timed out") from None
-        # Over TLS the two sides agree when something is sent or received.
-        transport = Socket(peer) if self._tls is None else SecureSocket(peer, Tls(self._tls, None, is_server=True))
-        return Connection(transport, *codec(self._framing, "server", self._limit))
+        return Connection(self._transport(peer), *codec(self._framing, "server", self._limit))
+
+    def _transport(self, peer: socket.socket) -> Socket:
+        if self._tls is None:
+            return Socket(peer)
+        from ._tls import Tls
+
+        # The two sides agree when something is sent or received.
+        return SecureSocket(peer, Tls(self._tls, None, is_server=True))
 
     def __iter__(self) -> Iterator[Connection]:
         while True:
@@ -61,7 +66,7 @@ class Listener:
 
 
 def listen(
-    address: str, framing: str | Framing = "decimal:10", *, limit: int = LIMIT, tls: ssl.SSLContext | None = None
+    address: str, framing: str | Framing = "decimal:10", *, limit: int = LIMIT, tls: "ssl.SSLContext | None" = None
 ) -> Listener:
     """Listens at an address. With port 0 the system chooses a free one; the listener's `address` tells it.
 

@@ -1,10 +1,12 @@
 """What clients of a hub are told when they are made, whatever they do."""
 
 import math
-import ssl
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from ._address import Address
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Common(TypedDict, total=False):
@@ -20,7 +22,7 @@ class Common(TypedDict, total=False):
 class Options(Common, total=False):
     """What all clients of a hub have."""
 
-    tls: ssl.SSLContext | None
+    tls: "ssl.SSLContext | None"
 
 
 def way(hub: str, options: Options) -> tuple[list[Address], Common]:

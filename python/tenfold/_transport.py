@@ -3,18 +3,16 @@
 import os
 import select
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
-from ._tls import PIECE, Tls
+if TYPE_CHECKING:
+    from ._tls import Tls
 
 T = TypeVar("T")
 
-# How a socket says that it is not ready.
-BLOCKED = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 # Read at once: from here on a larger read makes no message cheaper.
 READ = 64 * 1024
@@ -79,7 +77,7 @@ class Transport(Protocol):
 
 
 class Socket:
-    """A socket of any kind, also one with TLS.
+    """A socket.
 
     It does not wait by itself, because its own time-out would hold for a thread that reads and one that writes.
     """
@@ -103,15 +101,15 @@ class Socket:
         """The next bytes; none is the end. `NotYet` if there are none for now."""
         try:
             return self.socket.recv(READ)
-        except BLOCKED as error:
-            raise NotYet(self.socket, wanted(error, select.POLLIN)) from None
+        except BlockingIOError:
+            raise NotYet(self.socket, select.POLLIN) from None
 
     def write_now(self, data: memoryview) -> int:
         """Writes what goes now. How many bytes; `NotYet` if none."""
         try:
             return self.socket.send(data)
-        except BLOCKED as error:
-            raise NotYet(self.socket, wanted(error, select.POLLOUT)) from None
+        except BlockingIOError:
+            raise NotYet(self.socket, select.POLLOUT) from None
 
     def end_writing(self) -> None:
         try:
@@ -133,50 +131,10 @@ class Socket:
                     raise CallTimeout("timed out") from None
 
 
-def wanted(error: OSError, otherwise: int) -> int:
-    """What a socket waits for that is not ready: with TLS not always what it was asked for."""
-    if isinstance(error, ssl.SSLWantReadError):
-        return select.POLLIN
-    if isinstance(error, ssl.SSLWantWriteError):
-        return select.POLLOUT
-    return otherwise
-
-
-class WrappedSocket(Socket):
-    """A socket that `ssl` has wrapped. One direction cannot end alone: what is received then would be thrown away."""
-
-    ends = False
-
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock)
-        # OpenSSL does not allow two threads in one connection.
-        self._turn = threading.Lock()
-
-    def read_now(self) -> bytes:
-        with self._turn:
-            return super().read_now()
-
-    def write_now(self, data: memoryview) -> int:
-        with self._turn:
-            return super().write_now(data)
-
-    def end_writing(self) -> None:
-        raise ValueError("a socket that ssl has wrapped cannot say its end and still be read: connect to tls://host:port")
-
-    def close(self) -> None:
-        try:
-            with self._turn:
-                # Says the end, and does not wait for the peer's.
-                self.socket.unwrap()  # type: ignore[attr-defined]
-        except (OSError, ValueError):
-            pass
-        super().close()
-
-
 class SecureSocket(Socket):
     """A socket, and TLS over it."""
 
-    def __init__(self, sock: socket.socket, tls: Tls) -> None:
+    def __init__(self, sock: socket.socket, tls: "Tls") -> None:
         super().__init__(sock)
         self._tls = tls
         self._has_agreed = False
@@ -205,8 +163,8 @@ class SecureSocket(Socket):
         """As above; after `NotYet` it is called with the same bytes again."""
         self.agree()
         if not self._taken:
-            self._tls.write(data[:PIECE])
-            self._taken = len(data[:PIECE])
+            self._tls.write(data[:READ])
+            self._taken = len(data[:READ])
         if not self._flush():
             raise NotYet(self.socket, select.POLLOUT)
         taken, self._taken = self._taken, 0
