@@ -1,5 +1,6 @@
 //! From bytes to messages.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use tenfold_codec::{Chunk, DEFAULT_LIMIT, DecodeError, Event};
@@ -47,13 +48,35 @@ impl Decoder {
         py: Python<'py>,
         data: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let list = PyList::empty(py);
-        let give = |event: Event<'_>| match event {
-            Event::Message(message) => list.append(PyBytes::new(py, message)),
-            _ => Ok(()),
+        // A list that is made whole costs less than one that grows.
+        let mut found = Vec::new();
+        let give = |event: Event<'_>| {
+            if let Event::Message(message) = event {
+                found.push(PyBytes::new(py, message));
+            }
+            Ok(())
         };
         self.decode(py, data, give)?;
-        self.give(py, list)
+        self.give(py, PyList::new(py, found)?)
+    }
+
+    /// Calls `read` for the next bytes, and adds the messages that are complete with them. Whether the stream has ended.
+    ///
+    /// Nothing of Python's runs between reading and adding, so Ctrl-C cannot come there and lose what was read.
+    #[pyo3(signature = (read, messages, /))]
+    fn feed_from(
+        &mut self,
+        py: Python<'_>,
+        read: &Bound<'_, PyAny>,
+        messages: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let data = read.call0()?;
+        if data.is_empty()? {
+            return Ok(true);
+        }
+        let found = self.feed(py, &data)?;
+        messages.call_method1(intern!(py, "extend"), (found,))?;
+        Ok(false)
     }
 
     /// The same with the marks, in their places.

@@ -1,24 +1,27 @@
 """Whole messages over a connection, for programs that wait."""
 
 import json
+import select
 import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from ._address import Address
 from ._dialling import dial
 from ._tenfold import Decoder, Encoder, Framing
-from ._transport import DISCARD, CallTimeout, Deadline, Files, Socket, Transport
+from ._transport import BLOCKED, DISCARD, CallTimeout, Deadline, Files, Socket, Transport
 
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
     from typing_extensions import Buffer, Self
+
+T = TypeVar("T")
 
 # The most bytes of a message, unless something else is said.
 LIMIT = 16 * 1024 * 1024
@@ -44,7 +47,7 @@ class Connection:
         self._messages: deque[bytes] = deque()
         self._is_receiving = False
         self._writing = threading.Lock()
-        self._unwritten = memoryview(b"")
+        self._unwritten = Unwritten(b"")
         self._ended = False
         self._has_sent = False
         self._failure: OSError | None = None
@@ -151,30 +154,37 @@ class Connection:
     def _read(self, deadline: Deadline) -> None:
         if self._failure is not None:
             raise self._failure
+        self._transport.check(deadline)
         try:
-            data = self._transport.read(deadline)
+            at_end = self._retry(lambda: self._decoder.feed_from(self._transport.take, self._messages), select.POLLIN, deadline)
         except OSError as error:
             self._note(error)
             raise
-        if data:
-            self._messages.extend(self._decoder.feed(data))
-        else:
+        if at_end:
             self._decoder.finish()
             self._ended = True
 
     def _flush(self, deadline: Deadline) -> None:
         if self._failure is not None:
             raise self._failure
-        while self._unwritten:
+        while self._unwritten.rest():
+            self._transport.check(deadline)
             try:
-                count = self._transport.write(self._unwritten, deadline)
+                self._retry(lambda: self._unwritten.give(self._transport.give), select.POLLOUT, deadline)
             except OSError as error:
                 self._note(error)
                 raise
-            self._unwritten = self._unwritten[count:]
+
+    def _retry(self, call: Callable[[], T], event: int, deadline: Deadline) -> T:
+        """Calls, and waits if that is not possible now, until it is."""
+        while True:
+            try:
+                return call()
+            except BLOCKED as blocked:
+                self._transport.wait(blocked, event, deadline)
 
     def _write(self, frames: bytes, deadline: Deadline) -> None:
-        self._unwritten = memoryview(frames)
+        self._unwritten = Unwritten(frames)
         self._has_sent = True
         try:
             self._flush(deadline)
@@ -197,8 +207,27 @@ class Connection:
             return
         self._transport.end_writing()
         discarded = 0
-        while not self._ended and discarded < DISCARD and (data := self._transport.read(deadline)):
+        while not self._ended and discarded < DISCARD and (data := self._retry(self._transport.take, select.POLLIN, deadline)):
             discarded += len(data)
+
+
+class Unwritten:
+    """Frames that are being written."""
+
+    def __init__(self, frames: bytes) -> None:
+        self._frames = memoryview(frames)
+        # What each write has taken. They are added up later, because Ctrl-C can come between a write and the next line.
+        self._counts: list[int] = []
+
+    def rest(self) -> memoryview:
+        return self._frames[sum(self._counts) :]
+
+    def give(self, write: Callable[[memoryview], int]) -> None:
+        """Writes some of it. Nothing of Python's runs between the write and its place in the list."""
+        self._counts.extend(map(write, (self.rest(),)))
+        if len(self._counts) > 64:
+            # One step, so that it cannot be done by half.
+            self._frames, self._counts = self.rest(), []
 
 
 def connect(

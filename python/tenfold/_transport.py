@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -57,17 +58,25 @@ class NotYet(Exception):
         return bool(poll.poll(None if left is None else max(0.0, left) * 1000))
 
 
+# How a way to a peer says that it cannot be read or written for now.
+BLOCKED = (BlockingIOError, NotYet)
+
+
 class Transport(Protocol):
     """A way to a peer."""
 
     #: Whether it can end while the peer still sends.
     ends: bool
+    #: Gives the next bytes; none is the end. `BLOCKED` if there are none for now.
+    take: Callable[[], bytes]
+    #: Writes what goes now of these bytes. How many; `BLOCKED` if none, and then it is called with the same bytes again.
+    give: Callable[[memoryview], int]
 
-    def read(self, deadline: Deadline) -> bytes:
-        """The next bytes; none is the end."""
+    def check(self, deadline: Deadline) -> None:
+        """An error if it cannot keep to a deadline."""
 
-    def write(self, data: memoryview, deadline: Deadline) -> int:
-        """Writes some bytes. How many."""
+    def wait(self, blocked: BlockingIOError | NotYet, event: int, deadline: Deadline) -> None:
+        """Waits until it can be read or written again."""
 
     def end_writing(self) -> None:
         """Tells the peer that nothing more will come."""
@@ -90,12 +99,17 @@ class Socket:
             # Small messages are not kept back: whoever has many gives them at once.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = sock
+        # Nothing of Python's runs in these, so Ctrl-C comes before or after them.
+        self.take: Callable[[], bytes] = partial(sock.recv, READ)
+        self.give: Callable[[memoryview], int] = sock.send
 
-    def read(self, deadline: Deadline) -> bytes:
-        return self._retry(self.read_now, deadline)
+    def check(self, deadline: Deadline) -> None:
+        pass
 
-    def write(self, data: memoryview, deadline: Deadline) -> int:
-        return self._retry(lambda: self.write_now(data), deadline)
+    def wait(self, blocked: BlockingIOError | NotYet, event: int, deadline: Deadline) -> None:
+        there = blocked if isinstance(blocked, NotYet) else NotYet(self.socket, event)
+        if not there.wait(deadline.left()):
+            raise CallTimeout("timed out")
 
     def read_now(self) -> bytes:
         """The next bytes; none is the end. `NotYet` if there are none for now."""
@@ -121,17 +135,35 @@ class Socket:
     def close(self) -> None:
         self.socket.close()
 
-    @staticmethod
-    def _retry(call: Callable[[], T], deadline: Deadline) -> T:
-        while True:
-            try:
-                return call()
-            except NotYet as there:
-                if not there.wait(deadline.left()):
-                    raise CallTimeout("timed out") from None
+
+class Layered(Socket):
+    """A socket with something of Python's above it, where Ctrl-C can come between two steps. Then it is of no use any more."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._is_torn = False
+        self.take = self._take
+        self.give = self._give
+
+    def _take(self) -> bytes:
+        return self._whole(self.read_now)
+
+    def _give(self, data: memoryview) -> int:
+        return self._whole(lambda: self.write_now(data))
+
+    def _whole(self, call: Callable[[], T]) -> T:
+        if self._is_torn:
+            raise ConnectionAbortedError("a call was interrupted while bytes were received or sent, which may be lost")
+        try:
+            return call()
+        except Exception:
+            raise
+        except BaseException:
+            self._is_torn = True
+            raise
 
 
-class SecureSocket(Socket):
+class SecureSocket(Layered):
     """A socket, and TLS over it."""
 
     def __init__(self, sock: socket.socket, tls: "Tls") -> None:
@@ -213,15 +245,19 @@ class Files:
             # What it has not got yet would look like its end.
             if not waits(file):
                 raise ValueError(f"{file!r} does not wait (O_NONBLOCK): os.set_blocking(file.fileno(), True)")
-        self._read: Callable[[int], bytes] = getattr(reader, "read1", reader.read)
+        self.take: Callable[[], bytes] = partial(getattr(reader, "read1", reader.read), READ)
+        self.give: Callable[[memoryview], int] = self._give
         self._files = (reader, writer)
 
-    def read(self, deadline: Deadline) -> bytes:
-        self._refuse(deadline)
-        return self._read(READ)
+    def check(self, deadline: Deadline) -> None:
+        if deadline.left() is not None:
+            raise ValueError("reading and writing files cannot be given a time-out")
 
-    def write(self, data: memoryview, deadline: Deadline) -> int:
-        self._refuse(deadline)
+    def wait(self, blocked: BlockingIOError | NotYet, event: int, deadline: Deadline) -> None:
+        """They have waited already: this is an error of theirs."""
+        raise blocked
+
+    def _give(self, data: memoryview) -> int:
         writer = self._files[1]
         count = writer.write(data)
         writer.flush()
@@ -233,10 +269,6 @@ class Files:
     def close(self) -> None:
         for file in self._files:
             file.close()
-
-    def _refuse(self, deadline: Deadline) -> None:
-        if deadline.left() is not None:
-            raise ValueError("reading and writing files cannot be given a time-out")
 
 
 def waits(file: BinaryIO) -> bool:

@@ -4,10 +4,10 @@ import select
 import ssl
 import threading
 
-from ._transport import READ, NotYet, Socket
+from ._transport import READ, Layered, NotYet
 
 
-class WrappedSocket(Socket):
+class WrappedSocket(Layered):
     """One direction of it cannot end alone: what is received then would be thrown away."""
 
     ends = False
