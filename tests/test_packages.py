@@ -1,6 +1,7 @@
 """The Debian package and its units: installed, started, upgraded and removed in a clean Debian. Only the full tier makes packages."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from support import FULL, ROOT
+from support import FULL, ROOT, wait_until
 from test_readme import ALONE, LOOPBACK
 from test_service_manager import Manager
 
@@ -58,6 +59,18 @@ def debian(tmp_path):
     shutil.rmtree(root)
 
 
+def child(process) -> str:
+    """The number of the one process that `unshare` has started."""
+    found = []
+
+    def is_there() -> bool:
+        found[:] = subprocess.run(["pgrep", "--parent", str(process.process.pid)], capture_output=True, text=True).stdout.split()
+        return len(found) == 1
+
+    wait_until(is_there, what="the process")
+    return found[0]
+
+
 @contextlib.contextmanager
 def started(run, root: Path, tmp_path: Path):
     """Does what the unit says, as far as that goes without systemd: its command, in the root, and until it says that it is ready."""
@@ -68,7 +81,7 @@ def started(run, root: Path, tmp_path: Path):
     script = f"{LOOPBACK}mkdir -p {root}/var/lib/tenfold; exec chroot {root} {command}"
     hub = run(*ALONE, shutil.which("bash"), "-ec", script, env={"NOTIFY_SOCKET": "/run/notify"})
     manager.hears("READY=1")
-    (process,) = subprocess.run(["pgrep", "--parent", str(hub.process.pid)], capture_output=True, text=True).stdout.split()
+    process = child(hub)
 
     def inside(*words) -> str:
         return call("nsenter", "--target", process, "--user", "--net", "chroot", root, "tenfold", *words)
@@ -108,3 +121,46 @@ def test_the_package_is_installed_started_upgraded_and_removed(packages, debian,
     assert not settings.exists()
     # Whoever wants to be rid of them removes them.
     assert (debian / "var/lib/tenfold/channels/ticks").is_dir()
+
+
+TARGET = "x86_64-unknown-linux-musl"
+
+
+@pytest.fixture(scope="module")
+def static() -> Path:
+    """The program without a dynamic library."""
+    call("cargo", "build", "--quiet", "--release", "--locked", "--package", "tenfold-cli", "--target", TARGET, cwd=ROOT)
+    return ROOT / "target" / TARGET / "release" / "tenfold"
+
+
+def container() -> tuple[dict[str, str], list[str], list[str]]:
+    """The environment, the command and the health check of the image."""
+    text = (ROOT / "packaging/Containerfile").read_text()
+    entry, command, health = (json.loads(re.search(rf"(?m)^{line} (\[.*\])$", text)[1]) for line in ["ENTRYPOINT", "CMD", "HEALTHCHECK .* CMD"])
+    environment = dict(one.split("=", 1) for one in re.search(r"(?m)^ENV (.*)$", text)[1].split())
+    assert re.search(r"(?m)^FROM scratch\nCOPY tenfold /tenfold$", text)
+    return environment, entry + command, health
+
+
+def test_the_image_has_nothing_but_the_program_and_that_is_enough(static, run, tmp_path):
+    """Done by hand, because not every machine has a daemon that makes images: an empty root with the program and a volume, and what the file
+    says is run in it."""
+    environment, command, health = container()
+    root = tmp_path / "root"
+    (root / "data").mkdir(parents=True)
+    shutil.copy(static, root / "tenfold")
+    alone = [*ALONE, shutil.which("bash"), "-ec"]
+    variables = " ".join(f"{name}={value}" for name, value in environment.items())
+    script = f"{LOOPBACK}exec env -i {variables} {shutil.which('chroot')} {root} {' '.join(command)}"
+    hub = run(*alone, script)
+    process = child(hub)
+
+    def enter(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["nsenter", "--target", process, "--user", "--net", "chroot", root, *words], capture_output=True, text=True, timeout=60)
+
+    wait_until(lambda: enter(*health).returncode == 0, what="the health of the hub")
+    assert enter("/tenfold", "pub", "ticks", "17.25").returncode == 0
+    assert enter("/tenfold", "sub", "ticks", "--from", "first", "--until-end").stdout == "17.25\n"
+    os.kill(int(process), signal.SIGTERM)
+    assert hub.wait() == 0, hub.err
+    assert (root / "data/channels/ticks").is_dir()
