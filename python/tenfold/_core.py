@@ -1,7 +1,8 @@
 """What clients that receive from a hub have in common, whether they wait or have an event loop."""
 
 from collections import deque
-from typing import Generic, TypeVar
+from itertools import chain
+from typing import Any, Generic, TypeVar
 
 from ._events import ChannelMessage, Message, Place
 from ._tenfold import Receiving
@@ -17,16 +18,20 @@ class Received(Generic[M, Told]):
         self._core = core
         self._messages: deque[M] = deque()
         self._failure: Exception | None = None
+        # What there is, as long as it is not given on.
+        self._there: deque[Any] = deque()
 
     def _advance(self) -> str:
         """Goes on to what there is. Call it when all messages are given."""
         if self._failure is not None:
             raise self._failure
-        there = self._core.advance()
-        if isinstance(there, list):
-            self._messages.extend(there)
-            return "messages"
-        return there
+        # Each is one step, between which Ctrl-C loses nothing.
+        if not self._there:
+            self._there.extend(map(Receiving.advance, (self._core,)))
+        if isinstance(self._there[0], str):
+            return str(self._there.popleft())
+        self._messages.extend(chain.from_iterable(map(deque.popleft, (self._there,))))
+        return "messages"
 
     def _cut(self, now: float) -> float:
         """The connection is gone. When to make the next one."""

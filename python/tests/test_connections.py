@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import io
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -316,6 +318,100 @@ def test_one_thread_receives_while_others_send():
         for thread in threads:
             thread.join()
         assert sorted(seen) == sorted(b"%d" % n for n in range(4) for _ in range(1000))
+
+
+INTERRUPTS = 300
+
+
+def interrupted_again_and_again(process: "subprocess.Popen[str]") -> threading.Thread:
+    """Sends Ctrl-C at any moments, each when the process says that it can take the next one."""
+
+    def interrupt() -> None:
+        assert process.stderr is not None
+        for _ in range(INTERRUPTS):
+            if process.stderr.readline() != "ready\n":
+                return
+            time.sleep(random.random() / 500)
+            process.send_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    return thread
+
+
+def test_ctrl_c_at_any_moment_tears_nothing_that_is_received():
+    """What the system had given was lost when the signal came before it was decoded. (A message that a call was about to return goes with it.)"""
+    program = """
+import sys, tenfold
+def received(connection):
+    seen, is_ready = [], False
+    while True:
+        try:
+            if not is_ready:
+                print("ready", file=sys.stderr, flush=True)
+                is_ready = True
+            while (message := connection.recv()) is not None:
+                seen.append(int(message))
+            return seen
+        except KeyboardInterrupt:
+            is_ready = False
+connection = tenfold.connect(sys.argv[1])
+print("connected", flush=True)
+seen = received(connection)
+assert seen == sorted(set(seen)), "twice, or out of order"
+print(seen[-1], len(seen))
+"""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = "127.0.0.1:%d" % listening.getsockname()[1]
+        with subprocess.Popen([sys.executable, "-c", program, address], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            peer, _ = listening.accept()
+            with peer:
+                assert process.stdout.readline() == "connected\n"
+                interrupting, count = interrupted_again_and_again(process), 0
+                while interrupting.is_alive():
+                    for _ in range(100):
+                        peer.sendall(b"%-10d%-20d" % (20, count))
+                        count += 1
+                peer.shutdown(socket.SHUT_WR)
+                last, seen = process.stdout.readline().split()
+                assert int(last) == count - 1
+                assert count - INTERRUPTS <= int(seen) <= count
+
+
+def test_ctrl_c_at_any_moment_tears_nothing_that_is_sent():
+    """What the system had taken was sent again when the signal came before it was counted."""
+    program = """
+import sys, tenfold
+connection = tenfold.connect(sys.argv[1])
+print("connected", flush=True)
+number, interrupts, is_ready = 0, 0, False
+while interrupts < int(sys.argv[2]):
+    try:
+        if not is_ready:
+            print("ready", file=sys.stderr, flush=True)
+            is_ready = True
+        while interrupts < int(sys.argv[2]):
+            number += 1
+            connection.send(b"%d" % number + b"." * 3000)
+    except KeyboardInterrupt:
+        interrupts += 1
+        is_ready = False
+connection.close()
+print(number)
+"""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = "127.0.0.1:%d" % listening.getsockname()[1]
+        command = [sys.executable, "-c", program, address, str(INTERRUPTS)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            peer, _ = listening.accept()
+            with tenfold.connect(peer, side="server") as connection:
+                assert process.stdout.readline() == "connected\n"
+                interrupting = interrupted_again_and_again(process)
+                numbers = [int(message.rstrip(b".")) for message in connection]
+                interrupting.join()
+                number = int(process.stdout.readline())
+                assert numbers == sorted(set(numbers))
+                assert number - INTERRUPTS <= len(numbers) <= number
 
 
 def test_ctrl_c_ends_a_call_that_waits_and_loses_nothing():

@@ -444,16 +444,16 @@ INTERRUPTED = """
 import sys, tenfold
 with tenfold.Subscriber(sys.argv[1], "ticks", start="first") as subscriber:
     subscriber.connect()
-    print("connected", flush=True)
     try:
+        print("connected", flush=True)
         subscriber.recv()
     except KeyboardInterrupt:
         print("interrupted", flush=True)
     print(subscriber.recv().decode(), flush=True)
 with tenfold.Publisher(sys.argv[1], "ticks", window=(1, 1)) as publisher:
     publisher.flush()
-    print("published", flush=True)
     try:
+        print("published", flush=True)
         while True:
             publisher.send(b"more")
     except KeyboardInterrupt:
