@@ -7,7 +7,7 @@ import resource
 import select
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -390,3 +390,19 @@ def test_several_things_run_out_at_once(bounded, tmp_path, run, binary):
     load.end()
     stop(hub)
     os.close(unread)
+
+
+def test_refused_clients_that_do_not_go_are_no_more_than_those_that_have_not_asked(hub):
+    """Each was waited for, with its descriptor: 1,100 of them at once took all that the log needed."""
+    hub = hub("--max-connections", "2", "--max-pending", "4")
+    before, most, clients = descriptors(hub), 0, []
+    for _ in range(200):
+        client = hub.connect()
+        with suppress(ConnectionError):
+            client.request("SUBSCRIBE ticks")
+        clients.append(client)
+        most = max(most, descriptors(hub) - before)
+    # The places of subscribers, of those that wait for such a place, and of those that were refused or have not asked, with some on their way.
+    assert most < 50, most
+    sockets = [client.sock for client in clients]
+    wait_until(lambda: len(select.select(sockets, [], [], 0)[0]) >= 200 - 4, BOUND, "the answers, or the ends")

@@ -49,15 +49,22 @@ impl Connection {
         match asked {
             Ok(Some((connection, visitor, request, intake))) => {
                 drop(pending);
-                connection.obey(visitor, request, intake).await;
+                if let Err(refusal) = connection.obey(visitor, request, intake).await {
+                    let place = connection.shared.pending.enter(self.peer);
+                    connection.refuse_in(&place, &refusal).await;
+                }
             }
             Ok(None) => {}
-            // It keeps the place until it has gone, but whoever needs that is not made to wait.
-            Err(refusal) => tokio::select! {
-                biased;
-                () = self.refuse(&refusal, false) => {}
-                () = pending.gives_way(|| false) => {}
-            },
+            Err(refusal) => self.refuse_in(&pending, &refusal).await,
+        }
+    }
+
+    /// Refuses. It keeps the place until it has gone, but whoever needs that is not made to wait.
+    async fn refuse_in(&self, place: &PendingPlace, refusal: &Refusal) {
+        tokio::select! {
+            biased;
+            () = self.refuse(refusal, false) => {}
+            () = place.gives_way(|| false) => {}
         }
     }
 
@@ -148,10 +155,15 @@ impl Connection {
         }
     }
 
-    /// What goes on from here is a task of its own, so that an idle connection takes no more memory
-    /// than what it is doing needs.
-    async fn obey(self, visitor: Visitor, request: Request, intake: Intake) {
-        let task = match request {
+    /// Does what was asked for, or begins it: what goes on for long is a task of its own, so that an idle connection takes
+    /// no more memory than what it is doing needs. An error is what the peer is still to be told.
+    async fn obey(
+        &self,
+        visitor: Visitor,
+        request: Request,
+        intake: Intake,
+    ) -> Result<(), Refusal> {
+        match request {
             Request::Subscribe {
                 channel,
                 from,
@@ -195,9 +207,6 @@ impl Connection {
                 let words = "this hub does not know the request";
                 Err(Refusal::new(Code::Proto, words))
             }
-        };
-        if let Err(refusal) = task {
-            self.refuse(&refusal, false).await;
         }
     }
 
