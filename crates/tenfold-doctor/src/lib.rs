@@ -59,6 +59,7 @@ mod diagnosis;
 mod doubt;
 
 mod numbers;
+mod paste;
 
 pub use diagnosis::{Finding, Scene, Works, diagnose};
 pub use doubt::doubt;
@@ -66,6 +67,7 @@ pub use excerpt::{BEGINNING, Excerpt};
 pub use known::known;
 pub use lengths::Lengths;
 pub use numbers::{counted, grouped};
+pub use paste::{Pasted, pasted};
 pub use rank::{Ranked, WORTH_NAMING, leads_past, rank};
 pub use trial::{Trial, TrialEnd};
 pub use walker::{Found, Frame, SHOWN, WHOLE, Walker};

@@ -1,10 +1,10 @@
 //! What is said of any bytes: the property that `fuzz/` calls, too.
 
 use tenfold_codec::Framing;
-use tenfold_doctor::{Found, Scene, Walker, diagnose, rank};
+use tenfold_doctor::{Found, Scene, Walker, diagnose, doubt, known, pasted, rank};
 
 /// The first line is a framing, and the rest a stream. However it breaks, it is explained; and the presets are
-/// ranked for it.
+/// ranked for it. If it does not, it may be doubted.
 pub(crate) fn diagnosis(data: &[u8]) {
     let end = data
         .iter()
@@ -35,8 +35,14 @@ pub(crate) fn diagnosis(data: &[u8]) {
             for finding in diagnose(Scene::of(&walker, &error)) {
                 assert!(!finding.says.is_empty());
             }
+        } else if let Some(doubt) = doubt(side, walker.excerpt(), true) {
+            assert!(!doubt.says.is_empty());
         }
     }
+    assert!(known(stream).is_none_or(|words| !words.is_empty()));
+    // A dump repeats rows, and not without limit.
+    let most = stream.len().max(16 << 20);
+    assert!(pasted(stream).is_none_or(|pasted| pasted.bytes.len() <= most));
     for ranked in rank(stream, true) {
         assert!(!ranked.name().is_empty() && !ranked.why().is_empty());
     }
