@@ -1,5 +1,6 @@
 """`tenfold inspect` as a new user runs it: streams that are right, and more than twenty that are broken, each with its cause."""
 
+import base64
 import gzip
 import json
 import os
@@ -181,6 +182,38 @@ def test_numbers_of_each_message_are_shown_beside_it(tenfold):
     assert first.split()[3:6] == ["1", "-1", "1048576"] and last.split()[3:6] == ["9", "-", "-"]
     refused = tenfold("inspect", "-", "--columns", "0:u16", stdin=stream)
     assert refused.wait() == 2 and "u16be or u16le" in refused.err
+
+
+DUMP = b"""00000000: 3520 2020 2020 2020 2020 6865 6c6c 6f32  5         hello2
+00000010: 2020 2020 2020 2020 206f 6b                       ok
+"""
+PASTED = frames([b"hello", b"ok"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [DUMP, b"".join(b"\\x%02x" % byte for byte in PASTED), b"{" + b",".join(b"0x%02x" % byte for byte in PASTED) + b"};\n", PASTED.hex().encode(), base64.b64encode(PASTED) + b"\n"],
+    ids=["xxd", "escapes", "an array of C", "digits", "base64"],
+)  # fmt: skip
+def test_bytes_that_were_pasted_as_text_are_read(tenfold, tmp_path, text):
+    path = tmp_path / "pasted.txt"
+    path.write_bytes(text)
+    for inspected in [tenfold("inspect", path, "--json"), tenfold("inspect", "-", "--json", stdin=text)]:
+        assert inspected.wait() == 0, inspected.err
+        *rows, _ = map(json.loads, inspected.out.splitlines())
+        assert [row["text"] for row in rows] == ["hello", "ok"]
+        assert "as text: --raw reads the text itself" in inspected.err
+    raw = tenfold("inspect", path, "--framing", "line", "--raw", "--json")
+    assert raw.wait() == 0, raw.err
+    *rows, _ = map(json.loads, raw.out.splitlines())
+    assert rows[0]["text"] == text.split(b"\n")[0].decode()
+
+
+def test_digits_that_are_messages_are_not_taken_for_pasted_bytes(tenfold):
+    for framing, stream in [("line", b"3520202020\n6865\n"), ("decimal:10", frame(b"0123456789abcdef")), ("decimal:04", b"00120800abcd1234")]:
+        inspected = tenfold("inspect", "-", "--framing", framing, "--json", stdin=stream)
+        assert inspected.wait() == 0, inspected.err
+        assert "pasted" not in inspected.err and "as text" not in inspected.err
 
 
 def test_text_that_is_not_lines_is_called_what_it_is(tenfold):

@@ -31,6 +31,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use tenfold::{Address, Framing, FramingError, Side};
+use tenfold_doctor::{BEGINNING, Found, WORTH_NAMING, Walker, rank};
 
 use crate::failure::Failure;
 use crate::flow::connect;
@@ -123,6 +124,10 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "N", conflicts_with_all = ["between", "listen"])]
     stream: Option<u64>,
 
+    /// Take the bytes as they are, also those of a dump, an array of C, digits or base64
+    #[arg(long)]
+    raw: bool,
+
     /// Leave the rows out
     #[arg(long)]
     summary: bool,
@@ -155,6 +160,30 @@ impl FromStr for Choice {
 enum Reading {
     Auto,
     By(Side),
+}
+
+impl Reading {
+    /// Whether these bytes are whole messages so, or explained better than by chance.
+    fn fits(&self, bytes: &[u8], max_message: u64) -> bool {
+        match self {
+            Self::Auto => {
+                let first = &bytes[..bytes.len().min(BEGINNING)];
+                let ranked = rank(first, first.len() == bytes.len());
+                let first = ranked.first();
+                first.is_some_and(|first| first.trial.score() >= WORTH_NAMING)
+            }
+            Self::By(side) => {
+                let (mut walker, mut messages) = (Walker::new(side, max_message), 0_u64);
+                let mut count = |_: &_, found: Found<'_>| {
+                    messages += u64::from(matches!(found, Found::Message(..)));
+                };
+                let read = walker
+                    .take(bytes, &mut count)
+                    .and_then(|()| walker.end(&mut count));
+                read.is_ok() && messages > 0
+            }
+        }
+    }
 }
 
 impl Inspect {
@@ -191,7 +220,7 @@ impl Inspect {
             return Err(Failure::Usage(says.to_owned()));
         }
         let (input, reading, live) = self.open(from, words)?;
-        let stream = stream::Stream::new(input, live, self.hex);
+        let stream = stream::Stream::new(input, live, self.hex, self.raw);
         stream.run(
             reading,
             self.max_message,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tenfold::Side;
 use tenfold_doctor::{
-    BEGINNING, Excerpt, Found, Frame, Ranked, WORTH_NAMING, known, leads_past, rank,
+    BEGINNING, Excerpt, Found, Frame, Ranked, WORTH_NAMING, known, leads_past, pasted, rank,
 };
 
 use super::Reading;
@@ -37,6 +37,9 @@ const CHUNK: usize = 64 * 1024;
 /// Bytes that are looked at at most before the framing is guessed.
 const LONGEST_LOOK: usize = 16 << 20;
 
+/// Bytes of pasted text that are read at most.
+const MOST_PASTED: usize = 1 << 20;
+
 /// Framings that are listed unless all are asked for.
 const LISTED: usize = 5;
 
@@ -57,6 +60,8 @@ pub(super) struct Stream {
     live: bool,
     /// The one message to show.
     wanted: Option<u64>,
+    /// Text is not taken for bytes that were pasted as text.
+    is_raw: bool,
     /// The first bytes of its frame.
     captured: Vec<u8>,
     found: Option<Frame>,
@@ -64,11 +69,12 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(input: Input, live: bool, wanted: Option<u64>) -> Self {
+    pub(super) fn new(input: Input, live: bool, wanted: Option<u64>, is_raw: bool) -> Self {
         Self {
             input,
             live,
             wanted,
+            is_raw,
             captured: Vec::new(),
             found: None,
             space: vec![0; CHUNK],
@@ -83,10 +89,11 @@ impl Stream {
         words: &Words,
     ) -> Result<(), Failure> {
         let stop = Stop::watch()?;
+        let first = self.first(&reading, max_message, words, &stop)?;
         let (side, sample) = match reading {
-            Reading::By(side) => (side, Sample::default()),
+            Reading::By(side) => (side, first),
             Reading::Auto => {
-                let (sample, ranked) = self.ranked(&stop)?;
+                let (sample, ranked) = self.ranked(first, &stop)?;
                 let side = guess(&sample, ranked, &mut sheet, self.wanted.is_none(), words)?;
                 (side, sample)
             }
@@ -111,11 +118,87 @@ impl Stream {
         }
     }
 
+    /// What the first read of a file brings; and all of it, if it is bytes that were pasted as text.
+    fn first(
+        &mut self,
+        reading: &Reading,
+        max_message: u64,
+        words: &Words,
+        stop: &Stop,
+    ) -> Result<Sample, Failure> {
+        let mut sample = Sample::default();
+        if self.live || self.is_raw {
+            return Ok(sample);
+        }
+        self.read_once(&mut sample, stop)?;
+        while self.is_pasted(&sample)? && !stop.came() {
+            self.read_once(&mut sample, stop)?;
+        }
+        let Some(pasted) = pasted(&sample.bytes).filter(|_| sample.ended) else {
+            return Ok(sample);
+        };
+        let is_meant = !pasted.is_doubtful
+            || !reading.fits(&sample.bytes, max_message)
+                && reading.fits(&pasted.bytes, max_message);
+        if !is_meant {
+            return Ok(sample);
+        }
+        words.note(format_args!(
+            "these are {} of {} as text: --raw reads the text itself",
+            counted(pasted.bytes.len() as u64, "byte"),
+            pasted.written
+        ));
+        Ok(Sample {
+            reads: vec![(pasted.bytes.len(), None)],
+            bytes: pasted.bytes,
+            ended: true,
+        })
+    }
+
+    /// Whether this is the beginning of bytes that were pasted as text, and more of it is to come.
+    fn is_pasted(&self, sample: &Sample) -> Result<bool, Failure> {
+        if sample.ended || sample.bytes.len() >= MOST_PASTED {
+            return Ok(false);
+        }
+        let lines = match sample.bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => &sample.bytes[..end],
+            None => &sample.bytes,
+        };
+        match pasted(lines) {
+            None => Ok(false),
+            // A program that writes digits line by line is not kept waiting for.
+            Some(pasted) if pasted.is_doubtful && self.input.length().is_none() => {
+                self.input.is_ready_within(PATIENCE)
+            }
+            Some(_) => Ok(true),
+        }
+    }
+
+    /// Waits for bytes, and reads what is there.
+    fn read_once(&mut self, sample: &mut Sample, stop: &Stop) -> Result<(), Failure> {
+        let waiting = Instant::now();
+        while !stop.came() && !self.input.is_ready_within(TICK)? {
+            if let Some(failure) = self.input.overdue(waiting) {
+                return Err(failure);
+            }
+        }
+        if !stop.came() {
+            let n = self.input.read(&mut self.space)?;
+            sample.bytes.extend_from_slice(&self.space[..n]);
+            sample.reads.push((sample.bytes.len(), None));
+            sample.ended = n == 0;
+        }
+        Ok(())
+    }
+
     /// The first bytes, as many as it takes to guess, and which framings explain them.
     ///
     /// Messages can be longer than the first look. Then there are more bytes to look at, if they come.
-    fn ranked(&mut self, stop: &Stop) -> Result<(Sample, Vec<Ranked>), Failure> {
-        let mut sample = Sample::default();
+    fn ranked(
+        &mut self,
+        mut sample: Sample,
+        stop: &Stop,
+    ) -> Result<(Sample, Vec<Ranked>), Failure> {
         let mut most = BEGINNING;
         loop {
             self.sample(&mut sample, most, stop)?;
@@ -132,7 +215,7 @@ impl Stream {
     /// Reads on until there are so many bytes, or no more come.
     fn sample(&mut self, sample: &mut Sample, most: usize, stop: &Stop) -> Result<(), Failure> {
         let (mut have, mut waiting) = (sample.bytes.len(), Instant::now());
-        sample.bytes.resize(most, 0);
+        sample.bytes.resize(most.max(have), 0);
         while have < most && !sample.ended && !stop.came() {
             if self.live && have > 0 && !self.input.is_ready_within(PATIENCE)? {
                 break;
