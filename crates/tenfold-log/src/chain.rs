@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::starts::{Start, Starts};
+use crate::plausible::is_plausible;
+use crate::starts::{self, Start, Starts};
 
 /// A channel's epochs: one for each start of the log, and how far each of them goes.
 ///
@@ -24,15 +25,47 @@ pub(crate) struct Chain {
     since: u64,
     starts: Arc<Starts>,
     now: Start,
+    /// It is that of another log, which may have come further than the channel.
+    is_given: bool,
 }
 
 /// A start in which a channel has committed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link {
+pub struct Link {
     /// The number of the start.
-    pub(crate) start: u64,
+    pub start: u64,
     /// The seq of the first message that was committed in it.
-    pub(crate) first: u64,
+    pub first: u64,
+}
+
+/// What a channel's epochs are made of: with the [starts](crate::Log::starts) of its log another log has the same ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lineage {
+    /// A random number that no other channel has.
+    pub birth: u64,
+    /// The starts before the newest one in which something was committed, oldest first.
+    pub links: Vec<Link>,
+    /// The seq of the first message that is committed in the newest start.
+    pub since: u64,
+}
+
+impl Lineage {
+    /// `None` if no channel can have it.
+    pub fn new(birth: u64, links: Vec<Link>, since: u64) -> Option<Self> {
+        let in_order =
+            |pair: &[Link]| pair[0].start < pair[1].start && pair[0].first <= pair[1].first;
+        let is_one = links.len() <= starts::MOST
+            && links.windows(2).all(in_order)
+            && links.last().is_none_or(|newest| newest.first <= since)
+            && links.iter().all(|link| is_plausible(link.start))
+            && is_plausible(since);
+        is_one.then_some(Self {
+            birth,
+            links,
+            since,
+        })
+    }
 }
 
 /// The epoch of a channel in a start. With the birth and the epoch it gives the start's random number.
@@ -47,12 +80,38 @@ impl Chain {
             number: 0,
             random: 0,
         });
+        // A log that begins no start of its own goes on in the one that there was.
+        let of_now = links.pop_if(|newest| newest.start == now.number);
+        let since = of_now.map_or(since, |link| link.first);
         Self {
             birth,
             links,
             since,
             starts: Arc::clone(starts),
             now,
+            is_given: false,
+        }
+    }
+
+    /// That of a channel of another log, which has had these starts.
+    pub(crate) fn given(lineage: &Lineage, starts: &Arc<Starts>) -> Self {
+        let links = lineage.links.clone();
+        Self::new(lineage.birth, links, lineage.since, starts).of_another_log()
+    }
+
+    /// The same as one of another log.
+    pub(crate) fn of_another_log(self) -> Self {
+        Self {
+            is_given: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn lineage(&self) -> Lineage {
+        Lineage {
+            birth: self.birth,
+            links: self.links.clone(),
+            since: self.since,
         }
     }
 
@@ -74,7 +133,8 @@ impl Chain {
     /// The links of a snapshot, when the channel has come to a seq.
     pub(crate) fn links_at(&self, next: u64) -> Vec<Link> {
         let mut links = self.links.clone();
-        if next > self.since {
+        // What another log has committed is a link, also if the channel has not come to it.
+        if next > self.since || self.is_given {
             links.push(Link {
                 start: self.now.number,
                 first: self.since,
@@ -137,6 +197,34 @@ mod tests {
             first: 100,
         };
         assert_eq!(chain.links_at(101), [link, now]);
+    }
+
+    #[test]
+    fn a_chain_that_is_given_has_the_ends_of_the_log_that_it_is_of() {
+        let link = |start, first| Link { start, first };
+        let starts = starts(5);
+        let source = Chain::new(BIRTH, vec![link(1, 0), link(3, 70)], 100, &starts);
+        let given = Chain::given(&source.lineage(), &starts);
+        // The channel has come to no more than 80 messages, and the next start reads what it has noted of that.
+        let again = Chain::new(BIRTH, given.links_at(80), 80, &starts).of_another_log();
+        for chain in [&given, &again] {
+            let ends = |chain: &Chain| [1, 2, 3, 4, 5].map(|start| chain.end_of(epoch(start)));
+            assert_eq!(ends(chain), ends(&source));
+            assert_eq!(chain.lineage(), source.lineage());
+        }
+    }
+
+    #[test]
+    fn what_no_channel_can_have_is_not_a_lineage() {
+        let link = |start, first| Link { start, first };
+        let lineage = |links: &[Link], since| Lineage::new(BIRTH, links.to_vec(), since);
+        assert!(lineage(&[link(1, 0), link(3, 70)], 70).is_some());
+        assert!(lineage(&[link(3, 0), link(1, 70)], 70).is_none());
+        assert!(lineage(&[link(1, 70), link(3, 0)], 70).is_none());
+        assert!(lineage(&[link(1, 71)], 70).is_none());
+        assert!(lineage(&[], u64::MAX).is_none());
+        let many: Vec<Link> = (0..=1000).map(|start| link(start, 0)).collect();
+        assert!(lineage(&many, 70).is_none());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! One channel's history on disk.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::SystemTime;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Lineage};
 use crate::entry::{Entry, RECORD};
-use crate::options::time;
+use crate::names;
+use crate::options::{milliseconds, time};
 use crate::segment::{BLOCK, Files, Segment, on_disk};
 use crate::snapshot::{Count, Snapshot};
 use crate::storage::Storage;
@@ -16,7 +17,12 @@ use crate::storage::Storage;
 #[derive(Debug)]
 pub struct Channel {
     pub(crate) name: Arc<str>,
-    chain: Chain,
+    /// It changes where the log has the histories of another one.
+    chain: RwLock<Chain>,
+    /// The snapshot does not have it yet.
+    pub(crate) chain_is_due: AtomicBool,
+    /// Held while the snapshot is written.
+    saving: Mutex<()>,
     pub(crate) storage: Arc<dyn Storage>,
     state: Mutex<State>,
     /// The newest segment. A thread that needs this lock and that of the state takes this one first:
@@ -104,7 +110,9 @@ impl Channel {
     ) -> Self {
         Self {
             name,
-            chain,
+            chain: RwLock::new(chain),
+            chain_is_due: AtomicBool::new(false),
+            saving: Mutex::default(),
             storage,
             state: Mutex::new(state),
             newest: Mutex::new(newest),
@@ -130,13 +138,18 @@ impl Channel {
 
     /// The number that names its history: another one in each start.
     pub fn epoch(&self) -> u64 {
-        self.chain.epoch()
+        self.chain().epoch()
     }
 
     /// How far an epoch goes: whoever was told it, and then saw messages up to this seq at the most, has seen
     /// those of this history. `None`: it is not one of this channel's, or is forgotten.
     pub fn end_of(&self, epoch: u64) -> Option<u64> {
-        self.chain.end_of(epoch)
+        self.chain().end_of(epoch)
+    }
+
+    /// What its epochs are made of.
+    pub fn lineage(&self) -> Lineage {
+        self.chain().lineage()
     }
 
     /// The oldest seq that is kept.
@@ -147,6 +160,11 @@ impl Channel {
     /// The seq after the last message that can be read from its files.
     pub fn next(&self) -> u64 {
         self.state().next
+    }
+
+    /// When the newest message that can be read from its files was committed; the beginning of 1970 without one.
+    pub fn last_time(&self) -> SystemTime {
+        time(self.state().time)
     }
 
     /// Bytes of its segments.
@@ -183,6 +201,26 @@ impl Channel {
         state.snapshot_is_due = true;
     }
 
+    /// Notes how many messages of a producer are committed, as another log has counted them. After a crash before the next
+    /// checkpoint it may be as it was before.
+    ///
+    /// # Panics
+    ///
+    /// If a producer cannot have the ID.
+    pub fn count_producer(&self, id: &Arc<str>, messages: u64, time: SystemTime) {
+        assert!(
+            names::is_producer(id),
+            "a producer cannot have this ID: {id:?}"
+        );
+        let count = Count {
+            total: messages,
+            time: milliseconds(time),
+        };
+        let mut state = self.state();
+        state.producers.insert(Arc::clone(id), count);
+        state.snapshot_is_due = true;
+    }
+
     /// Keeps everything from a seq on, whatever retention says, until it is called again. `u64::MAX`
     /// holds nothing.
     pub fn hold(&self, seq: u64) {
@@ -207,13 +245,14 @@ impl Channel {
 
     /// What a snapshot says now.
     pub(crate) fn snapshot(&self) -> Snapshot {
+        let chain = self.chain().clone();
         let state = self.state();
         Snapshot {
             channel: self.name.to_string(),
-            birth: self.chain.birth(),
+            birth: chain.birth(),
             first: state.first,
             next: state.next,
-            links: self.chain.links_at(state.next),
+            links: chain.links_at(state.next),
             producers: state.producers.clone(),
         }
     }
@@ -229,6 +268,22 @@ impl Channel {
         }
         disk.wrapping_sub(before.map_or(0, |before| before.disk()))
             .cast_signed()
+    }
+
+    fn chain(&self) -> RwLockReadGuard<'_, Chain> {
+        self.chain.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on with another chain, which the next snapshot has.
+    pub(crate) fn set_chain(&self, chain: Chain) {
+        *self.chain.write().unwrap_or_else(PoisonError::into_inner) = chain;
+        self.chain_is_due.store(true, SeqCst);
+        self.state().snapshot_is_due = true;
+    }
+
+    /// Waits until nobody writes the snapshot. Nobody else does as long as this is kept.
+    pub(crate) fn saving(&self) -> MutexGuard<'_, ()> {
+        self.saving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic while the lock is held is a bug in the bookkeeping; other channels are better served by

@@ -199,7 +199,9 @@ impl Dirty {
     fn save(&self, storage: &dyn Storage) -> io::Result<()> {
         let is_due = std::mem::take(&mut self.channel.state().snapshot_is_due);
         if is_due {
+            let saving = self.channel.saving();
             let saved = self.channel.snapshot().save(storage);
+            drop(saving);
             self.channel.state().snapshot_is_due |= saved.is_err();
             saved
         } else if self.has_new_names {

@@ -26,6 +26,7 @@ use crate::recovery::Unfinished;
 use crate::report::Report;
 use crate::segment::Segment;
 use crate::shut::Remedy;
+use crate::snapshot::Count;
 use crate::storage::Storage;
 use crate::submission::{Commit, Receipt};
 use crate::whole::{is_full, is_momentary};
@@ -299,9 +300,17 @@ impl Committer {
                 count.time = plan.now();
                 count.total
             });
-            state.snapshot_is_due |= submission.producer.is_some();
+            let mut at = times.get(&channel.name).copied().unwrap_or_default();
+            if let Some(given) = &submission.given {
+                at = given.time;
+                for (id, total) in &given.counts {
+                    let (total, time) = (*total, given.time);
+                    let count = Count { total, time };
+                    state.producers.insert(Arc::clone(id), count);
+                }
+            }
+            state.snapshot_is_due |= submission.producers().next().is_some();
             drop(state);
-            let at = times.get(&channel.name).copied().unwrap_or_default();
             submission.receipt.committed(Commit {
                 first: *first,
                 total,
@@ -370,7 +379,11 @@ impl Committer {
                 return Err(io::Error::other("the plan has no segment"));
             };
             dirty.touch(segment);
-            if result.is_err() || segment.append(planned.time, &of_segment.frames).is_err() {
+            if result.is_err()
+                || segment
+                    .append(of_segment.record.time, &of_segment.frames)
+                    .is_err()
+            {
                 // What the append has left undone is in the journal.
                 segment.next = of_segment.record.next();
                 segment.length = of_segment.record.offset + of_segment.record.length;

@@ -29,7 +29,9 @@ pub(crate) struct Common {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) options: Options,
     journal_files: Mutex<JournalFiles>,
-    pub(crate) starts: Arc<Starts>,
+    starts: Mutex<Arc<Starts>>,
+    /// Held while it is written down that channels are trimmed, until they are.
+    trimming: Mutex<()>,
     queue: Mutex<Queue>,
     channels: Mutex<BTreeMap<Arc<str>, Arc<Channel>>>,
     pub(crate) duties: Mutex<Duties>,
@@ -136,7 +138,8 @@ impl Common {
             max_disk: AtomicU64::new(options.max_disk),
             options,
             journal_files: Mutex::new(journal_files),
-            starts,
+            starts: Mutex::new(starts),
+            trimming: Mutex::default(),
             queue: Mutex::default(),
             channels: Mutex::new(channels.into_iter().map(named).collect()),
             duties: Mutex::default(),
@@ -165,6 +168,22 @@ impl Common {
     pub(crate) fn set_journal_files(&self, files: JournalFiles) {
         let now = self.journal_files.lock();
         *now.unwrap_or_else(PoisonError::into_inner) = files;
+    }
+
+    /// The starts of the log.
+    pub(crate) fn starts(&self) -> Arc<Starts> {
+        let starts = self.starts.lock();
+        Arc::clone(&starts.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until no snapshot says that a channel is trimmed before it is.
+    pub(crate) fn trimming(&self) -> MutexGuard<'_, ()> {
+        self.trimming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on with other starts.
+    pub(crate) fn set_starts(&self, starts: Arc<Starts>) {
+        *self.starts.lock().unwrap_or_else(PoisonError::into_inner) = starts;
     }
 
     /// Takes the next submissions to be committed together: the first one, and more up to so many bytes, for up

@@ -72,7 +72,7 @@ impl Log {
         // Nothing may be begun under the name of a channel that could not be read.
         let is_unread = self.common.is_unread(name);
         let storage = Arc::clone(&self.common.storage);
-        let chain = Chain::beginning(epoch, &self.common.starts);
+        let chain = Chain::beginning(epoch, &self.common.starts());
         let channel = Channel::new(name.into(), chain, storage, State::empty(), None);
         // A channel is deleted when the journal is done with it.
         let channel = Arc::new(channel.born(self.common.duties().done));
@@ -129,11 +129,12 @@ impl Log {
     ///
     /// If a producer cannot have the ID (it must match `[A-Za-z0-9._-]{1,64}`), or there are no messages.
     pub fn submit(&self, channel: &Arc<Channel>, submission: Submission) -> Pending {
-        let producer = submission.producer.as_deref();
-        assert!(
-            producer.is_none_or(names::is_producer),
-            "a producer cannot have this ID: {producer:?}"
-        );
+        for producer in submission.producers() {
+            assert!(
+                names::is_producer(producer),
+                "a producer cannot have this ID: {producer:?}"
+            );
+        }
         assert!(
             submission.messages > 0,
             "a submission needs at least one message"

@@ -12,7 +12,7 @@ use crate::format;
 use crate::index::Index;
 use crate::names;
 use crate::opening::Opening;
-use crate::options::time;
+use crate::options::{Opens, time};
 use crate::recovery::{self, Found, Unwritten};
 use crate::storage::{Sharing, Storage};
 use crate::whole::{WAITING, uninterrupted};
@@ -95,7 +95,7 @@ impl Look {
         let wait = || wait_for_checkpoint(&**storage);
         let still = is_live.then(wait).transpose();
         let _still = still.map_err(OpenError::io("waiting for a checkpoint"))?;
-        let found = recovery::look(storage, None, &Opening::default());
+        let found = recovery::look(storage, Opens::Looks, &Opening::default());
         Ok(Self {
             found: found.map_err(|(doing, error)| OpenError::Io(doing, error))?,
             is_live,

@@ -86,7 +86,7 @@ pub(crate) fn open_with(
             OpenError::Io(doing, error)
         }
     };
-    let mut found = recovery::look(&storage, Some(options.random), &opening).map_err(failed)?;
+    let mut found = recovery::look(&storage, options.opens(), &opening).map_err(failed)?;
     if has_lost_channels {
         found.report.damage(
             "channels/ was missing, and with it all messages but those that the journal has: all channels begin a new history",

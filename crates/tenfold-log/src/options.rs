@@ -54,8 +54,31 @@ pub struct Options {
     pub notice: Arc<dyn Fn(&Notice) + Send + Sync>,
     /// Makes random numbers, for new epochs and generations: no two starts may have the same.
     pub random: fn() -> u64,
+    /// The log is a mirror: it has the histories of another log, its [source](crate::Log::follow_starts), and begins no
+    /// epochs of its own, not at a start either.
+    pub is_mirror: bool,
     /// Shows how far the opening is, and ends it.
     pub opening: Arc<Opening>,
+}
+
+/// How a log is opened, and where histories get random numbers of which nothing is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Opens {
+    /// It is only looked at: the epochs are those of the last start.
+    Looks,
+    /// A start begins, with epochs of its own.
+    Start(fn() -> u64),
+    /// It is a mirror: it goes on with the epochs that it has.
+    Mirror(fn() -> u64),
+}
+
+impl Opens {
+    pub(crate) fn random(self) -> Option<fn() -> u64> {
+        match self {
+            Self::Looks => None,
+            Self::Start(random) | Self::Mirror(random) => Some(random),
+        }
+    }
 }
 
 /// What a person should know of a log that runs.
@@ -138,7 +161,17 @@ impl Options {
             timer: Instant::now,
             notice: Arc::new(|_| {}),
             random,
+            is_mirror: false,
             opening: Arc::default(),
+        }
+    }
+
+    /// How a log is opened with them.
+    pub(crate) fn opens(&self) -> Opens {
+        if self.is_mirror {
+            Opens::Mirror(self.random)
+        } else {
+            Opens::Start(self.random)
         }
     }
 

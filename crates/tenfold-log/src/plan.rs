@@ -34,7 +34,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct ChannelPlan {
     pub(crate) channel: Arc<Channel>,
-    /// When it is committed; never before what is there already.
+    /// When the next frames are committed; never before what is there already, unless the clock was wrong.
     pub(crate) time: u64,
     pub(crate) segments: Vec<SegmentPlan>,
     /// What keeps the files open that are written when the batch is committed: nothing may fail then for want of
@@ -62,7 +62,7 @@ struct At {
 /// wrong before, and the next message gets the time that it says now.
 pub(crate) const BACK: u64 = 1000;
 
-/// What goes into one segment.
+/// What goes into one segment at one time.
 #[derive(Debug)]
 pub(crate) struct SegmentPlan {
     pub(crate) record: Record,
@@ -95,7 +95,8 @@ impl Plan {
         if index == self.channels.len() {
             let retention = (options.retention)(name);
             let growth = options.growth(&retention, self.sharers, self.max_disk);
-            let (channel_plan, behind) = ChannelPlan::new(&queued.channel, growth, self.now);
+            let now = queued.submission.given.is_none().then_some(self.now);
+            let (channel_plan, behind) = ChannelPlan::new(&queued.channel, growth, now);
             self.behind = self.behind.max(behind);
             self.channels.push(channel_plan);
             self.by_name.insert(Arc::clone(name), index);
@@ -157,7 +158,7 @@ impl Plan {
         first.map_or(0, |planned| planned.record.first)
     }
 
-    /// When the frames of each channel are committed.
+    /// When the frames of each channel are committed that come without a time.
     pub(crate) fn times(&self) -> HashMap<Arc<str>, u64> {
         let timed = |channel_plan: &ChannelPlan| {
             (Arc::clone(&channel_plan.channel.name), channel_plan.time)
@@ -194,8 +195,8 @@ impl Plan {
 }
 
 impl ChannelPlan {
-    /// And by how much the clock is behind, if that is too much.
-    fn new(channel: &Arc<Channel>, growth: Growth, now: u64) -> (Self, Option<u64>) {
+    /// And by how much the clock is behind, if that is too much. Without a `now` frames come with their times.
+    fn new(channel: &Arc<Channel>, growth: Growth, now: Option<u64>) -> (Self, Option<u64>) {
         let (known, next) = {
             let state = channel.state();
             (state.time, state.next)
@@ -209,7 +210,7 @@ impl ChannelPlan {
             open: None,
             since: None,
         };
-        let mut time = now.max(known);
+        let mut time = now.unwrap_or(0).max(known);
         if let Some(segment) = channel.newest().as_ref() {
             let open = segment.open.as_ref();
             at = At {
@@ -222,12 +223,9 @@ impl ChannelPlan {
             };
             time = time.max(segment.time);
         }
-        let behind = time.checked_sub(now).filter(|behind| *behind > BACK);
-        if behind.is_some() {
-            // Within a segment times never go back, so another one is begun.
-            (at.length, at.since, time) = (u64::MAX, None, now);
-        }
-        let channel_plan = Self {
+        let behind = now.and_then(|now| time.checked_sub(now));
+        let behind = behind.filter(|behind| *behind > BACK);
+        let mut channel_plan = Self {
             channel: Arc::clone(channel),
             time,
             segments: Vec::new(),
@@ -235,7 +233,19 @@ impl ChannelPlan {
             growth,
             at,
         };
+        if let Some(now) = now.filter(|_| behind.is_some()) {
+            channel_plan.go_to(now);
+        }
         (channel_plan, behind)
+    }
+
+    /// The next frames are of this time.
+    fn go_to(&mut self, time: u64) {
+        if time < self.time {
+            // Within a segment times never go back, so another one is begun.
+            (self.at.length, self.at.since) = (u64::MAX, None);
+        }
+        self.time = time;
     }
 
     fn add(&mut self, queued: &Queued) {
@@ -243,7 +253,10 @@ impl ChannelPlan {
         let most = usize::try_from(self.growth.bytes)
             .unwrap_or(usize::MAX)
             .min(entry::MOST);
-        let mut total = None;
+        if let Some(given) = &submission.given {
+            self.go_to(given.time);
+        }
+        let mut totals = Vec::new();
         if let Some(id) = &submission.producer {
             let planned = self
                 .segments
@@ -257,15 +270,20 @@ impl ChannelPlan {
                 let state = self.channel.state();
                 state.producers.get(id).map_or(0, |count| count.total)
             });
-            total = Some((Arc::clone(id), before + submission.messages));
+            totals.push((Arc::clone(id), before + submission.messages));
         }
+        let counts = submission.given.iter().flat_map(|given| &given.counts);
+        totals.extend(counts.cloned());
         let frames = submission.frames.clone();
         let most_messages = self.growth.messages;
         for some in Frames::cut_to(frames, submission.messages, most, most_messages) {
             self.place(some);
         }
         // Counts are those of the whole batch, so any record will do.
-        if let (Some((id, total)), Some(last)) = (total, self.segments.last_mut()) {
+        let Some(last) = self.segments.last_mut() else {
+            return;
+        };
+        for (id, total) in totals {
             let producers = &mut last.record.producers;
             match producers.iter_mut().find(|(other, _)| *other == id) {
                 Some((_, count)) => *count = total,
@@ -287,7 +305,8 @@ impl ChannelPlan {
                 since: Some(self.time),
             };
         }
-        if is_new || self.segments.is_empty() {
+        let last = self.segments.last();
+        if is_new || last.is_none_or(|last| last.record.time != self.time) {
             self.segments.push(SegmentPlan {
                 record: Record {
                     channel: Arc::clone(&self.channel.name),
@@ -328,8 +347,12 @@ impl ChannelPlan {
         if let Some(newest) = self.channel.newest().as_ref() {
             newest.files.keep_open(&mut self.kept)?;
         }
-        for planned in &mut self.segments {
-            let (bytes, entries) = (planned.record.length, planned.frames.len());
+        // What goes into one segment: several records, if it is of several times.
+        let of_segments = self.segments.chunk_by_mut(|_, next| !next.is_new);
+        for of_segment in of_segments {
+            let bytes = of_segment.iter().map(|planned| planned.record.length).sum();
+            let entries = of_segment.iter().map(|planned| planned.frames.len()).sum();
+            let planned = &mut of_segment[0];
             if planned.is_new {
                 let first = planned.record.segment;
                 uninterrupted(|| storage.create_dir(&names::channel(name)))?;

@@ -70,7 +70,7 @@ impl Queue {
         let mut bytes = 0;
         let mut channels = HashSet::new();
         while let Some(next) = self.waiting.first_entry() {
-            bytes += next.get().submission.frames.len();
+            bytes += next.get().submission.cost();
             channels.insert(Arc::as_ptr(&next.get().channel));
             if !taken.is_empty() && (bytes > most_bytes || channels.len() > most_channels) {
                 break;

@@ -171,8 +171,8 @@ impl Common {
                     let read = unread.read(
                         &self.storage,
                         &self.journal_files(),
-                        &self.starts,
-                        self.options.random,
+                        &self.starts(),
+                        self.options.opens(),
                     )?;
                     let (read, report) = read;
                     self.report_late(report);

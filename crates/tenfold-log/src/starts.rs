@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use crate::crc;
-use crate::directory::sync_dir;
+use crate::directory::{replace, sync_dir};
 use crate::names;
 use crate::plausible::is_plausible;
 use crate::spare;
@@ -23,11 +23,13 @@ pub(crate) struct Starts {
     of_journal: u64,
 }
 
-/// One start: which it is, and its random number.
+/// A start of a log: which it is, and its random number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Start {
-    pub(crate) number: u64,
-    pub(crate) random: u64,
+pub struct Start {
+    /// Its number, counted from 1.
+    pub number: u64,
+    /// A number that no other start has, in this log or in a copy.
+    pub random: u64,
 }
 
 const TITLE: &str = "tenfold-starts 1";
@@ -45,6 +47,29 @@ impl Starts {
             random: vec![0],
             of_journal: 0,
         }
+    }
+
+    /// Those of another log; `None` if no log can have had them.
+    pub(crate) fn given(starts: &[Start]) -> Option<Self> {
+        let oldest = starts.first().map_or(0, |oldest| oldest.number);
+        let numbers = starts.iter().map(|start| start.number);
+        let is_possible = starts.len() <= MOST
+            && is_plausible(oldest)
+            && numbers.eq((oldest..).take(starts.len()));
+        let given = Self {
+            oldest,
+            random: starts.iter().map(|start| start.random).collect(),
+            of_journal: 0,
+        };
+        is_possible.then(|| given.begun())
+    }
+
+    /// All that are kept, the oldest first.
+    pub(crate) fn all(&self) -> Vec<Start> {
+        let numbered = (self.oldest..).zip(&self.random);
+        numbered
+            .map(|(number, &random)| Start { number, random })
+            .collect()
     }
 
     /// `None`: there is no file, or it is damaged.
@@ -79,6 +104,13 @@ impl Starts {
         let mut starts = self.clone();
         starts.of_journal = self.newest().map_or(0, |newest| newest.number);
         starts
+    }
+
+    /// Replaces the file, durably, with the space that there is: while the log runs, that which is kept for a full disk is
+    /// retention's.
+    pub(crate) fn replace(&self, storage: &dyn Storage) -> io::Result<()> {
+        replace(storage, names::STARTS, self.encode().as_bytes())?;
+        sync_dir(storage, "")
     }
 
     /// Replaces the file, durably.
@@ -187,6 +219,30 @@ mod tests {
             assert!(text.len() < 32 * 1024, "{}", text.len());
             assert_eq!(Starts::decode(text.as_bytes()), Some(starts));
         }
+    }
+
+    #[test]
+    fn starts_of_another_log_are_the_same_starts_here() {
+        for starts in [
+            Starts::default(),
+            Starts::uncounted(),
+            several(3),
+            several(2500),
+        ] {
+            assert_eq!(Starts::given(&starts.all()), Some(starts.begun()));
+        }
+        let [first, second, third] = several(3).all()[..] else {
+            panic!();
+        };
+        assert_eq!(Starts::given(&[first, third]), None);
+        assert_eq!(Starts::given(&[second, first]), None);
+        let late = Start {
+            number: u64::MAX,
+            ..first
+        };
+        assert_eq!(Starts::given(&[late]), None);
+        let many: Vec<Start> = (0..=1000).map(|number| Start { number, ..first }).collect();
+        assert_eq!(Starts::given(&many), None);
     }
 
     #[test]

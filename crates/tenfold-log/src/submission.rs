@@ -6,6 +6,10 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use crate::error::Refused;
+use crate::options::milliseconds;
+
+/// About what a record takes in the journal, in bytes, with names of a usual length.
+const OF_RECORD: usize = 128;
 
 /// Frames to be committed.
 pub struct Submission {
@@ -15,7 +19,18 @@ pub struct Submission {
     pub(crate) messages: u64,
     /// The ID of their producer, if it has named itself.
     pub(crate) producer: Option<Arc<str>>,
+    /// What another log has noted of them.
+    pub(crate) given: Option<Given>,
     pub(crate) receipt: Box<dyn Receipt>,
+}
+
+/// What a log has noted of frames that another log takes over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// When they were committed, in milliseconds.
+    pub(crate) time: u64,
+    /// How many messages of each producer that has some among them were committed then.
+    pub(crate) counts: Vec<(Arc<str>, u64)>,
 }
 
 impl Submission {
@@ -26,6 +41,7 @@ impl Submission {
             frames: frames.into(),
             messages,
             producer: None,
+            given: None,
             receipt: Box::new(receipt),
         }
     }
@@ -35,6 +51,34 @@ impl Submission {
     pub fn by(mut self, producer: impl Into<Arc<str>>) -> Self {
         self.producer = Some(producer.into());
         self
+    }
+
+    /// The same frames as another log has committed them: at this time (of which whole milliseconds are kept), and so that
+    /// these producers had so many messages then. In the place of [`by`](Self::by).
+    #[must_use]
+    pub fn committed_elsewhere(
+        mut self,
+        time: SystemTime,
+        counts: impl IntoIterator<Item = (Arc<str>, u64)>,
+    ) -> Self {
+        self.producer = None;
+        self.given = Some(Given {
+            time: milliseconds(time),
+            counts: counts.into_iter().collect(),
+        });
+        self
+    }
+
+    /// What it takes of a batch, in bytes: frames with a time of their own have a record of their own.
+    pub(crate) fn cost(&self) -> usize {
+        let record = if self.given.is_some() { OF_RECORD } else { 0 };
+        self.frames.len() + record
+    }
+
+    /// The producers that have messages among them.
+    pub(crate) fn producers(&self) -> impl Iterator<Item = &Arc<str>> {
+        let counts = self.given.iter().flat_map(|given| &given.counts);
+        self.producer.iter().chain(counts.map(|(id, _)| id))
     }
 }
 

@@ -34,6 +34,7 @@ impl Common {
         failed: &mut BTreeMap<Arc<str>, io::Error>,
     ) -> io::Result<Names> {
         let storage = &*self.storage;
+        let trimming = self.trimming();
         let mut saved = Vec::new();
         let mut want = None;
         let mut left = trims.into_values();
@@ -74,6 +75,7 @@ impl Common {
             removed += segments.len() as u64;
             gone.push((channel, segments));
         }
+        drop(trimming);
         for (channel, error) in remove_each(storage, gone) {
             // The next start removes what is left.
             failed.insert(Arc::clone(&channel.name), error);

@@ -16,6 +16,7 @@ use crate::entry;
 use crate::frames::Frames;
 use crate::index::{self, Index};
 use crate::names;
+use crate::options::Opens;
 use crate::renewal::Renewal;
 use crate::report::Report;
 use crate::segment::{Files, Segment};
@@ -579,8 +580,8 @@ impl Recovering {
     /// What it has become, and what is to be written of it; `None` if it has never had a message. A history
     /// that nothing is known of gets a new name.
     pub(crate) fn into_unwritten(
-        self,
-        random: Option<fn() -> u64>,
+        mut self,
+        opens: Opens,
         starts: &Arc<Starts>,
     ) -> Option<Unwritten> {
         if self.next == 0 {
@@ -603,8 +604,20 @@ impl Recovering {
             state
         };
         let has_new_epoch = self.birth.is_none();
-        let birth = self.birth.or_else(|| random.map(|random| random()));
+        let birth = self.birth.or_else(|| opens.random().map(|random| random()));
+        let is_mirror = matches!(opens, Opens::Mirror(_));
+        if !is_mirror {
+            // What was a mirror may know of messages that it does not have. They belong to its history no more.
+            for link in &mut self.links {
+                link.first = link.first.min(self.next);
+            }
+        }
         let chain = Chain::new(birth.unwrap_or(0), self.links, self.next, starts);
+        let chain = if is_mirror {
+            chain.of_another_log()
+        } else {
+            chain
+        };
         let channel = Channel::new(self.name, chain, self.storage, state, self.newest);
         Some(Unwritten {
             channel: Arc::new(channel),

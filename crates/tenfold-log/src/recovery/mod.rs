@@ -19,7 +19,7 @@ use crate::format::{self, Version};
 use crate::journal::{End, Journal, NotWritten, not_there};
 use crate::names;
 use crate::opening::{Opening, Step};
-use crate::options::Options;
+use crate::options::{Opens, Options};
 use crate::report::Report;
 use crate::scan::scan;
 use crate::side_by_side::each;
@@ -87,11 +87,10 @@ pub(crate) fn doing(what: &'static str) -> impl Fn(io::Error) -> Failed {
     move |error| (what, error)
 }
 
-/// Looks at everything, and changes nothing. The caller has the lock, or has locked `CHECKPOINT`. With a
-/// source of random numbers a start begins; without one the epochs are those of the last start.
+/// Looks at everything, and changes nothing. The caller has the lock, or has locked `CHECKPOINT`.
 pub(crate) fn look(
     storage: &Arc<dyn Storage>,
-    random: Option<fn() -> u64>,
+    opens: Opens,
     opening: &Opening,
 ) -> Result<Found, Failed> {
     opening.go_on().map_err(doing("looking at the channels"))?;
@@ -161,23 +160,23 @@ pub(crate) fn look(
         opening.count();
     }
     let begun = Begun {
-        starts: match random {
+        starts: match opens {
             #[cfg(feature = "planted")]
-            Some(_)
+            Opens::Start(_)
                 if crate::planted::is(crate::planted::Mistake::KeepEpoch)
                     && starts.newest().is_some() =>
             {
                 starts
             }
-            Some(random) => Arc::new(starts.and(random())),
-            None => starts,
+            Opens::Start(random) => Arc::new(starts.and(random())),
+            Opens::Mirror(_) | Opens::Looks => starts,
         },
         version,
     };
     let channels = recovered.into_iter();
     Ok(Found {
         channels: channels
-            .filter_map(|channel| channel.into_unwritten(random, &begun.starts))
+            .filter_map(|channel| channel.into_unwritten(opens, &begun.starts))
             .collect(),
         unread,
         report,

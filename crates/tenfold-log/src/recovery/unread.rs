@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::carry::records_of;
 use crate::journal::JournalFiles;
+use crate::options::Opens;
 use crate::report::Report;
 use crate::starts::Starts;
 use crate::storage::Storage;
@@ -33,7 +34,7 @@ impl Unread {
         storage: &Arc<dyn Storage>,
         journal: &JournalFiles,
         starts: &Arc<Starts>,
-        random: fn() -> u64,
+        opens: Opens,
     ) -> io::Result<(Option<Unwritten>, Report)> {
         let mut report = Report::default();
         let channel = Recovering::look(storage, &self.name, &self.starts, &mut report)?;
@@ -55,7 +56,7 @@ impl Unread {
         }
         channel.is_uncertain = self.is_uncertain;
         channel.conclude(&mut report)?;
-        Ok((channel.into_unwritten(Some(random), starts), report))
+        Ok((channel.into_unwritten(opens, starts), report))
     }
 }
 

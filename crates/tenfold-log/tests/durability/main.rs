@@ -24,6 +24,7 @@ mod hindered;
 mod kept;
 mod limits;
 mod look;
+mod mirror;
 mod model;
 mod new_names;
 mod offline_deletion;

@@ -95,6 +95,19 @@ impl Receipt for Told {
     }
 }
 
+/// A receipt of frames whose fate is seen in the log.
+pub(crate) struct Silent;
+
+impl Receipt for Silent {
+    fn committed(&mut self, _: Commit) {}
+
+    fn written(self: Box<Self>) {}
+
+    fn refused(self: Box<Self>, why: Refused) {
+        panic!("{why}");
+    }
+}
+
 /// Some messages on their way into a channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
