@@ -1,6 +1,5 @@
 """Whole messages over a connection, for programs that wait."""
 
-import json
 import select
 import socket
 import sys
@@ -277,4 +276,7 @@ def codec(framing: str | Framing, side: Literal["client", "server"], limit: int)
 
 def json_bytes(value: Any) -> bytes:
     """A value as JSON: one line, UTF-8, and only what JSON has."""
+    # Most programs send bytes, and need not load it.
+    import json
+
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
