@@ -238,6 +238,8 @@ fn without_doubtful_guess(error: &DecodeError) -> String {
             | LooksLike::Proxy
             | LooksLike::Mqtt
             | LooksLike::Signed
+            // Text of several bytes a character, in the place of a header, is hardly anything else.
+            | LooksLike::CharacterCount
     );
     match words.strip_suffix(&format!("; {guess}")) {
         Some(words) if !is_sure => format!("{words}; `tenfold inspect` says why"),
