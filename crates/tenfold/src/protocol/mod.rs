@@ -9,6 +9,7 @@
 
 mod answer;
 mod follow;
+mod mirroring;
 mod name;
 mod pattern;
 mod position;
@@ -20,6 +21,7 @@ pub use answer::{
     Answer, BadAnswer, Code, Deleted, Keys, Publishing, Refusal, Subscribed, ack, read_ack,
 };
 pub use follow::{Following, Heading, HeadingKind, MAX_PATTERNS, Place};
+pub use mirroring::{MAX_COUNTS, MirrorLine};
 pub use name::{BadName, ChannelName, Epoch, ProducerId};
 pub use pattern::{BadPattern, Pattern};
 pub use position::{BadPosition, Position};

@@ -31,6 +31,13 @@ pub enum Request {
         /// Where to start in channels that the client does not know; not a seq.
         from: Position,
     },
+    /// Everything that another hub needs to have the same: messages, times, counts and epochs of all channels that fit
+    /// one of the patterns. After it the client says where it is in each that it has, and then an empty frame.
+    #[non_exhaustive]
+    Mirror {
+        /// The patterns: at least one, and at most [`MAX_PATTERNS`].
+        patterns: Vec<Pattern>,
+    },
     /// Leave to append messages to a channel.
     #[non_exhaustive]
     Publish {
@@ -121,6 +128,20 @@ impl Request {
         Self::Follow { patterns, from }
     }
 
+    /// Asks for everything that a mirror needs of all channels that fit one of the patterns.
+    ///
+    /// ```
+    /// use tenfold::protocol::Request;
+    ///
+    /// let request = Request::mirror(vec!["*".parse()?]);
+    /// assert_eq!(request.to_string(), "MIRROR *");
+    /// assert_eq!(Request::parse(b"MIRROR *"), Ok(request));
+    /// # Ok::<(), tenfold::protocol::BadPattern>(())
+    /// ```
+    pub fn mirror(patterns: Vec<Pattern>) -> Self {
+        Self::Mirror { patterns }
+    }
+
     /// Asks for leave to append messages to a channel.
     ///
     /// ```
@@ -199,6 +220,7 @@ impl Request {
         let request = match fields.next()?.unwrap_or_default() {
             "SUBSCRIBE" => Self::read_subscribe(&mut fields)?,
             "FOLLOW" => Self::read_follow(&mut fields)?,
+            "MIRROR" => Self::read_mirror(&mut fields)?,
             "PUBLISH" => Self::read_publish(&mut fields)?,
             "TIMES" => Self::read_times(&mut fields)?,
             "DELETE" => Self::Delete {
@@ -208,8 +230,7 @@ impl Request {
             "CLIENTS" => Self::Clients,
             "HEALTH" => Self::Health,
             _ => {
-                let verbs =
-                    "SUBSCRIBE, FOLLOW, PUBLISH, TIMES, DELETE, CHANNELS, CLIENTS or HEALTH";
+                let verbs = "SUBSCRIBE, FOLLOW, MIRROR, PUBLISH, TIMES, DELETE, CHANNELS, CLIENTS or HEALTH";
                 return Err(fields.bad(None, verbs));
             }
         };
@@ -273,6 +294,22 @@ impl Request {
             patterns,
             from: from.unwrap_or_default(),
         })
+    }
+
+    fn read_mirror(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
+        let mut patterns = Vec::new();
+        while let Some(field) = fields.next()? {
+            if patterns.len() == MAX_PATTERNS {
+                return Err(fields.bad(None, "at most 64 patterns"));
+            }
+            let pattern = field.parse();
+            patterns.push(pattern.map_err(|_| fields.bad(None, Pattern::RULE))?);
+        }
+        if patterns.is_empty() {
+            fields.number += 1;
+            return Err(fields.bad(None, Pattern::RULE));
+        }
+        Ok(Self::Mirror { patterns })
     }
 
     fn read_publish(fields: &mut Fields<'_>) -> Result<Self, BadRequest> {
@@ -485,6 +522,11 @@ impl fmt::Display for Request {
                     write!(f, " {pattern}")?;
                 }
                 write!(f, " from={from}")
+            }
+            Self::Mirror { patterns } => {
+                f.write_str("MIRROR")?;
+                let mut patterns = patterns.iter();
+                patterns.try_for_each(|pattern| write!(f, " {pattern}"))
             }
             Self::Publish {
                 channel,
