@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tenfold::protocol::{ProducerId, Refusal};
+use tenfold_log::Submission;
 
 use crate::block::Block;
 use crate::channel::Channel;
 use crate::claim::{Claim, ClaimProgress, Fenced};
+use crate::history::History;
+use crate::ledger::Count;
 use crate::registry::Visit;
 use crate::tail::NotAppended;
-use crate::ticket::Ticket;
+use crate::ticket::{Counted, Ticket};
 
 /// A channel, and a claim to append to it. The producer's goes on to its next connection.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(crate) struct Appender {
     visit: Arc<Visit>,
     claim: Arc<Claim>,
     producer: Option<ProducerId>,
+    /// The producer, as the log has its name.
+    counted: Option<Arc<str>>,
     clock: fn() -> SystemTime,
 }
 
@@ -31,6 +36,7 @@ impl Appender {
         Ok(Self {
             visit: Arc::new(visit),
             claim,
+            counted: producer.as_ref().map(|id| id.as_str().into()),
             producer,
             clock,
         })
@@ -87,12 +93,46 @@ impl Appender {
             self.visit.enforce_total();
             return appended;
         };
+        let counted = Counted::Here(self.counted.clone());
+        self.submit(history, block, counted, |submission| match &self.counted {
+            Some(id) => submission.by(Arc::clone(id)),
+            None => submission,
+        })
+        .await
+    }
+
+    /// Accepts a block of a channel with a log as another hub has committed it: at this time, after which producers have
+    /// these counts.
+    pub(crate) async fn append_given(
+        &self,
+        block: Block,
+        time: SystemTime,
+        counts: Box<[Count]>,
+    ) -> Result<(), NotAppended> {
+        let Some(history) = self.channel().history() else {
+            return Err(NotAppended::Closed);
+        };
+        let given = counts.to_vec();
+        let counted = Counted::Elsewhere(counts);
+        self.submit(history, block, counted, |submission| {
+            submission.committed_elsewhere(time, given)
+        })
+        .await
+    }
+
+    async fn submit(
+        &self,
+        history: &History,
+        block: Block,
+        counted: Counted,
+        as_whose: impl FnOnce(Submission) -> Submission,
+    ) -> Result<(), NotAppended> {
         let room = history.room(&self.claim, block.bytes().len()).await;
         let receipt = || {
             let (visit, claim) = (Arc::clone(&self.visit), Arc::clone(&self.claim));
-            Ticket::new(visit, claim, block.clone(), room)
+            Ticket::new(visit, claim, (block.clone(), counted), room)
         };
-        history.submit(&self.claim, self.producer.as_ref(), &block, receipt)
+        history.submit(&self.claim, &block, receipt, as_whose)
     }
 
     /// Brings what was appended, the last block of so many bytes, to the subscribers that wait for

@@ -102,6 +102,10 @@ impl Question {
                 let patterns: Vec<_> = patterns.iter().map(ToString::to_string).collect();
                 ("FOLLOW", patterns.join(" "), None)
             }
+            Request::Mirror { patterns, .. } => {
+                let patterns: Vec<_> = patterns.iter().map(ToString::to_string).collect();
+                ("MIRROR", patterns.join(" "), None)
+            }
             Request::Channels => return Self::about_all("CHANNELS"),
             Request::Clients => return Self::about_all("CLIENTS"),
             Request::Health => return Self::about_all("HEALTH"),

@@ -21,7 +21,7 @@ use crate::cursor::Cursor;
 use crate::flag::Flag;
 use crate::frames::after;
 use crate::history::History;
-use crate::ledger::{Entry, Ledger, NotThere};
+use crate::ledger::{Count, Entry, Ledger, NotThere};
 use crate::producers::{Producers, TooMany};
 use crate::refusals::{deleted, kept};
 use crate::tail::NotAppended;
@@ -133,8 +133,12 @@ impl Channel {
         &self.name
     }
 
+    /// The epoch of now. That of a mirror's channel changes with the starts of the source.
     pub(crate) fn epoch(&self) -> Epoch {
-        self.epoch
+        match &self.history {
+            Some(history) => Epoch(history.channel.epoch()),
+            None => self.epoch,
+        }
     }
 
     pub(crate) fn tail(&self) -> &Tail {
@@ -172,7 +176,7 @@ impl Channel {
     /// What it has, for whoever has deleted it.
     pub(crate) fn to_be_deleted(&self) -> Deleted {
         let (first, next) = self.extent();
-        Deleted::new(self.epoch, first, next, self.bytes())
+        Deleted::new(self.epoch(), first, next, self.bytes())
     }
 
     pub(crate) fn history(&self) -> Option<&Arc<History>> {
@@ -219,7 +223,7 @@ impl Channel {
 
     /// Whether a place in the history of an epoch is one in this history.
     pub(crate) fn has_place(&self, from: Position, epoch: Option<Epoch>) -> bool {
-        let Some(epoch) = epoch.filter(|epoch| *epoch != self.epoch) else {
+        let Some(epoch) = epoch.filter(|epoch| *epoch != self.epoch()) else {
             return true;
         };
         // In memory nothing outlives an epoch.
@@ -279,7 +283,7 @@ impl Channel {
                 Code::Corrupt,
                 "these messages are damaged on the hub's disk",
             )
-            .with("epoch", self.epoch)
+            .with("epoch", self.epoch())
             .with("first", first)
             .with("next", next),
             _ => Refusal::new(Code::Storage, "the hub's disk cannot be read"),
@@ -317,7 +321,7 @@ impl Channel {
         publishers: usize,
     ) -> Subscription {
         Subscription {
-            answer: Subscribed::new(self.epoch, from, first, next)
+            answer: Subscribed::new(self.epoch(), from, first, next)
                 .with_new(next == 0 && publishers == 0),
             head: head.map_or_else(Block::default, |(block, messages)| after(&block, messages)),
             cursor: Cursor::entered(self.tail.clone(), place),
@@ -326,7 +330,7 @@ impl Channel {
 
     pub(crate) fn another_epoch(&self, first: u64) -> Refusal {
         Refusal::new(Code::Epoch, "the channel has another history")
-            .with("epoch", self.epoch)
+            .with("epoch", self.epoch())
             .with("first", first)
     }
 
@@ -380,11 +384,37 @@ impl Channel {
         self.producers().oldest_temporary()
     }
 
+    /// Takes over the counts of producers from another hub: these, and no others.
+    pub(crate) fn know_producers(&self, counts: &[Count], time: SystemTime) {
+        let Some(history) = &self.history else {
+            return;
+        };
+        for (id, count) in counts {
+            history.channel.count_producer(id, *count, time);
+            self.tail.with(|ledger| ledger.count(id, *count));
+        }
+        self.forget_producers_but(counts);
+    }
+
+    /// Forgets all producers but these.
+    pub(crate) fn forget_producers_but(&self, known: &[Count]) {
+        let Some(history) = &self.history else {
+            return;
+        };
+        for producer in history.channel.producers() {
+            if !known.iter().any(|(id, _)| *id == producer.id) {
+                history.channel.forget_producer(&producer.id);
+                self.tail.with(|ledger| ledger.forget(&producer.id));
+            }
+        }
+    }
+
     /// Has the log forget a producer, too.
     fn forget(&self) -> impl Fn(&ProducerId) {
         |forgotten| {
             if let Some(history) = &self.history {
                 history.channel.forget_producer(forgotten.as_str());
+                self.tail.with(|ledger| ledger.forget(forgotten.as_str()));
             }
         }
     }
@@ -427,7 +457,7 @@ impl Channel {
         let (first, next) = self.extent();
         ChannelInfo {
             name: self.name.clone(),
-            epoch: self.epoch,
+            epoch: self.epoch(),
             first,
             next,
             bytes: self.bytes(),

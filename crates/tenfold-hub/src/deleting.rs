@@ -24,6 +24,9 @@ impl Connection {
     /// Deletes a channel. The answer comes when it is gone.
     pub(crate) async fn delete(&self, name: &ChannelName) -> Result<Deleted, Refusal> {
         let denied = |words: &str| Err(Refusal::new(Code::Denied, words));
+        if self.shared.upstream.is_some() {
+            return denied("this hub is a mirror: a channel is deleted at its source");
+        }
         match self.shared.options.now().allow_delete {
             AllowDelete::Nobody => return denied("this hub lets nobody delete channels"),
             AllowDelete::Local if !self.peer.is_local() => {
@@ -65,7 +68,7 @@ async fn delete(shared: Arc<Shared>, name: ChannelName) -> Result<Deleted, Refus
 
 impl History {
     /// Deletes what is on disk. Nothing may be on its way there.
-    async fn delete(&self, name: &ChannelName) -> Result<(), Refusal> {
+    pub(crate) async fn delete(&self, name: &ChannelName) -> Result<(), Refusal> {
         let (tells, told) = tokio::sync::oneshot::channel();
         let log = &self.durable.log;
         log.delete(&self.channel, move |result| {

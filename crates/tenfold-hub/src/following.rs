@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use tenfold::protocol::{Code, Following, Pattern, Position, Refusal};
+use tenfold::protocol::{Code, Following, HeadingKind, Pattern, Position, Refusal};
 use tokio::io::Interest;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -39,15 +39,7 @@ impl Connection {
         intake: Intake,
     ) -> Result<FollowOutlet, Refusal> {
         let shared = &self.shared;
-        let list = self.receive_list(&patterns, intake);
-        let in_time = within(shared.options.now().request_timeout * LIST_TIMES, list);
-        let (mut places, share) = tokio::select! {
-            received = in_time => received.unwrap_or_else(|| {
-                let words = "the list of places did not come to its empty frame in time";
-                Err(Refusal::new(Code::Timeout, words))
-            })?,
-            () = shared.draining.raised() => return Err(shutdown()),
-        };
+        let (mut places, share) = self.list_of_places(&patterns, intake).await?;
         let ready = Arc::new(Ready::default());
         let news = Arc::new(News::new(
             patterns,
@@ -80,8 +72,9 @@ impl Connection {
             }
         }
         // What is left in the list is not there.
-        for (name, (_, seq, _)) in places {
+        for (name, (epoch, seq, _)) in places {
             if seq > 0 {
+                self.check_deleted(&name, epoch)?;
                 follow.say(not_there(&name));
             }
         }
@@ -112,7 +105,11 @@ impl Connection {
         let begun = match places.remove(channel.name()) {
             Some((epoch, seq, place)) => {
                 let begun = channel.begin(Position::Seq(seq), Some(epoch)).await;
-                begun.map_err(|refusal| refusal.with("place", place))?
+                let begun = begun.map_err(|refusal| refusal.with("place", place))?;
+                if let Some(HeadingKind::Epoch { .. }) = begun.gap {
+                    self.check_current()?;
+                }
+                begun
             }
             None => channel.begin(from, None).await?,
         };
@@ -122,7 +119,24 @@ impl Connection {
         Ok(())
     }
 
-    /// The list, and its share of what all followers may have.
+    /// The list in time, and its share of what all followers may have.
+    pub(crate) async fn list_of_places(
+        &self,
+        patterns: &[Pattern],
+        intake: Intake,
+    ) -> Result<(Places, Option<OwnedSemaphorePermit>), Refusal> {
+        let shared = &self.shared;
+        let list = self.receive_list(patterns, intake);
+        let in_time = within(shared.options.now().request_timeout * LIST_TIMES, list);
+        tokio::select! {
+            received = in_time => received.unwrap_or_else(|| {
+                let words = "the list of places did not come to its empty frame in time";
+                Err(Refusal::new(Code::Timeout, words))
+            }),
+            () = shared.draining.raised() => Err(shutdown()),
+        }
+    }
+
     async fn receive_list(
         &self,
         patterns: &[Pattern],

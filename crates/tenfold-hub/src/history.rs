@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tenfold::protocol::ProducerId;
 use tenfold_log::{Frames, ReadError, Reader, Receipt, Submission};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -91,9 +90,9 @@ impl History {
     pub(crate) fn submit<R: Receipt + 'static>(
         &self,
         claim: &Claim,
-        producer: Option<&ProducerId>,
         block: &Block,
         receipt: impl FnOnce() -> R,
+        as_whose: impl FnOnce(Submission) -> Submission,
     ) -> Result<(), NotAppended> {
         let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         claim.check()?;
@@ -102,10 +101,7 @@ impl History {
         }
         claim.departs(block.messages());
         let frames = block.bytes().clone();
-        let mut submission = Submission::new(frames, block.messages(), receipt());
-        if let Some(id) = producer {
-            submission = submission.by(id.as_str());
-        }
+        let submission = as_whose(Submission::new(frames, block.messages(), receipt()));
         let pending = self.durable.log.submit(&self.channel, submission);
         drop(gate);
         if block.bytes().len() <= SMALL {

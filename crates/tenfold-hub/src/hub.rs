@@ -14,6 +14,7 @@ use crate::acceptor::Acceptor;
 use crate::deadline::while_running;
 use crate::doors::{Door, doors};
 use crate::hub_options::HubOptions;
+use crate::mirror;
 use crate::port::{Port, PortKind};
 use crate::shared::Shared;
 use crate::stats::HubStats;
@@ -123,6 +124,10 @@ impl Hub {
                 Arc::clone(&shared.tally),
             );
             watching.spawn(of_hub(watch.run()));
+            if let Some(upstream) = &shared.upstream {
+                let upstream = Arc::clone(upstream);
+                watching.spawn(of_hub(mirror::run(Arc::clone(&shared), upstream)));
+            }
         }
         Self {
             shared,

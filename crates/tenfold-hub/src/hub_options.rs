@@ -9,6 +9,7 @@ use tenfold_gate::Policy;
 use crate::audit::Audit;
 use crate::tls::Tls;
 use crate::transport::SEND_BUFFER;
+use crate::upstream::MirrorOptions;
 use crate::when_slow::WhenSlow;
 
 /// How a hub treats its clients: a limit on everything, each with its unit. Zero is never
@@ -72,6 +73,8 @@ pub struct HubOptions {
     pub tls: Option<Tls>,
     /// Is given a record of each request. It cannot be changed while the hub runs.
     pub audit: Option<Audit>,
+    /// The hub is a mirror of another one. It cannot be changed while the hub runs, and needs a log.
+    pub mirror: Option<MirrorOptions>,
     /// From where channels may be deleted. With a policy this needs the right as well.
     pub allow_delete: AllowDelete,
     /// How long clients have to take what is left when the hub ends.
@@ -121,6 +124,7 @@ impl Default for HubOptions {
             policy: None,
             tls: None,
             audit: None,
+            mirror: None,
             allow_delete: AllowDelete::default(),
             drain: Duration::from_secs(10),
             send_buffer: SEND_BUFFER,

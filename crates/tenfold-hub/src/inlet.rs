@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tenfold::protocol::{ChannelName, ProducerId, Publishing as Answer, Refusal};
+use tenfold::protocol::{ChannelName, Code, ProducerId, Publishing as Answer, Refusal};
 use tenfold_gate::Visitor;
 use tokio::time::Instant;
 
@@ -37,6 +37,11 @@ impl Connection {
         producer: Option<ProducerId>,
     ) -> Result<Appender, Refusal> {
         let shared = &self.shared;
+        if shared.upstream.is_some() {
+            let words =
+                "this hub is a mirror, and passes on only what comes to a port for the protocol";
+            return Err(Refusal::new(Code::Denied, words));
+        }
         if let Some(durable) = shared.registry.on_disk() {
             durable.may_publish().await?;
         }

@@ -216,6 +216,11 @@ impl Intake {
         }
     }
 
+    /// What was received and not taken.
+    pub(crate) fn into_rest(self) -> BytesMut {
+        self.bytes
+    }
+
     /// Bytes that were received and not taken.
     pub fn held(&self) -> usize {
         self.bytes.len()

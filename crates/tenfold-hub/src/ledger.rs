@@ -12,7 +12,7 @@
 //! cursors, and moving one is two additions. Cursors for which appending never waits are counted apart. Invariant: the counts of all blocks plus `at_end` are
 //! the number of live cursors that were not passed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,7 @@ use tenfold::protocol::Position;
 
 use crate::block::Block;
 use crate::encodings::Encodings;
+use crate::frames::{after, first};
 use crate::when_slow::WhenSlow;
 
 /// A cursor's place: the index of its next block, and the seq of its next message.
@@ -115,9 +116,24 @@ struct Kept {
     /// When it was appended. Never earlier than the block before it.
     time: SystemTime,
     standing: Standing,
+    /// The producers that have messages in it, and how many each has then.
+    counts: Box<[Count]>,
     /// For clients that do not take frames, and what that takes in bytes.
     encodings: Option<Arc<Encodings>>,
     encoded: usize,
+}
+
+/// How many messages of a producer are committed.
+pub(crate) type Count = (Arc<str>, u64);
+
+/// Blocks that were committed at one time.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) messages: u64,
+    pub(crate) time: SystemTime,
+    /// The producers whose counts the blocks have changed.
+    pub(crate) counts: Vec<Count>,
 }
 
 /// A block as clients see it that do not take frames.
@@ -164,6 +180,8 @@ pub(crate) struct Ledger {
     capacity: usize,
     when_slow: WhenSlow,
     keep: Keep,
+    /// How many messages of each producer are committed, on a channel with a log.
+    counts: BTreeMap<Arc<str>, u64>,
     /// When the newest block was appended, and the newest of those that are not kept any more.
     newest: SystemTime,
     trimmed: Option<SystemTime>,
@@ -190,6 +208,7 @@ impl Ledger {
             capacity,
             when_slow,
             keep,
+            counts: BTreeMap::new(),
             newest: UNIX_EPOCH,
             trimmed: None,
             wants_room: false,
@@ -254,11 +273,73 @@ impl Ledger {
             first_byte,
             time: self.newest,
             standing: std::mem::take(&mut self.at_end),
+            counts: Box::default(),
             encodings: None,
             encoded: 0,
         });
         self.free_read();
         Ok(first_seq)
+    }
+
+    /// The counts of these producers are as the newest block has made them.
+    pub(crate) fn note_counts(&mut self, counts: Box<[Count]>) {
+        for (id, count) in &counts {
+            self.count(id, *count);
+        }
+        if let Some(newest) = self.blocks.back_mut() {
+            newest.counts = counts;
+        }
+    }
+
+    /// So many messages of a producer are committed.
+    pub(crate) fn count(&mut self, producer: &Arc<str>, count: u64) {
+        self.counts.insert(Arc::clone(producer), count);
+    }
+
+    /// How many messages of each producer are committed now.
+    pub(crate) fn counts(&self) -> Vec<Count> {
+        let counts = self.counts.iter();
+        counts.map(|(id, count)| (Arc::clone(id), *count)).collect()
+    }
+
+    /// A producer is not known any more.
+    pub(crate) fn forget(&mut self, producer: &str) {
+        self.counts.remove(producer);
+    }
+
+    /// What was committed at one time, from a seq on and before another one: about `most` bytes at the most; without
+    /// messages if there are none. `None` if that is before what is kept here.
+    pub(crate) fn piece(&self, seq: u64, before: u64, most: usize) -> Option<Piece> {
+        if seq < self.first_seq() {
+            return None;
+        }
+        let mut piece = Piece {
+            blocks: Vec::new(),
+            messages: 0,
+            time: self.newest,
+            counts: Vec::new(),
+        };
+        let mut bytes = 0;
+        let index = self.blocks.partition_point(|kept| kept.end_seq() <= seq);
+        for kept in self.blocks.range(index..) {
+            let from = kept.first_seq.max(seq);
+            let is_first = piece.blocks.is_empty();
+            let is_apart = kept.time != piece.time || bytes + kept.block.bytes().len() > most;
+            if from >= before || !is_first && is_apart {
+                break;
+            }
+            piece.time = kept.time;
+            let mut block = after(&kept.block, from - kept.first_seq);
+            if kept.end_seq() > before {
+                block = first(&block, before - from);
+            } else {
+                piece.counts.extend(kept.counts.iter().cloned());
+            }
+            bytes += block.bytes().len();
+            piece.messages += block.messages();
+            piece.blocks.push(block);
+        }
+        Some(piece)
     }
 
     /// Notes that the channel's files have the messages up to a seq. What was kept only for them may go.

@@ -125,6 +125,10 @@ mod request;
 mod rest;
 mod timing;
 
+// Hubs that have what other hubs have.
+mod mirror;
+mod upstream;
+
 // Servers of other protocols, and what their clients ask for.
 mod call;
 mod feed;
@@ -177,6 +181,7 @@ pub use stats::{ClientEvent, ClientReport, End, HubStats, Stats};
 pub use tail::{Closed, Tail};
 pub use tenfold::protocol::{BadPattern, Pattern};
 pub use tls::Tls;
+pub use upstream::MirrorOptions;
 pub use when_slow::WhenSlow;
 
 /// The examples of the README are compiled.

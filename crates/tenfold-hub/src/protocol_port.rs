@@ -37,6 +37,9 @@ const START: Duration = Duration::from_secs(3);
 /// How late a peer is answered that had too many credentials which are not valid.
 const PUNISHMENT: Duration = Duration::from_secs(1);
 
+/// A request, and the token that came with it.
+type Asked = (Request, Option<Token>);
+
 impl Connection {
     /// Serves a connection that says what it wants. `pending` is its place among the connections
     /// that have not said it yet.
@@ -47,9 +50,9 @@ impl Connection {
             () = pending.gives_way(|| self.socket.has_received()) => return self.leave(&gave_way()),
         };
         match asked {
-            Ok(Some((connection, visitor, request, intake))) => {
+            Ok(Some((connection, visitor, (request, token), intake))) => {
                 drop(pending);
-                if let Err(refusal) = connection.obey(visitor, request, intake).await {
+                if let Err(refusal) = connection.obey(visitor, request, token, intake).await {
                     let place = connection.shared.pending.enter(self.peer);
                     connection.refuse_in(&place, &refusal).await;
                 }
@@ -73,7 +76,7 @@ impl Connection {
     async fn ask(
         &self,
         pending: &PendingPlace,
-    ) -> Result<Option<(Self, Visitor, Request, Intake)>, Refusal> {
+    ) -> Result<Option<(Self, Visitor, Asked, Intake)>, Refusal> {
         let (request, token, intake) = match self.first_frame(pending).await {
             Ok(Received::Request(request, token, intake)) => (request, token, intake),
             Ok(Received::Refused(refusal)) => return Err(refusal),
@@ -81,7 +84,7 @@ impl Connection {
         };
         self.asks(|| Question::of(&request));
         match self.let_in(token.as_ref(), &request).await {
-            Ok((connection, visitor)) => Ok(Some((connection, visitor, request, intake))),
+            Ok((connection, visitor)) => Ok(Some((connection, visitor, (request, token), intake))),
             Err(refusal) => {
                 if refusal.code == Some(Code::Auth) {
                     self.slow_down().await;
@@ -161,8 +164,15 @@ impl Connection {
         &self,
         visitor: Visitor,
         request: Request,
+        token: Option<Token>,
         intake: Intake,
     ) -> Result<(), Refusal> {
+        if let Some(upstream) = &self.shared.upstream
+            && matches!(request, Request::Publish { .. })
+        {
+            let upstream = Arc::clone(upstream);
+            return self.relay(upstream, &request, token.as_ref(), intake).await;
+        }
         match request {
             Request::Subscribe {
                 channel,
@@ -180,6 +190,10 @@ impl Connection {
                 };
                 outlet.map(|outlet| drop(spawn(outlet.run())))
             }
+            Request::Mirror { patterns, .. } => match self.take_place().await {
+                Ok(()) => self.mirror(patterns, intake).await,
+                Err(refusal) => Err(refusal),
+            },
             Request::Publish {
                 channel,
                 producer,
@@ -292,6 +306,28 @@ impl Connection {
         }
     }
 
+    /// Refuses, if this hub is a mirror that has not heard of all epochs: what it does not know may be known to its
+    /// source.
+    pub(crate) fn check_current(&self) -> Result<(), Refusal> {
+        match &self.shared.upstream {
+            Some(upstream) if !upstream.is_current() => Err(Refusal::new(
+                Code::Busy,
+                "this hub is a mirror without its source, and does not know this history",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses, if this hub is a mirror that may not have heard of a channel yet.
+    pub(crate) fn check_deleted(&self, name: &ChannelName, epoch: Epoch) -> Result<(), Refusal> {
+        let shared = &self.shared;
+        if shared.upstream.is_none() || shared.registry.was_deleted(name, epoch) {
+            return Ok(());
+        }
+        let words = "this hub is a mirror, and has not got the channel yet";
+        Err(Refusal::new(Code::Busy, words))
+    }
+
     /// A place among those that ask for something. If there is none, the connection waits for one.
     pub(crate) async fn turn<'a>(
         &'a self,
@@ -329,7 +365,16 @@ impl Connection {
         }
         self.take_place().await?;
         let visit = self.shared.registry.enter(channel, Role::Subscriber)?;
-        let mut subscription = visit.channel().find(from, epoch).await?;
+        let found = visit.channel().find(from, epoch).await;
+        let mut subscription = found.map_err(|refusal| {
+            let is_of_epoch = refusal.code == Some(Code::Epoch);
+            let current = if is_of_epoch {
+                self.check_current()
+            } else {
+                Ok(())
+            };
+            current.err().unwrap_or(refusal)
+        })?;
         if !self.may_hold() {
             subscription.cursor.hold_no_more();
         }
@@ -369,7 +414,9 @@ pub(crate) fn purpose(request: &Request) -> Purpose {
         Request::Subscribe { channel, .. } | Request::Times { channel, .. } => {
             Purpose::Subscribe(channel.clone())
         }
-        Request::Follow { patterns, .. } => Purpose::Follow(patterns.clone()),
+        Request::Follow { patterns, .. } | Request::Mirror { patterns, .. } => {
+            Purpose::Follow(patterns.clone())
+        }
         Request::Publish {
             channel, producer, ..
         } => Purpose::Publish(channel.clone(), producer.clone()),

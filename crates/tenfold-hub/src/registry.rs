@@ -17,6 +17,7 @@ use crate::claim::Claim;
 use crate::durable::Durable;
 use crate::history::History;
 use crate::hub_options::HubOptions;
+use crate::ledger::Count;
 use crate::live::Live;
 use crate::memory::{Receiving, Rests, SHARE};
 use crate::news::{Followers, Gone, News};
@@ -296,6 +297,28 @@ impl Registry {
         Ok(channel)
     }
 
+    /// The same of a channel that begins again, or whose epochs change: whoever has it is to come back. `None` if there is none
+    /// of that name.
+    pub(crate) fn begin_again(&self, name: &ChannelName) -> Option<Arc<Channel>> {
+        let channel = Arc::clone(self.lock().by_name.get(name)?);
+        channel.deletion().raise();
+        Some(channel)
+    }
+
+    /// A channel is not there any more, and another one of the same name will be.
+    pub(crate) fn forget(&self, channel: &Arc<Channel>) {
+        let name = channel.name();
+        let mut channels = self.lock();
+        channels.note_past(channel);
+        if !channels.only_names.contains(name) {
+            let next = channel.tail().next_seq();
+            channels.followers.went(name, Gone::Deleted(next));
+        }
+        channels.by_name.remove(name);
+        channels.only_names.remove(name);
+        channels.begun_by.remove(name);
+    }
+
     /// Ends a deletion. A channel that could not be deleted goes on, without the connections that it had.
     pub(crate) fn end_deletion(&self, channel: &Arc<Channel>, is_deleted: bool) {
         let name = channel.name();
@@ -350,9 +373,15 @@ impl Registry {
         let producers = Producers::new(options.max_producers, Arc::clone(&self.producers));
         if let Some(durable) = &self.durable {
             let channel = durable.log.channel(name.as_str(), epoch.0);
+            // A mirror's messages have the times of another clock.
+            let newest = match options.mirror {
+                Some(_) => channel.last_time(),
+                None => (options.clock)(),
+            };
             let tail = Tail::following(
                 channel.next(),
-                (options.clock)(),
+                newest,
+                counts(&channel),
                 options.channel_memory,
                 Arc::clone(&self.total),
             );
@@ -482,6 +511,12 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, Channels> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many messages of each producer a channel of the log has, before anything is on its way to it.
+fn counts(channel: &tenfold_log::Channel) -> Box<[Count]> {
+    let producers = channel.producers().into_iter();
+    producers.map(|known| (known.id, known.messages)).collect()
 }
 
 fn being_deleted() -> Refusal {

@@ -24,6 +24,7 @@ use crate::registry::Registry;
 use crate::shares::Shares;
 use crate::stats::{Counters, HubStats};
 use crate::tally::Tally;
+use crate::upstream::Upstream;
 
 /// Connections that are told at once how the hub is. An answer is a line, so each needs its place for
 /// a moment only.
@@ -32,6 +33,8 @@ const ASKING: usize = 64;
 const LISTING: usize = 64;
 /// Connections that are answered late at once.
 const PUNISHED: usize = 256;
+/// Mirrors of a hub. Each may be sent one large message.
+const MIRRORS: usize = 64;
 /// Channels that are deleted at once.
 const DELETING: usize = 64;
 
@@ -68,6 +71,10 @@ pub(crate) struct Shared {
     /// Places for those that ask how the hub is, and for those that ask for its channels or clients.
     pub(crate) asking: Semaphore,
     pub(crate) listing: Semaphore,
+    /// The hub is a mirror of this one.
+    pub(crate) upstream: Option<Arc<Upstream>>,
+    /// Places for mirrors of this hub.
+    pub(crate) mirroring: Arc<Semaphore>,
     /// Places for those that delete a channel.
     pub(crate) deleting: Semaphore,
     /// Places for those that are answered late, because of credentials that are not valid.
@@ -110,6 +117,11 @@ impl Shared {
             asking: Semaphore::new(ASKING),
             listing: Semaphore::new(LISTING),
             deleting: Semaphore::new(DELETING),
+            upstream: options
+                .mirror
+                .clone()
+                .map(|mirror| Arc::new(Upstream::new(mirror))),
+            mirroring: Arc::new(Semaphore::new(MIRRORS)),
             connections: Present::default(),
             appending: Present::default(),
             draining: Flag::default(),
@@ -191,6 +203,20 @@ impl Shared {
             health.add("done", done);
             health.add("of", of);
         }
+        if let Some(upstream) = &self.upstream {
+            health.add(
+                "mirror",
+                if upstream.is_current() {
+                    "current"
+                } else {
+                    "away"
+                },
+            );
+            health.add("behind", self.behind(upstream));
+            if let Some(seconds) = upstream.away() {
+                health.add("away", seconds);
+            }
+        }
         if let Some(log) = log {
             let Numbers {
                 batches,
@@ -209,6 +235,14 @@ impl Shared {
             }
         }
         health
+    }
+
+    /// By how many messages a mirror is behind what its source has told.
+    pub(crate) fn behind(&self, upstream: &Upstream) -> u64 {
+        upstream.behind(|name| {
+            let channel = self.registry.find(name);
+            channel.map_or(0, |channel| channel.tail().next_seq())
+        })
     }
 
     pub(crate) fn stats(&self) -> HubStats {

@@ -13,7 +13,7 @@ use crate::block::Block;
 use crate::change::Change;
 use crate::claim::{Claim, Fenced};
 use crate::idle::{Idle, IdleList};
-use crate::ledger::{Keep, Ledger};
+use crate::ledger::{Count, Keep, Ledger};
 use crate::when_slow::WhenSlow;
 
 /// A bounded deque of blocks. Clones are handles to the same tail.
@@ -118,15 +118,17 @@ impl Tail {
     }
 
     /// [`keeping`](Self::keeping), after messages that are kept elsewhere: up to `next`, the last of
-    /// them from `newest`. It never waits, because a cursor that is passed goes on there.
+    /// them from `newest`, with so many of each producer. It never waits, because a cursor that is passed goes on there.
     pub(crate) fn following(
         next: u64,
         newest: SystemTime,
+        counts: Box<[Count]>,
         capacity: usize,
         total: Arc<AtomicUsize>,
     ) -> Self {
         let mut ledger = Ledger::new(capacity, WhenSlow::Close, Keep::All);
         ledger.begin_at(next, newest);
+        ledger.note_counts(counts);
         Self::with_ledger(ledger, total)
     }
 
@@ -183,11 +185,12 @@ impl Tail {
     /// Appends what was committed elsewhere, and what may not be dropped before it is
     /// [written](Self::written). A tail that is closed is left as it is. Subscribers that wait at the
     /// end are left to [`wake`](Self::wake).
-    pub(crate) fn show(&self, block: Block, time: SystemTime) {
+    pub(crate) fn show(&self, block: Block, time: SystemTime, counts: Box<[Count]>) {
         self.change(Woken::ByAppender, |ledger| {
             if !ledger.is_closed() {
                 // Not being patient, it does not refuse.
                 let _ = ledger.append(block, time, false);
+                ledger.note_counts(counts);
             }
         });
     }

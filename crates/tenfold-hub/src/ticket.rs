@@ -6,6 +6,7 @@ use tenfold_log::{Commit, Receipt, Refused};
 
 use crate::block::Block;
 use crate::claim::Claim;
+use crate::ledger::Count;
 use crate::memory::Room;
 use crate::registry::Visit;
 #[cfg(test)]
@@ -18,18 +19,45 @@ pub(crate) struct Ticket {
     visit: Arc<Visit>,
     claim: Arc<Claim>,
     block: Block,
+    counted: Counted,
     /// The seq after the block, once it has one.
     end: u64,
     #[expect(dead_code, reason = "held for its drop")]
     room: Room,
 }
 
+/// Whose messages a block has.
+#[derive(Clone, Debug)]
+pub(crate) enum Counted {
+    /// Those of a producer that the log counts, or of none.
+    Here(Option<Arc<str>>),
+    /// Another hub has counted them.
+    Elsewhere(Box<[Count]>),
+}
+
+impl Counted {
+    /// The counts after a commit.
+    fn after(self, commit: &Commit) -> Box<[Count]> {
+        match self {
+            Self::Here(None) => Box::default(),
+            Self::Here(Some(producer)) => Box::new([(producer, commit.total)]),
+            Self::Elsewhere(counts) => counts,
+        }
+    }
+}
+
 impl Ticket {
-    pub(crate) fn new(visit: Arc<Visit>, claim: Arc<Claim>, block: Block, room: Room) -> Self {
+    pub(crate) fn new(
+        visit: Arc<Visit>,
+        claim: Arc<Claim>,
+        (block, counted): (Block, Counted),
+        room: Room,
+    ) -> Self {
         Self {
             visit,
             claim,
             block,
+            counted,
             end: 0,
             room,
         }
@@ -50,7 +78,8 @@ impl Receipt for Ticket {
             self.block = block;
             return self.claim.commit(messages);
         }
-        tail.show(block, commit.time);
+        let counted = std::mem::replace(&mut self.counted, Counted::Here(None));
+        tail.show(block, commit.time, counted.after(&commit));
         self.claim.commit(messages);
         tail.wake();
     }
@@ -59,7 +88,7 @@ impl Receipt for Ticket {
         #[cfg(test)]
         if planted::is(Mistake::AckBeforeVisible) {
             let tail = self.visit.channel().tail();
-            tail.show(self.block.clone(), std::time::UNIX_EPOCH);
+            tail.show(self.block.clone(), std::time::UNIX_EPOCH, Box::default());
             tail.wake();
         }
         self.visit.channel().tail().written(self.end);
@@ -70,7 +99,7 @@ impl Receipt for Ticket {
         #[cfg(test)]
         if planted::is(Mistake::CountRefused) {
             let tail = self.visit.channel().tail();
-            tail.show(self.block.clone(), std::time::UNIX_EPOCH);
+            tail.show(self.block.clone(), std::time::UNIX_EPOCH, Box::default());
         }
         self.claim.refuse(why);
     }

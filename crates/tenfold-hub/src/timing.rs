@@ -101,7 +101,7 @@ impl Connection {
     }
 
     /// Waits until the peer ends its side; what it sends before that is thrown away.
-    async fn peer_ends(&self) -> io::Result<()> {
+    pub(crate) async fn peer_ends(&self) -> io::Result<()> {
         loop {
             self.socket.ready(Interest::READABLE).await?;
             if let Discarded::End = self.socket.discard(INPUT_PER_TURN)? {
@@ -171,7 +171,7 @@ impl Channel {
 }
 
 /// Whole milliseconds since 1970.
-fn milliseconds(time: SystemTime) -> u64 {
+pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

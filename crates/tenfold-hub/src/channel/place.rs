@@ -42,7 +42,7 @@ impl Channel {
     /// The same, where no time has to be looked up on disk.
     pub(crate) fn begin_at(&self, from: Position, epoch: Option<Epoch>) -> Result<Begun, Refusal> {
         if !self.has_place(from, epoch) {
-            let epoch = self.epoch;
+            let epoch = self.epoch();
             return self.enter_at(Position::First, |first, _| {
                 Some(HeadingKind::Epoch { epoch, first })
             });
