@@ -65,7 +65,7 @@ impl CredentialOptions {
     }
 }
 
-fn token_of_file(path: &str) -> Result<Token, String> {
+pub(crate) fn token_of_file(path: &str) -> Result<Token, String> {
     let text = read_private(Path::new(path), "a token", 0o077)?;
     text.trim().parse().map_err(|bad: BadToken| bad.to_string())
 }

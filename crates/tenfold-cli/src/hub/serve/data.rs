@@ -104,13 +104,14 @@ impl DataOptions {
         self.data.is_some()
     }
 
-    /// Begins to open the directory, if there is to be one.
-    pub(super) fn open(&self) -> io::Result<Option<Opening>> {
+    /// Begins to open the directory, if there is to be one; as that of a mirror, or of a hub with epochs of its own.
+    pub(super) fn open(&self, is_mirror: bool) -> io::Result<Option<Opening>> {
         let Some(path) = self.data.clone() else {
             return Ok(None);
         };
         let rules = Rules::new(RwLock::new(self.retain.clone()));
-        let options = self.options(&rules);
+        let mut options = self.options(&rules);
+        options.is_mirror = is_mirror;
         let log = Arc::clone(&options.opening);
         let (done, opened) = oneshot::channel();
         let spawn = thread::Builder::new().name("tenfold-open".to_owned());

@@ -12,6 +12,7 @@ mod http;
 mod limits;
 mod log;
 mod machine;
+mod mirror;
 mod ports;
 mod print;
 mod reload;
@@ -46,6 +47,7 @@ use exposed::Exposed;
 use http::HttpOptions;
 use limits::LimitOptions;
 use log::{Log, LogLevel};
+use mirror::MirrorOptions;
 use ports::{Place, PlainArgument, PlainPort};
 use reload::{Again, Reload};
 use service_manager::ServiceManager;
@@ -75,6 +77,7 @@ Examples:
   tenfold serve --http
   tenfold serve --auth hub.toml
   tenfold serve --auth hub.toml --listen tls://0.0.0.0:10010 --tls-cert hub.pem --tls-key hub.key
+  tenfold serve --data mirror --listen 127.0.0.1:10020 --mirror 127.0.0.1:10010
   tenfold serve --config /etc/tenfold.toml --check")]
 pub(crate) struct Serve {
     /// Read settings from this TOML file
@@ -155,6 +158,9 @@ pub(crate) struct Serve {
     data: DataOptions,
 
     #[command(flatten)]
+    mirror: MirrorOptions,
+
+    #[command(flatten)]
     limits: LimitOptions,
 
     /// The settings as they were given, and where.
@@ -200,6 +206,9 @@ impl Serve {
         let plain = self.plain_ports()?;
         ports::check_plain_options(&plain, &self.settings)?;
         self.data.check(&self.settings)?;
+        let takes = plain.iter().any(PlainPort::takes);
+        self.mirror
+            .check(&self.settings, self.data.is_given(), takes)?;
         self.http.check(&self.settings)?;
         let plain = plain.iter().map(|port| &port.address);
         let addresses = self.listen.iter().chain(plain);
@@ -244,6 +253,7 @@ impl Serve {
             checked.tell();
             let mut options = self.options(checked, self.data.is_given());
             options.audit = audit.as_ref().map(AuditFile::taker);
+            options.mirror = self.mirror.of_hub()?;
             let hub = match self
                 .start(options, ports, &places, &mut stop, (words, &manager))
                 .await?
@@ -337,7 +347,7 @@ impl Serve {
     ) -> Result<Started, Failure> {
         let cannot = |error| Failure::Other(format!("cannot start: {error}"));
         let announce = || self.announce(places, words);
-        let Some(opening) = self.data.open().map_err(cannot)? else {
+        let Some(opening) = self.data.open(self.mirror.is_given()).map_err(cannot)? else {
             let hub = Hub::start(ports, options).map_err(cannot)?;
             announce()?;
             return Ok(Started::Hub(hub, None));

@@ -89,6 +89,10 @@ impl PlainPort {
         self.direction != Direction::In
     }
 
+    pub(super) fn takes(&self) -> bool {
+        self.direction != Direction::Out
+    }
+
     fn description(&self) -> String {
         let token = if self.asks_token {
             ", with a token"
