@@ -80,7 +80,17 @@ impl MirrorOptions {
     ) -> Result<(), Failure> {
         let wrong = |words: String| Err(Failure::Usage(words));
         if !self.is_given() {
-            return match OTHERS.iter().find_map(|key| settings.given(key)) {
+            // What is given as it is by default says nothing: --print-config prints it.
+            let says_nothing = |key: &str| match key {
+                "mirror-channels" => self
+                    .mirror_channels
+                    .iter()
+                    .all(|one| one.to_string() == "*"),
+                "mirror-publish" => self.mirror_publish,
+                _ => false,
+            };
+            let mut others = OTHERS.iter().filter(|key| !says_nothing(key));
+            return match others.find_map(|key| settings.given(key)) {
                 None => Ok(()),
                 Some(setting) => {
                     let place = Setting::place(setting);
