@@ -1,7 +1,9 @@
 """`--memory` is resident memory, whatever the load: at most half as much again, and what the help names beside it."""
 
+import contextlib
 import itertools
 import random
+import socket
 import threading
 
 import pytest
@@ -70,6 +72,23 @@ def test_messages_that_have_only_begun_take_their_part_of_it(hub, tmp_path, with
     for client in clients:
         client.answer()
         client.wait_taken()
+    assert memory(hub, "VmHWM") <= MOST
+
+
+def test_many_clients_that_each_take_a_little_now_and_then_share_it(hub, tmp_path):
+    """Each thread of the hub had memory of its own for what it read, with holes that no other thread could use: 159 MiB in all."""
+    hub = hub("--memory", "64MiB", "--data", tmp_path / "data")
+    feed(hub, "ticks", [b"1         x"])
+    clients = []
+    for _ in range(200):
+        client, _ = hub.subscribe("ticks", receive_buffer=4 * KIB)
+        clients.append(client)
+        feed(hub, "ticks", [frame(b"x" * 100_000)] * 8)
+    for _ in range(20):
+        feed(hub, "ticks", [frame(b"x" * 100_000)] * 50)
+        for client in clients:
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                client.sock.recv(50_000, socket.MSG_DONTWAIT)
     assert memory(hub, "VmHWM") <= MOST
 
 

@@ -1,24 +1,29 @@
-//! Large buffers go back to the system as soon as they are free.
+//! Memory that is free goes back to the system, or is used again.
 //!
 //! The C library takes large allocations from the system and gives them back at once; but with the first one
 //! that is freed it raises the size from which on it does so, up to 32 MiB. After that, messages of some
-//! megabytes leave holes between them that stay resident, and a hub takes up to twice the memory it keeps
-//! messages in. The library can be told to leave that size as it is, but only by the environment that the
-//! process begins with.
+//! megabytes leave holes between them that stay resident. And each thread has an arena of its own, whose holes
+//! are of no use to the others: with one for each of many processors, a hub takes several times the memory it
+//! keeps messages in. The library can be told otherwise, but only by the environment that the process begins with.
 
 use std::env;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// From this size on, in bytes. Reading is done in buffers below it, which are used again and again.
-const LARGE: &str = "1048576";
-const VARIABLE: &str = "MALLOC_MMAP_THRESHOLD_";
+const SETTINGS: [(&str, &str); 2] = [
+    // From this size on, in bytes. Reading is done in buffers below it, which are used again and again.
+    ("MALLOC_MMAP_THRESHOLD_", "1048576"),
+    // Two, so that threads seldom wait for each other.
+    ("MALLOC_ARENA_MAX", "2"),
+];
 
 /// Begins this process again, with its arguments and its process number, if its environment does not say
 /// how the library is to do this. If that fails, the hub takes more memory, and works as well.
 pub(super) fn settle() {
-    let is_said = [VARIABLE, "GLIBC_TUNABLES"]
+    let is_said = SETTINGS
         .iter()
+        .map(|(name, _)| *name)
+        .chain(["GLIBC_TUNABLES"])
         .any(|name| env::var_os(name).is_some());
     if is_said || !cfg!(target_env = "gnu") {
         return;
@@ -29,6 +34,6 @@ pub(super) fn settle() {
     let _failed = Command::new("/proc/self/exe")
         .arg0(name)
         .args(arguments)
-        .env(VARIABLE, LARGE)
+        .envs(SETTINGS)
         .exec();
 }
