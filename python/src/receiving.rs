@@ -1,8 +1,10 @@
 //! A client of a hub that receives, without I/O. Module `tenfold` drives it, and gives its messages to a program.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList, PyString};
 use tenfold::client::core::{Advance, Core, Following, Subscription};
 use tenfold::client::{Error, Follow, Subscribe};
@@ -14,8 +16,10 @@ use crate::{errors, events, message};
 /// A subscriber, or a follower of many channels.
 ///
 /// It is driven as `tenfold::client::core::Core` says, with the messages that come together in one list.
-#[pyclass(module = "tenfold._tenfold")]
-pub(crate) struct Receiving {
+#[pyclass(module = "tenfold._tenfold", frozen)]
+pub(crate) struct Receiving(Mutex<State>);
+
+struct State {
     core: Box<dyn Receives>,
     /// What the core came to after the messages that were taken last, as long as it is still so.
     came: Option<Advance>,
@@ -114,15 +118,16 @@ impl Receiving {
     }
 
     /// Goes on to what there is: messages, in a list, or `"event"`, `"connection"`, `"bytes"`, `"cut"` or `"done"`.
-    fn advance<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let came = match self.came.take() {
+    fn advance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let mut state = self.lock(py);
+        let came = match state.came.take() {
             Some(came) => came,
-            None => self.core.core().advance(),
+            None => state.core.core().advance(),
         };
         let word = match came {
             Advance::Message => {
                 let list = PyList::empty(py);
-                self.came = Some(self.core.take_messages(&list)?);
+                state.came = Some(state.core.take_messages(&list)?);
                 return Ok(list.into_any());
             }
             Advance::Notice => "event",
@@ -135,116 +140,134 @@ impl Receiving {
     }
 
     /// What has happened, if it is not a message.
-    fn take_event<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.came = None;
-        self.core.take_event(py)
+    fn take_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut state = self.lock(py);
+        state.came = None;
+        state.core.take_event(py)
     }
 
     /// There are so many hubs to connect to.
-    fn set_hubs(&mut self, count: usize) {
-        self.core.core().set_hubs(count);
+    fn set_hubs(&self, py: Python<'_>, count: usize) {
+        let mut state = self.lock(py);
+        state.core.core().set_hubs(count);
     }
 
     /// Which of them is to be connected to, counted from 0.
     #[getter]
-    fn hub(&mut self) -> usize {
-        self.core.core().hub()
+    fn hub(&self, py: Python<'_>) -> usize {
+        let mut state = self.lock(py);
+        state.core.core().hub()
     }
 
     /// A connection is to be made now. How long that may take.
-    fn attempt(&mut self, now: f64) -> PyResult<f64> {
-        let time = self.core.core().attempt(options::seconds(now)?);
+    fn attempt(&self, py: Python<'_>, now: f64) -> PyResult<f64> {
+        let mut state = self.lock(py);
+        let time = state.core.core().attempt(options::seconds(now)?);
         Ok(time.as_secs_f64())
     }
 
     /// A connection is there. The bytes to send.
-    fn connected<'py>(&mut self, py: Python<'py>, now: f64) -> PyResult<Bound<'py, PyBytes>> {
-        self.came = None;
-        let request = self.core.core().connected(options::seconds(now)?);
+    fn connected<'py>(&self, py: Python<'py>, now: f64) -> PyResult<Bound<'py, PyBytes>> {
+        let mut state = self.lock(py);
+        state.came = None;
+        let request = state.core.core().connected(options::seconds(now)?);
         Ok(PyBytes::new(py, &request))
     }
 
     /// These bytes have come.
-    fn feed(&mut self, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn feed(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut state = self.lock(py);
         let bytes = message::bytes(data)?;
-        self.came = None;
-        self.core.core().feed(&bytes);
+        state.came = None;
+        state.core.core().feed(&bytes);
         Ok(())
     }
 
     /// The hub has ended.
-    fn ended(&mut self) {
-        self.came = None;
-        self.core.core().end();
+    fn ended(&self, py: Python<'_>) {
+        let mut state = self.lock(py);
+        state.came = None;
+        state.core.core().end();
     }
 
     /// The connection could not be made, or failed.
-    fn lost(&mut self, error: &Bound<'_, PyAny>) {
-        self.came = None;
-        self.core.core().lost(errors::to_client(error));
+    fn lost(&self, py: Python<'_>, error: &Bound<'_, PyAny>) {
+        let mut state = self.lock(py);
+        state.came = None;
+        state.core.core().lost(errors::to_client(error));
     }
 
     /// The hub has not answered in time.
-    fn timed_out(&mut self) {
-        self.came = None;
-        let waited = self.core.core().answer_timeout();
-        self.core.core().lost(Error::NoAnswer { waited });
+    fn timed_out(&self, py: Python<'_>) {
+        let mut state = self.lock(py);
+        state.came = None;
+        let waited = state.core.core().answer_timeout();
+        state.core.core().lost(Error::NoAnswer { waited });
     }
 
     /// The connection is let go of. When to make the next one; an error if it ends here.
-    fn cut(&mut self, py: Python<'_>, now: f64) -> PyResult<f64> {
-        self.came = None;
-        let at = self.core.core().cut(options::seconds(now)?);
+    fn cut(&self, py: Python<'_>, now: f64) -> PyResult<f64> {
+        let mut state = self.lock(py);
+        state.came = None;
+        let at = state.core.core().cut(options::seconds(now)?);
         at.map(|at| at.as_secs_f64())
             .map_err(|error| errors::of_client(py, &error))
     }
 
     /// Ends it now.
-    fn stop(&mut self) {
-        self.came = None;
-        self.core.core().stop();
+    fn stop(&self, py: Python<'_>) {
+        let mut state = self.lock(py);
+        state.came = None;
+        state.core.core().stop();
     }
 
     /// There is a connection, and no answer yet.
     #[getter]
-    fn awaits_answer(&mut self) -> bool {
-        self.core.core().awaits_answer()
+    fn awaits_answer(&self, py: Python<'_>) -> bool {
+        let mut state = self.lock(py);
+        state.core.core().awaits_answer()
     }
 
     /// How long the answer may take.
     #[getter]
-    fn answer_timeout(&mut self) -> f64 {
-        self.core.core().answer_timeout().as_secs_f64()
+    fn answer_timeout(&self, py: Python<'_>) -> f64 {
+        let mut state = self.lock(py);
+        state.core.core().answer_timeout().as_secs_f64()
     }
 
     /// There is a connection and its answer.
     #[getter]
-    fn has_answer(&mut self) -> bool {
-        self.core.core().has_answer()
+    fn has_answer(&self, py: Python<'_>) -> bool {
+        let mut state = self.lock(py);
+        state.core.core().has_answer()
     }
 
     /// Of a subscriber: the seq after the last message that was taken.
     #[getter]
-    fn next_seq(&self) -> Option<u64> {
-        self.core.next_seq()
+    fn next_seq(&self, py: Python<'_>) -> Option<u64> {
+        let state = self.lock(py);
+        state.core.next_seq()
     }
 
     /// Of a subscriber: the epoch of that seq.
     #[getter]
-    fn epoch(&self) -> Option<String> {
-        self.core.epoch().map(|epoch| epoch.to_string())
+    fn epoch(&self, py: Python<'_>) -> Option<String> {
+        let state = self.lock(py);
+        state.core.epoch().map(|epoch| epoch.to_string())
     }
 
     /// Of a subscriber: the seq that the hub was going to commit next when it answered last.
     #[getter]
-    fn end(&self) -> Option<u64> {
-        self.core.end()
+    fn end(&self, py: Python<'_>) -> Option<u64> {
+        let state = self.lock(py);
+        state.core.end()
     }
 
     /// Of a follower: where it is in each channel.
     #[getter]
     fn places<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
-        let Some(places) = self.core.places() else {
+        let state = self.lock(py);
+        let Some(places) = state.core.places() else {
             return Ok(None);
         };
         let list = PyList::empty(py);
@@ -257,10 +280,18 @@ impl Receiving {
 
 impl Receiving {
     fn new(core: impl Receives + 'static) -> Self {
-        Self {
+        Self(Mutex::new(State {
             core: Box::new(core),
             came: None,
-        }
+        }))
+    }
+
+    /// Other threads ask it where it is. Objects of Python are made meanwhile, and then another thread can have its turn: so
+    /// whoever waits here lets the others run.
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
+        self.0
+            .lock_py_attached(py)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
