@@ -13,8 +13,8 @@ use std::process::Command;
 const SETTINGS: [(&str, &str); 2] = [
     // From this size on, in bytes. Reading is done in buffers below it, which are used again and again.
     ("MALLOC_MMAP_THRESHOLD_", "1048576"),
-    // Two, so that threads seldom wait for each other.
-    ("MALLOC_ARENA_MAX", "2"),
+    // One for all threads: what one has freed another one can use.
+    ("MALLOC_ARENA_MAX", "1"),
 ];
 
 /// Begins this process again, with its arguments and its process number, if its environment does not say
