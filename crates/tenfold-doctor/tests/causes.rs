@@ -1,6 +1,7 @@
 //! Streams of each kind of framing, right and with each mistake that people make, from seeds: what the doctor says
 //! first of each, and that it says nothing wrong.
 
+mod seeds;
 mod streams;
 
 use std::collections::BTreeMap;

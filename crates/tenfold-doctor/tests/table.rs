@@ -5,28 +5,15 @@
     reason = "small numbers that a seed gives"
 )]
 
+mod seeds;
+
 use std::fmt::Write as _;
 
+use seeds::Random;
 use tenfold_codec::{Encoder, Framing};
 use tenfold_doctor::{WORTH_NAMING, rank};
 
-/// Numbers from a seed, the same on every machine.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        mixed ^ (mixed >> 29)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
     fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[usize::try_from(self.below(all.len() as u64)).unwrap()]
     }

@@ -1,7 +1,7 @@
 //! Messages that end at bytes of their own, and stuffed ones.
 
-use super::random::Random;
 use super::{Row, encoded, row};
+use crate::seeds::Random;
 
 pub(super) fn delimited(random: &mut Random) -> Vec<Row> {
     let texts = random.texts(15);

@@ -2,8 +2,8 @@
 
 use tenfold_codec::Framing;
 
-use super::random::Random;
 use super::{Row, encoded};
+use crate::seeds::Random;
 
 /// All of them.
 pub(super) fn families() -> Vec<Row> {

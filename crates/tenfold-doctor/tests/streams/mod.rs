@@ -2,10 +2,10 @@
 
 mod delimited;
 mod families;
+mod messages;
 mod protocols;
-mod random;
 
-use random::Random;
+use crate::seeds::Random;
 use tenfold_codec::{Encoder, Framing};
 
 /// One stream, and what may be said of it.

@@ -1,7 +1,7 @@
 //! Streams of one framing that are read as another, and those of protocols that have none.
 
-use super::random::Random;
 use super::{Row, encoded, row};
+use crate::seeds::Random;
 
 /// Streams of one framing that are read as another one.
 pub(super) fn others(random: &mut Random) -> Vec<Row> {

@@ -1,7 +1,6 @@
-//! Messages from a seed, the same on every machine.
+//! Messages made of numbers from a seed.
 
-/// Numbers from a seed.
-pub(crate) struct Random(pub(crate) u64);
+use crate::seeds::Random;
 
 const WORDS: &[&str] = &[
     "temperature",
@@ -26,19 +25,6 @@ const WORDS: &[&str] = &[
 ];
 
 impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        mixed ^ (mixed >> 29)
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
     fn words(&mut self, most: u64) -> String {
         let count = 1 + self.below(most);
         let words: Vec<&str> = (0..count)
