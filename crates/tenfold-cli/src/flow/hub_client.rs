@@ -15,7 +15,8 @@ use crate::words::Words;
 /// Tells of outages: once when one begins, and once when it is over.
 #[derive(Debug)]
 pub(crate) struct Outages {
-    server: Hubs,
+    /// The hub; of several it is not known which one it is.
+    server: String,
     words: Words,
     since: Option<Instant>,
     was_connected: bool,
@@ -23,8 +24,13 @@ pub(crate) struct Outages {
 
 impl Outages {
     pub(crate) fn new(server: &Hubs, words: &Words) -> Self {
+        let is_one = server.addresses().len() == 1;
         Self {
-            server: server.clone(),
+            server: if is_one {
+                server.to_string()
+            } else {
+                format!("one of {server}")
+            },
             words: words.clone(),
             since: None,
             was_connected: false,
