@@ -30,6 +30,7 @@ def test_each_command_asks_the_first_hub_that_is_there(hub, tenfold):
     servers = f"{nobody()},{there}"
     published = tenfold("pub", "ticks", "17.25", "-s", servers)
     assert published.wait() == 0, published.err
+    assert f"connected to one of {servers}" in published.err
     read = tenfold("sub", "ticks", "--from", "first", "--until-end", "-s", servers)
     assert (read.wait(), read.out) == (0, b"17.25\n"), read.err
     times = tenfold("sub", "ticks", "--from", "first", "--until-end", "--out", "json", "-s", servers)
